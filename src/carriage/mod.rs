@@ -1,0 +1,1 @@
+//! Side-info carriage: how a payload travels inside a codec's bytes.

@@ -1,0 +1,1 @@
+//! Adaptive binary range coding.

@@ -1,0 +1,83 @@
+//! The one error type. Its discriminants are the numbers that cross the C boundary, negated.
+
+use std::fmt;
+
+/// Why a call failed.
+///
+/// Discriminants are Linux errno values, the same on every platform; C callers see them negated
+/// (`SIDELIGHT_ERR_*` in `sidelight.h`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(i32)]
+pub enum Error {
+    /// There is no payload in the stream (ENOENT).
+    NoPayload = 2,
+    /// Memory could not be had (ENOMEM).
+    OutOfMemory = 12,
+    /// The payload names a base model that this build does not have (ENODEV).
+    UnknownModel = 19,
+    /// An argument is out of its stated range, or pictures disagree in shape (EINVAL).
+    InvalidArgument = 22,
+    /// A size is over a stated limit (EFBIG).
+    TooLarge = 27,
+    /// Bytes from outside are damaged or not of the format they should be (EBADMSG).
+    Corrupt = 74,
+    /// The format, its version or a picture's shape is well-formed but not supported (EOPNOTSUPP).
+    Unsupported = 95,
+    /// The payload was made for another picture, or the picture was edited since (ESTALE).
+    Stale = 116,
+    /// The progress callback asked to stop before there was anything to return (ECANCELED).
+    Canceled = 125,
+    /// A bug inside the library; the call had no effect (ENOTRECOVERABLE).
+    Internal = 131,
+}
+
+/// Shorthand for results of this crate.
+pub type Result<T = ()> = std::result::Result<T, Error>;
+
+impl Error {
+    /// Every error, for tests that walk all codes.
+    pub const ALL: [Error; 10] = [
+        Error::NoPayload,
+        Error::OutOfMemory,
+        Error::UnknownModel,
+        Error::InvalidArgument,
+        Error::TooLarge,
+        Error::Corrupt,
+        Error::Unsupported,
+        Error::Stale,
+        Error::Canceled,
+        Error::Internal,
+    ];
+
+    /// The negative number that C sees.
+    #[must_use]
+    pub const fn code(self) -> i32 {
+        -(self as i32)
+    }
+
+    /// One line for people, NUL-terminated so that C can hold it.
+    #[must_use]
+    pub const fn c_message(self) -> &'static std::ffi::CStr {
+        match self {
+            Error::NoPayload => c"no payload in the stream",
+            Error::OutOfMemory => c"out of memory",
+            Error::UnknownModel => c"the payload names a base model that this build does not have",
+            Error::InvalidArgument => c"invalid argument",
+            Error::TooLarge => c"size over the limit",
+            Error::Corrupt => c"damaged or malformed data",
+            Error::Unsupported => c"not supported by this version",
+            Error::Stale => c"stale: the payload was made for another picture",
+            Error::Canceled => c"canceled by the caller",
+            Error::Internal => c"internal error",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.c_message().to_str().unwrap_or("error"))
+    }
+}
+
+impl std::error::Error for Error {}

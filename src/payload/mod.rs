@@ -1,0 +1,1 @@
+//! The payload: header, binding and update syntax.
