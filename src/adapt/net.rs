@@ -1,0 +1,433 @@
+//! The network in f32: forward, and backward for every parameter.
+
+use super::conv::{conv3x3, weight_gradient, Conv, Finish, Map, Simd};
+use crate::network::arch::PHASES;
+use crate::network::condition::{FEATURES, FEATURE_BITS};
+use crate::network::{Arch, Condition};
+
+/// Floats per pixel for `channels` channels: a multiple of 8, so that vectors cover them.
+#[must_use]
+pub fn padded(channels: usize) -> usize {
+    channels.next_multiple_of(8)
+}
+
+/// One convolution's parameters: `z = scale · (Σ taps · x + bias + condition · features)`.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// Input channels.
+    pub cin: usize,
+    /// Output channels.
+    pub cout: usize,
+    /// `[9][cin][padded(cout)]`; padding is zero.
+    pub taps: Vec<f32>,
+    /// `[16 or 1][padded(cout)]`: the first layer has one row for each phase of the block grid.
+    pub bias: Vec<f32>,
+    /// `[FEATURES][padded(cout)]`; all zero in the last layer.
+    pub condition: Vec<f32>,
+    /// `[padded(cout)]`.
+    pub scale: Vec<f32>,
+}
+
+/// The whole network.
+#[derive(Clone, Debug)]
+pub struct Net {
+    /// Its shape.
+    pub arch: Arch,
+    /// Its convolutions, first to last.
+    pub layers: Vec<Layer>,
+}
+
+/// What a backward pass is to compute.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Train {
+    /// Gradients of scales and biases.
+    ScaleBias,
+    /// Gradients of taps, biases and conditioning.
+    Weights,
+}
+
+impl Net {
+    /// A network of zeros with unit scales.
+    #[must_use]
+    pub fn zeros(arch: Arch) -> Self {
+        let layers = (0..arch.layers())
+            .map(|l| {
+                let (cin, cout) = arch.layer(l);
+                let p = padded(cout);
+                Layer {
+                    cin,
+                    cout,
+                    taps: vec![0.0; 9 * cin * p],
+                    bias: vec![0.0; if l == 0 { PHASES * p } else { p }],
+                    condition: vec![0.0; FEATURES * p],
+                    scale: vec![1.0; p],
+                }
+            })
+            .collect();
+        Self { arch, layers }
+    }
+
+    /// Every parameter tensor in a fixed order: taps, bias, condition, scale of each layer.
+    pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Vec<f32>> {
+        self.layers
+            .iter_mut()
+            .flat_map(|l| [&mut l.taps, &mut l.bias, &mut l.condition, &mut l.scale])
+    }
+
+    /// The same, shared.
+    pub fn tensors(&self) -> impl Iterator<Item = &Vec<f32>> {
+        self.layers.iter().flat_map(|l| [&l.taps, &l.bias, &l.condition, &l.scale])
+    }
+}
+
+/// The features as floats.
+fn features(condition: Condition) -> [f32; FEATURES] {
+    condition.0.map(|f| f as f32 / (1 << FEATURE_BITS) as f32)
+}
+
+/// Buffers for one crop. `run` fills them forward; `backward` adds to gradients.
+pub struct Workspace {
+    simd: Simd,
+    /// `maps[0]` is the input, `maps[l + 1]` layer l's output; a border of one pixel each.
+    maps: Vec<Map>,
+    /// Gradient with respect to a layer's output, framed by two pixels of zeros.
+    dy: Map,
+    dx: Map,
+    /// Biases with the condition folded in.
+    biases: Vec<Vec<f32>>,
+    flipped: Vec<f32>,
+}
+
+impl Workspace {
+    /// For crops of `height × width` half-resolution pixels.
+    #[must_use]
+    pub fn new(arch: Arch, height: usize, width: usize, simd: Simd) -> Self {
+        let mut maps = vec![Map::new(height, width, arch.inputs, 1)];
+        for l in 0..arch.layers() {
+            maps.push(Map::new(height, width, padded(arch.layer(l).1), 1));
+        }
+        let none = Map::default();
+        Self {
+            simd,
+            maps,
+            dy: none.clone(),
+            dx: none,
+            biases: vec![Vec::new(); arch.layers()],
+            flipped: Vec::new(),
+        }
+    }
+
+    /// Height and width of the crops, in half-resolution pixels.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        (self.maps[0].height, self.maps[0].width)
+    }
+
+    /// The input map, to be filled before `forward`; its border is filled by `forward`.
+    pub fn input(&mut self) -> &mut Map {
+        &mut self.maps[0]
+    }
+
+    /// The output of the last layer.
+    #[must_use]
+    pub fn output(&self) -> &Map {
+        &self.maps[self.maps.len() - 1]
+    }
+
+    /// Runs the network on the input map. The block grid's phase (0, 0) lies at the crop's first
+    /// pixel.
+    pub fn forward(&mut self, net: &Net, condition: Condition) {
+        let f = features(condition);
+        for (l, layer) in net.layers.iter().enumerate() {
+            let cout = padded(layer.cout);
+            let bias = &mut self.biases[l];
+            bias.clear();
+            bias.extend_from_slice(&layer.bias);
+            for row in bias.chunks_exact_mut(cout) {
+                for (k, fk) in f.iter().enumerate() {
+                    for (b, w) in row.iter_mut().zip(&layer.condition[k * cout..(k + 1) * cout]) {
+                        *b = fk.mul_add(*w, *b);
+                    }
+                }
+            }
+            let last = l + 1 == net.layers.len();
+            let conv = Conv {
+                cin: layer.cin,
+                cout,
+                taps: &layer.taps,
+                bias: &self.biases[l],
+                scale: &layer.scale,
+                finish: if last { Finish::Scale } else { Finish::ScaleRelu },
+            };
+            let (src, dst) = self.maps.split_at_mut(l + 1);
+            src[l].replicate_border();
+            conv3x3(self.simd, &conv, &src[l], &mut dst[0]);
+        }
+    }
+
+    /// Adds to `grad` the gradients of a loss whose derivative with respect to the output of the
+    /// last `forward` is written by `loss(output row y, derivative row y)`; derivative rows start
+    /// as zeros.
+    ///
+    /// With [`Train::ScaleBias`] the first layer's 16 bias rows get equal gradients.
+    pub fn backward(
+        &mut self,
+        net: &Net,
+        condition: Condition,
+        train: Train,
+        grad: &mut Net,
+        mut loss: impl FnMut(usize, &[f32], &mut [f32]),
+    ) {
+        let f = features(condition);
+        let (h, w) = self.size();
+        let last = net.layers.len() - 1;
+        reshape(&mut self.dy, h, w, padded(net.layers[last].cout));
+        for y in 0..h {
+            loss(y, self.maps[last + 1].row(y), self.dy.row_mut(y));
+        }
+        for l in (0..=last).rev() {
+            let layer = &net.layers[l];
+            let cout = padded(layer.cout);
+            channel_gradients(layer, &self.maps[l + 1], &self.dy, train, &f, &mut grad.layers[l]);
+            if train == Train::Weights {
+                weight_gradient(
+                    self.simd,
+                    &self.maps[l],
+                    layer.cin,
+                    &self.dy,
+                    &mut grad.layers[l].taps,
+                );
+            }
+            if l == 0 {
+                break;
+            }
+            flip(layer, &mut self.flipped);
+            let zeros = vec![0.0; layer.cin.max(cout)];
+            let conv = Conv {
+                cin: layer.cout,
+                cout: layer.cin,
+                taps: &self.flipped,
+                bias: &zeros[..layer.cin],
+                scale: &zeros[..layer.cin],
+                finish: Finish::Plain,
+            };
+            // The gradient of the bordered input: one pixel more on every side.
+            grow(&mut self.dy, 1);
+            self.dx.height = h + 2;
+            self.dx.width = w + 2;
+            self.dx.channels = layer.cin;
+            self.dx.pad = 0;
+            self.dx.data.resize((h + 2) * (w + 2) * layer.cin, 0.0);
+            conv3x3(self.simd, &conv, &self.dy, &mut self.dx);
+            self.dx.height = h;
+            self.dx.width = w;
+            self.dx.pad = 1;
+            self.dx.fold_border();
+            reshape(&mut self.dy, h, w, layer.cin);
+            for y in 0..h {
+                let (a, d) = (self.maps[l].row(y), self.dx.row(y));
+                for ((o, &a), &d) in self.dy.row_mut(y).iter_mut().zip(a).zip(d) {
+                    *o = if a > 0.0 { d } else { 0.0 };
+                }
+            }
+        }
+    }
+}
+
+/// Makes `map` a zeroed `h × w × c` map with a border of two pixels.
+fn reshape(map: &mut Map, h: usize, w: usize, c: usize) {
+    map.height = h;
+    map.width = w;
+    map.channels = c;
+    map.pad = 2;
+    map.data.clear();
+    map.data.resize((h + 4) * (w + 4) * c, 0.0);
+}
+
+/// Counts `by` pixels of the border on every side as part of the map.
+fn grow(map: &mut Map, by: usize) {
+    map.height += 2 * by;
+    map.width += 2 * by;
+    map.pad -= by;
+}
+
+/// Taps of the adjoint convolution, with the scales folded in: `[8 − t][co][ci]`.
+fn flip(layer: &Layer, out: &mut Vec<f32>) {
+    let (cin, cout, p) = (layer.cin, layer.cout, padded(layer.cout));
+    out.clear();
+    out.resize(9 * cin * cout, 0.0);
+    for t in 0..9 {
+        for ci in 0..cin {
+            for co in 0..cout {
+                out[((8 - t) * cout + co) * cin + ci] =
+                    layer.taps[(t * cin + ci) * p + co] * layer.scale[co];
+            }
+        }
+    }
+}
+
+/// Gradients of biases, conditioning and scales from `dz` (the gradient before the clip at zero)
+/// and the layer's output; then turns `dz` into the gradient of the unscaled sums where taps are
+/// trained (their scales are then 1).
+fn channel_gradients(
+    layer: &Layer,
+    output: &Map,
+    dz: &Map,
+    train: Train,
+    features: &[f32; FEATURES],
+    grad: &mut Layer,
+) {
+    let cout = padded(layer.cout);
+    let phases = layer.bias.len() / cout;
+    let mut sums = vec![0.0f32; phases * cout];
+    let mut scaled = vec![0.0f32; cout];
+    for y in 0..dz.height {
+        let (d, z) = (dz.row(y), output.row(y));
+        for x in 0..dz.width {
+            let d = &d[x * cout..(x + 1) * cout];
+            let phase = if phases == 1 { 0 } else { (y & 3) * 4 + (x & 3) };
+            for (s, d) in sums[phase * cout..(phase + 1) * cout].iter_mut().zip(d) {
+                *s += d;
+            }
+            if train == Train::ScaleBias {
+                for ((s, d), z) in scaled.iter_mut().zip(d).zip(&z[x * cout..(x + 1) * cout]) {
+                    *s = d.mul_add(*z, *s);
+                }
+            }
+        }
+    }
+    for phase in 0..phases {
+        for c in 0..cout {
+            let s = sums[phase * cout + c] * layer.scale[c];
+            grad.bias[phase * cout + c] += s;
+            for (k, f) in features.iter().enumerate() {
+                grad.condition[k * cout + c] += s * f;
+            }
+        }
+    }
+    if train == Train::ScaleBias {
+        for c in 0..cout {
+            grad.scale[c] += scaled[c] / layer.scale[c];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARCH: Arch = Arch { inputs: 4, channels: 16, hidden: 2 };
+
+    struct Rng(u64);
+    impl Rng {
+        fn next(&mut self) -> f32 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        }
+    }
+
+    fn random_net(arch: Arch, rng: &mut Rng) -> Net {
+        let mut net = Net::zeros(arch);
+        for layer in &mut net.layers {
+            let p = padded(layer.cout);
+            let gain = (3.0 / (9 * layer.cin) as f32).sqrt();
+            for (i, t) in layer.taps.iter_mut().enumerate() {
+                *t = if i % p < layer.cout { gain * rng.next() } else { 0.0 };
+            }
+            for b in &mut layer.bias {
+                *b = 0.3 * rng.next();
+            }
+            for c in &mut layer.condition {
+                *c = 0.1 * rng.next();
+            }
+            for s in &mut layer.scale {
+                *s = 1.0 + 0.2 * rng.next();
+            }
+        }
+        net
+    }
+
+    fn fill(map: &mut Map, rng: &mut Rng) {
+        for y in 0..map.height {
+            map.row_mut(y).fill_with(|| rng.next());
+        }
+    }
+
+    /// Half the squared output over the interior.
+    fn run(ws: &mut Workspace, net: &Net, c: Condition) -> f64 {
+        ws.forward(net, c);
+        let o = ws.output();
+        (0..o.height)
+            .flat_map(|y| o.row(y).to_vec())
+            .map(|v| 0.5 * f64::from(v) * f64::from(v))
+            .sum()
+    }
+
+    #[test]
+    fn gradients_match_finite_differences() {
+        let mut rng = Rng(0x9e37_79b9_7f4a_7c15);
+        let c = Condition([100, -200, 300, 50, 25, 80, 130, 200]);
+        let mut net = random_net(ARCH, &mut rng);
+        for train in [Train::ScaleBias, Train::Weights] {
+            if train == Train::Weights {
+                for l in &mut net.layers {
+                    l.scale.fill(1.0);
+                }
+            }
+            let mut ws = Workspace::new(ARCH, 7, 9, Simd::detect());
+            fill(ws.input(), &mut rng);
+            run(&mut ws, &net, c);
+            let mut grad = Net::zeros(ARCH);
+            grad.layers.iter_mut().for_each(|l| l.scale.fill(0.0));
+            ws.backward(&net, c, train, &mut grad, |_, z, d| d.copy_from_slice(z));
+            for l in 0..net.layers.len() {
+                let p = padded(net.layers[l].cout);
+                let kinds: &[usize] = if train == Train::Weights { &[0, 1, 2] } else { &[1, 3] };
+                for &kind in kinds {
+                    for trial in 0..12 {
+                        let len = net.tensors().nth(4 * l + kind).unwrap().len();
+                        let i = (trial * 7919 + 3 * trial) % len;
+                        if i % p >= net.layers[l].cout {
+                            continue;
+                        }
+                        let eps = 3e-4f32;
+                        let mut at = |e: f32| {
+                            let mut n = net.clone();
+                            n.tensors_mut().nth(4 * l + kind).unwrap()[i] += e;
+                            run(&mut ws, &n, c)
+                        };
+                        let slope = (at(eps) - at(-eps)) / f64::from(2.0 * eps);
+                        let g = f64::from(grad.tensors().nth(4 * l + kind).unwrap()[i]);
+                        let tolerance = 0.02 * slope.abs().max(g.abs()) + 0.02;
+                        assert!(
+                            (slope - g).abs() <= tolerance,
+                            "{train:?} layer {l} kind {kind} [{i}]: {g} against {slope}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn back_ends_agree_to_the_last_bit() {
+        let arch = Arch { inputs: 4, channels: 32, hidden: 1 };
+        let c = Condition([10, 20, 30, 40, 50, 60, 70, 80]);
+        let mut results = Vec::new();
+        for simd in Simd::available() {
+            let mut rng = Rng(42);
+            let mut net = random_net(arch, &mut rng);
+            net.layers.iter_mut().for_each(|l| l.scale.fill(1.0));
+            let mut ws = Workspace::new(arch, 5, 19, simd);
+            fill(ws.input(), &mut rng);
+            let loss = run(&mut ws, &net, c);
+            let mut grad = Net::zeros(arch);
+            ws.backward(&net, c, Train::Weights, &mut grad, |_, z, d| d.copy_from_slice(z));
+            let bits: Vec<u32> = grad.tensors().flatten().map(|v| v.to_bits()).collect();
+            results.push((loss.to_bits(), bits));
+        }
+        assert!(results.windows(2).all(|w| w[0] == w[1]));
+    }
+}

@@ -1,0 +1,83 @@
+//! What the codec says about quality, as the network's conditioning features. Integers only.
+
+/// Number of conditioning features.
+pub const FEATURES: usize = 8;
+/// Fraction bits of a feature.
+pub const FEATURE_BITS: u32 = 8;
+
+/// Conditioning features of a picture, in units of 1/256; each lies in −1024..=1024.
+///
+/// The first four are log2 of the mean quantiser step, less 4, in the bands DC, low, mid and high
+/// of the 8×8 transform; the last four are the same means divided by 64. Steps are means in
+/// 8-bit sample units, clipped to 1..=255.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Condition(pub [i32; FEATURES]);
+
+/// Band of coefficient (`u`, `v`): 0 for DC, 1 for u + v ≤ 2, 2 for u + v ≤ 6, else 3.
+const fn band(u: usize, v: usize) -> usize {
+    match u + v {
+        0 => 0,
+        1 | 2 => 1,
+        3..=6 => 2,
+        _ => 3,
+    }
+}
+
+impl Condition {
+    /// From JPEG's luma quantisation table in natural (row-major) order.
+    #[must_use]
+    pub fn from_jpeg_table(table: &[u16; 64]) -> Self {
+        let (mut sum, mut count) = ([0u32; 4], [0u32; 4]);
+        for (i, &step) in table.iter().enumerate() {
+            let b = band(i % 8, i / 8);
+            sum[b] += u32::from(step.clamp(1, 255));
+            count[b] += 1;
+        }
+        let mut f = [0; FEATURES];
+        for b in 0..4 {
+            let mean = (16 * sum[b] + count[b] / 2) / count[b];
+            f[b] = log2_q8(mean) - (4 + 4) * 256;
+            f[4 + b] = (mean / 4) as i32;
+        }
+        Self(f)
+    }
+}
+
+/// `log2(x)` in 1/256, rounded down; `x ≥ 1`.
+fn log2_q8(x: u32) -> i32 {
+    let whole = x.ilog2();
+    let mut mantissa = (u64::from(x) << 32) >> whole; // 1.0 ≤ mantissa < 2.0 with 32 fraction bits
+    let mut fraction = 0;
+    for _ in 0..8 {
+        mantissa = (mantissa * mantissa) >> 32;
+        fraction *= 2;
+        if mantissa >> 33 != 0 {
+            mantissa >>= 1;
+            fraction += 1;
+        }
+    }
+    whole as i32 * 256 + fraction
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log2_matches_powers() {
+        for k in 0..16 {
+            assert_eq!(log2_q8(1 << k), k * 256);
+        }
+        assert_eq!(log2_q8(3), 405); // 256·log2(3) = 405.75
+    }
+
+    #[test]
+    fn features_stay_in_range() {
+        for step in [1u16, 2, 40, 255, 65535] {
+            let c = Condition::from_jpeg_table(&[step; 64]);
+            assert!(c.0.iter().all(|f| f.abs() <= 1024), "{c:?}");
+        }
+        let flat = Condition::from_jpeg_table(&[64; 64]);
+        assert_eq!(flat.0, [512, 512, 512, 512, 256, 256, 256, 256]);
+    }
+}

@@ -1,0 +1,8 @@
+//! The integer network: its shape, its conditioning, its parameters and the proof that its sums
+//! cannot overflow.
+
+pub mod arch;
+pub mod condition;
+
+pub use arch::Arch;
+pub use condition::Condition;

@@ -1,0 +1,69 @@
+//! The state of a training run on disk: written beside and renamed, so never half a file.
+
+use anyhow::{ensure, Context, Result};
+use sidelight::adapt::adam::Adam;
+use sidelight::adapt::net::Net;
+use sidelight::network::Arch;
+use std::path::Path;
+
+const MAGIC: &[u8; 8] = b"SLCKPT01";
+
+/// Everything that a run needs to go on as if it had not stopped.
+pub struct Checkpoint {
+    pub step: u32,
+    pub net: Net,
+    /// One for each tensor of the network.
+    pub adam: Vec<Adam>,
+}
+
+impl Checkpoint {
+    pub fn new(net: Net) -> Self {
+        let adam = net.tensors().map(|t| Adam::new(t.len())).collect();
+        Self { step: 0, net, adam }
+    }
+
+    /// `None` if there is no such file.
+    pub fn read(path: &Path, arch: Arch) -> Result<Option<Self>> {
+        let bytes = match std::fs::read(path) {
+            Ok(b) => b,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(e).context(path.display().to_string()),
+        };
+        let mut words = bytes.get(8..).unwrap_or(&[]).chunks_exact(4);
+        let mut word =
+            || words.next().map(|w| [w[0], w[1], w[2], w[3]]).context("checkpoint is too short");
+        ensure!(bytes.starts_with(MAGIC), "{}: not a checkpoint", path.display());
+        let shape = [word()?, word()?, word()?].map(u32::from_le_bytes);
+        ensure!(
+            shape == [arch.inputs as u32, arch.channels as u32, arch.hidden as u32],
+            "{}: a checkpoint of another shape, {shape:?}",
+            path.display()
+        );
+        let mut state = Self::new(Net::zeros(arch));
+        state.step = u32::from_le_bytes(word()?);
+        for (tensor, adam) in state.net.tensors_mut().zip(&mut state.adam) {
+            for v in tensor.iter_mut().chain(&mut adam.mean).chain(&mut adam.square) {
+                *v = f32::from_le_bytes(word()?);
+            }
+        }
+        ensure!(word().is_err(), "{}: trailing bytes", path.display());
+        Ok(Some(state))
+    }
+
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let mut bytes = MAGIC.to_vec();
+        let a = self.net.arch;
+        for v in [a.inputs as u32, a.channels as u32, a.hidden as u32, self.step] {
+            bytes.extend(v.to_le_bytes());
+        }
+        for (tensor, adam) in self.net.tensors().zip(&self.adam) {
+            for v in tensor.iter().chain(&adam.mean).chain(&adam.square) {
+                bytes.extend(v.to_le_bytes());
+            }
+        }
+        let beside = path.with_extension("part");
+        std::fs::write(&beside, bytes)?;
+        std::fs::rename(&beside, path)?;
+        Ok(())
+    }
+}
