@@ -5,7 +5,7 @@ use std::fmt;
 /// Why a call failed.
 ///
 /// Discriminants are Linux errno values, the same on every platform; C callers see them negated
-/// (`SIDELIGHT_ERR_*` in `sidelight.h`).
+/// (`SIDELIGHT_ERROR_*` in `sidelight.h`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[repr(i32)]

@@ -5,6 +5,7 @@
 //! and the decoded picture and gets a better picture, bit-exactly the one the encoder measured.
 
 pub mod adapt;
+pub mod capi;
 pub mod carriage;
 pub mod entropy;
 pub mod error;

@@ -1,0 +1,571 @@
+#ifndef SIDELIGHT_H
+#define SIDELIGHT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SIDELIGHT_VERSION_MAJOR 0
+#define SIDELIGHT_VERSION_MINOR 1
+#define SIDELIGHT_VERSION_PATCH 0
+
+
+/**
+ * How a picture's chroma is sampled.
+ */
+typedef enum SidelightLayout {
+  /**
+   * Luma only.
+   */
+  SIDELIGHT_LAYOUT_I400 = 0,
+  /**
+   * Chroma at half width and half height.
+   */
+  SIDELIGHT_LAYOUT_I420 = 1,
+  /**
+   * Chroma at half width.
+   */
+  SIDELIGHT_LAYOUT_I422 = 2,
+  /**
+   * Chroma at full size.
+   */
+  SIDELIGHT_LAYOUT_I444 = 3,
+} SidelightLayout;
+
+/**
+ * Sample range.
+ */
+typedef enum SidelightRange {
+  /**
+   * Full range, as in JPEG.
+   */
+  SIDELIGHT_RANGE_FULL = 0,
+  /**
+   * Limited range, as in most video.
+   */
+  SIDELIGHT_RANGE_LIMITED = 1,
+} SidelightRange;
+
+/**
+ * What a payload asks for, and what an encoder may choose.
+ */
+typedef enum SidelightMode {
+  /**
+   * No filtering.
+   */
+  SIDELIGHT_MODE_OFF = 0,
+  /**
+   * The base model as it is.
+   */
+  SIDELIGHT_MODE_BASE = 1,
+  /**
+   * The base model with a weight-update.
+   */
+  SIDELIGHT_MODE_UPDATE = 2,
+} SidelightMode;
+
+/**
+ * Codec that coded the picture.
+ */
+typedef enum SidelightCodec {
+  /**
+   * JPEG: `quant` says how strongly.
+   */
+  SIDELIGHT_CODEC_JPEG = 1,
+} SidelightCodec;
+
+/**
+ * Severity of a log message.
+ */
+typedef enum SidelightLogLevel {
+  /**
+   * Something failed.
+   */
+  SIDELIGHT_LOG_LEVEL_ERROR = 0,
+  /**
+   * Something is odd, such as a stale payload.
+   */
+  SIDELIGHT_LOG_LEVEL_WARNING = 1,
+  /**
+   * What was chosen, and why.
+   */
+  SIDELIGHT_LOG_LEVEL_INFO = 2,
+} SidelightLogLevel;
+
+/**
+ * Instruction-set levels, in order.
+ */
+typedef enum SidelightCpuLevel {
+  /**
+   * Portable code.
+   */
+  SIDELIGHT_CPU_LEVEL_SCALAR = 0,
+  /**
+   * AVX2 and FMA.
+   */
+  SIDELIGHT_CPU_LEVEL_AVX2 = 1,
+  /**
+   * The best that this CPU has.
+   */
+  SIDELIGHT_CPU_LEVEL_BEST = 255,
+} SidelightCpuLevel;
+
+/**
+ * Results below zero. The numbers are Linux errno values, the same on every platform.
+ */
+typedef enum SidelightError {
+  /**
+   * There is no payload in the stream.
+   */
+  SIDELIGHT_ERROR_NO_PAYLOAD = -2,
+  /**
+   * Memory could not be had.
+   */
+  SIDELIGHT_ERROR_OUT_OF_MEMORY = -12,
+  /**
+   * The payload names a base model that this build does not have.
+   */
+  SIDELIGHT_ERROR_UNKNOWN_MODEL = -19,
+  /**
+   * An argument is out of its stated range, or pictures disagree in shape.
+   */
+  SIDELIGHT_ERROR_INVALID_ARGUMENT = -22,
+  /**
+   * A size is over a stated limit.
+   */
+  SIDELIGHT_ERROR_TOO_LARGE = -27,
+  /**
+   * Bytes from outside are damaged or not of the format they should be.
+   */
+  SIDELIGHT_ERROR_CORRUPT = -74,
+  /**
+   * Well-formed, but not supported by this version.
+   */
+  SIDELIGHT_ERROR_UNSUPPORTED = -95,
+  /**
+   * The payload was made for another picture, or the picture was edited since.
+   */
+  SIDELIGHT_ERROR_STALE = -116,
+  /**
+   * The progress callback asked to stop before there was anything to return.
+   */
+  SIDELIGHT_ERROR_CANCELED = -125,
+  /**
+   * A bug inside the library; the call had no effect.
+   */
+  SIDELIGHT_ERROR_INTERNAL = -131,
+} SidelightError;
+
+/**
+ * A decoder: holds the model that a payload asks for and filters pictures with it. One thread at a
+ * time may use it, but sidelight_decoder_filter_band() may be called by several at once.
+ */
+typedef struct SidelightDecoder SidelightDecoder;
+
+/**
+ * An encoder: fine-tunes the network on pictures and writes payloads. One thread at a time may use
+ * it; it may move between threads.
+ */
+typedef struct SidelightEncoder SidelightEncoder;
+
+/**
+ * Called with a formatted, NUL-terminated message, valid during the call, and a SidelightLogLevel;
+ * from any thread that is inside the library.
+ */
+typedef void (*SidelightLog)(void *user, uint32_t level, const char *message);
+
+/**
+ * Bytes owned by the library; free with sidelight_buffer_unref().
+ */
+typedef struct SidelightBuffer {
+  /**
+   * First byte; NULL if there are none.
+   */
+  uint8_t *data;
+  /**
+   * Number of bytes.
+   */
+  size_t size;
+} SidelightBuffer;
+
+/**
+ * What the host knows of how a picture was coded. Fill it with zeros first, or let
+ * sidelight_jpeg_hints() do it.
+ */
+typedef struct SidelightHints {
+  /**
+   * A SidelightCodec.
+   */
+  uint32_t codec;
+  /**
+   * Luma and chroma quantisation tables in natural (row-major, not zig-zag) order; steps 1..=65535
+   * in 8-bit units. Chroma is all zero where there is none.
+   */
+  uint16_t quant[2][64];
+  /**
+   * What a payload is bound to: a hash of the coded data (sidelight_jpeg_hints() computes it).
+   * Encoder and decoder must see the same value.
+   */
+  uint64_t binding;
+  /**
+   * Bytes of the coded picture without a payload; 0 if unknown. Read by the encoder only.
+   */
+  uint64_t coded_bytes;
+  /**
+   * What a byte buys in the codec at this quality: dB of luma PSNR per byte; 0 to estimate it from
+   * coded_bytes. Read by the encoder only.
+   */
+  double slope_db_per_byte;
+  /**
+   * Zero.
+   */
+  uint8_t reserved[64];
+} SidelightHints;
+
+/**
+ * Called between training steps with the fraction done, 0.0..=1.0, on the thread that called
+ * sidelight_encoder_encode(). Return 0 to go on; anything else cancels, and the best payload so
+ * far is returned. It must not call into the same encoder.
+ */
+typedef int (*SidelightProgress)(void *user, double fraction);
+
+/**
+ * Settings of an encoder.
+ */
+typedef struct SidelightEncoderSettings {
+  /**
+   * The most that may be sent, a SidelightMode (default SIDELIGHT_MODE_UPDATE). Less is sent where
+   * it does not pay.
+   */
+  uint32_t mode;
+  /**
+   * Threads, 0 = one for each logical core (default 0). The payload does not depend on it.
+   */
+  uint32_t threads;
+  /**
+   * Training steps, 0 = chosen by the picture's size (default 0); at most 100000.
+   */
+  uint32_t steps;
+  /**
+   * Progress callback, or NULL (default NULL).
+   */
+  SidelightProgress progress;
+  /**
+   * First argument of the progress callback (default NULL).
+   */
+  void *progress_user;
+  /**
+   * Zero.
+   */
+  uint8_t reserved[64];
+} SidelightEncoderSettings;
+
+/**
+ * A picture in the caller's memory.
+ *
+ * Plane 0 is luma, 1 and 2 are Cb and Cr (ignored for SIDELIGHT_LAYOUT_I400). Chroma planes have
+ * (width + 1) / 2 columns (I420, I422) and (height + 1) / 2 rows (I420). The library never reads
+ * or writes beyond a row's samples, so strides need no padding.
+ */
+typedef struct SidelightPicture {
+  /**
+   * First sample of each plane. Input pictures are never written.
+   */
+  void *data[3];
+  /**
+   * Bytes from one row to the next of each plane; at least a row's bytes. Negative strides are
+   * refused.
+   */
+  ptrdiff_t stride[3];
+  /**
+   * Luma samples in a row, 1..=65535.
+   */
+  uint32_t width;
+  /**
+   * Luma rows, 1..=65535.
+   */
+  uint32_t height;
+  /**
+   * A SidelightLayout.
+   */
+  uint32_t layout;
+  /**
+   * Bits per sample: 8.
+   */
+  uint32_t bit_depth;
+  /**
+   * A SidelightRange.
+   */
+  uint32_t range;
+  /**
+   * Zero.
+   */
+  uint8_t reserved[20];
+} SidelightPicture;
+
+/**
+ * What an encode measured, through the integer filter that the decoder will run. Luma PSNR in dB;
+ * infinite where the pictures are equal.
+ */
+typedef struct SidelightReport {
+  /**
+   * What the payload asks for, a SidelightMode.
+   */
+  uint32_t mode;
+  /**
+   * Bytes of the payload.
+   */
+  uint32_t payload_bytes;
+  /**
+   * The decoded picture.
+   */
+  double psnr_decoded;
+  /**
+   * With the base model.
+   */
+  double psnr_base;
+  /**
+   * With what the payload asks for.
+   */
+  double psnr_payload;
+  /**
+   * The slope that the choice was made with, dB per byte.
+   */
+  double slope_db_per_byte;
+  /**
+   * Training steps that were run.
+   */
+  uint32_t steps;
+  /**
+   * Zero.
+   */
+  uint8_t reserved[60];
+} SidelightReport;
+
+/**
+ * Settings of a decoder.
+ */
+typedef struct SidelightDecoderSettings {
+  /**
+   * Threads of sidelight_decoder_filter(), 0 = one for each logical core (default 0).
+   */
+  uint32_t threads;
+  /**
+   * Nonzero to accept a payload without comparing its binding (default 0). Only for hosts that
+   * bind payload and picture by other means.
+   */
+  uint32_t skip_binding;
+  /**
+   * Zero.
+   */
+  uint8_t reserved[64];
+} SidelightDecoderSettings;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Version of the library, 0x00MMmmpp (major, minor, patch).
+ *
+ * Compare with SIDELIGHT_VERSION_MAJOR and its fellows, which a program was compiled with. May be
+ * called from any thread.
+ */
+uint32_t sidelight_version(void);
+
+/**
+ * One line of English for a negative result, or for 0. Never NULL; static, never freed. May be
+ * called from any thread.
+ */
+const char *sidelight_strerror(int error);
+
+/**
+ * Sets the log callback of the whole process; NULL (the default) keeps the library silent.
+ *
+ * Call it before other threads use the library. The callback must not call into the library.
+ */
+void sidelight_set_log_callback(SidelightLog callback, void *user);
+
+/**
+ * Caps the instruction set of the whole process at `level`, a SidelightCpuLevel; it can only be
+ * lowered below what the CPU and the environment variable SIDELIGHT_CPU (scalar, avx2) allow.
+ * Results are the same at every level. Handles opened later obey it.
+ *
+ * @return 0, or SIDELIGHT_ERROR_INVALID_ARGUMENT for an unknown level.
+ */
+int sidelight_set_cpu_level(uint32_t level);
+
+/**
+ * Frees the bytes of a buffer that the library filled, and clears it. NULL and cleared buffers are
+ * fine.
+ */
+void sidelight_buffer_unref(struct SidelightBuffer *buffer);
+
+/**
+ * Reads the hints of a JPEG file: quantisation tables and binding, and coded_bytes (= `size` less
+ * any payload segments). slope_db_per_byte is set to 0.
+ *
+ * A payload segment in the file does not change the binding, nor does other metadata (APPn, COM);
+ * any change of coded data does.
+ *
+ * @param jpeg  the whole file, `size` bytes; any bytes are safe.
+ * @param hints written on success only.
+ * @return 0; SIDELIGHT_ERROR_CORRUPT if this is no JPEG or it is damaged before its first scan;
+ * SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and arithmetic-coded files.
+ */
+int sidelight_jpeg_hints(const uint8_t *jpeg, size_t size, struct SidelightHints *hints);
+
+/**
+ * Copies a JPEG file with `payload` inserted as an APP10 segment; a payload that is already there
+ * is replaced. All other bytes stay as they are, so stock decoders see the same picture.
+ *
+ * @param out written on success only; free with sidelight_buffer_unref().
+ * @return 0; SIDELIGHT_ERROR_CORRUPT if the markers can't be parsed; SIDELIGHT_ERROR_INVALID_ARGUMENT
+ * for an empty payload; SIDELIGHT_ERROR_TOO_LARGE.
+ */
+int sidelight_jpeg_insert(const uint8_t *jpeg,
+                          size_t size,
+                          const uint8_t *payload,
+                          size_t payload_size,
+                          struct SidelightBuffer *out);
+
+/**
+ * Finds the payload of a JPEG file. Only bytes before the first scan are needed.
+ *
+ * @param payload written on success only; free with sidelight_buffer_unref().
+ * @return 0; SIDELIGHT_ERROR_NO_PAYLOAD; SIDELIGHT_ERROR_CORRUPT.
+ */
+int sidelight_jpeg_extract(const uint8_t *jpeg, size_t size, struct SidelightBuffer *payload);
+
+/**
+ * Copies a JPEG file without our payload segments.
+ *
+ * @param out written on success only; free with sidelight_buffer_unref().
+ * @return 0; SIDELIGHT_ERROR_CORRUPT.
+ */
+int sidelight_jpeg_remove(const uint8_t *jpeg, size_t size, struct SidelightBuffer *out);
+
+/**
+ * Fills `settings` with the defaults. NULL is ignored.
+ */
+void sidelight_encoder_default_settings(struct SidelightEncoderSettings *settings);
+
+/**
+ * Opens an encoder.
+ *
+ * @param settings copied; NULL for the defaults.
+ * @param out      written on success only; close with sidelight_encoder_close().
+ * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_OUT_OF_MEMORY.
+ */
+int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
+                           struct SidelightEncoder **out);
+
+/**
+ * Makes the payload of one picture.
+ *
+ * The choice among off, base and update falls by net gain: luma PSNR less what the payload's bytes
+ * would have bought at `hints->slope_db_per_byte`. The same input gives the same payload on every
+ * machine and with any number of threads.
+ *
+ * @param original the picture before coding.
+ * @param decoded  the codec's decoded picture, of the same shape.
+ * @param hints    how it was coded.
+ * @param payload  written on success only; at least 8 bytes; free with sidelight_buffer_unref().
+ * @param report   what was measured, written on success only; may be NULL.
+ * @return 0 (also when canceled: the best so far); SIDELIGHT_ERROR_INVALID_ARGUMENT;
+ * SIDELIGHT_ERROR_UNSUPPORTED (bit depth, codec); SIDELIGHT_ERROR_OUT_OF_MEMORY.
+ */
+int sidelight_encoder_encode(struct SidelightEncoder *encoder,
+                             const struct SidelightPicture *original,
+                             const struct SidelightPicture *decoded,
+                             const struct SidelightHints *hints,
+                             struct SidelightBuffer *payload,
+                             struct SidelightReport *report);
+
+/**
+ * Closes an encoder and sets `*encoder` to NULL. NULL and a pointer to NULL are fine.
+ */
+void sidelight_encoder_close(struct SidelightEncoder **encoder);
+
+/**
+ * Fills `settings` with the defaults. NULL is ignored.
+ */
+void sidelight_decoder_default_settings(struct SidelightDecoderSettings *settings);
+
+/**
+ * Opens a decoder. Until a payload or a base model is set, it passes pictures through unfiltered.
+ *
+ * @param settings copied; NULL for the defaults.
+ * @param out      written on success only; close with sidelight_decoder_close().
+ * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_OUT_OF_MEMORY.
+ */
+int sidelight_decoder_open(const struct SidelightDecoderSettings *settings,
+                           struct SidelightDecoder **out);
+
+/**
+ * Sets what a payload asks for. On any error the decoder passes pictures through unfiltered.
+ *
+ * @param payload  `size` bytes; any bytes are safe.
+ * @param hints    how the picture was coded; its binding must be the one that the encoder saw.
+ * @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if it
+ * was made for another picture; SIDELIGHT_ERROR_UNKNOWN_MODEL; SIDELIGHT_ERROR_UNSUPPORTED;
+ * SIDELIGHT_ERROR_INVALID_ARGUMENT.
+ */
+int sidelight_decoder_set_payload(struct SidelightDecoder *decoder,
+                                  const uint8_t *payload,
+                                  size_t size,
+                                  const struct SidelightHints *hints);
+
+/**
+ * Sets filtering without a payload: SIDELIGHT_MODE_BASE for the codec's default base model,
+ * SIDELIGHT_MODE_OFF to pass pictures through.
+ *
+ * @param hints how the picture was coded; may be NULL with SIDELIGHT_MODE_OFF. Its binding is not
+ * looked at.
+ * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED. On an error the decoder
+ * passes pictures through.
+ */
+int sidelight_decoder_set_mode(struct SidelightDecoder *decoder,
+                               uint32_t mode,
+                               const struct SidelightHints *hints);
+
+/**
+ * Filters a whole picture with the decoder's own threads; copies it where the mode is off.
+ *
+ * @param in  the decoded picture.
+ * @param out a picture of the same shape, whose planes do not overlap those of `in`; written on
+ * success only.
+ * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED; SIDELIGHT_ERROR_OUT_OF_MEMORY.
+ */
+int sidelight_decoder_filter(struct SidelightDecoder *decoder,
+                             const struct SidelightPicture *in,
+                             const struct SidelightPicture *out);
+
+/**
+ * Filters the luma rows `first_row .. end_row` and the chroma rows that belong to them, on the
+ * calling thread. Bands give the same bytes as the whole picture.
+ *
+ * Several threads may call it at once on one decoder with bands that do not overlap; nobody may
+ * change the decoder meanwhile.
+ *
+ * @param in        the whole decoded picture: a band reads rows beyond its own.
+ * @param out       the whole output picture; only the band's rows are written.
+ * @param first_row first luma row, even.
+ * @param end_row   row after the last; even, or the picture's height.
+ * @return as sidelight_decoder_filter().
+ */
+int sidelight_decoder_filter_band(const struct SidelightDecoder *decoder,
+                                  const struct SidelightPicture *in,
+                                  const struct SidelightPicture *out,
+                                  uint32_t first_row,
+                                  uint32_t end_row);
+
+/**
+ * Closes a decoder and sets `*decoder` to NULL. NULL and a pointer to NULL are fine.
+ */
+void sidelight_decoder_close(struct SidelightDecoder **decoder);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* SIDELIGHT_H */

@@ -1,0 +1,64 @@
+use super::types::{SidelightBuffer, SidelightHints};
+use libc::c_int;
+
+/// Reads the hints of a JPEG file: quantisation tables and binding, and coded_bytes (= `size` less
+/// any payload segments). slope_db_per_byte is set to 0.
+///
+/// A payload segment in the file does not change the binding, nor does other metadata (APPn, COM);
+/// any change of coded data does.
+///
+/// @param jpeg  the whole file, `size` bytes; any bytes are safe.
+/// @param hints written on success only.
+/// @return 0; SIDELIGHT_ERROR_CORRUPT if this is no JPEG or it is damaged before its first scan;
+/// SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and arithmetic-coded files.
+#[no_mangle]
+pub unsafe extern "C" fn sidelight_jpeg_hints(
+    jpeg: *const u8,
+    size: usize,
+    hints: *mut SidelightHints,
+) -> c_int {
+    todo!()
+}
+
+/// Copies a JPEG file with `payload` inserted as an APP10 segment; a payload that is already there
+/// is replaced. All other bytes stay as they are, so stock decoders see the same picture.
+///
+/// @param out written on success only; free with sidelight_buffer_unref().
+/// @return 0; SIDELIGHT_ERROR_CORRUPT if the markers can't be parsed; SIDELIGHT_ERROR_INVALID_ARGUMENT
+/// for an empty payload; SIDELIGHT_ERROR_TOO_LARGE.
+#[no_mangle]
+pub unsafe extern "C" fn sidelight_jpeg_insert(
+    jpeg: *const u8,
+    size: usize,
+    payload: *const u8,
+    payload_size: usize,
+    out: *mut SidelightBuffer,
+) -> c_int {
+    todo!()
+}
+
+/// Finds the payload of a JPEG file. Only bytes before the first scan are needed.
+///
+/// @param payload written on success only; free with sidelight_buffer_unref().
+/// @return 0; SIDELIGHT_ERROR_NO_PAYLOAD; SIDELIGHT_ERROR_CORRUPT.
+#[no_mangle]
+pub unsafe extern "C" fn sidelight_jpeg_extract(
+    jpeg: *const u8,
+    size: usize,
+    payload: *mut SidelightBuffer,
+) -> c_int {
+    todo!()
+}
+
+/// Copies a JPEG file without our payload segments.
+///
+/// @param out written on success only; free with sidelight_buffer_unref().
+/// @return 0; SIDELIGHT_ERROR_CORRUPT.
+#[no_mangle]
+pub unsafe extern "C" fn sidelight_jpeg_remove(
+    jpeg: *const u8,
+    size: usize,
+    out: *mut SidelightBuffer,
+) -> c_int {
+    todo!()
+}

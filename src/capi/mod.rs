@@ -1,0 +1,12 @@
+//! The C API: one file per noun. Each function checks, converts, calls the Rust API and converts
+//! back; no logic lives here.
+#![allow(clippy::missing_safety_doc)] // the safety contract is the header's text
+
+mod buffer;
+mod decoder;
+mod encoder;
+mod jpeg;
+mod library;
+mod types;
+
+pub use types::*;

@@ -1,0 +1,222 @@
+//! Plain structs and enums of the C API.
+
+use libc::{c_int, c_void, ptrdiff_t};
+
+/// How a picture's chroma is sampled.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SidelightLayout {
+    /// Luma only.
+    I400 = 0,
+    /// Chroma at half width and half height.
+    I420 = 1,
+    /// Chroma at half width.
+    I422 = 2,
+    /// Chroma at full size.
+    I444 = 3,
+}
+
+/// Sample range.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SidelightRange {
+    /// Full range, as in JPEG.
+    Full = 0,
+    /// Limited range, as in most video.
+    Limited = 1,
+}
+
+/// What a payload asks for, and what an encoder may choose.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SidelightMode {
+    /// No filtering.
+    Off = 0,
+    /// The base model as it is.
+    Base = 1,
+    /// The base model with a weight-update.
+    Update = 2,
+}
+
+/// Codec that coded the picture.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SidelightCodec {
+    /// JPEG: `quant` says how strongly.
+    Jpeg = 1,
+}
+
+/// Severity of a log message.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SidelightLogLevel {
+    /// Something failed.
+    Error = 0,
+    /// Something is odd, such as a stale payload.
+    Warning = 1,
+    /// What was chosen, and why.
+    Info = 2,
+}
+
+/// Instruction-set levels, in order.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SidelightCpuLevel {
+    /// Portable code.
+    Scalar = 0,
+    /// AVX2 and FMA.
+    Avx2 = 1,
+    /// The best that this CPU has.
+    Best = 255,
+}
+
+/// A picture in the caller's memory.
+///
+/// Plane 0 is luma, 1 and 2 are Cb and Cr (ignored for SIDELIGHT_LAYOUT_I400). Chroma planes have
+/// (width + 1) / 2 columns (I420, I422) and (height + 1) / 2 rows (I420). The library never reads
+/// or writes beyond a row's samples, so strides need no padding.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SidelightPicture {
+    /// First sample of each plane. Input pictures are never written.
+    pub data: [*mut c_void; 3],
+    /// Bytes from one row to the next of each plane; at least a row's bytes. Negative strides are
+    /// refused.
+    pub stride: [ptrdiff_t; 3],
+    /// Luma samples in a row, 1..=65535.
+    pub width: u32,
+    /// Luma rows, 1..=65535.
+    pub height: u32,
+    /// A SidelightLayout.
+    pub layout: u32,
+    /// Bits per sample: 8.
+    pub bit_depth: u32,
+    /// A SidelightRange.
+    pub range: u32,
+    /// Zero.
+    pub reserved: [u8; 20],
+}
+
+/// What the host knows of how a picture was coded. Fill it with zeros first, or let
+/// sidelight_jpeg_hints() do it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SidelightHints {
+    /// A SidelightCodec.
+    pub codec: u32,
+    /// Luma and chroma quantisation tables in natural (row-major, not zig-zag) order; steps 1..=65535
+    /// in 8-bit units. Chroma is all zero where there is none.
+    pub quant: [[u16; 64]; 2],
+    /// What a payload is bound to: a hash of the coded data (sidelight_jpeg_hints() computes it).
+    /// Encoder and decoder must see the same value.
+    pub binding: u64,
+    /// Bytes of the coded picture without a payload; 0 if unknown. Read by the encoder only.
+    pub coded_bytes: u64,
+    /// What a byte buys in the codec at this quality: dB of luma PSNR per byte; 0 to estimate it from
+    /// coded_bytes. Read by the encoder only.
+    pub slope_db_per_byte: f64,
+    /// Zero.
+    pub reserved: [u8; 64],
+}
+
+/// Bytes owned by the library; free with sidelight_buffer_unref().
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SidelightBuffer {
+    /// First byte; NULL if there are none.
+    pub data: *mut u8,
+    /// Number of bytes.
+    pub size: usize,
+}
+
+/// Called between training steps with the fraction done, 0.0..=1.0, on the thread that called
+/// sidelight_encoder_encode(). Return 0 to go on; anything else cancels, and the best payload so
+/// far is returned. It must not call into the same encoder.
+pub type SidelightProgress =
+    Option<unsafe extern "C" fn(user: *mut c_void, fraction: f64) -> c_int>;
+
+/// Called with a formatted, NUL-terminated message, valid during the call, and a SidelightLogLevel;
+/// from any thread that is inside the library.
+pub type SidelightLog =
+    Option<unsafe extern "C" fn(user: *mut c_void, level: u32, message: *const libc::c_char)>;
+
+/// Settings of an encoder.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SidelightEncoderSettings {
+    /// The most that may be sent, a SidelightMode (default SIDELIGHT_MODE_UPDATE). Less is sent where
+    /// it does not pay.
+    pub mode: u32,
+    /// Threads, 0 = one for each logical core (default 0). The payload does not depend on it.
+    pub threads: u32,
+    /// Training steps, 0 = chosen by the picture's size (default 0); at most 100000.
+    pub steps: u32,
+    /// Progress callback, or NULL (default NULL).
+    pub progress: SidelightProgress,
+    /// First argument of the progress callback (default NULL).
+    pub progress_user: *mut c_void,
+    /// Zero.
+    pub reserved: [u8; 64],
+}
+
+/// What an encode measured, through the integer filter that the decoder will run. Luma PSNR in dB;
+/// infinite where the pictures are equal.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SidelightReport {
+    /// What the payload asks for, a SidelightMode.
+    pub mode: u32,
+    /// Bytes of the payload.
+    pub payload_bytes: u32,
+    /// The decoded picture.
+    pub psnr_decoded: f64,
+    /// With the base model.
+    pub psnr_base: f64,
+    /// With what the payload asks for.
+    pub psnr_payload: f64,
+    /// The slope that the choice was made with, dB per byte.
+    pub slope_db_per_byte: f64,
+    /// Training steps that were run.
+    pub steps: u32,
+    /// Zero.
+    pub reserved: [u8; 60],
+}
+
+/// Settings of a decoder.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SidelightDecoderSettings {
+    /// Threads of sidelight_decoder_filter(), 0 = one for each logical core (default 0).
+    pub threads: u32,
+    /// Nonzero to accept a payload without comparing its binding (default 0). Only for hosts that
+    /// bind payload and picture by other means.
+    pub skip_binding: u32,
+    /// Zero.
+    pub reserved: [u8; 64],
+}
+
+/// Results below zero. The numbers are Linux errno values, the same on every platform.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SidelightError {
+    /// There is no payload in the stream.
+    NoPayload = -2,
+    /// Memory could not be had.
+    OutOfMemory = -12,
+    /// The payload names a base model that this build does not have.
+    UnknownModel = -19,
+    /// An argument is out of its stated range, or pictures disagree in shape.
+    InvalidArgument = -22,
+    /// A size is over a stated limit.
+    TooLarge = -27,
+    /// Bytes from outside are damaged or not of the format they should be.
+    Corrupt = -74,
+    /// Well-formed, but not supported by this version.
+    Unsupported = -95,
+    /// The payload was made for another picture, or the picture was edited since.
+    Stale = -116,
+    /// The progress callback asked to stop before there was anything to return.
+    Canceled = -125,
+    /// A bug inside the library; the call had no effect.
+    Internal = -131,
+}
