@@ -3,7 +3,8 @@
 use super::conv::{conv3x3, weight_gradient, Conv, Finish, Map, Simd};
 use crate::network::arch::PHASES;
 use crate::network::condition::{FEATURES, FEATURE_BITS};
-use crate::network::{Arch, Condition};
+use crate::network::model::INPUT_LIMIT;
+use crate::network::{Arch, Condition, Model};
 
 /// Floats per pixel for `channels` channels: a multiple of 8, so that vectors cover them.
 #[must_use]
@@ -65,6 +66,29 @@ impl Net {
             })
             .collect();
         Self { arch, layers }
+    }
+
+    /// The network of `model` in floating point: activations are the integer ones divided by
+    /// [`INPUT_LIMIT`], without the rounding and the upper clip of requantisation. Conditions stay
+    /// apart; taps are the integer ones, and scales undo their size.
+    #[must_use]
+    pub fn from_model(model: &Model) -> Self {
+        let mut net = Self::zeros(model.arch);
+        for (layer, m) in net.layers.iter_mut().zip(&model.layers) {
+            let p = padded(m.cout);
+            let spread = |rows: &mut [f32], ints: &mut dyn Iterator<Item = f32>| {
+                for row in rows.chunks_exact_mut(p) {
+                    row[..m.cout].fill_with(|| ints.next().unwrap_or(0.0));
+                }
+            };
+            let unit = 1.0 / INPUT_LIMIT as f32;
+            spread(&mut layer.taps, &mut m.taps.iter().map(|w| f32::from(*w)));
+            spread(&mut layer.bias, &mut m.bias.iter().map(|b| *b as f32 * unit));
+            spread(&mut layer.condition, &mut m.condition.iter().map(|b| *b as f32 * unit));
+            let down = 1.0 / (1u64 << m.shift) as f32;
+            spread(&mut layer.scale, &mut m.multiplier.iter().map(|v| *v as f32 * down));
+        }
+        net
     }
 
     /// Every parameter tensor in a fixed order: taps, bias, condition, scale of each layer.
@@ -134,15 +158,22 @@ impl Workspace {
         &self.maps[self.maps.len() - 1]
     }
 
-    /// Runs the network on the input map. The block grid's phase (0, 0) lies at the crop's first
-    /// pixel.
-    pub fn forward(&mut self, net: &Net, condition: Condition) {
+    /// Runs the network on the input map, whose first pixel lies at row and column `origin` of the
+    /// picture, in half-resolution pixels.
+    pub fn forward(&mut self, net: &Net, condition: Condition, origin: (usize, usize)) {
         let f = features(condition);
         for (l, layer) in net.layers.iter().enumerate() {
             let cout = padded(layer.cout);
             let bias = &mut self.biases[l];
             bias.clear();
-            bias.extend_from_slice(&layer.bias);
+            for phase in 0..layer.bias.len() / cout {
+                let moved = if l == 0 {
+                    4 * ((phase / 4 + origin.0) % 4) + (phase + origin.1) % 4
+                } else {
+                    phase
+                };
+                bias.extend_from_slice(&layer.bias[moved * cout..(moved + 1) * cout]);
+            }
             for row in bias.chunks_exact_mut(cout) {
                 for (k, fk) in f.iter().enumerate() {
                     for (b, w) in row.iter_mut().zip(&layer.condition[k * cout..(k + 1) * cout]) {
@@ -169,7 +200,7 @@ impl Workspace {
     /// last `forward` is written by `loss(output row y, derivative row y)`; derivative rows start
     /// as zeros.
     ///
-    /// With [`Train::ScaleBias`] the first layer's 16 bias rows get equal gradients.
+    /// The first layer's 16 bias rows get gradients by phase as if the origin was (0, 0).
     pub fn backward(
         &mut self,
         net: &Net,
@@ -357,7 +388,7 @@ mod tests {
 
     /// Half the squared output over the interior.
     fn run(ws: &mut Workspace, net: &Net, c: Condition) -> f64 {
-        ws.forward(net, c);
+        ws.forward(net, c, (0, 0));
         let o = ws.output();
         (0..o.height)
             .flat_map(|y| o.row(y).to_vec())

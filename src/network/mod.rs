@@ -3,6 +3,11 @@
 
 pub mod arch;
 pub mod condition;
+pub mod file;
+pub mod instance;
+pub mod model;
 
 pub use arch::Arch;
 pub use condition::Condition;
+pub use instance::Instance;
+pub use model::Model;

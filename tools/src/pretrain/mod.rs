@@ -255,7 +255,7 @@ impl Trainer {
 /// Loss of one crop; its gradient replaces `grad`.
 fn one_crop(net: &Net, crop: &Crop, ws: &mut Workspace, grad: &mut Net) -> f64 {
     load(crop, ws);
-    ws.forward(net, crop.condition);
+    ws.forward(net, crop.condition, (0, 0));
     grad.tensors_mut().for_each(|t| t.fill(0.0));
     let (h, w) = ws.size();
     let inner = (h - 2 * MARGIN) * (w - 2 * MARGIN);
@@ -315,7 +315,7 @@ impl Validation {
         std::array::from_fn(|s| {
             let gains = self.sets[s].iter().map(|crop| {
                 load(crop, &mut ws);
-                ws.forward(net, crop.condition);
+                ws.forward(net, crop.condition, (0, 0));
                 let out = ws.output();
                 let (mut before, mut after) = (0.0, 0.0);
                 for y in 0..half {

@@ -1,0 +1,308 @@
+//! Fine-tuning of scales and biases on one picture, with quantisation in the loop and a rate-aware
+//! objective: `10·log10(MSE) + λ·bits(q)` over the update's integers q, rounded straight-through.
+
+use super::adam::{Adam, AdamRates};
+use super::conv::Simd;
+use super::net::{padded, Net, Train, Workspace};
+use super::tiles::{self, Tile};
+use crate::network::model::INPUT_LIMIT;
+use crate::network::{Condition, Model};
+use crate::payload::update::{LayerScaleBias, ScaleBias, MAX_MAGNITUDE};
+use crate::picture::Plane;
+
+/// Side of the part of a tile that counts, in half-resolution pixels.
+const PART: usize = 64;
+/// Tiles in a step.
+const TILES_PER_STEP: usize = 6;
+/// Output change of one step at step field 3, in grey levels (root mean square over samples): what
+/// a model's step tables are made for.
+pub const STEP_CHANGE: f64 = 0.06;
+/// The trainer works in units of 128 grey levels.
+const GREY: f32 = 128.0;
+
+/// What to fine-tune on.
+pub struct Task<'a> {
+    /// Luma before coding.
+    pub original: Plane<'a>,
+    /// Luma as decoded; the same size.
+    pub decoded: Plane<'a>,
+    /// The base model.
+    pub model: &'a Model,
+    /// The picture's condition.
+    pub condition: Condition,
+    /// Mean squared error through the base model, in grey levels²; above 0.
+    pub base_mse: f64,
+    /// What a bit costs, in dB.
+    pub db_per_bit: f64,
+    /// Optimiser steps.
+    pub steps: u32,
+    /// Threads, at least 1; the result does not depend on them.
+    pub threads: usize,
+    /// Instruction set; the result does not depend on it.
+    pub simd: Simd,
+}
+
+/// A fine-tuned update before rounding: parameters in units of the steps at `step`.
+#[derive(Clone, Debug)]
+pub struct Tuned {
+    /// Step field of the payload.
+    pub step: u8,
+    /// Per layer: scales, then biases.
+    values: Vec<f32>,
+    channels: Vec<usize>,
+    /// Steps that were run.
+    pub steps: u32,
+}
+
+impl Tuned {
+    /// Rounds to integers; magnitudes below `threshold`, 0.5..=1.0, become 0.
+    #[must_use]
+    pub fn round(&self, threshold: f32) -> ScaleBias {
+        let mut values = self.values.iter().map(|v| quantise(*v, threshold) as i16);
+        let mut take = |n: usize| values.by_ref().take(n).collect::<Vec<_>>();
+        let layers = self.channels.iter();
+        let layers = layers.map(|&n| LayerScaleBias { scale: take(n), bias: take(n) }).collect();
+        ScaleBias { step: self.step, layers }
+    }
+}
+
+fn quantise(v: f32, threshold: f32) -> f32 {
+    if v.abs() < threshold {
+        return 0.0;
+    }
+    let limit = f32::from(MAX_MAGNITUDE);
+    // floor(x + 1/2) of the magnitude: `round` without a call that depends on the platform.
+    let magnitude = (v.abs() + 0.5) as i32 as f32;
+    magnitude.min(limit).copysign(v)
+}
+
+/// Derivative of a smooth estimate of what an integer near `v` costs, in bits:
+/// `3.2·log2(1 + 1.2·|v|)`.
+fn price_slope(v: f32) -> f32 {
+    (3.2 * 1.2 * std::f32::consts::LOG2_E / (1.0 + 1.2 * v.abs())).copysign(v)
+}
+
+/// The step field whose step size trades quantisation error against rate best: uniform
+/// quantisation of parameters of unit sensitivity costs δ²/12 of error and saves a bit per doubling
+/// of δ, so the best δ² is about 2·MSE·dB-per-bit.
+fn step_field(mse: f64, db_per_bit: f64) -> u8 {
+    let target = 2.0 * mse * db_per_bit;
+    let mut field = 0;
+    let mut square = STEP_CHANGE * STEP_CHANGE / 64.0;
+    // Next field while the geometric mean of this δ² and the next one lies below the target.
+    while field < ScaleBias::MAX_STEP && 2.0 * square < target {
+        square *= 4.0;
+        field += 1;
+    }
+    field
+}
+
+/// What moving one unit of each parameter does to the network: `(layer, is_bias, channel, amount)`.
+struct Parameter {
+    layer: usize,
+    bias: bool,
+    channel: usize,
+    amount: f32,
+}
+
+fn parameters(model: &Model, field: u8) -> Vec<Parameter> {
+    let factor = f32::from(1u8 << field) / 8.0;
+    let mut all = Vec::new();
+    for (layer, m) in model.layers.iter().enumerate() {
+        let down = factor / (1u64 << m.shift) as f32;
+        for (channel, s) in m.scale_step.iter().enumerate() {
+            all.push(Parameter { layer, bias: false, channel, amount: *s as f32 * down });
+        }
+        let down = factor / INPUT_LIMIT as f32;
+        for (channel, s) in m.bias_step.iter().enumerate() {
+            all.push(Parameter { layer, bias: true, channel, amount: *s as f32 * down });
+        }
+    }
+    all
+}
+
+/// Writes the parameters' integers into `net`, a copy of `base`.
+fn apply(base: &Net, parameters: &[Parameter], values: &[f32], net: &mut Net) {
+    for (p, v) in parameters.iter().zip(values) {
+        let (from, to) = (&base.layers[p.layer], &mut net.layers[p.layer]);
+        let change = quantise(*v, 0.5) * p.amount;
+        if p.bias {
+            let rows = padded(from.cout);
+            for i in (p.channel..from.bias.len()).step_by(rows) {
+                to.bias[i] = from.bias[i] + change;
+            }
+        } else {
+            // A scale stays positive, as the filter asks.
+            let s = from.scale[p.channel];
+            to.scale[p.channel] = (s + change).max(0.01 * s);
+        }
+    }
+}
+
+/// One thread's buffers.
+struct Worker {
+    workspace: Workspace,
+    gradient: Net,
+}
+
+impl Worker {
+    /// Gradient of the summed squared error (grey levels²) over the tile's samples, for each
+    /// parameter's unit, and that error.
+    fn tile(&mut self, task: &Task<'_>, net: &Net, parameters: &[Parameter], tile: Tile) -> (Vec<f32>, f64) {
+        tiles::load(&task.decoded, tile.origin, self.workspace.input());
+        self.workspace.forward(net, task.condition, tile.origin);
+        for layer in &mut self.gradient.layers {
+            layer.scale.fill(0.0);
+            layer.bias.fill(0.0);
+        }
+        let mut error = 0.0;
+        self.workspace.backward(
+            net,
+            task.condition,
+            Train::ScaleBias,
+            &mut self.gradient,
+            |y, out, slope| {
+                if y < tile.rows.0 || y >= tile.rows.1 {
+                    return;
+                }
+                for x in tile.columns.0..tile.columns.1 {
+                    for i in 0..4 {
+                        let at = (tile.origin.0 + y, tile.origin.1 + x);
+                        let target = tiles::residual(&task.original, &task.decoded, at.0, at.1, i);
+                        let Some(target) = target else { continue };
+                        let e = out[8 * x + i] * GREY - target;
+                        error += f64::from(e * e);
+                        slope[8 * x + i] = 2.0 * GREY * e;
+                    }
+                }
+            },
+        );
+        let gradient = parameters
+            .iter()
+            .map(|p| {
+                let layer = &self.gradient.layers[p.layer];
+                let sum: f32 = if p.bias {
+                    layer.bias[p.channel..].iter().step_by(padded(layer.cout)).sum()
+                } else {
+                    layer.scale[p.channel]
+                };
+                sum * p.amount
+            })
+            .collect();
+        (gradient, error)
+    }
+}
+
+/// Deterministic shuffling of the tiles.
+struct Shuffle {
+    order: Vec<usize>,
+    next: usize,
+    state: u64,
+}
+
+impl Shuffle {
+    fn new(count: usize) -> Self {
+        Self { order: (0..count).collect(), next: count, state: 0x9e37_79b9_7f4a_7c15 }
+    }
+
+    fn take(&mut self) -> usize {
+        if self.next == self.order.len() {
+            for i in (1..self.order.len()).rev() {
+                self.state ^= self.state << 13;
+                self.state ^= self.state >> 7;
+                self.state ^= self.state << 17;
+                self.order.swap(i, (self.state % (i as u64 + 1)) as usize);
+            }
+            self.next = 0;
+        }
+        self.next += 1;
+        self.order[self.next - 1]
+    }
+}
+
+/// Fine-tunes; `progress` gets the fraction done and returns whether to go on.
+pub fn fine_tune(task: &Task<'_>, progress: &mut dyn FnMut(f64) -> bool) -> Tuned {
+    let base = Net::from_model(task.model);
+    let field = step_field(task.base_mse, task.db_per_bit);
+    let parameters = parameters(task.model, field);
+    let (height, width) = (task.decoded.height().div_ceil(2), task.decoded.width().div_ceil(2));
+    let arch = task.model.arch;
+    let (tiles, window) = tiles::tiles(height, width, PART, arch.halo());
+    let per_step = TILES_PER_STEP.min(tiles.len());
+    let threads = task.threads.clamp(1, per_step);
+    let mut workers: Vec<Worker> = (0..threads)
+        .map(|_| Worker {
+            workspace: Workspace::new(arch, window.0, window.1, task.simd),
+            gradient: Net::zeros(arch),
+        })
+        .collect();
+    let mut values = vec![0.0f32; parameters.len()];
+    let mut adam = Adam::new(values.len());
+    let mut net = base.clone();
+    let mut shuffle = Shuffle::new(tiles.len());
+    let mut done = 0;
+    while done < task.steps {
+        if !progress(f64::from(done) / f64::from(task.steps.max(1))) {
+            break;
+        }
+        apply(&base, &parameters, &values, &mut net);
+        let picked: Vec<Tile> = (0..per_step).map(|_| tiles[shuffle.take()]).collect();
+        let results = run(&mut workers, task, &net, &parameters, &picked);
+        let samples: usize = picked.iter().map(|t| samples(t, &task.decoded)).sum();
+        // d(10·log10 MSE) = 10/ln 10 · dMSE / MSE.
+        let unit = (10.0 / std::f64::consts::LN_10 / task.base_mse / samples as f64) as f32;
+        let mut gradient = vec![0.0f32; values.len()];
+        for (g, _) in &results {
+            gradient.iter_mut().zip(g).for_each(|(sum, g)| *sum += g);
+        }
+        for (g, v) in gradient.iter_mut().zip(&values) {
+            *g = *g * unit + task.db_per_bit as f32 * price_slope(*v);
+        }
+        let rest = 1.0 - done as f32 / task.steps as f32;
+        done += 1;
+        let rates = AdamRates { rate: 0.25 * rest + 0.02, beta1: 0.9, beta2: 0.98 };
+        adam.step(rates, done, &mut values, &gradient);
+    }
+    Tuned { step: field, values, channels: task.model.channels(), steps: done }
+}
+
+/// Samples of the picture that a tile counts.
+fn samples(tile: &Tile, plane: &Plane<'_>) -> usize {
+    let span = |origin: usize, part: (usize, usize), size: usize| {
+        (2 * (origin + part.1)).min(size) - 2 * (origin + part.0)
+    };
+    span(tile.origin.0, tile.rows, plane.height()) * span(tile.origin.1, tile.columns, plane.width())
+}
+
+/// Every picked tile's gradient, in their order, whatever the number of workers.
+fn run(
+    workers: &mut [Worker],
+    task: &Task<'_>,
+    net: &Net,
+    parameters: &[Parameter],
+    picked: &[Tile],
+) -> Vec<(Vec<f32>, f64)> {
+    let stride = workers.len();
+    let mut lanes: Vec<Vec<(Vec<f32>, f64)>> = std::thread::scope(|scope| {
+        let work = |worker: &mut Worker, lane: usize| {
+            let mine = picked.iter().skip(lane).step_by(stride);
+            mine.map(|t| worker.tile(task, net, parameters, *t)).collect::<Vec<_>>()
+        };
+        let (own, others) = workers.split_first_mut().expect("at least one worker");
+        let handles: Vec<_> = others
+            .iter_mut()
+            .enumerate()
+            .map(|(i, w)| scope.spawn(move || work(w, i + 1)))
+            .collect();
+        let mut lanes = vec![work(own, 0)];
+        for h in handles {
+            match h.join() {
+                Ok(lane) => lanes.push(lane),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        lanes
+    });
+    let mut sources: Vec<_> = lanes.iter_mut().map(|l| l.drain(..)).collect();
+    (0..picked.len()).filter_map(|i| sources[i % stride].next()).collect()
+}

@@ -1,0 +1,118 @@
+//! The decoder: from a payload and a decoded picture to a better picture. Integers only.
+
+use crate::cpu::CpuLevel;
+use crate::filter::{self, Filter};
+use crate::hints::Hints;
+use crate::models;
+use crate::network::Instance;
+use crate::payload::{self, Mode};
+use crate::picture::{Picture, PictureMut};
+use crate::{Error, Result};
+
+/// Settings of a [`Decoder`].
+#[derive(Clone, Copy, Debug)]
+pub struct DecoderSettings {
+    /// Threads of [`Decoder::filter`], at least 1.
+    pub threads: usize,
+    /// Accept a payload without comparing its binding.
+    pub skip_binding: bool,
+}
+
+impl Default for DecoderSettings {
+    fn default() -> Self {
+        Self { threads: logical_cores(), skip_binding: false }
+    }
+}
+
+/// Logical cores that this process may use.
+#[must_use]
+pub fn logical_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Holds what a payload asks for and filters pictures with it.
+pub struct Decoder {
+    settings: DecoderSettings,
+    level: CpuLevel,
+    /// `None`: pictures pass through.
+    filter: Option<Filter>,
+}
+
+impl Decoder {
+    /// A decoder that passes pictures through.
+    #[must_use]
+    pub fn new(settings: DecoderSettings) -> Self {
+        Self { settings, level: CpuLevel::current(), filter: None }
+    }
+
+    /// Sets what `payload` asks for; on an error pictures pass through.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Stale`],
+    /// [`Error::UnknownModel`],
+    /// [`Error::Unsupported`],
+    /// [`Error::InvalidArgument`] for bad hints.
+    pub fn set_payload(&mut self, payload: &[u8], hints: &Hints) -> Result<Mode> {
+        self.filter = None;
+        let header = payload::parse(payload)?;
+        if !self.settings.skip_binding {
+            header.check_binding(hints.binding)?;
+        }
+        let condition = hints.condition()?;
+        let model = models::by_id(header.model)?;
+        let update = match header.mode {
+            Mode::Off => return Ok(Mode::Off),
+            Mode::Base => None,
+            Mode::Update => {
+                Some(payload::update::read(header.body, &model.channels(), &model.contexts)?)
+            }
+        };
+        let instance = Instance::new(model, condition, update.as_ref())?;
+        self.filter = Some(Filter::new(instance, self.level));
+        Ok(header.mode)
+    }
+
+    /// Sets the codec's default base model.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for bad hints.
+    pub fn set_base(&mut self, hints: &Hints) -> Result {
+        self.filter = None;
+        let model = models::default_for(&hints.codec)?;
+        let instance = Instance::new(model, hints.condition()?, None)?;
+        self.filter = Some(Filter::new(instance, self.level));
+        Ok(())
+    }
+
+    /// Pictures pass through from now on.
+    pub fn set_off(&mut self) {
+        self.filter = None;
+    }
+
+    /// Filters, or copies, a whole picture with the decoder's threads.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the pictures' shapes differ.
+    pub fn filter(&self, input: &Picture<'_>, output: PictureMut<'_>) -> Result {
+        if output.height() != input.height() {
+            return Err(Error::InvalidArgument);
+        }
+        match &self.filter {
+            Some(f) => f.picture(input, output, self.settings.threads),
+            None => filter::copy_band(input, 0, output),
+        }
+    }
+
+    /// Filters, or copies, the rows from the even luma row `first_row` on that `output` has room
+    /// for, on the calling thread.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] as for
+    /// [`Filter::band`](crate::filter::Filter::band).
+    pub fn filter_band(&self, input: &Picture<'_>, first_row: usize, output: PictureMut<'_>) -> Result {
+        match &self.filter {
+            Some(f) => f.band(input, first_row, output),
+            None => filter::copy_band(input, first_row, output),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The filter: a network run over a picture in bands of rows.
+
+mod band;
+
+use crate::cpu::CpuLevel;
+use crate::kernels::{Convolution, Kernels};
+use crate::network::Instance;
+use crate::picture::{Layout, Picture, PictureMut};
+use crate::{Error, Result};
+
+/// A network ready to filter pictures. Cheap to share between threads.
+#[derive(Clone)]
+pub struct Filter {
+    convolutions: Vec<Convolution>,
+    kernels: Kernels,
+}
+
+impl Filter {
+    /// Prepares `instance` for the CPU at `level`.
+    #[must_use]
+    pub fn new(instance: Instance, level: CpuLevel) -> Self {
+        Self {
+            convolutions: instance.layers.into_iter().map(Convolution::new).collect(),
+            kernels: Kernels::new(level),
+        }
+    }
+
+    /// Filters `input` into `output` with up to `threads` threads.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the pictures' shapes differ.
+    pub fn picture(&self, input: &Picture<'_>, output: PictureMut<'_>, threads: usize) -> Result {
+        in_bands(input, output, threads, &|input, first, band| self.band(input, first, band))
+    }
+
+    /// Filters the rows of `input` from luma row `first_row` on that `output`, a band of the
+    /// output picture, has room for. Bands give the same samples as the whole picture.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the band is not a band of such a picture, if `first_row` is
+    /// odd, or if the band's end is odd and not the picture's.
+    pub fn band(&self, input: &Picture<'_>, first_row: usize, mut output: PictureMut<'_>) -> Result {
+        check_band(input, first_row, &output)?;
+        band::luma(&self.convolutions, &self.kernels, input.luma(), first_row, &mut output.planes_mut()[0]);
+        copy_planes(input, first_row, &mut output, 1);
+        Ok(())
+    }
+}
+
+/// Copies a band of a picture.
+///
+/// # Errors
+/// As [`Filter::band`].
+pub fn copy_band(input: &Picture<'_>, first_row: usize, mut output: PictureMut<'_>) -> Result {
+    check_band(input, first_row, &output)?;
+    copy_planes(input, first_row, &mut output, 0);
+    Ok(())
+}
+
+/// Splits `output` into one band for each thread and runs `work` on all of them.
+fn in_bands<'a>(
+    input: &Picture<'_>,
+    output: PictureMut<'a>,
+    threads: usize,
+    work: &(dyn Fn(&Picture<'_>, usize, PictureMut<'a>) -> Result + Sync),
+) -> Result {
+    let height = output.height();
+    let bands = threads.clamp(1, height.div_ceil(2 * MIN_BAND));
+    let mut rest = output;
+    let mut jobs = Vec::with_capacity(bands);
+    let mut first = 0;
+    for i in 1..bands {
+        let end = 2 * (height.div_ceil(2) * i / bands);
+        let (band, below) = rest.split_at_row(end - first);
+        jobs.push((first, band));
+        (rest, first) = (below, end);
+    }
+    std::thread::scope(|scope| {
+        let others: Vec<_> = jobs
+            .into_iter()
+            .map(|(row, band)| scope.spawn(move || work(input, row, band)))
+            .collect();
+        let mut result = work(input, first, rest);
+        for handle in others {
+            result = result.and(handle.join().unwrap_or(Err(Error::Internal)));
+        }
+        result
+    })
+}
+
+/// Smallest band worth a thread, in half-resolution rows.
+const MIN_BAND: usize = 8;
+
+fn check_band(input: &Picture<'_>, first_row: usize, output: &PictureMut<'_>) -> Result {
+    let end = first_row.checked_add(output.height()).ok_or(Error::InvalidArgument)?;
+    let shape = input.layout() == output.layout() && input.width() == output.width();
+    if !shape || first_row % 2 != 0 || end > input.height() {
+        return Err(Error::InvalidArgument);
+    }
+    if end % 2 != 0 && end != input.height() {
+        return Err(Error::InvalidArgument);
+    }
+    Ok(())
+}
+
+fn copy_planes(input: &Picture<'_>, first_row: usize, output: &mut PictureMut<'_>, from: usize) {
+    let halved = input.layout() == Layout::I420;
+    for (i, plane) in output.planes_mut().iter_mut().enumerate().skip(from) {
+        let first = if i > 0 && halved { first_row / 2 } else { first_row };
+        for y in 0..plane.height() {
+            plane.row_mut(y).copy_from_slice(input.planes()[i].row(first + y));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! What the host knows of how a picture was coded.
+
+use crate::network::Condition;
+use crate::{Error, Result};
+
+/// The codec and how strongly it quantised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// JPEG, with its quantisation tables in natural (row-major) order.
+    Jpeg {
+        /// Luma table, steps 1..=65535.
+        luma: [u16; 64],
+        /// Chroma table, if there is one.
+        chroma: Option<[u16; 64]>,
+    },
+}
+
+/// Codec hints of one picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hints {
+    /// How it was coded.
+    pub codec: Codec,
+    /// What a payload is bound to: for JPEG [`JpegInfo::binding`](crate::carriage::jpeg::JpegInfo).
+    pub binding: u64,
+}
+
+impl Hints {
+    /// The network's conditioning features.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if a luma step is 0.
+    pub fn condition(&self) -> Result<Condition> {
+        let Codec::Jpeg { luma, .. } = &self.codec;
+        if luma.contains(&0) {
+            return Err(Error::InvalidArgument);
+        }
+        Ok(Condition::from_jpeg_table(luma))
+    }
+}

@@ -1,0 +1,47 @@
+//! The base models inside the library.
+
+use crate::hints::Codec;
+use crate::network::Model;
+use crate::{Error, Result};
+use std::sync::OnceLock;
+
+/// Model files, the default first.
+static FILES: [&[u8]; 1] = [include_bytes!("../models/jpeg-y-32x3.slm")];
+
+fn all() -> &'static [Model] {
+    static MODELS: OnceLock<Vec<Model>> = OnceLock::new();
+    // A file that does not load is left out: its payloads then name an unknown model. A test keeps
+    // that from shipping.
+    MODELS.get_or_init(|| FILES.iter().filter_map(|f| Model::from_bytes(f).ok()).collect())
+}
+
+/// The model that payloads name `id`.
+///
+/// # Errors
+/// [`Error::UnknownModel`].
+pub fn by_id(id: u32) -> Result<&'static Model> {
+    all().iter().find(|m| m.id == id).ok_or(Error::UnknownModel)
+}
+
+/// The default model of a codec.
+///
+/// # Errors
+/// [`Error::UnknownModel`] if this build has none.
+pub fn default_for(codec: &Codec) -> Result<&'static Model> {
+    let Codec::Jpeg { .. } = codec;
+    all().first().ok_or(Error::UnknownModel)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_embedded_model_loads() {
+        assert_eq!(all().len(), FILES.len());
+        for (model, file) in all().iter().zip(FILES) {
+            assert_eq!(model.clone().to_bytes(), file);
+            assert_eq!(by_id(model.id).unwrap(), model);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The model file: see docs/model.md for the byte tables.
+
+use super::model::{Model, ModelLayer};
+use super::Arch;
+use crate::payload::update::{ContextTable, CONTEXTS};
+use crate::{Error, Result};
+use byteorder::{ByteOrder, LittleEndian as LE};
+
+const MAGIC: &[u8; 8] = b"SLMODEL0";
+/// Largest file that is read.
+pub const MAX_FILE: usize = 4 << 20;
+
+/// FNV-1a, 64 bits.
+fn hash(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+/// Cursor over a model file; every read is checked.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, n: usize) -> Result<&'a [u8]> {
+        let (head, rest) = self.0.split_at_checked(n).ok_or(Error::Corrupt)?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    fn u8(&mut self) -> Result<usize> {
+        Ok(usize::from(self.take(1)?[0]))
+    }
+
+    fn u16(&mut self) -> Result<u16> {
+        Ok(LE::read_u16(self.take(2)?))
+    }
+
+    fn i16s(&mut self, n: usize) -> Result<Vec<i16>> {
+        let mut v = vec![0; n];
+        LE::read_i16_into(self.take(2 * n)?, &mut v);
+        Ok(v)
+    }
+
+    fn i32s(&mut self, n: usize) -> Result<Vec<i32>> {
+        let mut v = vec![0; n];
+        LE::read_i32_into(self.take(4 * n)?, &mut v);
+        Ok(v)
+    }
+}
+
+impl Model {
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] above [`MAX_FILE`]; [`Error::Corrupt`] if it is damaged or no model file;
+    /// [`Error::Unsupported`] if its shape is out of range.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        if bytes.len() > MAX_FILE {
+            return Err(Error::TooLarge);
+        }
+        let body_len = bytes.len().checked_sub(8).ok_or(Error::Corrupt)?;
+        let (body, tail) = bytes.split_at(body_len);
+        let content = hash(body);
+        if !body.starts_with(MAGIC) || LE::read_u64(tail) != content {
+            return Err(Error::Corrupt);
+        }
+        let mut r = Reader(&body[MAGIC.len()..]);
+        let arch = Arch { inputs: r.u8()?, channels: r.u8()?, hidden: r.u8()? };
+        arch.check()?;
+        if r.u8()? != 0 || usize::from(r.u16()?) != CONTEXTS {
+            return Err(Error::Unsupported);
+        }
+        let contexts = ContextTable::from_bytes(r.take(CONTEXTS)?)?;
+        let mut layers = Vec::with_capacity(arch.layers());
+        for l in 0..arch.layers() {
+            let (cin, cout) = arch.layer(l);
+            let features = super::condition::FEATURES;
+            layers.push(ModelLayer {
+                cin,
+                cout,
+                shift: r.u8()? as u32,
+                limit: i32::from(r.u16()?),
+                taps: r.i16s(9 * cin * cout)?.into(),
+                bias: r.i32s(ModelLayer::phases(l) * cout)?,
+                condition: r.i32s(features * cout)?,
+                multiplier: r.i32s(cout)?,
+                scale_step: r.i32s(cout)?,
+                bias_step: r.i32s(cout)?,
+            });
+        }
+        let steps_ok = |l: &ModelLayer| l.scale_step.iter().chain(&l.bias_step).all(|s| *s >= 1);
+        if !r.0.is_empty() || !layers.iter().all(steps_ok) {
+            return Err(Error::Corrupt);
+        }
+        Ok(Self { id: content as u32, arch, layers, contexts })
+    }
+
+    /// Writes the model file and sets `id` to its content's hash.
+    pub fn to_bytes(&mut self) -> Vec<u8> {
+        let a = self.arch;
+        let mut out = MAGIC.to_vec();
+        out.extend([a.inputs as u8, a.channels as u8, a.hidden as u8, 0]);
+        out.extend((CONTEXTS as u16).to_le_bytes());
+        out.extend(self.contexts.as_bytes());
+        for l in &self.layers {
+            out.push(l.shift as u8);
+            out.extend((l.limit as u16).to_le_bytes());
+            out.extend(l.taps.iter().flat_map(|v| v.to_le_bytes()));
+            for table in [&l.bias, &l.condition, &l.multiplier, &l.scale_step, &l.bias_step] {
+                out.extend(table.iter().flat_map(|v| v.to_le_bytes()));
+            }
+        }
+        let content = hash(&out);
+        self.id = content as u32;
+        out.extend(content.to_le_bytes());
+        out
+    }
+}

@@ -1,0 +1,142 @@
+//! A model made ready for one picture: condition and update folded in, and the proof that nothing
+//! can overflow.
+
+use super::condition::{FEATURES, FEATURE_BITS};
+use super::model::{Model, ModelLayer, INPUT_LIMIT};
+use super::Condition;
+use crate::payload::update::ScaleBias;
+use crate::{Error, Result};
+use std::sync::Arc;
+
+/// One convolution, ready to run: see [`ModelLayer`] for the arithmetic.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// Input channels.
+    pub cin: usize,
+    /// Output channels.
+    pub cout: usize,
+    /// `[9][cin][cout]`.
+    pub taps: Arc<[i16]>,
+    /// `[16 or 1][cout]`, condition and update included.
+    pub bias: Vec<i32>,
+    /// `[cout]`, update included.
+    pub multiplier: Vec<i32>,
+    /// Right shift, 1..=31.
+    pub shift: u32,
+    /// Smallest output.
+    pub low: i32,
+    /// Largest output.
+    pub high: i32,
+}
+
+/// A network ready to run. Holding one proves that its sums cannot overflow 32 bits.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// Convolutions, first to last.
+    pub layers: Vec<Layer>,
+}
+
+impl Instance {
+    /// `model` under `condition`, with `update` applied.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the update is not of the model's shape, or if with it a multiplier
+    /// leaves 1..=2^shift or a sum could reach 2^31.
+    pub fn new(model: &Model, condition: Condition, update: Option<&ScaleBias>) -> Result<Self> {
+        if let Some(u) = update {
+            let fits = u.layers.len() == model.layers.len()
+                && u.layers
+                    .iter()
+                    .zip(&model.layers)
+                    .all(|(u, m)| u.scale.len() == m.cout && u.bias.len() == m.cout);
+            if !fits || u.step > ScaleBias::MAX_STEP {
+                return Err(Error::Corrupt);
+            }
+        }
+        let mut input_limit = INPUT_LIMIT;
+        let mut layers = Vec::with_capacity(model.layers.len());
+        for (i, base) in model.layers.iter().enumerate() {
+            if !base.is_consistent(i) {
+                return Err(Error::Corrupt);
+            }
+            let layer = prepare(base, i, condition, update, i + 1 == model.layers.len())?;
+            prove(&layer, input_limit)?;
+            input_limit = base.limit;
+            layers.push(layer);
+        }
+        Ok(Self { layers })
+    }
+}
+
+/// `step · 2^(field − 3)`, at least 1.
+fn scaled(step: i32, field: u8) -> i64 {
+    ((i64::from(step) << field) >> 3).max(1)
+}
+
+fn prepare(
+    base: &ModelLayer,
+    index: usize,
+    condition: Condition,
+    update: Option<&ScaleBias>,
+    last: bool,
+) -> Result<Layer> {
+    let cout = base.cout;
+    let (mut bias, mut multiplier) = (Vec::with_capacity(base.bias.len()), Vec::new());
+    let shift_of = |c: usize| -> i64 {
+        let sum: i64 = (0..FEATURES)
+            .map(|k| i64::from(base.condition[k * cout + c]) * i64::from(condition.0[k]))
+            .sum();
+        let mut shift = (sum + (1 << (FEATURE_BITS - 1))) >> FEATURE_BITS;
+        if let Some(u) = update {
+            shift += i64::from(u.layers[index].bias[c]) * scaled(base.bias_step[c], u.step);
+        }
+        shift
+    };
+    let shifts: Vec<i64> = (0..cout).map(shift_of).collect();
+    for row in base.bias.chunks_exact(cout) {
+        for (b, s) in row.iter().zip(&shifts) {
+            bias.push(i32::try_from(i64::from(*b) + s).map_err(|_| Error::Corrupt)?);
+        }
+    }
+    for c in 0..cout {
+        let mut m = i64::from(base.multiplier[c]);
+        if let Some(u) = update {
+            m += i64::from(u.layers[index].scale[c]) * scaled(base.scale_step[c], u.step);
+        }
+        multiplier.push(i32::try_from(m).map_err(|_| Error::Corrupt)?);
+    }
+    Ok(Layer {
+        cin: base.cin,
+        cout,
+        taps: Arc::clone(&base.taps),
+        bias,
+        multiplier,
+        shift: base.shift,
+        low: if last { -base.limit } else { 0 },
+        high: base.limit,
+    })
+}
+
+/// Proves for inputs of magnitude up to `input_limit` that no sum, in any order, reaches 2^31, and
+/// that every requantised value fits in 32 bits before it is clamped.
+fn prove(layer: &Layer, input_limit: i32) -> Result {
+    let shift_ok = (1..=31).contains(&layer.shift);
+    let limits_ok = (1..=32767).contains(&layer.high) && (1..=32767).contains(&input_limit);
+    if !shift_ok || !limits_ok {
+        return Err(Error::Corrupt);
+    }
+    for c in 0..layer.cout {
+        let taps = layer.taps[c..].iter().step_by(layer.cout);
+        let weights: i64 = taps.map(|w| i64::from(w.unsigned_abs())).sum();
+        let biases = layer.bias[c..].iter().step_by(layer.cout);
+        let bias = biases.map(|b| i64::from(b.unsigned_abs())).max().unwrap_or(0);
+        if weights * i64::from(input_limit) + bias >= 1 << 31 {
+            return Err(Error::Corrupt);
+        }
+        let m = i64::from(layer.multiplier[c]);
+        if m < 1 || m > 1 << layer.shift {
+            return Err(Error::Corrupt);
+        }
+    }
+    Ok(())
+}

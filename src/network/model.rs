@@ -1,0 +1,82 @@
+//! A base model: the integer parameters that a payload's update applies to.
+
+use super::arch::PHASES;
+use super::condition::FEATURES;
+use super::Arch;
+use crate::payload::update::ContextTable;
+use std::sync::Arc;
+
+/// Activations of the input and of the network's output have 12-bit scale: 16 units for one step of
+/// an 8-bit sample.
+pub const INPUT_LIMIT: i32 = 2048;
+
+/// One convolution of a base model.
+///
+/// `acc = bias[phase] + Σ taps · x + condition`, `y = clamp((acc · multiplier + 2^(shift − 1)) >>
+/// shift, low, high)`; `low` is 0 and `high` is `limit` in all layers but the last, where they are
+/// −`limit` and `limit`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelLayer {
+    /// Input channels.
+    pub cin: usize,
+    /// Output channels.
+    pub cout: usize,
+    /// `[9][cin][cout]`, tap 3·ky + kx.
+    pub taps: Arc<[i16]>,
+    /// `[16 or 1][cout]`: the first layer has one row for each phase of the block grid.
+    pub bias: Vec<i32>,
+    /// `[FEATURES][cout]`, added to the bias as `(Σ condition · feature + 128) >> 8`.
+    pub condition: Vec<i32>,
+    /// `[cout]`, 1..=2^shift.
+    pub multiplier: Vec<i32>,
+    /// Right shift after the multiplication, 1..=31.
+    pub shift: u32,
+    /// Largest magnitude of an output, 1..=32767.
+    pub limit: i32,
+    /// `[cout]`: what one unit of a scale in an update adds to the multiplier, at step field 3.
+    pub scale_step: Vec<i32>,
+    /// `[cout]`: what one unit of a bias in an update adds to the bias, at step field 3.
+    pub bias_step: Vec<i32>,
+}
+
+/// A base model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// The content's hash, as payloads name it.
+    pub id: u32,
+    /// The network's shape.
+    pub arch: Arch,
+    /// Convolutions, first to last.
+    pub layers: Vec<ModelLayer>,
+    /// Initial states of the update's contexts.
+    pub contexts: ContextTable,
+}
+
+impl ModelLayer {
+    /// Rows of the bias table of layer `layer`.
+    #[must_use]
+    pub fn phases(layer: usize) -> usize {
+        if layer == 0 {
+            PHASES
+        } else {
+            1
+        }
+    }
+
+    /// Whether every vector has the length that the shape asks for.
+    pub(super) fn is_consistent(&self, layer: usize) -> bool {
+        let c = self.cout;
+        self.taps.len() == 9 * self.cin * c
+            && self.bias.len() == Self::phases(layer) * c
+            && self.condition.len() == FEATURES * c
+            && [&self.multiplier, &self.scale_step, &self.bias_step].iter().all(|v| v.len() == c)
+    }
+}
+
+impl Model {
+    /// Output channels of every layer, as the update's syntax asks for.
+    #[must_use]
+    pub fn channels(&self) -> Vec<usize> {
+        self.layers.iter().map(|l| l.cout).collect()
+    }
+}
