@@ -1,1 +1,3 @@
 //! Side-info carriage: how a payload travels inside a codec's bytes.
+
+pub mod jpeg;
