@@ -109,7 +109,12 @@ impl Decoder {
     /// # Errors
     /// [`Error::InvalidArgument`] as for
     /// [`Filter::band`](crate::filter::Filter::band).
-    pub fn filter_band(&self, input: &Picture<'_>, first_row: usize, output: PictureMut<'_>) -> Result {
+    pub fn filter_band(
+        &self,
+        input: &Picture<'_>,
+        first_row: usize,
+        output: PictureMut<'_>,
+    ) -> Result {
         match &self.filter {
             Some(f) => f.band(input, first_row, output),
             None => filter::copy_band(input, first_row, output),

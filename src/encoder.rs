@@ -50,7 +50,8 @@ impl Rate {
         if s > 0.0 {
             return Ok(s);
         }
-        let bytes = if self.coded_bytes > 0 { self.coded_bytes as f64 } else { samples as f64 / 8.0 };
+        let bytes =
+            if self.coded_bytes > 0 { self.coded_bytes as f64 } else { samples as f64 / 8.0 };
         Ok(3.4 / std::f64::consts::LN_2 / bytes.max(1.0))
     }
 }
@@ -131,14 +132,13 @@ impl Encoder {
 
         let plain_mse = mse(&original, &decoded);
         let base_mse = run(Instance::new(model, condition, None)?)?;
-        let of = |mode, body: &[u8], mse| Candidate {
-            mse,
-            payload: payload::build(mode, model.id, body, hints.binding),
-            mode,
+        let of = |mode, body: &[u8], mse| -> Result<Candidate> {
+            let payload = payload::build(mode, model.id, body, hints.binding)?;
+            Ok(Candidate { mode, payload, mse })
         };
-        let mut best = of(Mode::Off, &[], plain_mse);
+        let mut best = of(Mode::Off, &[], plain_mse)?;
         if self.settings.mode != Mode::Off {
-            best = best.better(of(Mode::Base, &[], base_mse), slope);
+            best = best.better(of(Mode::Base, &[], base_mse)?, slope);
         }
         let mut steps = 0;
         // With no error left there is nothing to gain.
@@ -165,7 +165,7 @@ impl Encoder {
                 }
                 // An update that would overflow is no candidate.
                 if let Ok(instance) = Instance::new(model, condition, Some(&update)) {
-                    best = best.better(of(Mode::Update, &body, run(instance)?), slope);
+                    best = best.better(of(Mode::Update, &body, run(instance)?)?, slope);
                 }
                 tried.push(body);
             }

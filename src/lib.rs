@@ -7,10 +7,23 @@
 pub mod adapt;
 pub mod capi;
 pub mod carriage;
+pub mod cpu;
+pub mod decoder;
+pub mod encoder;
 pub mod entropy;
 pub mod error;
+pub mod filter;
+pub mod hints;
+pub mod kernels;
+pub mod models;
 pub mod network;
 pub mod payload;
+pub mod picture;
 
+pub use decoder::{Decoder, DecoderSettings};
+pub use encoder::{Encoded, Encoder, EncoderSettings, Rate, Report};
 pub use error::{Error, Result};
+pub use hints::{Codec, Hints};
 pub use network::Condition;
+pub use payload::Mode;
+pub use picture::{Layout, Picture, PictureMut, Plane, PlaneMut};

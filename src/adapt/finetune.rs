@@ -7,7 +7,7 @@ use super::net::{padded, Net, Train, Workspace};
 use super::tiles::{self, Tile};
 use crate::network::model::INPUT_LIMIT;
 use crate::network::{Condition, Model};
-use crate::payload::update::{LayerScaleBias, ScaleBias, MAX_MAGNITUDE};
+use crate::payload::update::{LayerScaleBias, ScaleBias, MAX_MAGNITUDE, MAX_STEP};
 use crate::picture::Plane;
 
 /// Side of the part of a tile that counts, in half-resolution pixels.
@@ -90,7 +90,7 @@ fn step_field(mse: f64, db_per_bit: f64) -> u8 {
     let mut field = 0;
     let mut square = STEP_CHANGE * STEP_CHANGE / 64.0;
     // Next field while the geometric mean of this δ² and the next one lies below the target.
-    while field < ScaleBias::MAX_STEP && 2.0 * square < target {
+    while field < MAX_STEP && 2.0 * square < target {
         square *= 4.0;
         field += 1;
     }
@@ -148,7 +148,13 @@ struct Worker {
 impl Worker {
     /// Gradient of the summed squared error (grey levels²) over the tile's samples, for each
     /// parameter's unit, and that error.
-    fn tile(&mut self, task: &Task<'_>, net: &Net, parameters: &[Parameter], tile: Tile) -> (Vec<f32>, f64) {
+    fn tile(
+        &mut self,
+        task: &Task<'_>,
+        net: &Net,
+        parameters: &[Parameter],
+        tile: Tile,
+    ) -> (Vec<f32>, f64) {
         tiles::load(&task.decoded, tile.origin, self.workspace.input());
         self.workspace.forward(net, task.condition, tile.origin);
         for layer in &mut self.gradient.layers {
@@ -271,7 +277,8 @@ fn samples(tile: &Tile, plane: &Plane<'_>) -> usize {
     let span = |origin: usize, part: (usize, usize), size: usize| {
         (2 * (origin + part.1)).min(size) - 2 * (origin + part.0)
     };
-    span(tile.origin.0, tile.rows, plane.height()) * span(tile.origin.1, tile.columns, plane.width())
+    span(tile.origin.0, tile.rows, plane.height())
+        * span(tile.origin.1, tile.columns, plane.width())
 }
 
 /// Every picked tile's gradient, in their order, whatever the number of workers.

@@ -2,5 +2,8 @@
 
 pub mod adam;
 pub mod conv;
+pub mod finetune;
+pub mod math;
 pub mod net;
+pub mod tiles;
 mod vector;

@@ -158,6 +158,12 @@ impl Workspace {
         &self.maps[self.maps.len() - 1]
     }
 
+    /// The output of layer `layer` in the last `forward`.
+    #[must_use]
+    pub fn activations(&self, layer: usize) -> &Map {
+        &self.maps[layer + 1]
+    }
+
     /// Runs the network on the input map, whose first pixel lies at row and column `origin` of the
     /// picture, in half-resolution pixels.
     pub fn forward(&mut self, net: &Net, condition: Condition, origin: (usize, usize)) {

@@ -62,7 +62,13 @@ pub fn load(plane: &Plane<'_>, origin: (usize, usize), map: &mut Map) {
 /// `original − decoded` in grey levels at phase `i` of pixel (`y`, `x`) of the picture, or `None`
 /// beyond the picture's ends.
 #[must_use]
-pub fn residual(original: &Plane<'_>, decoded: &Plane<'_>, y: usize, x: usize, i: usize) -> Option<f32> {
+pub fn residual(
+    original: &Plane<'_>,
+    decoded: &Plane<'_>,
+    y: usize,
+    x: usize,
+    i: usize,
+) -> Option<f32> {
     let (row, column) = (2 * y + i / 2, 2 * x + i % 2);
     if row >= original.height() || column >= original.width() {
         return None;
@@ -81,10 +87,9 @@ mod tests {
             let mut seen = vec![0; h * w];
             for t in &tiles {
                 assert!(t.origin.0 + window.0 <= h && t.origin.1 + window.1 <= w);
-                for (o, r, win, size) in [
-                    (t.origin.0, t.rows, window.0, h),
-                    (t.origin.1, t.columns, window.1, w),
-                ] {
+                for (o, r, win, size) in
+                    [(t.origin.0, t.rows, window.0, h), (t.origin.1, t.columns, window.1, w)]
+                {
                     assert!(r.0 < r.1 && (r.0 >= 5 || o == 0));
                     assert!(win - r.1 >= 5 || o + win == size);
                 }

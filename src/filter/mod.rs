@@ -39,9 +39,20 @@ impl Filter {
     /// # Errors
     /// [`Error::InvalidArgument`] if the band is not a band of such a picture, if `first_row` is
     /// odd, or if the band's end is odd and not the picture's.
-    pub fn band(&self, input: &Picture<'_>, first_row: usize, mut output: PictureMut<'_>) -> Result {
+    pub fn band(
+        &self,
+        input: &Picture<'_>,
+        first_row: usize,
+        mut output: PictureMut<'_>,
+    ) -> Result {
         check_band(input, first_row, &output)?;
-        band::luma(&self.convolutions, &self.kernels, input.luma(), first_row, &mut output.planes_mut()[0]);
+        band::luma(
+            &self.convolutions,
+            &self.kernels,
+            input.luma(),
+            first_row,
+            &mut output.planes_mut()[0],
+        );
         copy_planes(input, first_row, &mut output, 1);
         Ok(())
     }

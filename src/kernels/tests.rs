@@ -90,7 +90,16 @@ fn kernels_equal_the_reference() {
         [Style::Uniform, Style::NearZero, Style::Limit(1), Style::Limit(-1), Style::Uniform];
     for level in CpuLevel::available() {
         let tested = Kernels::new(level);
-        for (cin, cout, phases) in [(4, 16, 16), (4, 32, 16), (16, 16, 1), (32, 32, 1), (48, 48, 1), (16, 4, 1), (32, 4, 1), (64, 4, 16)] {
+        for (cin, cout, phases) in [
+            (4, 16, 16),
+            (4, 32, 16),
+            (16, 16, 1),
+            (32, 32, 1),
+            (48, 48, 1),
+            (16, 4, 1),
+            (32, 4, 1),
+            (64, 4, 16),
+        ] {
             for width in (1..=20).chain([31, 64]) {
                 for style in styles {
                     let conv = Convolution::new(layer(&mut rng, style, cin, cout, phases));

@@ -70,7 +70,8 @@ impl Model {
         if r.u8()? != 0 || usize::from(r.u16()?) != CONTEXTS {
             return Err(Error::Unsupported);
         }
-        let contexts = ContextTable::from_bytes(r.take(CONTEXTS)?)?;
+        let contexts =
+            ContextTable::new(r.take(CONTEXTS)?.try_into().map_err(|_| Error::Internal)?);
         let mut layers = Vec::with_capacity(arch.layers());
         for l in 0..arch.layers() {
             let (cin, cout) = arch.layer(l);

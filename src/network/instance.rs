@@ -4,7 +4,7 @@
 use super::condition::{FEATURES, FEATURE_BITS};
 use super::model::{Model, ModelLayer, INPUT_LIMIT};
 use super::Condition;
-use crate::payload::update::ScaleBias;
+use crate::payload::update::{ScaleBias, MAX_STEP};
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ impl Instance {
                     .iter()
                     .zip(&model.layers)
                     .all(|(u, m)| u.scale.len() == m.cout && u.bias.len() == m.cout);
-            if !fits || u.step > ScaleBias::MAX_STEP {
+            if !fits || u.step > MAX_STEP {
                 return Err(Error::Corrupt);
             }
         }

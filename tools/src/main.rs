@@ -1,6 +1,7 @@
 //! Sidelight's tools: training of base models, the demo, measuring.
 
 mod luma;
+mod measure;
 mod pretrain;
 
 use clap::Parser;
@@ -10,10 +11,16 @@ use clap::Parser;
 enum Command {
     /// Train a base model from scratch on a folder of pictures
     Pretrain(pretrain::Options),
+    /// Turn a training checkpoint into a model file
+    Export(pretrain::export::Options),
+    /// Measure gains over a folder of pictures
+    Measure(measure::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Pretrain(options) => pretrain::run(&options),
+        Command::Measure(options) => measure::run(&options),
+        Command::Export(options) => pretrain::export::run(&options),
     }
 }

@@ -109,10 +109,7 @@ fn requantise(sum: __m256i, multiplier: __m256i, l: &Layer) -> __m256i {
     let even = _mm256_srl_epi64(even, shift);
     let odd = _mm256_slli_epi64(_mm256_srl_epi64(odd, shift), 32);
     let y = _mm256_blend_epi32(even, odd, 0b1010_1010);
-    _mm256_min_epi32(
-        _mm256_max_epi32(y, _mm256_set1_epi32(l.low)),
-        _mm256_set1_epi32(l.high),
-    )
+    _mm256_min_epi32(_mm256_max_epi32(y, _mm256_set1_epi32(l.low)), _mm256_set1_epi32(l.high))
 }
 
 /// See [`ConvRow`](super::super::ConvRow); 4 output channels, input channels a multiple of 16, which
@@ -153,10 +150,8 @@ unsafe fn conv_row_last_avx2(
             }
         }
         let bias = conv.bias_row(y, x);
-        let s = _mm256_hadd_epi32(
-            _mm256_hadd_epi32(acc[0], acc[1]),
-            _mm256_hadd_epi32(acc[2], acc[3]),
-        );
+        let s =
+            _mm256_hadd_epi32(_mm256_hadd_epi32(acc[0], acc[1]), _mm256_hadd_epi32(acc[2], acc[3]));
         let s = _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
         let out: &mut [i16] = &mut dst[4 * x..4 * x + 4];
         // SAFETY: bias and multiplier hold 4 values, out 4 activations.

@@ -7,7 +7,8 @@
 
 mod checkpoint;
 mod data;
-mod degrade;
+pub mod degrade;
+pub mod export;
 
 use anyhow::{Context, Result};
 use checkpoint::Checkpoint;
