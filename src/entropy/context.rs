@@ -1,29 +1,22 @@
 //! The adaptive probability of one kind of bin.
 
-/// How many bins an initial probability is worth: the first bin moves the estimate by
-/// `1 / (PRIOR + 1)`.
-const PRIOR: usize = 12;
-/// Slowest adaptation of the fast estimate.
-const FAST: usize = 16;
-/// Slowest adaptation of the slow estimate.
-const SLOW: usize = 128;
-/// Bins after which both rates stay as they are.
-const SETTLED: usize = SLOW - PRIOR - 1;
+/// Rate of the fast estimate, and of the slow one at first, in 1/65536.
+const FAST: u16 = 4096;
+/// Bins after which the slow estimate stays at 1/128.
+const SETTLED: u8 = 128 - 16;
 /// Probabilities handed to the coder lie in `MIN..=65536 - MIN`.
 const MIN: u32 = 32;
 
-/// `RATES[n]` = (fast, slow) rates in 1/65536 for a context that has seen `n` bins.
-static RATES: [(u16, u16); SETTLED + 1] = rates();
+/// Rate of the slow estimate in 1/65536, by the number of bins that the context has seen: a running
+/// mean in which the initial probability weighs as much as 15 bins.
+static SLOW: [u16; SETTLED as usize + 1] = slow_rates();
 
-const fn rates() -> [(u16, u16); SETTLED + 1] {
-    let mut table = [(0, 0); SETTLED + 1];
-    let mut n = 0;
-    while n <= SETTLED {
-        // A running mean that starts from a prior, until the floor of each rate.
-        let divisor = n + PRIOR + 1;
-        let fast = if divisor < FAST { divisor } else { FAST };
-        table[n] = ((65536 / fast) as u16, (65536 / divisor) as u16);
-        n += 1;
+const fn slow_rates() -> [u16; SETTLED as usize + 1] {
+    let mut table = [0; SETTLED as usize + 1];
+    let mut seen = 0;
+    while seen < table.len() {
+        table[seen] = (65536 / (16 + seen)) as u16;
+        seen += 1;
     }
     table
 }
@@ -31,9 +24,8 @@ const fn rates() -> [(u16, u16); SETTLED + 1] {
 /// Adaptive state of one kind of bin: the mean of a fast and a slow estimate of the probability
 /// that the bin is one.
 ///
-/// While young, both estimates are the running mean of the initial probability and the bins seen,
-/// which is what a stream of a few hundred bins needs; later the fast one keeps following at 1/16
-/// and the slow one at 1/128.
+/// The fast one follows at 1/16. The slow one begins there, as a stream may have no more than a few
+/// dozen bins to learn from, and calms down to 1/128.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Context {
     fast: u16,
@@ -58,10 +50,9 @@ impl Context {
 
     /// Learns from one bin.
     pub fn update(&mut self, bit: bool) {
-        let (fast, slow) = RATES[usize::from(self.seen)];
-        self.fast = step(self.fast, fast, bit);
-        self.slow = step(self.slow, slow, bit);
-        if usize::from(self.seen) < SETTLED {
+        self.fast = step(self.fast, FAST, bit);
+        self.slow = step(self.slow, SLOW[usize::from(self.seen)], bit);
+        if self.seen < SETTLED {
             self.seen += 1;
         }
     }
@@ -98,16 +89,15 @@ mod tests {
     }
 
     #[test]
-    fn young_context_is_a_running_mean() {
-        let mut context = Context::new(127);
+    fn adapts_at_the_stated_rates() {
+        let mut context = Context::new(128);
+        assert_eq!(context.probability(), 257 << 7);
         context.update(true);
-        let expected = 32640 + (65535 - 32640) / (PRIOR as u32 + 1);
-        assert!(context.probability().abs_diff(expected) <= 2);
-    }
-
-    #[test]
-    fn rates_settle() {
-        assert_eq!(RATES[0], ((65536 / 13) as u16, (65536 / 13) as u16));
-        assert_eq!(RATES[SETTLED], (4096, 512));
+        assert_eq!(u32::from(context.fast), 32896 + (32639 >> 4));
+        assert_eq!(context.fast, context.slow);
+        context.update(false);
+        assert!(context.fast < context.slow);
+        assert_eq!(SLOW[1], 3855);
+        assert_eq!(SLOW[usize::from(SETTLED)], 512);
     }
 }

@@ -253,7 +253,7 @@ mod tests {
         let mut bins = Vec::new();
         for _ in 0..len {
             let r = xorshift(seed);
-            bins.push(if r % 16 == 0 {
+            bins.push(if r.is_multiple_of(16) {
                 let bits = (r >> 8) as u32 % 33;
                 Bin::Bypass((r >> 16) as u32 & (((1u64 << bits) - 1) as u32), bits)
             } else {
@@ -353,7 +353,7 @@ mod tests {
             kinds.truncate(40);
             let len = xorshift(&mut seed) as usize % 12;
             let mut bytes: Vec<u8> = (0..len).map(|_| xorshift(&mut seed) as u8).collect();
-            if let (Some(last), true) = (bytes.last_mut(), xorshift(&mut seed) % 2 == 0) {
+            if let (Some(last), true) = (bytes.last_mut(), xorshift(&mut seed).is_multiple_of(2)) {
                 *last &= 0xC0;
             }
             let (read, end) = decode(&kinds, &bytes);
@@ -381,7 +381,9 @@ mod tests {
         let mut seed = 0x5EED_0003;
         for _ in 0..2000 {
             let bins: Vec<Bin> = (0..200)
-                .map(|i| Bin::Bypass(u32::from(i < 150 || xorshift(&mut seed) % 3 == 0), 1))
+                .map(|i| {
+                    Bin::Bypass(u32::from(i < 150 || xorshift(&mut seed).is_multiple_of(3)), 1)
+                })
                 .collect();
             let (read, end) = decode(&bins, &encode(&bins));
             assert!(same(&bins, &read));

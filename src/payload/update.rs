@@ -343,7 +343,7 @@ fn read_magnitude(cursor: &Cursor, contexts: &mut Contexts, decoder: &mut Decode
 /// The body of a payload for `update`.
 ///
 /// # Errors
-/// Those of [`write`].
+/// Those of [`write()`].
 pub fn encode(update: &ScaleBias, initial: &ContextTable) -> Result<Vec<u8>> {
     let mut encoder = Encoder::new();
     write(update, &mut Contexts::new(initial), &mut encoder)?;
@@ -353,7 +353,7 @@ pub fn encode(update: &ScaleBias, initial: &ContextTable) -> Result<Vec<u8>> {
 /// What `update` costs in 1/256 bit, without the rounding to bytes.
 ///
 /// # Errors
-/// Those of [`write`].
+/// Those of [`write()`].
 pub fn price(update: &ScaleBias, initial: &ContextTable) -> Result<u32> {
     let mut price = Price::new();
     write(update, &mut Contexts::new(initial), &mut price)?;
