@@ -1,1 +1,7 @@
-//! The payload: header, binding and update syntax.
+//! The payload: header, binding and update syntax. docs/payload.md is the normative text.
+
+pub mod header;
+pub mod update;
+
+pub use header::{build, parse, Header, Mode, HEADER_SIZE, MAX_PAYLOAD};
+pub use update::{ContextTable, Contexts, LayerScaleBias, ScaleBias, CONTEXTS, MAX_MAGNITUDE};

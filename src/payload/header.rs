@@ -1,0 +1,198 @@
+//! The 8 bytes in front of every update.
+
+use crate::{Error, Result};
+
+/// Bytes of the header, which is a whole payload when the mode carries no update.
+pub const HEADER_SIZE: usize = 8;
+/// Longest payload, header included.
+pub const MAX_PAYLOAD: usize = 64 * 1024;
+
+/// The version this code reads and writes. 15 stays unused for ever, so that no payload starts
+/// with a byte of 0xF0 or more.
+const VERSION: u8 = 0;
+/// Where the check stands.
+const CHECK: usize = 5;
+
+/// What a payload asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Mode {
+    /// Do not filter: the decoded picture is best as it is.
+    Off = 0,
+    /// Filter with the base model as it is.
+    Base = 1,
+    /// Filter with the base model and a tier-1 update ([`super::ScaleBias`]).
+    ScaleBias = 2,
+}
+
+impl Mode {
+    const fn has_update(self) -> bool {
+        matches!(self, Mode::ScaleBias)
+    }
+}
+
+/// A payload whose check is right, split into its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header<'a> {
+    /// What to do.
+    pub mode: Mode,
+    /// Which base model to do it with; means nothing in [`Mode::Off`].
+    pub model: u32,
+    /// The coded update; empty in [`Mode::Off`] and [`Mode::Base`].
+    pub body: &'a [u8],
+    payload: &'a [u8],
+    binding: u16,
+}
+
+impl Header<'_> {
+    /// Checks that the payload was made for the picture whose context binding is `binding`.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] if it was not.
+    pub fn check_binding(&self, binding: u64) -> Result {
+        if bind(self.payload, binding) == self.binding {
+            Ok(())
+        } else {
+            Err(Error::Stale)
+        }
+    }
+}
+
+/// Makes a payload for the picture whose context binding is `binding`.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] if `body` is not empty in a mode without an update,
+/// [`Error::TooLarge`] if the payload would be longer than [`MAX_PAYLOAD`].
+pub fn build(mode: Mode, model: u32, body: &[u8], binding: u64) -> Result<Vec<u8>> {
+    if !mode.has_update() && !body.is_empty() {
+        return Err(Error::InvalidArgument);
+    }
+    if body.len() > MAX_PAYLOAD - HEADER_SIZE {
+        return Err(Error::TooLarge);
+    }
+    let mut payload = Vec::with_capacity(HEADER_SIZE + body.len());
+    payload.push(VERSION << 4 | mode as u8);
+    payload.extend_from_slice(&model.to_le_bytes());
+    payload.extend_from_slice(&[0; 3]);
+    payload.extend_from_slice(body);
+    let bound = bind(&payload, binding).to_le_bytes();
+    payload[CHECK + 1..HEADER_SIZE].copy_from_slice(&bound);
+    payload[CHECK] = check(&payload);
+    Ok(payload)
+}
+
+/// Splits a payload and checks everything but its binding and its body.
+///
+/// # Errors
+/// In this order: [`Error::Corrupt`] if it is shorter than a header, [`Error::TooLarge`] if it is
+/// longer than [`MAX_PAYLOAD`], [`Error::Unsupported`] for a version other than 0,
+/// [`Error::Corrupt`] if the check is wrong, [`Error::Unsupported`] for a mode of the future,
+/// [`Error::Corrupt`] for a body where the mode has none.
+pub fn parse(bytes: &[u8]) -> Result<Header<'_>> {
+    let Some((header, body)) = bytes.split_first_chunk::<HEADER_SIZE>() else {
+        return Err(Error::Corrupt);
+    };
+    if bytes.len() > MAX_PAYLOAD {
+        return Err(Error::TooLarge);
+    }
+    let [first, m0, m1, m2, m3, stored_check, b0, b1] = *header;
+    if first >> 4 != VERSION {
+        return Err(Error::Unsupported);
+    }
+    if check(bytes) != stored_check {
+        return Err(Error::Corrupt);
+    }
+    let mode = match first & 15 {
+        0 => Mode::Off,
+        1 => Mode::Base,
+        2 => Mode::ScaleBias,
+        _ => return Err(Error::Unsupported),
+    };
+    if !mode.has_update() && !body.is_empty() {
+        return Err(Error::Corrupt);
+    }
+    Ok(Header {
+        mode,
+        model: u32::from_le_bytes([m0, m1, m2, m3]),
+        body,
+        payload: bytes,
+        binding: u16::from_le_bytes([b0, b1]),
+    })
+}
+
+/// The payload's bytes with those at `zeroed` taken as 0.
+fn masked(payload: &[u8], zeroed: std::ops::Range<usize>) -> impl Iterator<Item = u8> + '_ {
+    payload.iter().enumerate().map(move |(i, &b)| if zeroed.contains(&i) { 0 } else { b })
+}
+
+/// CRC-8 of the payload: polynomial x⁸ + x⁵ + x³ + x² + x + 1, highest bit first, all ones at the
+/// start. It detects every burst of up to 8 bits, so every single wrong bit.
+fn check(payload: &[u8]) -> u8 {
+    crc8(masked(payload, CHECK..CHECK + 1))
+}
+
+fn crc8(bytes: impl Iterator<Item = u8>) -> u8 {
+    bytes.fold(0xFF, |crc, byte| {
+        (0..8).fold(crc ^ byte, |c: u8, _| c << 1 ^ if c & 0x80 != 0 { 0x2F } else { 0 })
+    })
+}
+
+/// FNV-1a over the picture's context binding and the payload (check and binding taken as 0),
+/// folded. The payload is part of it so that two updates for one picture cannot be mixed up.
+fn bind(payload: &[u8], binding: u64) -> u16 {
+    let bytes = binding.to_le_bytes().into_iter().chain(masked(payload, CHECK..HEADER_SIZE));
+    let hash = fnv1a(bytes);
+    (hash ^ hash >> 16 ^ hash >> 32 ^ hash >> 48) as u16
+}
+
+fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn published_check_values() {
+        // CRC-8/AUTOSAR has these parameters and inverts its result: 0xDF.
+        assert_eq!(crc8(b"123456789".iter().copied()), !0xDF);
+        assert_eq!(fnv1a(b"".iter().copied()), 0xCBF2_9CE4_8422_2325);
+        assert_eq!(fnv1a(b"foobar".iter().copied()), 0x8594_4171_F739_67E8);
+    }
+
+    #[test]
+    fn round_trip() {
+        for (mode, body) in [
+            (Mode::Off, &b""[..]),
+            (Mode::Base, b""),
+            (Mode::ScaleBias, b""),
+            (Mode::ScaleBias, b"xy"),
+        ] {
+            let payload = build(mode, 0x1234_5678, body, 99).unwrap();
+            assert_eq!(payload.len(), HEADER_SIZE + body.len());
+            assert_eq!(payload[1..5], [0x78, 0x56, 0x34, 0x12]);
+            let header = parse(&payload).unwrap();
+            assert_eq!((header.mode, header.model, header.body), (mode, 0x1234_5678, body));
+            assert_eq!(header.check_binding(99), Ok(()));
+            assert_eq!(header.check_binding(98), Err(Error::Stale));
+        }
+    }
+
+    #[test]
+    fn limits() {
+        assert_eq!(build(Mode::Off, 0, &[0], 0), Err(Error::InvalidArgument));
+        assert_eq!(build(Mode::Base, 0, &[0], 0), Err(Error::InvalidArgument));
+        let body = vec![7; MAX_PAYLOAD - HEADER_SIZE + 1];
+        assert_eq!(build(Mode::ScaleBias, 0, &body, 0), Err(Error::TooLarge));
+        let longest = build(Mode::ScaleBias, 0, &body[1..], 0).unwrap();
+        assert_eq!(longest.len(), MAX_PAYLOAD);
+        assert_eq!(parse(&longest).map(|header| header.body.len()), Ok(MAX_PAYLOAD - HEADER_SIZE));
+        let mut longer = longest;
+        longer.push(0);
+        assert_eq!(parse(&longer), Err(Error::TooLarge));
+    }
+}
