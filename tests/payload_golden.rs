@@ -72,7 +72,7 @@ fn typical() -> ScaleBias {
 fn good() -> Vec<Good> {
     let update = |name, update, table| Good {
         name,
-        mode: Mode::ScaleBias,
+        mode: Mode::Update,
         model: MODEL,
         update: Some(update),
         table,
@@ -130,7 +130,7 @@ fn decode(
     let header = parse(bytes)?;
     header.check_binding(BINDING)?;
     let update = match header.mode {
-        Mode::ScaleBias => Some(read(header.body, channels, table)?),
+        Mode::Update => Some(read(header.body, channels, table)?),
         _ => None,
     };
     Ok((header.mode, header.model, update))
@@ -190,7 +190,7 @@ fn seal(mut payload: Vec<u8>) -> Vec<u8> {
 }
 
 fn with_body(body: &[u8]) -> Vec<u8> {
-    build(Mode::ScaleBias, MODEL, body, BINDING).unwrap()
+    build(Mode::Update, MODEL, body, BINDING).unwrap()
 }
 
 /// A body for one layer of one channel whose scale has a magnitude that no encoder would write.

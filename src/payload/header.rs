@@ -23,12 +23,12 @@ pub enum Mode {
     /// Filter with the base model as it is.
     Base = 1,
     /// Filter with the base model and a tier-1 update ([`super::ScaleBias`]).
-    ScaleBias = 2,
+    Update = 2,
 }
 
 impl Mode {
     const fn has_update(self) -> bool {
-        matches!(self, Mode::ScaleBias)
+        matches!(self, Mode::Update)
     }
 }
 
@@ -106,7 +106,7 @@ pub fn parse(bytes: &[u8]) -> Result<Header<'_>> {
     let mode = match first & 15 {
         0 => Mode::Off,
         1 => Mode::Base,
-        2 => Mode::ScaleBias,
+        2 => Mode::Update,
         _ => return Err(Error::Unsupported),
     };
     if !mode.has_update() && !body.is_empty() {
@@ -169,8 +169,8 @@ mod tests {
         for (mode, body) in [
             (Mode::Off, &b""[..]),
             (Mode::Base, b""),
-            (Mode::ScaleBias, b""),
-            (Mode::ScaleBias, b"xy"),
+            (Mode::Update, b""),
+            (Mode::Update, b"xy"),
         ] {
             let payload = build(mode, 0x1234_5678, body, 99).unwrap();
             assert_eq!(payload.len(), HEADER_SIZE + body.len());
@@ -187,8 +187,8 @@ mod tests {
         assert_eq!(build(Mode::Off, 0, &[0], 0), Err(Error::InvalidArgument));
         assert_eq!(build(Mode::Base, 0, &[0], 0), Err(Error::InvalidArgument));
         let body = vec![7; MAX_PAYLOAD - HEADER_SIZE + 1];
-        assert_eq!(build(Mode::ScaleBias, 0, &body, 0), Err(Error::TooLarge));
-        let longest = build(Mode::ScaleBias, 0, &body[1..], 0).unwrap();
+        assert_eq!(build(Mode::Update, 0, &body, 0), Err(Error::TooLarge));
+        let longest = build(Mode::Update, 0, &body[1..], 0).unwrap();
         assert_eq!(longest.len(), MAX_PAYLOAD);
         assert_eq!(parse(&longest).map(|header| header.body.len()), Ok(MAX_PAYLOAD - HEADER_SIZE));
         let mut longer = longest;
