@@ -1,8 +1,33 @@
+//! Bytes that the library hands out.
+
+use super::boundary::guard;
 use super::types::SidelightBuffer;
+
+impl SidelightBuffer {
+    /// Takes over `bytes`.
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        if bytes.is_empty() {
+            return Self { data: std::ptr::null_mut(), size: 0 };
+        }
+        let size = bytes.len();
+        Self { data: Box::into_raw(bytes.into_boxed_slice()).cast(), size }
+    }
+}
 
 /// Frees the bytes of a buffer that the library filled, and clears it. NULL and cleared buffers are
 /// fine.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_buffer_unref(buffer: *mut SidelightBuffer) {
-    todo!()
+    guard("sidelight_buffer_unref", || {
+        // SAFETY: NULL, or a buffer of the caller's.
+        if let Some(buffer) = unsafe { buffer.as_mut() } {
+            let (data, size) = (buffer.data, buffer.size);
+            *buffer = SidelightBuffer { data: std::ptr::null_mut(), size: 0 };
+            if !data.is_null() {
+                // SAFETY: `SidelightBuffer::new` made this pointer and size from such a box.
+                drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(data, size)) });
+            }
+        }
+        Ok(0)
+    });
 }

@@ -1,10 +1,29 @@
+//! The decoder.
+
+use super::boundary::{bytes, guard, output, reference};
+use super::convert;
 use super::types::*;
+use crate::{Decoder, DecoderSettings, Error, Mode, Result};
 use libc::c_int;
 
 /// A decoder: holds the model that a payload asks for and filters pictures with it. One thread at a
 /// time may use it, but sidelight_decoder_filter_band() may be called by several at once.
 pub struct SidelightDecoder {
-    _inner: (),
+    inner: Decoder,
+}
+
+const DEFAULTS: SidelightDecoderSettings =
+    SidelightDecoderSettings { threads: 0, skip_binding: 0, reserved: [0; 64] };
+
+impl SidelightDecoder {
+    fn new(settings: SidelightDecoderSettings) -> Result<Self> {
+        convert::zero(&settings.reserved)?;
+        let inner = Decoder::new(DecoderSettings {
+            threads: convert::threads(settings.threads)?,
+            skip_binding: settings.skip_binding != 0,
+        });
+        Ok(Self { inner })
+    }
 }
 
 /// Fills `settings` with the defaults. NULL is ignored.
@@ -12,7 +31,10 @@ pub struct SidelightDecoder {
 pub unsafe extern "C" fn sidelight_decoder_default_settings(
     settings: *mut SidelightDecoderSettings,
 ) {
-    todo!()
+    // SAFETY: NULL, or writable by the caller's promise.
+    if let Some(settings) = unsafe { settings.as_mut() } {
+        *settings = DEFAULTS;
+    }
 }
 
 /// Opens a decoder. Until a payload or a base model is set, it passes pictures through unfiltered.
@@ -25,7 +47,15 @@ pub unsafe extern "C" fn sidelight_decoder_open(
     settings: *const SidelightDecoderSettings,
     out: *mut *mut SidelightDecoder,
 ) -> c_int {
-    todo!()
+    guard("sidelight_decoder_open", || {
+        let out = output(out)?;
+        // SAFETY: NULL, or valid by the caller's promise.
+        let settings = unsafe { settings.as_ref() }.copied().unwrap_or(DEFAULTS);
+        let decoder = Box::new(SidelightDecoder::new(settings)?);
+        // SAFETY: not NULL, and the caller promises that it is writable.
+        unsafe { out.write(Box::into_raw(decoder)) };
+        Ok(0)
+    })
 }
 
 /// Sets what a payload asks for. On any error the decoder passes pictures through unfiltered.
@@ -42,7 +72,15 @@ pub unsafe extern "C" fn sidelight_decoder_set_payload(
     size: usize,
     hints: *const SidelightHints,
 ) -> c_int {
-    todo!()
+    guard("sidelight_decoder_set_payload", || {
+        // SAFETY: NULL, or a handle of `open` that no other thread uses.
+        let decoder = unsafe { decoder.as_mut() }.ok_or(Error::InvalidArgument)?;
+        decoder.inner.set_off();
+        // SAFETY: the caller's promises.
+        let (payload, hints) = unsafe { (bytes(payload, size)?, reference(hints)?) };
+        let mode = decoder.inner.set_payload(payload, &convert::hints(hints)?)?;
+        Ok(mode as c_int)
+    })
 }
 
 /// Sets filtering without a payload: SIDELIGHT_MODE_BASE for the codec's default base model,
@@ -58,7 +96,21 @@ pub unsafe extern "C" fn sidelight_decoder_set_mode(
     mode: u32,
     hints: *const SidelightHints,
 ) -> c_int {
-    todo!()
+    guard("sidelight_decoder_set_mode", || {
+        // SAFETY: NULL, or a handle of `open` that no other thread uses.
+        let decoder = unsafe { decoder.as_mut() }.ok_or(Error::InvalidArgument)?;
+        decoder.inner.set_off();
+        match convert::mode(mode)? {
+            Mode::Off => {}
+            Mode::Base => {
+                // SAFETY: NULL, or valid by the caller's promise.
+                let hints = unsafe { reference(hints) }?;
+                decoder.inner.set_base(&convert::hints(hints)?)?;
+            }
+            _ => return Err(Error::InvalidArgument),
+        }
+        Ok(0)
+    })
 }
 
 /// Filters a whole picture with the decoder's own threads; copies it where the mode is off.
@@ -73,7 +125,17 @@ pub unsafe extern "C" fn sidelight_decoder_filter(
     r#in: *const SidelightPicture,
     out: *const SidelightPicture,
 ) -> c_int {
-    todo!()
+    guard("sidelight_decoder_filter", || {
+        // SAFETY: NULL, or valid by the caller's promise.
+        let (decoder, input, output) =
+            unsafe { (reference(decoder.cast_const())?, reference(r#in)?, reference(out)?) };
+        let height = convert::pair(input, output)?;
+        // SAFETY: the caller promises readable and writable planes that do not overlap.
+        let (input, output) =
+            unsafe { (convert::picture(input)?, convert::band_mut(output, 0, height)?) };
+        decoder.inner.filter(&input, output)?;
+        Ok(0)
+    })
 }
 
 /// Filters the luma rows `first_row .. end_row` and the chroma rows that belong to them, on the
@@ -95,11 +157,32 @@ pub unsafe extern "C" fn sidelight_decoder_filter_band(
     first_row: u32,
     end_row: u32,
 ) -> c_int {
-    todo!()
+    guard("sidelight_decoder_filter_band", || {
+        // SAFETY: NULL, or valid by the caller's promise.
+        let (decoder, input, output) =
+            unsafe { (reference(decoder)?, reference(r#in)?, reference(out)?) };
+        convert::pair(input, output)?;
+        let (first, end) = (first_row as usize, end_row as usize);
+        // SAFETY: the caller promises readable planes, and that the band's rows are this call's.
+        let (input, output) =
+            unsafe { (convert::picture(input)?, convert::band_mut(output, first, end)?) };
+        decoder.inner.filter_band(&input, first, output)?;
+        Ok(0)
+    })
 }
 
 /// Closes a decoder and sets `*decoder` to NULL. NULL and a pointer to NULL are fine.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_close(decoder: *mut *mut SidelightDecoder) {
-    todo!()
+    guard("sidelight_decoder_close", || {
+        // SAFETY: NULL, or the caller's pointer to a handle of `sidelight_decoder_open` or to NULL.
+        if let Some(handle) = unsafe { decoder.as_mut() } {
+            let handle = std::mem::replace(handle, std::ptr::null_mut());
+            if !handle.is_null() {
+                // SAFETY: `open` made it from such a box, and it was not closed: that clears it.
+                drop(unsafe { Box::from_raw(handle) });
+            }
+        }
+        Ok(0)
+    });
 }

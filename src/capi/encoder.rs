@@ -1,10 +1,37 @@
+//! The encoder.
+
+use super::boundary::{guard, log, output, reference};
+use super::convert;
 use super::types::*;
+use crate::{Encoder, EncoderSettings, Error, Result};
 use libc::c_int;
 
 /// An encoder: fine-tunes the network on pictures and writes payloads. One thread at a time may use
 /// it; it may move between threads.
 pub struct SidelightEncoder {
-    _inner: (),
+    inner: Encoder,
+    settings: SidelightEncoderSettings,
+}
+
+const DEFAULTS: SidelightEncoderSettings = SidelightEncoderSettings {
+    mode: SidelightMode::Update as u32,
+    threads: 0,
+    steps: 0,
+    progress: None,
+    progress_user: std::ptr::null_mut(),
+    reserved: [0; 64],
+};
+
+impl SidelightEncoder {
+    fn new(settings: SidelightEncoderSettings) -> Result<Self> {
+        convert::zero(&settings.reserved)?;
+        let inner = Encoder::new(EncoderSettings {
+            mode: convert::mode(settings.mode)?,
+            threads: convert::threads(settings.threads)?,
+            steps: if settings.steps == 0 { None } else { Some(settings.steps) },
+        })?;
+        Ok(Self { inner, settings })
+    }
 }
 
 /// Fills `settings` with the defaults. NULL is ignored.
@@ -12,7 +39,10 @@ pub struct SidelightEncoder {
 pub unsafe extern "C" fn sidelight_encoder_default_settings(
     settings: *mut SidelightEncoderSettings,
 ) {
-    todo!()
+    // SAFETY: NULL, or writable by the caller's promise.
+    if let Some(settings) = unsafe { settings.as_mut() } {
+        *settings = DEFAULTS;
+    }
 }
 
 /// Opens an encoder.
@@ -25,7 +55,15 @@ pub unsafe extern "C" fn sidelight_encoder_open(
     settings: *const SidelightEncoderSettings,
     out: *mut *mut SidelightEncoder,
 ) -> c_int {
-    todo!()
+    guard("sidelight_encoder_open", || {
+        let out = output(out)?;
+        // SAFETY: NULL, or valid by the caller's promise.
+        let settings = unsafe { settings.as_ref() }.copied().unwrap_or(DEFAULTS);
+        let encoder = Box::new(SidelightEncoder::new(settings)?);
+        // SAFETY: not NULL, and the caller promises that it is writable.
+        unsafe { out.write(Box::into_raw(encoder)) };
+        Ok(0)
+    })
 }
 
 /// Makes the payload of one picture.
@@ -50,11 +88,69 @@ pub unsafe extern "C" fn sidelight_encoder_encode(
     payload: *mut SidelightBuffer,
     report: *mut SidelightReport,
 ) -> c_int {
-    todo!()
+    guard("sidelight_encoder_encode", || {
+        let out = output(payload)?;
+        // SAFETY: NULL, or valid by the caller's promise.
+        let (encoder, original, decoded, hints) = unsafe {
+            (reference(encoder)?, reference(original)?, reference(decoded)?, reference(hints)?)
+        };
+        // SAFETY: the caller promises that the planes are readable.
+        let (original, decoded) =
+            unsafe { (convert::picture(original)?, convert::picture(decoded)?) };
+        let SidelightEncoderSettings { progress, progress_user, .. } = encoder.settings;
+        let mut go_on = |fraction: f64| match progress {
+            // SAFETY: the caller registered this callback with this argument.
+            Some(callback) => unsafe { callback(progress_user, fraction) == 0 },
+            None => true,
+        };
+        let rate = convert::rate(hints);
+        let hints = convert::hints(hints)?;
+        let encoded = encoder.inner.encode(&original, &decoded, &hints, rate, &mut go_on)?;
+        let r = encoded.report;
+        log(
+            SidelightLogLevel::Info,
+            &format!(
+                "{:?}: {} bytes, PSNR-Y {:.3} decoded, {:.3} base, {:.3} sent; {} steps",
+                r.mode,
+                encoded.payload.len(),
+                r.psnr_decoded,
+                r.psnr_base,
+                r.psnr_payload,
+                r.steps
+            ),
+        );
+        if !report.is_null() {
+            let filled = SidelightReport {
+                mode: r.mode as u32,
+                payload_bytes: u32::try_from(encoded.payload.len()).map_err(|_| Error::Internal)?,
+                psnr_decoded: r.psnr_decoded,
+                psnr_base: r.psnr_base,
+                psnr_payload: r.psnr_payload,
+                slope_db_per_byte: r.slope_db_per_byte,
+                steps: r.steps,
+                reserved: [0; 60],
+            };
+            // SAFETY: not NULL, and the caller promises that it is writable.
+            unsafe { report.write(filled) };
+        }
+        // SAFETY: as above.
+        unsafe { out.write(SidelightBuffer::new(encoded.payload)) };
+        Ok(0)
+    })
 }
 
 /// Closes an encoder and sets `*encoder` to NULL. NULL and a pointer to NULL are fine.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_encoder_close(encoder: *mut *mut SidelightEncoder) {
-    todo!()
+    guard("sidelight_encoder_close", || {
+        // SAFETY: NULL, or the caller's pointer to a handle of `sidelight_encoder_open` or to NULL.
+        if let Some(handle) = unsafe { encoder.as_mut() } {
+            let handle = std::mem::replace(handle, std::ptr::null_mut());
+            if !handle.is_null() {
+                // SAFETY: `open` made it from such a box, and it was not closed: that clears it.
+                drop(unsafe { Box::from_raw(handle) });
+            }
+        }
+        Ok(0)
+    });
 }

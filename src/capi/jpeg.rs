@@ -1,4 +1,9 @@
-use super::types::{SidelightBuffer, SidelightHints};
+//! JPEG carriage.
+
+use super::boundary::{bytes, guard, output};
+use super::types::{SidelightBuffer, SidelightCodec, SidelightHints};
+use crate::carriage::jpeg;
+use crate::Error;
 use libc::c_int;
 
 /// Reads the hints of a JPEG file: quantisation tables and binding, and coded_bytes (= `size` less
@@ -17,7 +22,26 @@ pub unsafe extern "C" fn sidelight_jpeg_hints(
     size: usize,
     hints: *mut SidelightHints,
 ) -> c_int {
-    todo!()
+    guard("sidelight_jpeg_hints", || {
+        let out = output(hints)?;
+        // SAFETY: the caller's promise.
+        let jpeg = unsafe { bytes(jpeg, size) }?;
+        let info = jpeg::info(jpeg)?;
+        let luma = *info.luma_quant().ok_or(Error::Corrupt)?;
+        let chroma = info.chroma_quant().copied().unwrap_or([0; 64]);
+        let plain = jpeg::remove(jpeg)?.len();
+        let filled = SidelightHints {
+            codec: SidelightCodec::Jpeg as u32,
+            quant: [luma, chroma],
+            binding: info.binding,
+            coded_bytes: plain as u64,
+            slope_db_per_byte: 0.0,
+            reserved: [0; 64],
+        };
+        // SAFETY: not NULL, and the caller promises that it is writable.
+        unsafe { out.write(filled) };
+        Ok(0)
+    })
 }
 
 /// Copies a JPEG file with `payload` inserted as an APP10 segment; a payload that is already there
@@ -34,7 +58,17 @@ pub unsafe extern "C" fn sidelight_jpeg_insert(
     payload_size: usize,
     out: *mut SidelightBuffer,
 ) -> c_int {
-    todo!()
+    guard("sidelight_jpeg_insert", || {
+        let out = output(out)?;
+        // SAFETY: the caller's promise.
+        let jpeg = unsafe { bytes(jpeg, size) }?;
+        // SAFETY: the caller's promise.
+        let payload = unsafe { bytes(payload, payload_size) }?;
+        let result = SidelightBuffer::new(jpeg::insert(jpeg, payload)?);
+        // SAFETY: not NULL, and the caller promises that it is writable.
+        unsafe { out.write(result) };
+        Ok(0)
+    })
 }
 
 /// Finds the payload of a JPEG file. Only bytes before the first scan are needed.
@@ -47,7 +81,15 @@ pub unsafe extern "C" fn sidelight_jpeg_extract(
     size: usize,
     payload: *mut SidelightBuffer,
 ) -> c_int {
-    todo!()
+    guard("sidelight_jpeg_extract", || {
+        let out = output(payload)?;
+        // SAFETY: the caller's promise.
+        let jpeg = unsafe { bytes(jpeg, size) }?;
+        let result = SidelightBuffer::new(jpeg::extract(jpeg)?);
+        // SAFETY: not NULL, and the caller promises that it is writable.
+        unsafe { out.write(result) };
+        Ok(0)
+    })
 }
 
 /// Copies a JPEG file without our payload segments.
@@ -60,5 +102,13 @@ pub unsafe extern "C" fn sidelight_jpeg_remove(
     size: usize,
     out: *mut SidelightBuffer,
 ) -> c_int {
-    todo!()
+    guard("sidelight_jpeg_remove", || {
+        let out = output(out)?;
+        // SAFETY: the caller's promise.
+        let jpeg = unsafe { bytes(jpeg, size) }?;
+        let result = SidelightBuffer::new(jpeg::remove(jpeg)?);
+        // SAFETY: not NULL, and the caller promises that it is writable.
+        unsafe { out.write(result) };
+        Ok(0)
+    })
 }

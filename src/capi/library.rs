@@ -1,4 +1,9 @@
+//! Version, errors, logging and the CPU level.
+
+use super::boundary::{guard, set_logger};
 use super::types::*;
+use crate::cpu::CpuLevel;
+use crate::Error;
 use libc::{c_char, c_int, c_void};
 
 /// Version of the library, 0x00MMmmpp (major, minor, patch).
@@ -7,14 +12,29 @@ use libc::{c_char, c_int, c_void};
 /// called from any thread.
 #[no_mangle]
 pub extern "C" fn sidelight_version() -> u32 {
-    todo!()
+    const fn part(text: &str) -> u32 {
+        let (mut n, mut i) = (0, 0);
+        while i < text.len() {
+            n = 10 * n + (text.as_bytes()[i] - b'0') as u32;
+            i += 1;
+        }
+        n
+    }
+    const VERSION: u32 = (part(env!("CARGO_PKG_VERSION_MAJOR")) << 16)
+        | (part(env!("CARGO_PKG_VERSION_MINOR")) << 8)
+        | part(env!("CARGO_PKG_VERSION_PATCH"));
+    VERSION
 }
 
 /// One line of English for a negative result, or for 0. Never NULL; static, never freed. May be
 /// called from any thread.
 #[no_mangle]
 pub extern "C" fn sidelight_strerror(error: c_int) -> *const c_char {
-    todo!()
+    if error >= 0 {
+        return c"success".as_ptr();
+    }
+    let known = Error::ALL.iter().find(|e| e.code() == error);
+    known.map_or(c"unknown error", |e| e.c_message()).as_ptr()
 }
 
 /// Sets the log callback of the whole process; NULL (the default) keeps the library silent.
@@ -22,7 +42,7 @@ pub extern "C" fn sidelight_strerror(error: c_int) -> *const c_char {
 /// Call it before other threads use the library. The callback must not call into the library.
 #[no_mangle]
 pub extern "C" fn sidelight_set_log_callback(callback: SidelightLog, user: *mut c_void) {
-    todo!()
+    set_logger(callback, user);
 }
 
 /// Caps the instruction set of the whole process at `level`, a SidelightCpuLevel; it can only be
@@ -32,5 +52,13 @@ pub extern "C" fn sidelight_set_log_callback(callback: SidelightLog, user: *mut 
 /// @return 0, or SIDELIGHT_ERROR_INVALID_ARGUMENT for an unknown level.
 #[no_mangle]
 pub extern "C" fn sidelight_set_cpu_level(level: u32) -> c_int {
-    todo!()
+    guard("sidelight_set_cpu_level", || {
+        CpuLevel::set_cap(match level {
+            l if l == SidelightCpuLevel::Scalar as u32 => Some(CpuLevel::Scalar),
+            l if l == SidelightCpuLevel::Avx2 as u32 => Some(CpuLevel::Avx2),
+            l if l == SidelightCpuLevel::Best as u32 => None,
+            _ => return Err(Error::InvalidArgument),
+        });
+        Ok(0)
+    })
 }

@@ -2,7 +2,9 @@
 //! back; no logic lives here.
 #![allow(clippy::missing_safety_doc)] // the safety contract is the header's text
 
+mod boundary;
 mod buffer;
+mod convert;
 mod decoder;
 mod encoder;
 mod jpeg;

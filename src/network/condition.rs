@@ -46,12 +46,12 @@ impl Condition {
 /// `log2(x)` in 1/256, rounded down; `x ≥ 1`.
 fn log2_q8(x: u32) -> i32 {
     let whole = x.ilog2();
-    let mut mantissa = (u64::from(x) << 32) >> whole; // 1.0 ≤ mantissa < 2.0 with 32 fraction bits
+    let mut mantissa = (u64::from(x) << 31) >> whole; // 1.0 ≤ mantissa < 2.0 with 31 fraction bits
     let mut fraction = 0;
     for _ in 0..8 {
-        mantissa = (mantissa * mantissa) >> 32;
+        mantissa = (mantissa * mantissa) >> 31;
         fraction *= 2;
-        if mantissa >> 33 != 0 {
+        if mantissa >> 32 != 0 {
             mantissa >>= 1;
             fraction += 1;
         }
@@ -68,7 +68,10 @@ mod tests {
         for k in 0..16 {
             assert_eq!(log2_q8(1 << k), k * 256);
         }
-        assert_eq!(log2_q8(3), 405); // 256·log2(3) = 405.75
+        for x in 1..70_000u32 {
+            let exact = 256.0 * f64::from(x).log2();
+            assert!((f64::from(log2_q8(x)) - exact).abs() <= 1.0 + 1e-3, "{x}");
+        }
     }
 
     #[test]

@@ -166,12 +166,9 @@ mod tests {
 
     #[test]
     fn round_trip() {
-        for (mode, body) in [
-            (Mode::Off, &b""[..]),
-            (Mode::Base, b""),
-            (Mode::Update, b""),
-            (Mode::Update, b"xy"),
-        ] {
+        for (mode, body) in
+            [(Mode::Off, &b""[..]), (Mode::Base, b""), (Mode::Update, b""), (Mode::Update, b"xy")]
+        {
             let payload = build(mode, 0x1234_5678, body, 99).unwrap();
             assert_eq!(payload.len(), HEADER_SIZE + body.len());
             assert_eq!(payload[1..5], [0x78, 0x56, 0x34, 0x12]);

@@ -1,6 +1,7 @@
 //! Pictures in memory: planes of 8-bit samples, borrowed from the caller.
 
 use crate::{Error, Result};
+use std::marker::PhantomData;
 
 /// How chroma is sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,13 +46,22 @@ impl Layout {
 pub const MAX_SIZE: usize = 65535;
 
 /// A plane to read.
+///
+/// Only rows are ever borrowed, never the bytes between them: planes of different pictures may lie
+/// interleaved in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Plane<'a> {
-    data: &'a [u8],
+    data: *const u8,
     stride: usize,
     width: usize,
     height: usize,
+    memory: PhantomData<&'a [u8]>,
 }
+
+// SAFETY: a `Plane` gives what `&[u8]` gives, no more.
+unsafe impl Send for Plane<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Plane<'_> {}
 
 impl<'a> Plane<'a> {
     /// A `width × height` plane whose rows start every `stride` bytes.
@@ -60,7 +70,24 @@ impl<'a> Plane<'a> {
     /// [`Error::InvalidArgument`] if `stride < width` or `data` is too short for the last row.
     pub fn new(data: &'a [u8], stride: usize, width: usize, height: usize) -> Result<Self> {
         check(data.len(), stride, width, height)?;
-        Ok(Self { data, stride, width, height })
+        Ok(Self { data: data.as_ptr(), stride, width, height, memory: PhantomData })
+    }
+
+    /// The same over memory that is not a slice.
+    ///
+    /// # Safety
+    /// For `'a`, each of the `height` rows is readable for `width` bytes, and nobody writes to it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if `stride < width` or the plane spans more than `isize::MAX`.
+    pub unsafe fn from_raw(
+        data: *const u8,
+        stride: usize,
+        width: usize,
+        height: usize,
+    ) -> Result<Self> {
+        check(isize::MAX as usize, stride, width, height)?;
+        Ok(Self { data, stride, width, height, memory: PhantomData })
     }
 
     /// Samples in a row.
@@ -82,18 +109,23 @@ impl<'a> Plane<'a> {
     #[must_use]
     pub fn row(&self, y: usize) -> &'a [u8] {
         assert!(y < self.height);
-        &self.data[y * self.stride..][..self.width]
+        // SAFETY: row `y` is inside what the constructor was given.
+        unsafe { std::slice::from_raw_parts(self.data.add(y * self.stride), self.width) }
     }
 }
 
-/// A plane to write.
+/// A plane to write; as with [`Plane`], only rows are ever borrowed.
 #[derive(Debug)]
 pub struct PlaneMut<'a> {
-    data: &'a mut [u8],
+    data: *mut u8,
     stride: usize,
     width: usize,
     height: usize,
+    memory: PhantomData<&'a mut [u8]>,
 }
+
+// SAFETY: a `PlaneMut` gives what `&mut [u8]` gives, no more.
+unsafe impl Send for PlaneMut<'_> {}
 
 impl<'a> PlaneMut<'a> {
     /// A `width × height` plane whose rows start every `stride` bytes.
@@ -102,7 +134,25 @@ impl<'a> PlaneMut<'a> {
     /// [`Error::InvalidArgument`] if `stride < width` or `data` is too short for the last row.
     pub fn new(data: &'a mut [u8], stride: usize, width: usize, height: usize) -> Result<Self> {
         check(data.len(), stride, width, height)?;
-        Ok(Self { data, stride, width, height })
+        Ok(Self { data: data.as_mut_ptr(), stride, width, height, memory: PhantomData })
+    }
+
+    /// The same over memory that is not a slice.
+    ///
+    /// # Safety
+    /// For `'a`, each of the `height` rows is writable for `width` bytes, rows do not overlap, and
+    /// nobody else touches them.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if `stride < width` or the plane spans more than `isize::MAX`.
+    pub unsafe fn from_raw(
+        data: *mut u8,
+        stride: usize,
+        width: usize,
+        height: usize,
+    ) -> Result<Self> {
+        check(isize::MAX as usize, stride, width, height)?;
+        Ok(Self { data, stride, width, height, memory: PhantomData })
     }
 
     /// Rows.
@@ -123,7 +173,8 @@ impl<'a> PlaneMut<'a> {
     /// If `y` is not below the height.
     pub fn row_mut(&mut self, y: usize) -> &mut [u8] {
         assert!(y < self.height);
-        &mut self.data[y * self.stride..][..self.width]
+        // SAFETY: row `y` is inside what the constructor was given, and `self` is borrowed.
+        unsafe { std::slice::from_raw_parts_mut(self.data.add(y * self.stride), self.width) }
     }
 
     /// The rows above `row`, and those from it on.
@@ -133,13 +184,10 @@ impl<'a> PlaneMut<'a> {
     #[must_use]
     pub fn split_at_row(self, row: usize) -> (Self, Self) {
         assert!(row <= self.height);
-        let (stride, width) = (self.stride, self.width);
-        let at = (row * stride).min(self.data.len());
-        let (above, below) = self.data.split_at_mut(at);
-        (
-            PlaneMut { data: above, stride, width, height: row },
-            PlaneMut { data: below, stride, width, height: self.height - row },
-        )
+        let above = PlaneMut { height: row, ..self };
+        // Wrapping: with no rows below, the pointer may lie past the memory, and is never read.
+        let data = self.data.wrapping_add(row * self.stride);
+        (above, PlaneMut { data, height: self.height - row, ..self })
     }
 }
 

@@ -1,0 +1,135 @@
+//! From C structs to the Rust API's types and back; every field is checked.
+
+use super::types::*;
+use crate::hints::{Codec, Hints};
+use crate::picture::{Layout, Picture, PictureMut, Plane, PlaneMut, MAX_SIZE};
+use crate::{Error, Mode, Rate, Result};
+use libc::c_void;
+
+/// Most threads that settings may ask for.
+const MAX_THREADS: u32 = 256;
+
+pub(super) fn threads(n: u32) -> Result<usize> {
+    match n {
+        0 => Ok(crate::decoder::logical_cores()),
+        1..=MAX_THREADS => Ok(n as usize),
+        _ => Err(Error::InvalidArgument),
+    }
+}
+
+pub(super) fn mode(n: u32) -> Result<Mode> {
+    match n {
+        0 => Ok(Mode::Off),
+        1 => Ok(Mode::Base),
+        2 => Ok(Mode::Update),
+        _ => Err(Error::InvalidArgument),
+    }
+}
+
+pub(super) fn zero(reserved: &[u8]) -> Result {
+    if reserved.iter().all(|b| *b == 0) {
+        Ok(())
+    } else {
+        Err(Error::InvalidArgument)
+    }
+}
+
+/// Layout, width and height of a picture whose fields are all in range.
+fn shape(p: &SidelightPicture) -> Result<(Layout, usize, usize)> {
+    let layout = match p.layout {
+        0 => Layout::I400,
+        1 => Layout::I420,
+        2 => Layout::I422,
+        3 => Layout::I444,
+        _ => return Err(Error::InvalidArgument),
+    };
+    zero(&p.reserved)?;
+    if p.range > 1 || !(1..=16).contains(&p.bit_depth) {
+        return Err(Error::InvalidArgument);
+    }
+    if p.bit_depth != 8 {
+        return Err(Error::Unsupported);
+    }
+    let (width, height) = (p.width as usize, p.height as usize);
+    if !(1..=MAX_SIZE).contains(&width) || !(1..=MAX_SIZE).contains(&height) {
+        return Err(Error::InvalidArgument);
+    }
+    Ok((layout, width, height))
+}
+
+/// Pointer and stride of plane `i`.
+fn plane(p: &SidelightPicture, i: usize) -> Result<(*mut u8, usize)> {
+    let stride = usize::try_from(p.stride[i]).map_err(|_| Error::InvalidArgument)?;
+    if p.data[i].is_null() {
+        return Err(Error::InvalidArgument);
+    }
+    Ok((p.data[i].cast(), stride))
+}
+
+/// # Safety
+/// The picture's planes are readable, as the header says, for `'a`.
+pub(super) unsafe fn picture<'a>(p: &SidelightPicture) -> Result<Picture<'a>> {
+    let (layout, width, height) = shape(p)?;
+    let planes: Result<Vec<Plane<'a>>> = (0..layout.planes())
+        .map(|i| {
+            let (data, stride) = plane(p, i)?;
+            let (w, h) = layout.plane_size(i, width, height);
+            // SAFETY: forwarded.
+            unsafe { Plane::from_raw(data, stride, w, h) }
+        })
+        .collect();
+    Picture::new(layout, &planes?)
+}
+
+/// The band of luma rows `first..end` of a picture to write.
+///
+/// # Safety
+/// The band's rows are writable, as the header says, for `'a`, and nobody else touches them.
+pub(super) unsafe fn band_mut<'a>(
+    p: &SidelightPicture,
+    first: usize,
+    end: usize,
+) -> Result<PictureMut<'a>> {
+    let (layout, width, height) = shape(p)?;
+    if first % 2 != 0 || first >= end || end > height || (end % 2 != 0 && end != height) {
+        return Err(Error::InvalidArgument);
+    }
+    let planes: Result<Vec<PlaneMut<'a>>> = (0..layout.planes())
+        .map(|i| {
+            let (data, stride) = plane(p, i)?;
+            let (w, h) = layout.plane_size(i, width, end - first);
+            let skip = layout.plane_size(i, width, first).1;
+            let offset = skip.checked_mul(stride).ok_or(Error::InvalidArgument)?;
+            // SAFETY: forwarded; `skip` rows are above the band.
+            unsafe { PlaneMut::from_raw(data.wrapping_add(offset), stride, w, h) }
+        })
+        .collect();
+    PictureMut::new(layout, planes?)
+}
+
+/// The height of `output`, once its shape is known to be `input`'s and no plane is both.
+pub(super) fn pair(input: &SidelightPicture, output: &SidelightPicture) -> Result<usize> {
+    let of = shape(output)?;
+    if shape(input)? != of || input.range != output.range {
+        return Err(Error::InvalidArgument);
+    }
+    let same = |(a, b): (&*mut c_void, &*mut c_void)| a == b;
+    if input.data.iter().zip(&output.data).take(of.0.planes()).any(same) {
+        return Err(Error::InvalidArgument);
+    }
+    Ok(of.2)
+}
+
+pub(super) fn hints(h: &SidelightHints) -> Result<Hints> {
+    zero(&h.reserved)?;
+    if h.codec != SidelightCodec::Jpeg as u32 {
+        return Err(if h.codec == 0 { Error::InvalidArgument } else { Error::Unsupported });
+    }
+    let [luma, chroma] = h.quant;
+    let chroma = if chroma.iter().all(|q| *q == 0) { None } else { Some(chroma) };
+    Ok(Hints { codec: Codec::Jpeg { luma, chroma }, binding: h.binding })
+}
+
+pub(super) fn rate(h: &SidelightHints) -> Rate {
+    Rate { coded_bytes: h.coded_bytes, slope_db_per_byte: h.slope_db_per_byte }
+}
