@@ -1,0 +1,187 @@
+//! The main job through the Rust API: code, adapt, carry, decode, filter.
+
+use sidelight::carriage::jpeg;
+use sidelight::cpu::CpuLevel;
+use sidelight::{
+    Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings, Error, Hints, Layout, Mode,
+    Picture, PictureMut, Plane, PlaneMut, Rate,
+};
+
+const WIDTH: usize = 97;
+const HEIGHT: usize = 75;
+const STEP: i32 = 40;
+
+/// Edges, gradients and texture.
+fn original() -> Vec<u8> {
+    let pixel = |y: usize, x: usize| {
+        let disc = (y as i32 - 30).pow(2) + (x as i32 - 40).pow(2) < 400;
+        let texture = ((x * 7 + y * 13) % 11) as i32 * 4;
+        let base = 60 + x as i32 + if disc { 70 } else { 0 };
+        (base + if x > 60 { texture } else { 0 }).clamp(0, 255) as u8
+    };
+    (0..HEIGHT).flat_map(|y| (0..WIDTH).map(move |x| pixel(y, x))).collect()
+}
+
+/// A crude codec: the differences from each 8×8 block's mean are quantised. Its artifacts are
+/// blocks, as JPEG's are.
+fn coded(original: &[u8]) -> Vec<u8> {
+    let mut out = original.to_vec();
+    for top in (0..HEIGHT).step_by(8) {
+        for left in (0..WIDTH).step_by(8) {
+            let rows = top..(top + 8).min(HEIGHT);
+            let columns = left..(left + 8).min(WIDTH);
+            let sum: i32 = rows
+                .clone()
+                .flat_map(|y| columns.clone().map(move |x| (y, x)))
+                .map(|(y, x)| i32::from(original[y * WIDTH + x]))
+                .sum();
+            let mean = sum / (rows.len() * columns.len()) as i32;
+            for (y, x) in rows.flat_map(|y| columns.clone().map(move |x| (y, x))) {
+                let v = &mut out[y * WIDTH + x];
+                let difference = i32::from(*v) - mean;
+                *v = (mean + (difference + STEP / 2).div_euclid(STEP) * STEP).clamp(0, 255) as u8;
+            }
+        }
+    }
+    out
+}
+
+fn hints(binding: u64) -> Hints {
+    Hints { codec: Codec::Jpeg { luma: [STEP as u16; 64], chroma: None }, binding }
+}
+
+fn view(data: &[u8]) -> Picture<'_> {
+    Picture::new(Layout::I400, &[Plane::new(data, WIDTH, WIDTH, HEIGHT).unwrap()]).unwrap()
+}
+
+fn encode(settings: EncoderSettings, rate: Rate) -> Encoded {
+    let (original, decoded) = (original(), coded(&original()));
+    let encoder = Encoder::new(settings).unwrap();
+    encoder.encode(&view(&original), &view(&decoded), &hints(77), rate, &mut |_| true).unwrap()
+}
+
+fn settings(mode: Mode, threads: usize) -> EncoderSettings {
+    EncoderSettings { mode, threads, steps: Some(30) }
+}
+
+/// Bytes nearly free: an update pays.
+const CHEAP: Rate = Rate { coded_bytes: 0, slope_db_per_byte: 1e-5 };
+
+fn filter(decoder: &Decoder, input: &[u8]) -> Vec<u8> {
+    let mut out = vec![0; input.len()];
+    let plane = PlaneMut::new(&mut out, WIDTH, WIDTH, HEIGHT).unwrap();
+    decoder.filter(&view(input), PictureMut::new(Layout::I400, vec![plane]).unwrap()).unwrap();
+    out
+}
+
+fn psnr(a: &[u8], b: &[u8]) -> f64 {
+    let sum: f64 = a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
+    10.0 * (255.0 * 255.0 * a.len() as f64 / sum).log10()
+}
+
+#[test]
+fn the_decoder_gets_what_the_encoder_measured() {
+    let encoded = encode(settings(Mode::Update, 2), CHEAP);
+    assert_eq!(encoded.report.mode, Mode::Update);
+    assert_eq!(encoded.report.steps, 30);
+    let mut decoder = Decoder::new(DecoderSettings { threads: 2, skip_binding: false });
+    assert_eq!(decoder.set_payload(&encoded.payload, &hints(77)), Ok(Mode::Update));
+    let got = psnr(&original(), &filter(&decoder, &coded(&original())));
+    assert!((got - encoded.report.psnr_payload).abs() < 1e-9, "{got} {:?}", encoded.report);
+    assert!(encoded.report.psnr_payload > encoded.report.psnr_base);
+}
+
+#[test]
+fn payloads_do_not_depend_on_threads_or_cpu() {
+    let expected = encode(settings(Mode::Update, 1), CHEAP).payload;
+    for threads in [2, 5] {
+        assert_eq!(encode(settings(Mode::Update, threads), CHEAP).payload, expected);
+    }
+    // The cap is global: other tests may run under it meanwhile, with the same results.
+    for level in CpuLevel::available() {
+        CpuLevel::set_cap(Some(level));
+        assert_eq!(encode(settings(Mode::Update, 2), CHEAP).payload, expected, "{level:?}");
+    }
+    CpuLevel::set_cap(None);
+}
+
+#[test]
+fn an_update_that_does_not_pay_is_not_sent() {
+    let dear = Rate { coded_bytes: 0, slope_db_per_byte: 1.0 };
+    let encoded = encode(settings(Mode::Update, 1), dear);
+    assert_ne!(encoded.report.mode, Mode::Update);
+    assert_eq!(encoded.payload.len(), 8);
+    assert_eq!(encode(settings(Mode::Off, 1), CHEAP).report.mode, Mode::Off);
+    assert_ne!(encode(settings(Mode::Base, 1), CHEAP).report.mode, Mode::Update);
+}
+
+#[test]
+fn hostile_payloads_leave_the_picture_alone() {
+    let payload = encode(settings(Mode::Update, 1), CHEAP).payload;
+    let input = coded(&original());
+    let mut decoder = Decoder::new(DecoderSettings::default());
+    let mut refuse = |bytes: &[u8], binding: u64| {
+        let error = decoder.set_payload(bytes, &hints(binding)).unwrap_err();
+        assert_eq!(filter(&decoder, &input), input, "{error}");
+        error
+    };
+    for n in 0..payload.len() {
+        refuse(&payload[..n], 77);
+    }
+    for bit in 0..8 * payload.len() {
+        let mut damaged = payload.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        refuse(&damaged, 77);
+    }
+    assert_eq!(refuse(&payload, 78), Error::Stale);
+    let mut long = payload.clone();
+    long.push(1);
+    refuse(&long, 77);
+}
+
+#[test]
+fn cancelling_returns_the_best_so_far() {
+    let (original, decoded) = (original(), coded(&original()));
+    let encoder = Encoder::new(settings(Mode::Update, 1)).unwrap();
+    let mut calls = 0;
+    let encoded = encoder
+        .encode(&view(&original), &view(&decoded), &hints(1), CHEAP, &mut |_| {
+            calls += 1;
+            calls < 6
+        })
+        .unwrap();
+    assert_eq!(encoded.report.steps, 5);
+    assert!(encoded.report.psnr_payload >= encoded.report.psnr_base);
+}
+
+#[test]
+fn bad_arguments_are_refused() {
+    let data = original();
+    let run = |rate, hints: &Hints, other: &Picture<'_>| {
+        let encoder = Encoder::new(settings(Mode::Base, 1)).unwrap();
+        encoder.encode(&view(&data), other, hints, rate, &mut |_| true).map(|e| e.payload.len())
+    };
+    let narrow =
+        Picture::new(Layout::I400, &[Plane::new(&data, WIDTH, WIDTH - 1, HEIGHT).unwrap()])
+            .unwrap();
+    let rate = |slope_db_per_byte| Rate { coded_bytes: 0, slope_db_per_byte };
+    assert_eq!(run(CHEAP, &hints(0), &view(&data)), Ok(8));
+    assert_eq!(run(CHEAP, &hints(0), &narrow), Err(Error::InvalidArgument));
+    for slope in [-1.0, f64::NAN, f64::INFINITY] {
+        assert_eq!(run(rate(slope), &hints(0), &view(&data)), Err(Error::InvalidArgument));
+    }
+    let zero = Hints { codec: Codec::Jpeg { luma: [0; 64], chroma: None }, binding: 0 };
+    assert_eq!(run(CHEAP, &zero, &view(&data)), Err(Error::InvalidArgument));
+    assert!(Encoder::new(EncoderSettings { threads: 0, ..settings(Mode::Base, 1) }).is_err());
+}
+
+#[test]
+fn a_payload_rides_in_a_jpeg() {
+    let file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/jpeg/gray.jpg"));
+    let file = file.unwrap();
+    let payload = encode(settings(Mode::Base, 1), CHEAP).payload;
+    let carried = jpeg::insert(&file, &payload).unwrap();
+    assert_eq!(carried.len(), file.len() + payload.len() + 11);
+    assert_eq!(jpeg::extract(&carried).unwrap(), payload);
+    assert_eq!(jpeg::remove(&carried).unwrap(), file);
+}
