@@ -1,0 +1,182 @@
+/* Decodes a JPEG with stock libjpeg-turbo and filters it as its payload asks.
+ *
+ *   jpeg_decode [options] IN.jpg OUT.png|ppm|y4m
+ *
+ * Whatever is wrong with the payload, the picture comes out: unfiltered, with a message. */
+#include "jpeg_planes.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct Options {
+  int mode; /* a SidelightMode, or -1: the payload decides */
+  SidelightDecoderSettings decoder;
+  const char *in, *out;
+} Options;
+
+static const char usage[] =
+    "usage: jpeg_decode [options] IN.jpg OUT.png|ppm|y4m\n"
+    "  --mode off|base|update     off: as decoded; base: the base model, whatever the payload says;\n"
+    "                             update: as the payload says, unfiltered without one (default)\n"
+    "  --threads N                threads, 0 = one for each core (default 0)\n";
+
+static int parse(int argc, char **argv, Options *o);
+
+static double now_ms(void) {
+  struct timespec t;
+  timespec_get(&t, TIME_UTC);
+  return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+}
+
+/* Sets the decoder as the options and the file's payload ask, and returns the SidelightMode in force.
+ * Problems are told, and leave the picture unfiltered. */
+static int choose(SidelightDecoder *decoder, const Options *o, const uint8_t *jpeg, size_t size) {
+  SidelightHints hints;
+  SidelightBuffer payload = {0};
+  if (o->mode == SIDELIGHT_MODE_OFF)
+    return SIDELIGHT_MODE_OFF;
+  int result = sidelight_jpeg_hints(jpeg, size, &hints);
+  if (result < 0) {
+    fprintf(stderr, "sidelight: %s; picture is unfiltered\n", sidelight_strerror(result));
+    return SIDELIGHT_MODE_OFF;
+  }
+  if (o->mode == SIDELIGHT_MODE_BASE) {
+    result = sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &hints);
+    if (result == 0)
+      return SIDELIGHT_MODE_BASE;
+  } else {
+    result = sidelight_jpeg_extract(jpeg, size, &payload);
+    if (result == 0)
+      result = sidelight_decoder_set_payload(decoder, payload.data, payload.size, &hints);
+    sidelight_buffer_unref(&payload);
+  }
+  if (result == SIDELIGHT_ERROR_NO_PAYLOAD)
+    fprintf(stderr, "sidelight: %s; picture is unfiltered\n", sidelight_strerror(result));
+  else if (result < 0)
+    fprintf(stderr, "sidelight: payload ignored: %s; picture is unfiltered\n",
+            sidelight_strerror(result));
+  return result < 0 ? SIDELIGHT_MODE_OFF : result;
+}
+
+static int write_planes(const char *path, const Planes *planes) {
+  Image image;
+  if (has_extension(path, ".y4m"))
+    return planes_write_y4m(path, planes);
+  if (!planes_to_image(planes, &image))
+    return 0;
+  int ok = image_write(path, &image);
+  image_free(&image);
+  return ok;
+}
+
+int main(int argc, char **argv) {
+  static const char *const modes[] = {"off", "base", "update"};
+  Options o;
+  size_t size = 0;
+  uint8_t *jpeg = NULL;
+  Planes decoded = {0}, filtered = {0};
+  SidelightDecoder *decoder = NULL;
+  int status = EXIT_FAILURE;
+
+  if (!parse(argc, argv, &o))
+    return EXIT_FAILURE;
+  double start = now_ms();
+  jpeg = file_read(o.in, &size);
+  if (!jpeg || !jpeg_decode_planes(o.in, jpeg, size, &decoded))
+    goto done;
+  double decode = now_ms();
+
+  int result = sidelight_decoder_open(&o.decoder, &decoder);
+  if (result < 0) {
+    fprintf(stderr, "sidelight: %s\n", sidelight_strerror(result));
+    goto done;
+  }
+  int mode = choose(decoder, &o, jpeg, size);
+  double model = now_ms();
+  const Planes *shown = &decoded;
+  if (mode != SIDELIGHT_MODE_OFF) {
+    if (!planes_like(&decoded, &filtered))
+      goto done;
+    result = sidelight_decoder_filter(decoder, &decoded.picture, &filtered.picture);
+    if (result == 0) {
+      shown = &filtered;
+    } else {
+      fprintf(stderr, "sidelight: %s; picture is unfiltered\n", sidelight_strerror(result));
+      mode = SIDELIGHT_MODE_OFF;
+    }
+  }
+  double filter = now_ms();
+
+  if (!write_planes(o.out, shown))
+    goto done;
+  printf("%s: %u x %u, decode %.1f ms, payload and model %.1f ms, filter %.1f ms\n", modes[mode],
+         decoded.picture.width, decoded.picture.height, decode - start, model - decode,
+         filter - model);
+  status = EXIT_SUCCESS;
+
+done:
+  sidelight_decoder_close(&decoder);
+  planes_free(&filtered);
+  planes_free(&decoded);
+  free(jpeg);
+  return status;
+}
+
+static int parse(int argc, char **argv, Options *o) {
+  static const struct option options[] = {
+      {"mode", required_argument, NULL, 'm'},
+      {"threads", required_argument, NULL, 't'},
+      {"help", no_argument, NULL, 'h'},
+      {NULL, 0, NULL, 0},
+  };
+  memset(o, 0, sizeof *o);
+  o->mode = -1;
+  sidelight_decoder_default_settings(&o->decoder);
+  int c;
+  while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    int ok = 1;
+    char *end;
+    switch (c) {
+    case 'm':
+      if (strcmp(optarg, "off") == 0)
+        o->mode = SIDELIGHT_MODE_OFF;
+      else if (strcmp(optarg, "base") == 0)
+        o->mode = SIDELIGHT_MODE_BASE;
+      else if (strcmp(optarg, "update") == 0)
+        o->mode = SIDELIGHT_MODE_UPDATE;
+      else
+        ok = 0;
+      break;
+    case 't': {
+      long n = strtol(optarg, &end, 10);
+      ok = *optarg != '\0' && *end == '\0' && n >= 0 && n <= 256;
+      o->decoder.threads = (uint32_t)n;
+      break;
+    }
+    case 'h':
+      fputs(usage, stdout);
+      exit(EXIT_SUCCESS);
+    default:
+      fputs(usage, stderr);
+      return 0;
+    }
+    if (!ok) {
+      fprintf(stderr, "jpeg_decode: bad value '%s'\n%s", optarg, usage);
+      return 0;
+    }
+  }
+  if (argc - optind != 2) {
+    fputs(usage, stderr);
+    return 0;
+  }
+  o->in = argv[optind];
+  o->out = argv[optind + 1];
+  if (!has_extension(o->out, ".png") && !has_extension(o->out, ".ppm") &&
+      !has_extension(o->out, ".pgm") && !has_extension(o->out, ".y4m")) {
+    fprintf(stderr, "jpeg_decode: '%s' is neither .png, .ppm nor .y4m\n", o->out);
+    return 0;
+  }
+  return 1;
+}

@@ -1,0 +1,229 @@
+/* Codes a picture as JPEG, lets Sidelight adapt to it, and writes the JPEG with the payload in it.
+ *
+ *   jpeg_encode [options] IN.png|ppm OUT.jpg
+ *
+ * Any JPEG decoder shows the file as if the payload was not there; jpeg_decode shows it better. */
+#include "jpeg_planes.h"
+
+#include <getopt.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct Options {
+  JpegOptions jpeg;
+  SidelightEncoderSettings encoder;
+  int verbose;
+  const char *in, *out;
+} Options;
+
+static const char usage[] =
+    "usage: jpeg_encode [options] IN.png|ppm OUT.jpg\n"
+    "  --quality Q                JPEG quality, 1..100 (default 75)\n"
+    "  --mode off|base|update     the most to send (default update)\n"
+    "  --threads N                threads, 0 = one for each core (default 0)\n"
+    "  --sampling 420|422|444     chroma sampling of colour pictures (default 420)\n"
+    "  --progressive              write a progressive JPEG\n"
+    "  --steps N                  training steps, 0 = by the picture's size (default 0)\n"
+    "  --verbose                  print the library's log\n";
+
+static int parse(int argc, char **argv, Options *o);
+
+static double now(void) {
+  struct timespec t;
+  timespec_get(&t, TIME_UTC);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void print_log(void *user, uint32_t level, const char *message) {
+  (void)user;
+  (void)level;
+  fprintf(stderr, "sidelight: %s\n", message);
+}
+
+/* What a byte buys in JPEG here, in dB of luma PSNR: the picture coded at a neighbouring quality
+ * tells. 0 if it can't be told. */
+static double slope(const Image *image, const Options *o, const Planes *original, size_t size,
+                    double psnr) {
+  JpegOptions neighbour = o->jpeg;
+  neighbour.quality += neighbour.quality <= 97 ? 3 : -3;
+  uint8_t *jpeg = NULL;
+  size_t other_size = 0;
+  Planes decoded;
+  double result = 0;
+  if (!jpeg_code(image, &neighbour, &jpeg, &other_size))
+    return 0;
+  if (jpeg_decode_planes("neighbouring quality", jpeg, other_size, &decoded)) {
+    double gain = psnr_luma(&original->picture, &decoded.picture) - psnr;
+    result = gain / ((double)other_size - (double)size);
+    planes_free(&decoded);
+  }
+  free(jpeg);
+  return isfinite(result) && result > 0 ? result : 0;
+}
+
+/* The heart of the example: from the original and the coded picture to a file with a payload. */
+static int adapt(const Image *image, const Options *o, const uint8_t *jpeg, size_t size,
+                 SidelightBuffer *out, SidelightReport *report) {
+  Planes original = {0}, decoded = {0};
+  SidelightHints hints;
+  SidelightEncoder *encoder = NULL;
+  SidelightBuffer payload = {0};
+  int result = SIDELIGHT_ERROR_OUT_OF_MEMORY;
+
+  if (!jpeg_decode_planes("coded picture", jpeg, size, &decoded) ||
+      !planes_from_image(image, (int)decoded.picture.layout, &original))
+    goto done;
+
+  if ((result = sidelight_jpeg_hints(jpeg, size, &hints)) < 0)
+    goto done;
+  double psnr = psnr_luma(&original.picture, &decoded.picture);
+  if (o->encoder.mode == SIDELIGHT_MODE_UPDATE)
+    hints.slope_db_per_byte = slope(image, o, &original, size, psnr);
+
+  if ((result = sidelight_encoder_open(&o->encoder, &encoder)) < 0)
+    goto done;
+  result = sidelight_encoder_encode(encoder, &original.picture, &decoded.picture, &hints, &payload,
+                                    report);
+  if (result < 0)
+    goto done;
+  /* A file without a payload is shown as it is: "off" need not be sent. */
+  if (report->mode == SIDELIGHT_MODE_OFF) {
+    report->payload_bytes = 0;
+    result = sidelight_jpeg_remove(jpeg, size, out);
+  } else {
+    result = sidelight_jpeg_insert(jpeg, size, payload.data, payload.size, out);
+  }
+
+done:
+  sidelight_buffer_unref(&payload);
+  sidelight_encoder_close(&encoder);
+  planes_free(&decoded);
+  planes_free(&original);
+  return result;
+}
+
+int main(int argc, char **argv) {
+  static const char *const modes[] = {"off", "base", "update"};
+  Options o;
+  Image image = {0};
+  uint8_t *jpeg = NULL;
+  size_t size = 0;
+  SidelightBuffer out = {0};
+  int status = EXIT_FAILURE;
+
+  if (!parse(argc, argv, &o))
+    return EXIT_FAILURE;
+  if (o.verbose)
+    sidelight_set_log_callback(print_log, NULL);
+  double start = now();
+  if (!image_read(o.in, &image) || !jpeg_code(&image, &o.jpeg, &jpeg, &size))
+    goto done;
+
+  if (o.encoder.mode == SIDELIGHT_MODE_OFF) {
+    if (file_write(o.out, jpeg, size)) {
+      printf("off: JPEG %zu bytes, no payload\n", size);
+      status = EXIT_SUCCESS;
+    }
+    goto done;
+  }
+
+  SidelightReport report;
+  int result = adapt(&image, &o, jpeg, size, &out, &report);
+  if (result < 0) {
+    fprintf(stderr, "%s: %s\n", o.in, sidelight_strerror(result));
+    goto done;
+  }
+  if (!file_write(o.out, out.data, out.size))
+    goto done;
+  printf("%s: JPEG %zu bytes, payload %u, PSNR-Y %.3f JPEG, %.3f base, %.3f sent, %.2f s\n",
+         modes[report.mode], size, report.payload_bytes, report.psnr_decoded, report.psnr_base,
+         report.psnr_payload, now() - start);
+  status = EXIT_SUCCESS;
+
+done:
+  sidelight_buffer_unref(&out);
+  free(jpeg);
+  image_free(&image);
+  return status;
+}
+
+/* A whole number from `low` to `high`. */
+static int number(const char *text, long low, long high, long *value) {
+  char *end;
+  *value = strtol(text, &end, 10);
+  return *text != '\0' && *end == '\0' && *value >= low && *value <= high;
+}
+
+static int parse(int argc, char **argv, Options *o) {
+  static const struct option options[] = {
+      {"quality", required_argument, NULL, 'q'},  {"mode", required_argument, NULL, 'm'},
+      {"threads", required_argument, NULL, 't'},  {"sampling", required_argument, NULL, 's'},
+      {"progressive", no_argument, NULL, 'p'},    {"steps", required_argument, NULL, 'n'},
+      {"verbose", no_argument, NULL, 'v'},        {"help", no_argument, NULL, 'h'},
+      {NULL, 0, NULL, 0},
+  };
+  memset(o, 0, sizeof *o);
+  o->jpeg.quality = 75;
+  o->jpeg.layout = SIDELIGHT_LAYOUT_I420;
+  sidelight_encoder_default_settings(&o->encoder);
+  int c;
+  long n;
+  while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    int ok = 1;
+    switch (c) {
+    case 'q':
+      ok = number(optarg, 1, 100, &n);
+      o->jpeg.quality = (int)n;
+      break;
+    case 'm':
+      if (strcmp(optarg, "off") == 0)
+        o->encoder.mode = SIDELIGHT_MODE_OFF;
+      else if (strcmp(optarg, "base") == 0)
+        o->encoder.mode = SIDELIGHT_MODE_BASE;
+      else
+        ok = strcmp(optarg, "update") == 0;
+      break;
+    case 't':
+      ok = number(optarg, 0, 256, &n);
+      o->encoder.threads = (uint32_t)n;
+      break;
+    case 's':
+      if (strcmp(optarg, "444") == 0)
+        o->jpeg.layout = SIDELIGHT_LAYOUT_I444;
+      else if (strcmp(optarg, "422") == 0)
+        o->jpeg.layout = SIDELIGHT_LAYOUT_I422;
+      else
+        ok = strcmp(optarg, "420") == 0;
+      break;
+    case 'p':
+      o->jpeg.progressive = 1;
+      break;
+    case 'n':
+      ok = number(optarg, 0, 100000, &n);
+      o->encoder.steps = (uint32_t)n;
+      break;
+    case 'v':
+      o->verbose = 1;
+      break;
+    case 'h':
+      fputs(usage, stdout);
+      exit(EXIT_SUCCESS);
+    default:
+      fputs(usage, stderr);
+      return 0;
+    }
+    if (!ok) {
+      fprintf(stderr, "jpeg_encode: bad value '%s'\n%s", optarg, usage);
+      return 0;
+    }
+  }
+  if (argc - optind != 2) {
+    fputs(usage, stderr);
+    return 0;
+  }
+  o->in = argv[optind];
+  o->out = argv[optind + 1];
+  return 1;
+}

@@ -1,0 +1,50 @@
+/* Picture files of the examples: PNG through libpng, PPM and PGM by hand. */
+#ifndef PICTURE_IO_H
+#define PICTURE_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* An 8-bit picture, gray or RGB, rows without padding. */
+typedef struct Image {
+  uint32_t width, height;
+  int channels; /* 1 or 3 */
+  uint8_t *samples;
+} Image;
+
+/* Most pixels that the examples take. */
+#define MAX_PIXELS ((size_t)1 << 28)
+
+/* Reads a PNG (alpha is composed on white, 16 bits are reduced to 8), PPM or PGM (maxval 255)
+ * file. Prints what is wrong and returns 0 on failure. */
+int image_read(const char *path, Image *image);
+
+/* Writes a PNG, or a PPM/PGM where `path` ends in .ppm or .pgm. */
+int image_write(const char *path, const Image *image);
+
+void image_free(Image *image);
+
+/* Whether `path` ends in `extension`, in any case. */
+int has_extension(const char *path, const char *extension);
+
+/* A whole file in memory, at most 1 GiB; NULL on failure, which is printed. */
+uint8_t *file_read(const char *path, size_t *size);
+
+/* A file that appears under its name only when it is complete. */
+typedef struct OutputFile {
+  FILE *stream;
+  char *part;
+  const char *path;
+} OutputFile;
+
+int output_open(OutputFile *file, const char *path);
+
+/* Closes and renames if `ok` and nothing failed, else removes what was written. Prints what went
+ * wrong and returns whether the file is there. */
+int output_close(OutputFile *file, int ok);
+
+/* Writes `size` bytes as a file. */
+int file_write(const char *path, const uint8_t *data, size_t size);
+
+#endif
