@@ -94,6 +94,7 @@ pub unsafe extern "C" fn sidelight_encoder_encode(
         let (encoder, original, decoded, hints) = unsafe {
             (reference(encoder)?, reference(original)?, reference(decoded)?, reference(hints)?)
         };
+        convert::same_shape(original, decoded)?;
         // SAFETY: the caller promises that the planes are readable.
         let (original, decoded) =
             unsafe { (convert::picture(original)?, convert::picture(decoded)?) };
