@@ -264,6 +264,9 @@ static int set_exact(SidelightDecoder *decoder, const uint8_t *payload, size_t s
     return rc;
 }
 
+/* CRC-8 lets one in 256 of larger damages pass; then the binding catches them. */
+enum { CORRUPT_OR_STALE = 0 };
+
 /* After a good payload, `size` bytes are refused with `want`, and pictures pass through. */
 static void check_refused(SidelightDecoder *decoder, const struct coded *c,
                           const SidelightBuffer *good, const uint8_t *bad, size_t size, int want,
@@ -272,7 +275,10 @@ static void check_refused(SidelightDecoder *decoder, const struct coded *c,
     CHECK_INT(sidelight_decoder_set_payload(decoder, good->data, good->size, &c->hints),
               SIDELIGHT_MODE_UPDATE);
     const int rc = set_exact(decoder, bad, size, &c->hints);
-    check_that(rc == want, __FILE__, line, "%zu bytes: %d, not %d", size, rc, want);
+    const bool as_wanted = want == CORRUPT_OR_STALE
+                               ? rc == SIDELIGHT_ERROR_CORRUPT || rc == SIDELIGHT_ERROR_STALE
+                               : rc == want;
+    check_that(as_wanted, __FILE__, line, "%zu bytes: %d, not %d", size, rc, want);
     check_that(passes_through(decoder, &c->decoded, out), __FILE__, line, "filters after %d", rc);
 }
 
@@ -291,8 +297,10 @@ static void damaged_payloads(void)
 
 #define FAILS(bytes, want) check_refused(decoder, &c, &good, bad, (bytes), (want), &out, __LINE__)
 
-    for (size_t size = 0; size < good.size; size++) FAILS(size, SIDELIGHT_ERROR_CORRUPT);
-    FAILS(good.size + 1, SIDELIGHT_ERROR_CORRUPT);
+    for (size_t size = 0; size < good.size; size++) {
+        FAILS(size, size < HEADER ? (int)SIDELIGHT_ERROR_CORRUPT : CORRUPT_OR_STALE);
+    }
+    FAILS(good.size + 1, CORRUPT_OR_STALE);
     FAILS(65537, SIDELIGHT_ERROR_TOO_LARGE);
 
     const size_t step = check_quick() ? 5 : 1;
