@@ -62,6 +62,7 @@ static inline bool check_quick(void)
 static inline int check_finish(void)
 {
     printf("%lu passed, %lu failed\n", check_passed, check_failed);
+    fflush(stdout); /* before a leak checker may end the program */
     return check_failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
