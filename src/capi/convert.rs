@@ -107,12 +107,21 @@ pub(super) unsafe fn band_mut<'a>(
     PictureMut::new(layout, planes?)
 }
 
-/// The height of `output`, once its shape is known to be `input`'s and no plane is both.
-pub(super) fn pair(input: &SidelightPicture, output: &SidelightPicture) -> Result<usize> {
-    let of = shape(output)?;
-    if shape(input)? != of || input.range != output.range {
+/// Layout, width and height of two pictures that have them, and the range, in common.
+pub(super) fn same_shape(
+    a: &SidelightPicture,
+    b: &SidelightPicture,
+) -> Result<(Layout, usize, usize)> {
+    let of = shape(b)?;
+    if shape(a)? != of || a.range != b.range {
         return Err(Error::InvalidArgument);
     }
+    Ok(of)
+}
+
+/// The height of `output`, once its shape is known to be `input`'s and no plane is both.
+pub(super) fn pair(input: &SidelightPicture, output: &SidelightPicture) -> Result<usize> {
+    let of = same_shape(input, output)?;
     let same = |(a, b): (&*mut c_void, &*mut c_void)| a == b;
     if input.data.iter().zip(&output.data).take(of.0.planes()).any(same) {
         return Err(Error::InvalidArgument);

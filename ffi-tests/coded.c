@@ -1,0 +1,90 @@
+#include "coded.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <jpeglib.h>
+
+static void compress(struct coded *c, int quality)
+{
+    struct jpeg_compress_struct jpeg;
+    struct jpeg_error_mgr errors;
+    jpeg.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&jpeg);
+    unsigned long size = 0;
+    jpeg_mem_dest(&jpeg, &c->jpeg, &size);
+    jpeg.image_width = c->original.picture.width;
+    jpeg.image_height = c->original.picture.height;
+    jpeg.input_components = 1;
+    jpeg.in_color_space = JCS_GRAYSCALE;
+    jpeg_set_defaults(&jpeg);
+    jpeg_set_quality(&jpeg, quality, TRUE);
+    jpeg_start_compress(&jpeg, TRUE);
+    while (jpeg.next_scanline < jpeg.image_height) {
+        JSAMPROW row = frame_row(&c->original, 0, jpeg.next_scanline);
+        jpeg_write_scanlines(&jpeg, &row, 1);
+    }
+    jpeg_finish_compress(&jpeg);
+    jpeg_destroy_compress(&jpeg);
+    c->jpeg_size = size;
+}
+
+static void decompress(struct coded *c)
+{
+    struct jpeg_decompress_struct jpeg;
+    struct jpeg_error_mgr errors;
+    jpeg.err = jpeg_std_error(&errors);
+    jpeg_create_decompress(&jpeg);
+    jpeg_mem_src(&jpeg, c->jpeg, c->jpeg_size);
+    jpeg_read_header(&jpeg, TRUE);
+    jpeg.dct_method = JDCT_ISLOW;
+    jpeg_start_decompress(&jpeg);
+    while (jpeg.output_scanline < jpeg.output_height) {
+        JSAMPROW row = frame_row(&c->decoded, 0, jpeg.output_scanline);
+        jpeg_read_scanlines(&jpeg, &row, 1);
+    }
+    jpeg_finish_decompress(&jpeg);
+    jpeg_destroy_decompress(&jpeg);
+}
+
+struct coded coded_new(uint32_t layout, uint32_t width, uint32_t height, uint32_t seed, int quality)
+{
+    struct coded c = {
+        .original = frame_new(layout, width, height, 5, 0),
+        .decoded = frame_new(layout, width, height, 3, 0),
+    };
+    frame_paint(&c.original, seed);
+    frame_copy(&c.decoded, &c.original);
+    compress(&c, quality);
+    decompress(&c);
+    if (sidelight_jpeg_hints(c.jpeg, c.jpeg_size, &c.hints)) {
+        fprintf(stderr, "no hints from libjpeg's file\n");
+        abort();
+    }
+    return c;
+}
+
+void coded_free(struct coded *c)
+{
+    frame_free(&c->original);
+    frame_free(&c->decoded);
+    free(c->jpeg);
+    *c = (struct coded){0};
+}
+
+SidelightHints plain_hints(void)
+{
+    /* T.81, table K.1. */
+    static const uint8_t luma[64] = {
+        16, 11, 10, 16, 24,  40,  51,  61,  12, 12, 14, 19, 26,  58,  60,  55,
+        14, 13, 16, 24, 40,  57,  69,  56,  14, 17, 22, 29, 51,  87,  80,  62,
+        18, 22, 37, 56, 68,  109, 103, 77,  24, 35, 55, 64, 81,  104, 113, 92,
+        49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
+    };
+    SidelightHints hints = {.codec = SIDELIGHT_CODEC_JPEG};
+    for (int i = 0; i < 64; i++) {
+        const int step = luma[i] * 5 / 2;
+        hints.quant[0][i] = (uint16_t)(step > 255 ? 255 : step);
+    }
+    return hints;
+}

@@ -1,0 +1,25 @@
+/* Pictures that went through JPEG. */
+#ifndef CODED_H
+#define CODED_H
+
+#include "frame.h"
+
+/* A picture, the JPEG file of its luma, and what that decodes to. Chroma is not coded: the decoded
+ * picture has the original's. */
+struct coded {
+    struct frame original;
+    struct frame decoded;
+    uint8_t *jpeg;
+    size_t jpeg_size;
+    SidelightHints hints;
+};
+
+/* Paints a picture (see frame_paint()) and codes it at libjpeg's `quality`. */
+struct coded coded_new(uint32_t layout, uint32_t width, uint32_t height, uint32_t seed,
+                       int quality);
+void coded_free(struct coded *c);
+
+/* Hints made by hand: JPEG's example luma table at about quality 20, no binding. */
+SidelightHints plain_hints(void);
+
+#endif

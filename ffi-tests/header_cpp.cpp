@@ -1,0 +1,7 @@
+// The header alone, in C++.
+#include "sidelight.h"
+
+int main()
+{
+    return 0;
+}

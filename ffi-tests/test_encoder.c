@@ -1,0 +1,746 @@
+/* The encoder, and the decoder on its payloads, whole and damaged. */
+#include "check.h"
+#include "coded.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { INVALID = SIDELIGHT_ERROR_INVALID_ARGUMENT, HEADER = 8 };
+
+/* At this price an update of about 100 bytes costs 0.01 dB: it pays even after a few steps. */
+static const double CHEAP = 1e-4;
+
+static uint32_t picture_width(void)
+{
+    return check_quick() ? 32 : 64;
+}
+
+static uint32_t picture_height(void)
+{
+    return check_quick() ? 26 : 48;
+}
+
+static uint32_t few_steps(void)
+{
+    return check_quick() ? 4 : 20;
+}
+
+static SidelightEncoder *open_encoder(uint32_t mode, uint32_t threads, uint32_t steps)
+{
+    SidelightEncoderSettings settings;
+    sidelight_encoder_default_settings(&settings);
+    settings.mode = mode;
+    settings.threads = threads;
+    settings.steps = steps;
+    SidelightEncoder *encoder = NULL;
+    REQUIRE(sidelight_encoder_open(&settings, &encoder) == 0);
+    return encoder;
+}
+
+static SidelightDecoder *open_decoder(bool skip_binding)
+{
+    SidelightDecoderSettings settings;
+    sidelight_decoder_default_settings(&settings);
+    settings.threads = 2;
+    settings.skip_binding = skip_binding;
+    SidelightDecoder *decoder = NULL;
+    REQUIRE(sidelight_decoder_open(&settings, &decoder) == 0);
+    return decoder;
+}
+
+/* A coded picture for which updates are cheap. */
+static struct coded cheap_picture(uint32_t seed)
+{
+    struct coded c = coded_new(SIDELIGHT_LAYOUT_I420, picture_width(), picture_height(), seed, 15);
+    c.hints.slope_db_per_byte = CHEAP;
+    return c;
+}
+
+/* A frame for the decoder's output. */
+static struct frame frame_new_like(const struct coded *c)
+{
+    const SidelightPicture *p = &c->decoded.picture;
+    return frame_new(p->layout, p->width, p->height, 0, 0);
+}
+
+static SidelightBuffer encode(const struct coded *c, uint32_t mode, uint32_t threads,
+                              SidelightReport *report)
+{
+    SidelightEncoder *encoder = open_encoder(mode, threads, few_steps());
+    SidelightBuffer payload = {0};
+    CHECK_INT(sidelight_encoder_encode(encoder, &c->original.picture, &c->decoded.picture,
+                                       &c->hints, &payload, report),
+              0);
+    REQUIRE(payload.data && payload.size >= HEADER);
+    sidelight_encoder_close(&encoder);
+    CHECK(encoder == NULL);
+    return payload;
+}
+
+static bool same(const SidelightBuffer *a, const SidelightBuffer *b)
+{
+    return a->size == b->size && !memcmp(a->data, b->data, a->size);
+}
+
+static bool near(double a, double b)
+{
+    return a == b || fabs(a - b) <= 1e-9;
+}
+
+static void opening(void)
+{
+    SidelightEncoderSettings settings;
+    memset(&settings, 0x5A, sizeof settings);
+    sidelight_encoder_default_settings(&settings);
+    CHECK_INT(settings.mode, SIDELIGHT_MODE_UPDATE);
+    CHECK_INT(settings.threads, 0);
+    CHECK_INT(settings.steps, 0);
+    CHECK(settings.progress == NULL && settings.progress_user == NULL);
+    for (size_t i = 0; i < sizeof settings.reserved; i++) CHECK_INT(settings.reserved[i], 0);
+    sidelight_encoder_default_settings(NULL);
+
+    const SidelightEncoderSettings good = settings;
+    SidelightEncoder *const pattern = (SidelightEncoder *)(uintptr_t)0x5A5A;
+    SidelightEncoder *encoder = pattern;
+    CHECK_INT(sidelight_encoder_open(NULL, NULL), INVALID);
+    CHECK_INT(sidelight_encoder_open(&good, NULL), INVALID);
+#define REFUSED(field, value)                                                                      \
+    do {                                                                                           \
+        settings = good;                                                                           \
+        settings.field = (value);                                                                  \
+        CHECK_INT(sidelight_encoder_open(&settings, &encoder), INVALID);                           \
+    } while (0)
+    REFUSED(mode, 3);
+    REFUSED(mode, UINT32_MAX);
+    REFUSED(threads, 257);
+    REFUSED(threads, UINT32_MAX);
+    REFUSED(steps, 100001);
+    REFUSED(steps, UINT32_MAX);
+    REFUSED(reserved[0], 1);
+    REFUSED(reserved[63], 0x80);
+    CHECK(encoder == pattern);
+
+    settings = good;
+    settings.threads = 256;
+    settings.steps = 100000;
+    CHECK_INT(sidelight_encoder_open(&settings, &encoder), 0);
+    sidelight_encoder_close(&encoder);
+    CHECK(encoder == NULL);
+    sidelight_encoder_close(&encoder);
+    CHECK(encoder == NULL);
+    sidelight_encoder_close(NULL);
+    CHECK_INT(sidelight_encoder_open(NULL, &encoder), 0);
+    sidelight_encoder_close(&encoder);
+}
+
+/* What the encoder reports is what the decoder makes. */
+static void reports(void)
+{
+    struct coded c = cheap_picture(1);
+    struct frame out = frame_new_like(&c);
+    SidelightDecoder *decoder = open_decoder(false);
+
+    CHECK_INT(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &c.hints), 0);
+    CHECK_INT(sidelight_decoder_filter(decoder, &c.decoded.picture, &out.picture), 0);
+    const double base = frame_psnr(&c.original, &out);
+    double last_gain = -INFINITY;
+    for (uint32_t mode = 0; mode <= SIDELIGHT_MODE_UPDATE; mode++) {
+        SidelightReport report;
+        memset(&report, 0x5A, sizeof report);
+        SidelightBuffer payload = encode(&c, mode, 1, &report);
+        CHECK(report.mode <= mode);
+        CHECK_INT(report.mode, payload.data[0] & 15);
+        CHECK_INT(report.payload_bytes, payload.size);
+        CHECK_INT(report.steps, mode == SIDELIGHT_MODE_UPDATE ? few_steps() : 0);
+        CHECK(report.slope_db_per_byte == CHEAP);
+        CHECK(near(report.psnr_decoded, frame_psnr(&c.original, &c.decoded)));
+        CHECK(near(report.psnr_base, base));
+        for (size_t i = 0; i < sizeof report.reserved; i++) CHECK_INT(report.reserved[i], 0);
+
+        frame_clear(&out);
+        CHECK_INT(sidelight_decoder_set_payload(decoder, payload.data, payload.size, &c.hints),
+                  report.mode);
+        CHECK_INT(sidelight_decoder_filter(decoder, &c.decoded.picture, &out.picture), 0);
+        CHECK(near(report.psnr_payload, frame_psnr(&c.original, &out)));
+        CHECK(frame_equal(&c.decoded, &out, 1));
+
+        /* A higher bound is never worse. */
+        const double gain = report.psnr_payload - CHEAP * (double)payload.size;
+        CHECK(gain >= last_gain - 1e-9);
+        last_gain = gain;
+        if (mode == SIDELIGHT_MODE_UPDATE) {
+            CHECK_INT(report.mode, SIDELIGHT_MODE_UPDATE);
+            CHECK(payload.size > HEADER);
+            CHECK(report.psnr_payload > report.psnr_base);
+        }
+        sidelight_buffer_unref(&payload);
+    }
+    sidelight_decoder_close(&decoder);
+    frame_free(&out);
+    coded_free(&c);
+}
+
+/* The payload depends neither on threads nor on the CPU, nor on strides or chroma. */
+static void determinism(void)
+{
+    struct coded c = cheap_picture(2);
+    SidelightBuffer first = encode(&c, SIDELIGHT_MODE_UPDATE, 1, NULL);
+    static const uint32_t threads[] = {1, 2, 5};
+    static const uint32_t levels[] = {SIDELIGHT_CPU_LEVEL_SCALAR, SIDELIGHT_CPU_LEVEL_AVX2,
+                                      SIDELIGHT_CPU_LEVEL_BEST};
+    for (int i = 0; i < 3; i++) {
+        SidelightBuffer other = encode(&c, SIDELIGHT_MODE_UPDATE, threads[i], NULL);
+        CHECK(same(&first, &other));
+        sidelight_buffer_unref(&other);
+        CHECK_INT(sidelight_set_cpu_level(levels[i]), 0);
+        other = encode(&c, SIDELIGHT_MODE_UPDATE, 2, NULL);
+        CHECK(same(&first, &other));
+        sidelight_buffer_unref(&other);
+    }
+
+    struct coded gray = c;
+    gray.original.picture.layout = gray.decoded.picture.layout = SIDELIGHT_LAYOUT_I400;
+    SidelightBuffer other = encode(&gray, SIDELIGHT_MODE_UPDATE, 1, NULL);
+    CHECK(same(&first, &other));
+    sidelight_buffer_unref(&other);
+
+    /* An encoder keeps nothing of the picture before. */
+    struct coded c2 = cheap_picture(3);
+    SidelightEncoder *encoder = open_encoder(SIDELIGHT_MODE_UPDATE, 2, few_steps());
+    for (int i = 0; i < 3; i++) {
+        const struct coded *p = i == 1 ? &c2 : &c;
+        CHECK_INT(sidelight_encoder_encode(encoder, &p->original.picture, &p->decoded.picture,
+                                           &p->hints, &other, NULL),
+                  0);
+        CHECK(same(&first, &other) == (i != 1));
+        sidelight_buffer_unref(&other);
+    }
+    sidelight_encoder_close(&encoder);
+    sidelight_buffer_unref(&first);
+    coded_free(&c);
+    coded_free(&c2);
+}
+
+/* The check and binding of docs/payload.md, over a payload's other bytes. */
+static void repair(uint8_t *payload, size_t size, uint64_t context)
+{
+    uint64_t hash = 0xCBF29CE484222325u;
+    for (size_t i = 0; i < 8 + size; i++) {
+        uint8_t byte;
+        if (i < 8) byte = (uint8_t)(context >> 8 * i);
+        else byte = i - 8 >= 5 && i - 8 < 8 ? 0 : payload[i - 8];
+        hash = (hash ^ byte) * 0x100000001B3u;
+    }
+    const uint16_t binding = (uint16_t)(hash ^ hash >> 16 ^ hash >> 32 ^ hash >> 48);
+    payload[6] = (uint8_t)binding;
+    payload[7] = (uint8_t)(binding >> 8);
+
+    uint8_t crc = 0xFF;
+    for (size_t i = 0; i < size; i++) {
+        crc ^= i == 5 ? 0 : payload[i];
+        for (int bit = 0; bit < 8; bit++) crc = (uint8_t)(crc << 1 ^ (crc >= 0x80 ? 0x2F : 0));
+    }
+    payload[5] = crc;
+}
+
+static bool passes_through(SidelightDecoder *decoder, const struct frame *in, struct frame *out)
+{
+    frame_clear(out);
+    return sidelight_decoder_filter(decoder, &in->picture, &out->picture) == 0 &&
+           frame_equal(in, out, 0);
+}
+
+/* Sets `size` bytes that end where their memory ends; the result. */
+static int set_exact(SidelightDecoder *decoder, const uint8_t *payload, size_t size,
+                     const SidelightHints *hints)
+{
+    uint8_t *exact = malloc(size ? size : 1);
+    if (!exact) abort();
+    memcpy(exact, payload, size);
+    const int rc = sidelight_decoder_set_payload(decoder, exact, size, hints);
+    free(exact);
+    return rc;
+}
+
+/* CRC-8 lets one in 256 of larger damages pass; then the binding catches them. */
+enum { CORRUPT_OR_STALE = 0 };
+
+/* After a good payload, `size` bytes are refused with `want`, and pictures pass through. */
+static void check_refused(SidelightDecoder *decoder, const struct coded *c,
+                          const SidelightBuffer *good, const uint8_t *bad, size_t size, int want,
+                          struct frame *out, int line)
+{
+    CHECK_INT(sidelight_decoder_set_payload(decoder, good->data, good->size, &c->hints),
+              SIDELIGHT_MODE_UPDATE);
+    const int rc = set_exact(decoder, bad, size, &c->hints);
+    const bool as_wanted = want == CORRUPT_OR_STALE
+                               ? rc == SIDELIGHT_ERROR_CORRUPT || rc == SIDELIGHT_ERROR_STALE
+                               : rc == want;
+    check_that(as_wanted, __FILE__, line, "%zu bytes: %d, not %d", size, rc, want);
+    check_that(passes_through(decoder, &c->decoded, out), __FILE__, line, "filters after %d", rc);
+}
+
+static void damaged_payloads(void)
+{
+    struct coded c = cheap_picture(4);
+    struct frame out = frame_new_like(&c);
+    SidelightReport report;
+    SidelightBuffer good = encode(&c, SIDELIGHT_MODE_UPDATE, 2, &report);
+    REQUIRE(report.mode == SIDELIGHT_MODE_UPDATE);
+    uint8_t *bad = malloc(65537);
+    if (!bad) abort();
+    memset(bad, 0, 65537);
+    memcpy(bad, good.data, good.size);
+    SidelightDecoder *decoder = open_decoder(false);
+
+#define FAILS(bytes, want) check_refused(decoder, &c, &good, bad, (bytes), (want), &out, __LINE__)
+
+    for (size_t size = 0; size < good.size; size++) {
+        FAILS(size, size < HEADER ? (int)SIDELIGHT_ERROR_CORRUPT : CORRUPT_OR_STALE);
+    }
+    FAILS(good.size + 1, CORRUPT_OR_STALE);
+    FAILS(65537, SIDELIGHT_ERROR_TOO_LARGE);
+
+    const size_t step = check_quick() ? 5 : 1;
+    for (size_t bit = 0; bit < 8 * good.size; bit += step) {
+        bad[bit / 8] ^= 1 << bit % 8;
+        FAILS(good.size, bit < 8 && bit >= 4 ? SIDELIGHT_ERROR_UNSUPPORTED
+                                             : SIDELIGHT_ERROR_CORRUPT);
+        bad[bit / 8] ^= 1 << bit % 8;
+    }
+
+    /* Well-formed, but not for this decoder. */
+    repair(bad, good.size, c.hints.binding);
+    CHECK(!memcmp(bad, good.data, good.size));
+    bad[1] ^= 0xFF;
+    repair(bad, good.size, c.hints.binding);
+    FAILS(good.size, SIDELIGHT_ERROR_UNKNOWN_MODEL);
+    bad[1] ^= 0xFF;
+    for (uint8_t version = 1; version < 16; version++) {
+        bad[0] = (uint8_t)(version << 4 | SIDELIGHT_MODE_UPDATE);
+        repair(bad, good.size, c.hints.binding);
+        FAILS(good.size, SIDELIGHT_ERROR_UNSUPPORTED);
+    }
+    for (uint8_t mode = 3; mode < 16; mode++) {
+        bad[0] = mode;
+        repair(bad, good.size, c.hints.binding);
+        FAILS(good.size, SIDELIGHT_ERROR_UNSUPPORTED);
+    }
+    for (uint8_t mode = 0; mode < 2; mode++) {
+        bad[0] = mode;
+        repair(bad, good.size, c.hints.binding);
+        FAILS(good.size, SIDELIGHT_ERROR_CORRUPT); /* they have no body */
+    }
+    bad[0] = SIDELIGHT_MODE_UPDATE;
+    repair(bad, good.size + 1, c.hints.binding);
+    FAILS(good.size + 1, SIDELIGHT_ERROR_CORRUPT); /* a byte after the end of the body */
+    repair(bad, 65536, c.hints.binding);
+    FAILS(65536, SIDELIGHT_ERROR_CORRUPT);
+
+    /* Bodies of any bytes: refused or filtered with, never worse. */
+    uint64_t random = 88172645463325252u;
+    for (int i = 0; i < (check_quick() ? 100 : 3000); i++) {
+        const size_t size = HEADER + random_next(&random) % 120;
+        for (size_t j = HEADER; j < size; j++) bad[j] = (uint8_t)random_next(&random);
+        if (i % 3 == 0) { /* near a good one */
+            memcpy(bad, good.data, good.size < size ? good.size : size);
+            bad[HEADER + random_next(&random) % (size - HEADER + 1)] ^= (uint8_t)(1 + i % 255);
+            bad[0] = SIDELIGHT_MODE_UPDATE;
+        }
+        repair(bad, size, c.hints.binding);
+        const int rc = set_exact(decoder, bad, size, &c.hints);
+        CHECK(rc == SIDELIGHT_MODE_UPDATE || rc == SIDELIGHT_ERROR_CORRUPT);
+        frame_clear(&out);
+        CHECK_INT(sidelight_decoder_filter(decoder, &c.decoded.picture, &out.picture), 0);
+        CHECK(frame_equal(&c.decoded, &out, rc < 0 ? 0 : 1));
+    }
+
+    sidelight_decoder_close(&decoder);
+    sidelight_buffer_unref(&good);
+    frame_free(&out);
+    free(bad);
+    coded_free(&c);
+}
+
+static void documented_examples(void)
+{
+    SidelightHints hints = plain_hints();
+    hints.binding = 0x0123456789ABCDEF;
+    SidelightDecoder *decoder = open_decoder(false);
+    uint8_t off[] = {0, 0, 0, 0, 0, 0x11, 0xE0, 0x52};
+    CHECK_INT(sidelight_decoder_set_payload(decoder, off, sizeof off, &hints),
+              SIDELIGHT_MODE_OFF);
+    off[1] = 0xAB; /* the model field means nothing in this mode */
+    repair(off, sizeof off, hints.binding);
+    CHECK_INT(sidelight_decoder_set_payload(decoder, off, sizeof off, &hints),
+              SIDELIGHT_MODE_OFF);
+    static const uint8_t update[] = {0x02, 0x65, 0x11, 0xDE, 0x51, 0x30, 0x95,
+                                     0x05, 0x31, 0xBA, 0x4C, 0x85, 0x05};
+    CHECK_INT(sidelight_decoder_set_payload(decoder, update, sizeof update, &hints),
+              SIDELIGHT_ERROR_UNKNOWN_MODEL);
+    hints.binding++; /* the binding is looked at before the model */
+    CHECK_INT(sidelight_decoder_set_payload(decoder, update, sizeof update, &hints),
+              SIDELIGHT_ERROR_STALE);
+    sidelight_decoder_close(&decoder);
+}
+
+static void off_payload(void)
+{
+    struct coded c = cheap_picture(5);
+    SidelightBuffer off = encode(&c, SIDELIGHT_MODE_OFF, 1, NULL);
+    CHECK_INT(off.size, HEADER);
+    for (int i = 0; i < 5; i++) CHECK_INT(off.data[i], 0); /* encoders write no model either */
+    sidelight_buffer_unref(&off);
+    coded_free(&c);
+}
+
+static void stale_payloads(void)
+{
+    struct coded a = cheap_picture(6), b = cheap_picture(7);
+    struct frame out = frame_new_like(&a);
+    SidelightDecoder *strict = open_decoder(false), *lax = open_decoder(true);
+    CHECK(a.hints.binding != b.hints.binding);
+    for (uint32_t mode = 0; mode <= SIDELIGHT_MODE_UPDATE; mode++) {
+        SidelightReport report;
+        SidelightBuffer of_a = encode(&a, mode, 1, &report);
+        CHECK_INT(sidelight_decoder_set_mode(strict, SIDELIGHT_MODE_BASE, &b.hints), 0);
+        CHECK_INT(sidelight_decoder_set_payload(strict, of_a.data, of_a.size, &b.hints),
+                  SIDELIGHT_ERROR_STALE);
+        CHECK(passes_through(strict, &b.decoded, &out));
+        CHECK_INT(sidelight_decoder_set_payload(lax, of_a.data, of_a.size, &b.hints),
+                  report.mode);
+        CHECK_INT(sidelight_decoder_set_payload(strict, of_a.data, of_a.size, &a.hints),
+                  report.mode);
+        sidelight_buffer_unref(&of_a);
+    }
+    sidelight_decoder_close(&strict);
+    sidelight_decoder_close(&lax);
+    frame_free(&out);
+    coded_free(&a);
+    coded_free(&b);
+}
+
+/* From one JPEG file to another that carries the payload, and on to the better picture. */
+static void through_the_file(void)
+{
+    struct coded c = cheap_picture(8);
+    struct frame out = frame_new_like(&c);
+    SidelightReport report;
+    SidelightBuffer payload = encode(&c, SIDELIGHT_MODE_UPDATE, 2, &report);
+    SidelightBuffer file = {0}, found = {0};
+    SidelightHints hints;
+    CHECK_INT(sidelight_jpeg_insert(c.jpeg, c.jpeg_size, payload.data, payload.size, &file), 0);
+    CHECK_INT(sidelight_jpeg_extract(file.data, file.size, &found), 0);
+    CHECK(same(&payload, &found));
+    CHECK_INT(sidelight_jpeg_hints(file.data, file.size, &hints), 0);
+    SidelightDecoder *decoder = open_decoder(false);
+    CHECK_INT(sidelight_decoder_set_payload(decoder, found.data, found.size, &hints), report.mode);
+    CHECK_INT(sidelight_decoder_filter(decoder, &c.decoded.picture, &out.picture), 0);
+    CHECK(near(report.psnr_payload, frame_psnr(&c.original, &out)));
+    sidelight_decoder_close(&decoder);
+    sidelight_buffer_unref(&payload);
+    sidelight_buffer_unref(&file);
+    sidelight_buffer_unref(&found);
+    frame_free(&out);
+    coded_free(&c);
+}
+
+struct watch {
+    pthread_t caller;
+    int calls, cancel_at; /* cancels in this call, counted from 1; 0: never */
+    int calls_after;      /* after it asked to stop */
+    double last;
+    bool in_order, in_range, on_caller;
+};
+
+static int watch_progress(void *user, double fraction)
+{
+    struct watch *w = user;
+    if (w->cancel_at && w->calls >= w->cancel_at) w->calls_after++;
+    w->calls++;
+    w->in_order = w->in_order && fraction >= w->last;
+    w->in_range = w->in_range && fraction >= 0 && fraction <= 1;
+    w->on_caller = w->on_caller && pthread_equal(w->caller, pthread_self());
+    w->last = fraction;
+    return w->cancel_at && w->calls >= w->cancel_at;
+}
+
+static void progress(void)
+{
+    struct coded c = cheap_picture(9);
+    const int steps = (int)few_steps();
+    for (int cancel_at = 0; cancel_at < 4; cancel_at++) {
+        struct watch w = {.caller = pthread_self(), .cancel_at = cancel_at, .in_order = true,
+                          .in_range = true, .on_caller = true};
+        SidelightEncoderSettings settings;
+        sidelight_encoder_default_settings(&settings);
+        settings.threads = 2;
+        settings.steps = (uint32_t)steps;
+        settings.progress = watch_progress;
+        settings.progress_user = &w;
+        SidelightEncoder *encoder = NULL;
+        REQUIRE(sidelight_encoder_open(&settings, &encoder) == 0);
+        SidelightBuffer payload = {0};
+        SidelightReport report;
+        CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture,
+                                           &c.hints, &payload, &report),
+                  0);
+        CHECK(payload.size >= HEADER);
+        CHECK(w.in_order && w.in_range && w.on_caller);
+        CHECK_INT(w.calls_after, 0);
+        if (cancel_at) {
+            CHECK(report.steps < (uint32_t)cancel_at);
+        } else {
+            CHECK(w.calls >= steps);
+            CHECK(w.last == 1);
+            CHECK_INT(report.steps, steps);
+        }
+        /* At least as good as the base model. */
+        CHECK(report.psnr_payload - CHEAP * (double)payload.size >=
+              report.psnr_base - CHEAP * HEADER - 1e-9);
+        sidelight_buffer_unref(&payload);
+        sidelight_encoder_close(&encoder);
+    }
+    coded_free(&c);
+}
+
+static void tiny_pictures(void)
+{
+    static const uint32_t sizes[][2] = {{1, 1}, {2, 1}, {1, 9}, {17, 9}, {33, 50}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct coded c =
+            coded_new((uint32_t)(i % 4), sizes[i][0], sizes[i][1], (uint32_t)i, 10);
+        c.hints.slope_db_per_byte = 1e-6;
+        struct frame out = frame_new_like(&c);
+        SidelightReport report;
+        SidelightBuffer payload = encode(&c, SIDELIGHT_MODE_UPDATE, 5, &report);
+        SidelightDecoder *decoder = open_decoder(false);
+        CHECK_INT(sidelight_decoder_set_payload(decoder, payload.data, payload.size, &c.hints),
+                  report.mode);
+        CHECK_INT(sidelight_decoder_filter(decoder, &c.decoded.picture, &out.picture), 0);
+        CHECK(near(report.psnr_payload, frame_psnr(&c.original, &out)));
+        sidelight_decoder_close(&decoder);
+        sidelight_buffer_unref(&payload);
+        frame_free(&out);
+        coded_free(&c);
+    }
+}
+
+static void nothing_to_gain(void)
+{
+    struct coded c = cheap_picture(10);
+    frame_copy(&c.decoded, &c.original);
+    SidelightReport report;
+    SidelightBuffer payload = encode(&c, SIDELIGHT_MODE_UPDATE, 2, &report);
+    CHECK_INT(report.mode, SIDELIGHT_MODE_OFF);
+    CHECK_INT(payload.size, HEADER);
+    CHECK(isinf(report.psnr_decoded) && report.psnr_decoded > 0);
+    CHECK(isinf(report.psnr_payload) && report.psnr_payload > 0);
+    sidelight_buffer_unref(&payload);
+
+    /* One picture may be both arguments. */
+    SidelightEncoder *encoder = open_encoder(SIDELIGHT_MODE_BASE, 1, 1);
+    CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.original.picture,
+                                       &c.hints, &payload, NULL),
+              0);
+    sidelight_buffer_unref(&payload);
+    sidelight_encoder_close(&encoder);
+    coded_free(&c);
+}
+
+static void slopes(void)
+{
+    struct coded c = cheap_picture(11);
+    SidelightEncoder *encoder = open_encoder(SIDELIGHT_MODE_UPDATE, 2, 2);
+    SidelightBuffer payload;
+    memset(&payload, 0x5A, sizeof payload);
+    const SidelightBuffer untouched = payload;
+    SidelightReport report, kept;
+    memset(&report, 0x5A, sizeof report);
+    memcpy(&kept, &report, sizeof report);
+
+    const double bad[] = {NAN, -NAN, -1, -1e-300, INFINITY, -INFINITY};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        c.hints.slope_db_per_byte = bad[i];
+        CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture,
+                                           &c.hints, &payload, &report),
+                  INVALID);
+        CHECK(!memcmp(&payload, &untouched, sizeof payload));
+        CHECK(!memcmp(&report, &kept, sizeof report));
+    }
+
+    const double good[] = {1e-300, 5e-324, 1e-9, 1, 1e300, 1.7e308};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        c.hints.slope_db_per_byte = good[i];
+        CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture,
+                                           &c.hints, &payload, &report),
+                  0);
+        CHECK(report.slope_db_per_byte == good[i]);
+        if (good[i] >= 1) CHECK(report.mode != SIDELIGHT_MODE_UPDATE);
+        sidelight_buffer_unref(&payload);
+    }
+
+    /* Estimated from the file's size, or from the picture's. */
+    const uint64_t bytes[] = {0, 1, 1000, UINT64_MAX};
+    c.hints.slope_db_per_byte = 0;
+    for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
+        c.hints.coded_bytes = bytes[i];
+        CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture,
+                                           &c.hints, &payload, &report),
+                  0);
+        CHECK(report.slope_db_per_byte > 0 && isfinite(report.slope_db_per_byte));
+        sidelight_buffer_unref(&payload);
+    }
+    sidelight_encoder_close(&encoder);
+    coded_free(&c);
+}
+
+static void arguments(void)
+{
+    struct coded c = cheap_picture(12);
+    SidelightEncoder *encoder = open_encoder(SIDELIGHT_MODE_UPDATE, 1, 1);
+    SidelightBuffer payload;
+    memset(&payload, 0x5A, sizeof payload);
+    const SidelightBuffer untouched = payload;
+    SidelightReport report, kept;
+    memset(&report, 0x5A, sizeof report);
+    memcpy(&kept, &report, sizeof report);
+    const SidelightPicture o = c.original.picture, d = c.decoded.picture;
+
+#define ENCODE(e, o, d, h, p) sidelight_encoder_encode((e), (o), (d), (h), (p), &report)
+    CHECK_INT(ENCODE(NULL, &o, &d, &c.hints, &payload), INVALID);
+    CHECK_INT(ENCODE(encoder, NULL, &d, &c.hints, &payload), INVALID);
+    CHECK_INT(ENCODE(encoder, &o, NULL, &c.hints, &payload), INVALID);
+    CHECK_INT(ENCODE(encoder, &o, &d, NULL, &payload), INVALID);
+    CHECK_INT(ENCODE(encoder, &o, &d, &c.hints, NULL), INVALID);
+
+    /* `want` for a field of either picture, then of both. */
+#define BAD_PICTURE(field, value, want_one, want_both)                                             \
+    do {                                                                                           \
+        SidelightPicture bad_o = o, bad_d = d;                                                     \
+        bad_o.field = (value);                                                                     \
+        bad_d.field = (value);                                                                     \
+        CHECK_INT(ENCODE(encoder, &bad_o, &d, &c.hints, &payload), want_one);                      \
+        CHECK_INT(ENCODE(encoder, &o, &bad_d, &c.hints, &payload), want_one);                      \
+        CHECK_INT(ENCODE(encoder, &bad_o, &bad_d, &c.hints, &payload), want_both);                 \
+    } while (0)
+    BAD_PICTURE(layout, 4, INVALID, INVALID);
+    BAD_PICTURE(bit_depth, 10, SIDELIGHT_ERROR_UNSUPPORTED, SIDELIGHT_ERROR_UNSUPPORTED);
+    BAD_PICTURE(bit_depth, 0, INVALID, INVALID);
+    BAD_PICTURE(range, 2, INVALID, INVALID);
+    BAD_PICTURE(width, 0, INVALID, INVALID);
+    BAD_PICTURE(height, 0, INVALID, INVALID);
+    BAD_PICTURE(height, 65536, INVALID, INVALID);
+    BAD_PICTURE(stride[0], o.width - 1, INVALID, INVALID);
+    BAD_PICTURE(stride[1], -d.stride[1], INVALID, INVALID);
+    BAD_PICTURE(data[0], NULL, INVALID, INVALID);
+    BAD_PICTURE(data[2], NULL, INVALID, INVALID);
+    BAD_PICTURE(reserved[7], 1, INVALID, INVALID);
+
+    /* Good on its own, but not beside the other. */
+#define OTHER_SHAPE(field, value)                                                                  \
+    do {                                                                                           \
+        SidelightPicture other = d;                                                                \
+        other.field = (value);                                                                     \
+        CHECK_INT(ENCODE(encoder, &o, &other, &c.hints, &payload), INVALID);                       \
+    } while (0)
+    OTHER_SHAPE(width, d.width - 1);
+    OTHER_SHAPE(height, d.height - 1);
+    OTHER_SHAPE(layout, SIDELIGHT_LAYOUT_I400);
+    OTHER_SHAPE(range, SIDELIGHT_RANGE_LIMITED);
+
+#define BAD_HINT(field, value, want)                                                               \
+    do {                                                                                           \
+        SidelightHints bad = c.hints;                                                              \
+        bad.field = (value);                                                                       \
+        CHECK_INT(ENCODE(encoder, &o, &d, &bad, &payload), want);                                  \
+    } while (0)
+    BAD_HINT(codec, 0, INVALID);
+    BAD_HINT(codec, 99, SIDELIGHT_ERROR_UNSUPPORTED);
+    BAD_HINT(quant[0][0], 0, INVALID);
+    BAD_HINT(reserved[0], 1, INVALID);
+
+    CHECK(!memcmp(&payload, &untouched, sizeof payload));
+    CHECK(!memcmp(&report, &kept, sizeof report));
+    sidelight_encoder_close(&encoder);
+    coded_free(&c);
+}
+
+struct errand {
+    const struct coded *c;
+    SidelightEncoder *encoder;
+    SidelightDecoder *decoder;
+    struct frame *out;
+    SidelightBuffer payload;
+    int encoded, set, filtered;
+};
+
+static void *run_errand(void *user)
+{
+    struct errand *e = user;
+    const struct coded *c = e->c;
+    e->encoded = sidelight_encoder_encode(e->encoder, &c->original.picture, &c->decoded.picture,
+                                          &c->hints, &e->payload, NULL);
+    e->set = sidelight_decoder_set_payload(e->decoder, e->payload.data, e->payload.size, &c->hints);
+    e->filtered = sidelight_decoder_filter(e->decoder, &c->decoded.picture, &e->out->picture);
+    sidelight_encoder_close(&e->encoder);
+    sidelight_decoder_close(&e->decoder);
+    return NULL;
+}
+
+/* Handles move to other threads; several encoders work at once. */
+static void other_threads(void)
+{
+    struct coded c = cheap_picture(13);
+    SidelightBuffer first = encode(&c, SIDELIGHT_MODE_UPDATE, 2, NULL);
+    enum { N = 3 };
+    pthread_t threads[N];
+    struct errand errands[N];
+    struct frame outs[N];
+    for (int i = 0; i < N; i++) {
+        outs[i] = frame_new_like(&c);
+        errands[i] = (struct errand){
+            .c = &c,
+            .encoder = open_encoder(SIDELIGHT_MODE_UPDATE, 2, few_steps()),
+            .decoder = open_decoder(false),
+            .out = &outs[i],
+        };
+        REQUIRE(pthread_create(&threads[i], NULL, run_errand, &errands[i]) == 0);
+    }
+    for (int i = 0; i < N; i++) {
+        pthread_join(threads[i], NULL);
+        CHECK_INT(errands[i].encoded, 0);
+        CHECK(errands[i].set >= 0);
+        CHECK_INT(errands[i].filtered, 0);
+        CHECK(errands[i].encoder == NULL && errands[i].decoder == NULL);
+        CHECK(same(&first, &errands[i].payload));
+        CHECK(frame_equal(&outs[0], &outs[i], 0));
+    }
+    for (int i = 0; i < N; i++) {
+        sidelight_buffer_unref(&errands[i].payload);
+        frame_free(&outs[i]);
+    }
+    sidelight_buffer_unref(&first);
+    coded_free(&c);
+}
+
+int main(void)
+{
+    opening();
+    reports();
+    determinism();
+    damaged_payloads();
+    documented_examples();
+    off_payload();
+    stale_payloads();
+    through_the_file();
+    progress();
+    tiny_pictures();
+    nothing_to_gain();
+    slopes();
+    arguments();
+    other_threads();
+    return check_finish();
+}

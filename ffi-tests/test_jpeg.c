@@ -1,0 +1,286 @@
+/* JPEG carriage: hints, insert, extract, remove. Argument: the folder of the golden files. */
+#include "check.h"
+#include "sidelight.h"
+
+#include <string.h>
+
+struct file {
+    const char *name;
+    bool supported; /* by sidelight_jpeg_hints() */
+    uint8_t *data;
+    size_t size;
+};
+
+static struct file files[] = {
+    {.name = "gray.jpg", .supported = true},
+    {.name = "yuv420.jpg", .supported = true},
+    {.name = "progressive420.jpg", .supported = true},
+    {.name = "restart444.jpg", .supported = true},
+    {.name = "odd422.jpg", .supported = true},
+    {.name = "metadata.jpg", .supported = true},
+    {.name = "arithmetic.jpg", .supported = false},
+};
+enum { FILES = sizeof files / sizeof *files };
+
+static const uint8_t payload[] = {0x02, 'p', 'a', 'y', 0, 0xFF, 0xD9, 'x', 0xFF};
+
+static void load(struct file *f, const char *folder)
+{
+    char path[1000];
+    snprintf(path, sizeof path, "%s/%s", folder, f->name);
+    FILE *in = fopen(path, "rb");
+    if (!in) {
+        perror(path);
+        exit(EXIT_FAILURE);
+    }
+    f->data = malloc(1 << 16);
+    f->size = fread(f->data, 1, 1 << 16, in);
+    fclose(in);
+    /* Exactly as long as the file, so that a memory checker sees reads beyond it. */
+    f->data = realloc(f->data, f->size);
+}
+
+/* A copy that ends where its memory ends. */
+static uint8_t *copy(const uint8_t *data, size_t size)
+{
+    uint8_t *c = malloc(size ? size : 1);
+    if (!c) abort();
+    if (size) memcpy(c, data, size);
+    return c;
+}
+
+/* Outputs filled with a pattern, to see that a failing call leaves them alone. */
+static SidelightBuffer untouched_buffer(void)
+{
+    SidelightBuffer b;
+    memset(&b, 0x5A, sizeof b);
+    return b;
+}
+
+static bool is_untouched(const void *bytes, size_t n)
+{
+    const uint8_t *b = bytes;
+    for (size_t i = 0; i < n; i++) {
+        if (b[i] != 0x5A) return false;
+    }
+    return true;
+}
+
+static bool same(const SidelightBuffer *b, const uint8_t *data, size_t size)
+{
+    return b->size == size && b->data && !memcmp(b->data, data, size);
+}
+
+static void round_trip(const struct file *f)
+{
+    SidelightHints before, after;
+    memset(&before, 0x5A, sizeof before);
+    const int rc = sidelight_jpeg_hints(f->data, f->size, &before);
+    if (f->supported) {
+        CHECK_INT(rc, 0);
+        CHECK_INT(before.codec, SIDELIGHT_CODEC_JPEG);
+        CHECK_INT(before.coded_bytes, f->size);
+        CHECK(before.binding != 0);
+        CHECK(before.slope_db_per_byte == 0);
+        const bool gray = !strcmp(f->name, "gray.jpg");
+        for (int i = 0; i < 64; i++) {
+            CHECK(before.quant[0][i] > 0);
+            CHECK((before.quant[1][i] == 0) == gray);
+        }
+        for (size_t i = 0; i < sizeof before.reserved; i++) CHECK(before.reserved[i] == 0);
+    } else {
+        CHECK_INT(rc, SIDELIGHT_ERROR_UNSUPPORTED);
+        CHECK(is_untouched(&before, sizeof before));
+    }
+
+    SidelightBuffer found = untouched_buffer();
+    CHECK_INT(sidelight_jpeg_extract(f->data, f->size, &found), SIDELIGHT_ERROR_NO_PAYLOAD);
+    CHECK(is_untouched(&found, sizeof found));
+
+    SidelightBuffer with = {0}, removed = {0};
+    REQUIRE(sidelight_jpeg_insert(f->data, f->size, payload, sizeof payload, &with) == 0);
+    CHECK_INT(with.size, f->size + 2 + 9 + sizeof payload);
+    CHECK_INT(sidelight_jpeg_extract(with.data, with.size, &found), 0);
+    CHECK(same(&found, payload, sizeof payload));
+    CHECK_INT(sidelight_jpeg_remove(with.data, with.size, &removed), 0);
+    CHECK(same(&removed, f->data, f->size));
+    if (f->supported) {
+        CHECK_INT(sidelight_jpeg_hints(with.data, with.size, &after), 0);
+        CHECK(after.binding == before.binding);
+        CHECK(after.coded_bytes == before.coded_bytes);
+        CHECK(!memcmp(after.quant, before.quant, sizeof after.quant));
+    }
+
+    /* Another payload takes the place of the first. */
+    SidelightBuffer again = {0}, found_again = {0};
+    CHECK_INT(sidelight_jpeg_insert(with.data, with.size, payload, 3, &again), 0);
+    CHECK_INT(again.size, f->size + 2 + 9 + 3);
+    CHECK_INT(sidelight_jpeg_extract(again.data, again.size, &found_again), 0);
+    CHECK(same(&found_again, payload, 3));
+
+    SidelightBuffer *all[] = {&with, &removed, &found, &again, &found_again};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        sidelight_buffer_unref(all[i]);
+        CHECK(all[i]->data == NULL && all[i]->size == 0);
+        sidelight_buffer_unref(all[i]);
+        CHECK(all[i]->data == NULL && all[i]->size == 0);
+    }
+}
+
+static void large_payloads(const struct file *f)
+{
+    static const size_t sizes[] = {1, 65526, 65527, 2 * 65523, 2 * 65523 + 1, 200000};
+    uint8_t *large = malloc(200000);
+    if (!large) abort();
+    for (size_t i = 0; i < 200000; i++) large[i] = (uint8_t)(i * 31 % 251);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        SidelightBuffer with = {0}, found = {0}, removed = {0};
+        REQUIRE(sidelight_jpeg_insert(f->data, f->size, large, sizes[i], &with) == 0);
+        CHECK_INT(sidelight_jpeg_extract(with.data, with.size, &found), 0);
+        CHECK(same(&found, large, sizes[i]));
+        CHECK_INT(sidelight_jpeg_remove(with.data, with.size, &removed), 0);
+        CHECK(same(&removed, f->data, f->size));
+        sidelight_buffer_unref(&with);
+        sidelight_buffer_unref(&found);
+        sidelight_buffer_unref(&removed);
+    }
+    free(large);
+
+    const size_t too_large = 255 * 65523 + 1;
+    uint8_t *huge = calloc(too_large, 1);
+    if (!huge) abort();
+    SidelightBuffer out = untouched_buffer();
+    CHECK_INT(sidelight_jpeg_insert(f->data, f->size, huge, too_large, &out),
+              SIDELIGHT_ERROR_TOO_LARGE);
+    CHECK(is_untouched(&out, sizeof out));
+    free(huge);
+}
+
+static void arguments(const struct file *f)
+{
+    const int invalid = SIDELIGHT_ERROR_INVALID_ARGUMENT;
+    const int corrupt = SIDELIGHT_ERROR_CORRUPT;
+    SidelightHints hints;
+    memset(&hints, 0x5A, sizeof hints);
+    SidelightBuffer out = untouched_buffer();
+
+    CHECK_INT(sidelight_jpeg_hints(NULL, f->size, &hints), invalid);
+    CHECK_INT(sidelight_jpeg_hints(f->data, f->size, NULL), invalid);
+    CHECK_INT(sidelight_jpeg_hints(f->data, 0, &hints), corrupt);
+    CHECK_INT(sidelight_jpeg_hints(NULL, 0, &hints), corrupt);
+    CHECK_INT(sidelight_jpeg_hints(f->data, SIZE_MAX, &hints), invalid);
+
+    CHECK_INT(sidelight_jpeg_insert(NULL, f->size, payload, sizeof payload, &out), invalid);
+    CHECK_INT(sidelight_jpeg_insert(f->data, f->size, NULL, sizeof payload, &out), invalid);
+    CHECK_INT(sidelight_jpeg_insert(f->data, f->size, payload, sizeof payload, NULL), invalid);
+    CHECK_INT(sidelight_jpeg_insert(f->data, f->size, payload, 0, &out), invalid);
+    CHECK_INT(sidelight_jpeg_insert(f->data, f->size, NULL, 0, &out), invalid);
+    CHECK_INT(sidelight_jpeg_insert(f->data, 0, payload, sizeof payload, &out), corrupt);
+    CHECK_INT(sidelight_jpeg_insert(NULL, 0, payload, sizeof payload, &out), corrupt);
+    static const uint8_t tag[] = {0xFF, 1};
+    CHECK_INT(sidelight_jpeg_insert(f->data, f->size, tag, sizeof tag, &out), invalid);
+
+    CHECK_INT(sidelight_jpeg_extract(NULL, f->size, &out), invalid);
+    CHECK_INT(sidelight_jpeg_extract(f->data, f->size, NULL), invalid);
+    CHECK_INT(sidelight_jpeg_extract(f->data, 0, &out), corrupt);
+    CHECK_INT(sidelight_jpeg_extract(NULL, 0, &out), corrupt);
+
+    CHECK_INT(sidelight_jpeg_remove(NULL, f->size, &out), invalid);
+    CHECK_INT(sidelight_jpeg_remove(f->data, f->size, NULL), invalid);
+    CHECK_INT(sidelight_jpeg_remove(f->data, 0, &out), corrupt);
+    CHECK_INT(sidelight_jpeg_remove(NULL, 0, &out), corrupt);
+
+    CHECK(is_untouched(&hints, sizeof hints));
+    CHECK(is_untouched(&out, sizeof out));
+    sidelight_buffer_unref(NULL);
+}
+
+/* All calls on bytes that may be anything: 0 and a result, or an error and none. */
+static void any_bytes(const uint8_t *data, size_t size)
+{
+    SidelightHints hints;
+    memset(&hints, 0x5A, sizeof hints);
+    int rc = sidelight_jpeg_hints(data, size, &hints);
+    CHECK(rc == 0 || rc == SIDELIGHT_ERROR_CORRUPT || rc == SIDELIGHT_ERROR_UNSUPPORTED);
+    CHECK((rc == 0) != is_untouched(&hints, sizeof hints));
+
+    for (int call = 0; call < 3; call++) {
+        SidelightBuffer out = untouched_buffer();
+        rc = call == 0   ? sidelight_jpeg_insert(data, size, payload, sizeof payload, &out)
+             : call == 1 ? sidelight_jpeg_extract(data, size, &out)
+                         : sidelight_jpeg_remove(data, size, &out);
+        if (rc == 0) {
+            CHECK(out.size > 0 && out.data);
+            sidelight_buffer_unref(&out);
+        } else {
+            CHECK(rc == SIDELIGHT_ERROR_CORRUPT || (call == 1 && rc == SIDELIGHT_ERROR_NO_PAYLOAD));
+            CHECK(is_untouched(&out, sizeof out));
+        }
+    }
+}
+
+static void truncations(const struct file *f)
+{
+    SidelightBuffer with = {0};
+    REQUIRE(sidelight_jpeg_insert(f->data, f->size, payload, sizeof payload, &with) == 0);
+    const size_t step = check_quick() ? 7 : 1;
+    for (size_t size = 0; size <= with.size; size += step) {
+        uint8_t *cut = copy(with.data, size);
+        any_bytes(cut, size);
+        free(cut);
+    }
+    sidelight_buffer_unref(&with);
+}
+
+/* A changed byte before the first scan and in it. */
+static void damages(const struct file *f)
+{
+    SidelightBuffer with = {0};
+    REQUIRE(sidelight_jpeg_insert(f->data, f->size, payload, sizeof payload, &with) == 0);
+    uint8_t *bad = copy(with.data, with.size);
+    static const uint8_t values[] = {0x00, 0xFF, 0xDA, 0x01};
+    const size_t step = check_quick() ? 29 : 1;
+    for (size_t at = 0; at < with.size; at += step) {
+        const uint8_t was = bad[at];
+        for (size_t v = 0; v < sizeof values; v++) {
+            bad[at] = values[v];
+            any_bytes(bad, with.size);
+        }
+        bad[at] = was;
+    }
+    free(bad);
+    sidelight_buffer_unref(&with);
+}
+
+/* A change of coded data changes the binding. */
+static void binding(const struct file *f)
+{
+    SidelightHints before, after;
+    if (!f->supported) return;
+    CHECK_INT(sidelight_jpeg_hints(f->data, f->size, &before), 0);
+    uint8_t *edited = copy(f->data, f->size);
+    size_t at = 2; /* in the first scan, behind its header, away from markers */
+    while (!(edited[at - 2] == 0xFF && edited[at - 1] == 0xDA)) at++;
+    at += 20;
+    while (edited[at] == 0xFF || edited[at - 1] == 0xFF) at++;
+    edited[at] ^= 0x01;
+    CHECK_INT(sidelight_jpeg_hints(edited, f->size, &after), 0);
+    CHECK(after.binding != before.binding);
+    free(edited);
+}
+
+int main(int argc, char **argv)
+{
+    const char *folder = argc > 1 ? argv[1] : "../tests/data/jpeg";
+    for (int i = 0; i < FILES; i++) {
+        load(&files[i], folder);
+        round_trip(&files[i]);
+        truncations(&files[i]);
+        damages(&files[i]);
+    }
+    for (int i = 0; i < FILES; i++) binding(&files[i]);
+    arguments(&files[1]);
+    large_payloads(&files[0]);
+    for (int i = 0; i < FILES; i++) free(files[i].data);
+    return check_finish();
+}
