@@ -58,11 +58,13 @@ impl Decoder {
         if !self.settings.skip_binding {
             header.check_binding(hints.binding)?;
         }
+        if header.mode == Mode::Off {
+            return Ok(Mode::Off);
+        }
         let condition = hints.condition()?;
         let model = models::by_id(header.model)?;
         let update = match header.mode {
-            Mode::Off => return Ok(Mode::Off),
-            Mode::Base => None,
+            Mode::Off | Mode::Base => None,
             Mode::Update => {
                 Some(payload::update::read(header.body, &model.channels(), &model.contexts)?)
             }

@@ -133,7 +133,9 @@ impl Encoder {
         let plain_mse = mse(&original, &decoded);
         let base_mse = run(Instance::new(model, condition, None)?)?;
         let of = |mode, body: &[u8], mse| -> Result<Candidate> {
-            let payload = payload::build(mode, model.id, body, hints.binding)?;
+            // Off needs no model: docs/payload.md asks for 0.
+            let id = if mode == Mode::Off { 0 } else { model.id };
+            let payload = payload::build(mode, id, body, hints.binding)?;
             Ok(Candidate { mode, payload, mse })
         };
         let mut best = of(Mode::Off, &[], plain_mse)?;
@@ -154,7 +156,11 @@ impl Encoder {
                 threads: self.settings.threads,
                 simd: simd(self.level),
             };
-            let tuned = fine_tune(&task, progress);
+            let mut canceled = false;
+            let tuned = fine_tune(&task, &mut |fraction| {
+                canceled = canceled || !progress(fraction);
+                !canceled
+            });
             steps = tuned.steps;
             let mut tried = Vec::new();
             for threshold in THRESHOLDS {
@@ -169,7 +175,9 @@ impl Encoder {
                 }
                 tried.push(body);
             }
-            progress(1.0);
+            if !canceled {
+                progress(1.0);
+            }
         }
         let report = Report {
             mode: best.mode,
@@ -232,7 +240,9 @@ fn filtered_mse(
     decoded: &Plane<'_>,
 ) -> Result<f64> {
     let (width, height) = (decoded.width(), decoded.height());
-    let mut out = vec![0u8; width * height];
+    let mut out = Vec::new();
+    out.try_reserve_exact(width * height).map_err(|_| Error::OutOfMemory)?;
+    out.resize(width * height, 0u8);
     let target = PlaneMut::new(&mut out, width, width, height)?;
     Filter::new(instance, encoder.level).picture(
         &Picture::new(Layout::I400, &[*decoded])?,

@@ -9,6 +9,7 @@ use crate::network::model::INPUT_LIMIT;
 use crate::network::{Condition, Model};
 use crate::payload::update::{LayerScaleBias, ScaleBias, MAX_MAGNITUDE, MAX_STEP};
 use crate::picture::Plane;
+use std::sync::{Mutex, PoisonError};
 
 /// Side of the part of a tile that counts, in half-resolution pixels.
 const PART: usize = 64;
@@ -290,26 +291,29 @@ fn run(
     picked: &[Tile],
 ) -> Vec<(Vec<f32>, f64)> {
     let stride = workers.len();
-    let mut lanes: Vec<Vec<(Vec<f32>, f64)>> = std::thread::scope(|scope| {
-        let work = |worker: &mut Worker, lane: usize| {
-            let mine = picked.iter().skip(lane).step_by(stride);
-            mine.map(|t| worker.tile(task, net, parameters, *t)).collect::<Vec<_>>()
-        };
-        let (own, others) = workers.split_first_mut().expect("at least one worker");
-        let handles: Vec<_> = others
-            .iter_mut()
-            .enumerate()
-            .map(|(i, w)| scope.spawn(move || work(w, i + 1)))
-            .collect();
-        let mut lanes = vec![work(own, 0)];
-        for h in handles {
-            match h.join() {
-                Ok(lane) => lanes.push(lane),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
+    let work = |worker: &mut Worker, lane: usize| {
+        let mine = picked.iter().skip(lane).step_by(stride);
+        mine.map(|t| worker.tile(task, net, parameters, *t)).collect::<Vec<_>>()
+    };
+    let mut lanes: Vec<Vec<(Vec<f32>, f64)>> = vec![Vec::new(); stride];
+    // Threads take lanes until there are none; where no thread can be started, the caller's takes
+    // them all.
+    let jobs = Mutex::new(workers.iter_mut().zip(&mut lanes).enumerate().collect::<Vec<_>>());
+    let drain = || loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match job {
+            Some((lane, (worker, out))) => *out = work(worker, lane),
+            None => return,
         }
-        lanes
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..stride {
+            // An unstarted thread's lanes are the others' work.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, drain);
+        }
+        drain();
     });
+    drop(jobs);
     let mut sources: Vec<_> = lanes.iter_mut().map(|l| l.drain(..)).collect();
     (0..picked.len()).filter_map(|i| sources[i % stride].next()).collect()
 }

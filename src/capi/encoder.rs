@@ -99,14 +99,10 @@ pub unsafe extern "C" fn sidelight_encoder_encode(
         let (original, decoded) =
             unsafe { (convert::picture(original)?, convert::picture(decoded)?) };
         let SidelightEncoderSettings { progress, progress_user, .. } = encoder.settings;
-        let mut canceled = false;
-        let mut go_on = |fraction: f64| {
-            if let Some(callback) = progress {
-                // SAFETY: the caller registered this callback with this argument. Once it has
-                // asked to stop it is left alone.
-                canceled = canceled || unsafe { callback(progress_user, fraction) != 0 };
-            }
-            !canceled
+        let mut go_on = |fraction: f64| match progress {
+            // SAFETY: the caller registered this callback with this argument.
+            Some(callback) => unsafe { callback(progress_user, fraction) == 0 },
+            None => true,
         };
         let rate = convert::rate(hints);
         let hints = convert::hints(hints)?;

@@ -7,6 +7,7 @@ use crate::kernels::{Convolution, Kernels};
 use crate::network::Instance;
 use crate::picture::{Layout, Picture, PictureMut};
 use crate::{Error, Result};
+use std::sync::Mutex;
 
 /// A network ready to filter pictures. Cheap to share between threads.
 #[derive(Clone)]
@@ -86,12 +87,23 @@ fn in_bands<'a>(
         jobs.push((first, band));
         (rest, first) = (below, end);
     }
+    jobs.push((first, rest));
+    // Threads take bands until there are none; where no thread can be started, the caller's takes
+    // them all.
+    let jobs = Mutex::new(jobs);
+    let drain = || -> Result {
+        loop {
+            let job = jobs.lock().map_err(|_| Error::Internal)?.pop();
+            match job {
+                Some((row, band)) => work(input, row, band)?,
+                None => return Ok(()),
+            }
+        }
+    };
     std::thread::scope(|scope| {
-        let others: Vec<_> = jobs
-            .into_iter()
-            .map(|(row, band)| scope.spawn(move || work(input, row, band)))
-            .collect();
-        let mut result = work(input, first, rest);
+        let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, drain).ok();
+        let others: Vec<_> = (1..bands).filter_map(spawn).collect();
+        let mut result = drain();
         for handle in others {
             result = result.and(handle.join().unwrap_or(Err(Error::Internal)));
         }

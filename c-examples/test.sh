@@ -1,0 +1,197 @@
+#!/bin/sh
+# Tests the examples as a user runs them, beside stock cjpeg, djpeg and jpegtran. Ends with
+# "N passed, N failed".
+set -u
+export LC_ALL=C
+
+here=$(cd "$(dirname "$0")" && pwd)
+encode="$here/build/jpeg_encode"
+decode="$here/build/jpeg_decode"
+pictures="$here/../tests/pictures"
+golden="$here/../tests/data/jpeg"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+passed=0
+failed=0
+
+# check NAME COMMAND...: the command succeeds.
+check() {
+    name=$1
+    shift
+    if "$@" >out.txt 2>err.txt; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "not ok: $name"
+        sed 's/^/    /' err.txt
+    fi
+}
+
+# refused TEXT OUTPUT COMMAND...: it fails, says TEXT, and leaves no OUTPUT.
+refused() {
+    text=$1
+    output=$2
+    shift 2
+    rm -f "$output"
+    if "$@" >/dev/null 2>refusal.txt; then
+        echo "was accepted" >&2
+        return 1
+    fi
+    cat refusal.txt >&2
+    grep -q -e "$text" refusal.txt && [ ! -e "$output" ] && [ ! -e "$output.part" ]
+}
+
+# says TEXT COMMAND...: it succeeds, and says TEXT on standard error.
+says() {
+    text=$1
+    shift
+    "$@" 2>said.txt
+    code=$?
+    cat said.txt >&2
+    [ $code = 0 ] && grep -q -e "$text" said.txt
+}
+
+differ() { ! cmp -s "$1" "$2"; }
+bytes() { wc -c <"$1"; }
+
+# --mode off gives djpeg's pixels.
+stock_pixels() {
+    djpeg -dct int -outfile stock.pnm "$1" && "$decode" --mode off "$1" ours.ppm && cmp stock.pnm ours.ppm
+}
+
+# The luma of a y4m file is djpeg's.
+stock_luma() {
+    djpeg -dct int -grayscale -outfile stock.pgm "$1" && "$decode" --mode off "$1" ours.y4m || return 1
+    skip=$(head -n 2 ours.y4m | wc -c)
+    head=$(head -n 3 stock.pgm | wc -c)
+    size=$(($(bytes stock.pgm) - head))
+    tail -c +$((head + 1)) stock.pgm >stock.luma
+    tail -c +$((skip + 1)) ours.y4m | head -c "$size" | cmp - stock.luma
+}
+
+# unfiltered TEXT FILE.jpg: decoding says TEXT and gives what --mode off gives.
+unfiltered() {
+    "$decode" --mode off "$2" plain.y4m && says "$1" "$decode" "$2" got.y4m && cmp plain.y4m got.y4m
+}
+
+# ---- every size, layout and kind: stock decoders see the same, ours goes through ----
+
+"$encode" --quality 95 --mode off "$pictures/coffee.png" coffee.jpg >/dev/null &&
+    djpeg -outfile coffee.ppm coffee.jpg || exit 1
+for size in 1x1 2x2 3x3 5x4 17x9 16x16 33x1 1x33 70x45; do
+    width=${size%x*}
+    height=${size#*x}
+    # Any bytes of a photograph make a test picture.
+    { printf 'P6\n%d %d\n255\n' "$width" "$height"; tail -c 300000 coffee.ppm | head -c $((3 * width * height)); } >color.ppm
+    { printf 'P5\n%d %d\n255\n' "$width" "$height"; tail -c 300000 coffee.ppm | head -c $((width * height)); } >gray.pgm
+    for kind in gray-420 color-420 color-422 color-444; do
+        case $kind in gray*) in=gray.pgm ;; *) in=color.ppm ;; esac
+        for extra in --steps=3 --progressive; do
+            name="$size $kind $extra"
+            set -- --quality 20 --steps 3 --sampling "${kind#*-}" "$extra" "$in"
+            check "$name: encode off" "$encode" --mode off "$@" off.jpg
+            check "$name: encode base" "$encode" --mode base "$@" base.jpg
+            check "$name: encode update" "$encode" "$@" on.jpg
+            check "$name: djpeg shows the same" stock_pixels off.jpg
+            check "$name: luma" stock_luma off.jpg
+            djpeg -dct int -outfile off.pnm off.jpg && djpeg -dct int -outfile on.pnm on.jpg
+            check "$name: the payload disturbs nobody" cmp off.pnm on.pnm
+            check "$name: base costs at most 24 bytes" [ $(($(bytes base.jpg) - $(bytes off.jpg))) -le 24 ]
+            check "$name: decode" "$decode" on.jpg on.png
+            check "$name: decode base" "$decode" --mode base off.jpg base.y4m
+            check "$name: no payload" unfiltered "no payload" off.jpg
+            check "$name: PNG in" "$encode" --steps 2 on.png again.jpg
+        done
+    done
+done
+
+# ---- the same bytes, whatever computes them ----
+
+for picture in chelsea camera; do
+    "$encode" --quality 20 --steps 12 --threads 1 "$pictures/$picture.png" one.jpg >/dev/null
+    "$decode" --threads 1 one.jpg one.y4m >/dev/null
+    check "$picture: update is sent" grep -q '^update' <<EOF
+$("$decode" one.jpg one.png)
+EOF
+    check "$picture: update differs from base" sh -c "'$decode' --mode base one.jpg base.y4m && ! cmp -s one.y4m base.y4m"
+    for threads in 2 5; do
+        "$encode" --quality 20 --steps 12 --threads $threads "$pictures/$picture.png" many.jpg >/dev/null
+        check "$picture: encode with $threads threads" cmp one.jpg many.jpg
+        "$decode" --threads $threads one.jpg many.y4m >/dev/null
+        check "$picture: decode with $threads threads" cmp one.y4m many.y4m
+    done
+    SIDELIGHT_CPU=avx2 "$encode" --quality 20 --steps 12 "$pictures/$picture.png" cpu.jpg >/dev/null
+    check "$picture: encode with AVX2" cmp one.jpg cpu.jpg
+    for level in scalar avx2; do
+        SIDELIGHT_CPU=$level "$decode" one.jpg cpu.y4m >/dev/null
+        check "$picture: decode with $level" cmp one.y4m cpu.y4m
+    done
+done
+
+# ---- payloads that are stale, damaged or another picture's ----
+
+"$encode" --quality 20 --steps 12 "$pictures/chelsea.png" cat.jpg >/dev/null
+"$encode" --quality 20 --steps 12 "$pictures/keong_macan.png" other.jpg >/dev/null
+jpegtran -rotate 90 -copy all -outfile rotated.jpg cat.jpg
+check "rotated: stale" unfiltered stale rotated.jpg
+jpegtran -copy none -outfile stripped.jpg cat.jpg
+check "stripped: no payload" unfiltered "no payload" stripped.jpg
+
+# The payload lies behind the identifier: at byte $at (from 0), $length bytes.
+at=$(grep -abo SLIGHT cat.jpg | head -1 | cut -d: -f1)
+at=$((at + 7))
+length=$(($(head -c $((at - 8)) cat.jpg | tail -c 1 | od -An -tu1) * 1 + $(head -c $((at - 7)) cat.jpg | tail -c 1 | od -An -tu1) - 9))
+byte() { printf "\\$(printf %o "$1")"; }
+
+for i in 0 3 5 6 7 8 $((length / 2)) $((length - 1)); do
+    old=$(tail -c +$((at + i + 1)) cat.jpg | head -c 1 | od -An -tu1)
+    cp cat.jpg flipped.jpg
+    byte $((old ^ 4)) | dd of=flipped.jpg bs=1 seek=$((at + i)) conv=notrunc 2>/dev/null
+    check "payload byte $i flipped" unfiltered "payload ignored" flipped.jpg
+done
+for keep in 1 7 8 9 $((length - 1)); do
+    { head -c $((at - 8)) cat.jpg; byte $((keep + 9)); tail -c +$((at - 6)) cat.jpg | head -c $((7 + keep)); tail -c +$((at + length + 1)) cat.jpg; } >short.jpg
+    check "payload cut to $keep bytes" unfiltered "payload ignored" short.jpg
+done
+{ head -c 20 other.jpg; tail -c +$((at - 10)) cat.jpg | head -c $((11 + length)); jpegtran -copy none other.jpg | tail -c +21; } >swapped.jpg
+check "another picture's payload: stale" unfiltered stale swapped.jpg
+cp other.jpg twice.jpg
+{ head -c 20 twice.jpg; tail -c +$((at - 10)) cat.jpg | head -c $((11 + length)); tail -c +21 twice.jpg; } >two.jpg
+check "two payloads" unfiltered "payload ignored" two.jpg
+
+# ---- what is refused, and how ----
+
+check "CMYK" refused "CMYK" x.png "$decode" "$golden/cmyk.jpg" x.png
+sof=$(grep -aboP '\xff\xc0\x00\x11\x08' cat.jpg | head -1 | cut -d: -f1)
+cp cat.jpg deep.jpg
+byte 12 | dd of=deep.jpg bs=1 seek=$((sof + 4)) conv=notrunc 2>/dev/null
+check "12 bit" refused "precision 12" x.png "$decode" deep.jpg x.png
+for sample in 1x2 4x1; do
+    cjpeg -quality 50 -sample $sample -outfile odd.jpg coffee.ppm
+    check "sampling $sample" refused "sampling" x.png "$decode" odd.jpg x.png
+done
+check "arithmetic coding: unfiltered" unfiltered "not supported" "$golden/arithmetic.jpg"
+printf 'not a jpeg' >junk.jpg
+check "junk" refused "" x.png "$decode" junk.jpg x.png
+check "junk in" refused "" x.jpg "$encode" junk.jpg x.jpg
+check "no such file" refused "" x.png "$decode" nothing.jpg x.png
+check "no such file in" refused "" x.jpg "$encode" nothing.png x.jpg
+check "bad quality" refused "bad value" x.jpg "$encode" --quality 101 "$pictures/camera.png" x.jpg
+check "bad mode" refused "bad value" x.png "$decode" --mode best cat.jpg x.png
+check "bad extension" refused "neither" x.tiff "$decode" cat.jpg x.tiff
+check "no such folder" refused "" no/x.png "$decode" cat.jpg no/x.png
+head -c 3000 cat.jpg >truncated.jpg
+check "truncated JPEG" says "Premature end" "$decode" truncated.jpg x.png
+head -c 200 coffee.ppm >truncated.ppm
+check "truncated PPM" refused "truncated" x.jpg "$encode" truncated.ppm x.jpg
+ln -s /dev/full x.png.part
+check "disk full" refused "Write Error" x.png "$decode" cat.jpg x.png
+ln -s /dev/full x.ppm.part
+check "disk full, PPM" refused "No space" x.ppm "$decode" cat.jpg x.ppm
+ln -s /dev/full x.jpg.part
+check "disk full when encoding" refused "No space" x.jpg "$encode" --mode off "$pictures/camera.png" x.jpg
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
