@@ -1,5 +1,6 @@
 //! Sidelight's tools: training of base models, the demo, measuring.
 
+mod demo;
 mod luma;
 mod measure;
 mod pretrain;
@@ -9,6 +10,8 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(version, about)]
 enum Command {
+    /// Run the main job on a folder of pictures through the C examples
+    Demo(demo::Options),
     /// Train a base model from scratch on a folder of pictures
     Pretrain(pretrain::Options),
     /// Turn a training checkpoint into a model file
@@ -19,6 +22,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
+        Command::Demo(options) => demo::run(&options),
         Command::Pretrain(options) => pretrain::run(&options),
         Command::Measure(options) => measure::run(&options),
         Command::Export(options) => pretrain::export::run(&options),
