@@ -16,6 +16,8 @@ enum Command {
     Pretrain(pretrain::Options),
     /// Turn a training checkpoint into a model file
     Export(pretrain::export::Options),
+    /// Tune a model's initial coder states
+    Tune(pretrain::tune::Options),
     /// Measure gains over a folder of pictures
     Measure(measure::Options),
 }
@@ -25,6 +27,7 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(options) => demo::run(&options),
         Command::Pretrain(options) => pretrain::run(&options),
         Command::Measure(options) => measure::run(&options),
+        Command::Tune(options) => pretrain::tune::run(&options),
         Command::Export(options) => pretrain::export::run(&options),
     }
 }

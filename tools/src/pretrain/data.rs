@@ -53,6 +53,11 @@ impl Pictures {
         (self.train.len() / SCALES.len(), self.held_out.len())
     }
 
+    /// A random training picture, at one of its scales.
+    pub fn random(&self, rng: &mut impl Rng) -> &Luma {
+        &self.train[rng.random_range(0..self.train.len())]
+    }
+
     /// A random training crop of `size × size`.
     pub fn crop(&self, size: usize, rng: &mut impl Rng) -> Result<Crop> {
         let picture = loop {

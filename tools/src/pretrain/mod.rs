@@ -9,6 +9,7 @@ mod checkpoint;
 mod data;
 pub mod degrade;
 pub mod export;
+pub mod tune;
 
 use anyhow::{Context, Result};
 use checkpoint::Checkpoint;
