@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #define MAX_FILE ((size_t)1 << 30)
 
@@ -38,6 +39,8 @@ static int read_png(const char *path, Image *image) {
     fprintf(stderr, "%s: %s\n", path, png.message);
     return 0;
   }
+  /* Without this, 16-bit files without a gamma chunk are taken for linear light. */
+  png.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;
   image->channels = png.format & PNG_FORMAT_FLAG_COLOR ? 3 : 1;
   png.format = image->channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
   image->width = png.width;
@@ -116,8 +119,16 @@ int image_read(const char *path, Image *image) {
 int output_open(OutputFile *file, const char *path) {
   static const char suffix[] = ".part";
   size_t n = strlen(path);
+  struct stat info;
   memset(file, 0, sizeof *file);
   file->path = path;
+  /* Devices, pipes and links are written through: a rename would replace them. */
+  if (lstat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+    file->stream = fopen(path, "wb");
+    if (!file->stream)
+      fprintf(stderr, "%s: %s\n", path, strerror(errno));
+    return file->stream != NULL;
+  }
   file->part = malloc(n + sizeof suffix);
   if (!file->part) {
     fprintf(stderr, "%s: out of memory\n", path);
@@ -135,15 +146,18 @@ int output_open(OutputFile *file, const char *path) {
 }
 
 int output_close(OutputFile *file, int ok) {
+  const char *name = file->part ? file->part : file->path;
   if (fflush(file->stream) != 0 || ferror(file->stream)) {
     if (ok)
-      fprintf(stderr, "%s: %s\n", file->part, strerror(errno));
+      fprintf(stderr, "%s: %s\n", name, strerror(errno));
     ok = 0;
   }
   if (fclose(file->stream) != 0 && ok) {
-    fprintf(stderr, "%s: %s\n", file->part, strerror(errno));
+    fprintf(stderr, "%s: %s\n", name, strerror(errno));
     ok = 0;
   }
+  if (!file->part)
+    return ok;
   if (ok && rename(file->part, file->path) != 0) {
     fprintf(stderr, "%s: %s\n", file->path, strerror(errno));
     ok = 0;
@@ -202,7 +216,7 @@ static int write_png(OutputFile *file, const Image *image) {
   png.format = image->channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
   png.flags = PNG_IMAGE_FLAG_FAST;
   if (!png_image_write_to_stdio(&png, file->stream, 0, image->samples, 0, NULL)) {
-    fprintf(stderr, "%s: %s\n", file->part, png.message);
+    fprintf(stderr, "%s: %s\n", file->path, png.message);
     return 0;
   }
   return 1;

@@ -31,7 +31,8 @@ int has_extension(const char *path, const char *extension);
 /* A whole file in memory, at most 1 GiB; NULL on failure, which is printed. */
 uint8_t *file_read(const char *path, size_t *size);
 
-/* A file that appears under its name only when it is complete. */
+/* A file that appears under its name only when it is complete; where the name is a device, a pipe or a
+ * link, it is written directly. */
 typedef struct OutputFile {
   FILE *stream;
   char *part;

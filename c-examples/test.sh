@@ -133,7 +133,7 @@ done
 # ---- payloads that are stale, damaged or another picture's ----
 
 "$encode" --quality 20 --steps 12 "$pictures/chelsea.png" cat.jpg >/dev/null
-"$encode" --quality 20 --steps 12 "$pictures/keong_macan.png" other.jpg >/dev/null
+"$encode" --quality 20 --steps 12 "$pictures/lake.png" other.jpg >/dev/null
 jpegtran -rotate 90 -copy all -outfile rotated.jpg cat.jpg
 check "rotated: stale" unfiltered stale rotated.jpg
 jpegtran -copy none -outfile stripped.jpg cat.jpg
@@ -192,6 +192,12 @@ ln -s /dev/full x.ppm.part
 check "disk full, PPM" refused "No space" x.ppm "$decode" cat.jpg x.ppm
 ln -s /dev/full x.jpg.part
 check "disk full when encoding" refused "No space" x.jpg "$encode" --mode off "$pictures/camera.png" x.jpg
+ln -s /dev/full full.ppm
+check "device full" refused "No space" nothing "$decode" cat.jpg full.ppm
+check "standard output" sh -c "'$encode' --mode off '$pictures/camera.png' /dev/stdout | grep -q JFIF"
+ln -s target.ppm link.ppm
+check "a link is written through" "$decode" cat.jpg link.ppm
+check "a link stays a link" [ -h link.ppm ] && check "its target is there" [ -s target.ppm ]
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -216,7 +216,7 @@ impl Candidate {
 fn default_steps(plane: &Plane<'_>) -> u32 {
     let samples = plane.width() * plane.height();
     if samples <= 1 << 20 {
-        120
+        160
     } else {
         240
     }

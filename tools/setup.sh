@@ -1,34 +1,78 @@
 #!/bin/sh
-# Installs what a bare Debian lacks beside a Rust toolchain. Quiet where nothing is missing.
-#   tools/setup.sh build   for the library and the examples
-#   tools/setup.sh test    for the tests as well
+# Installs what building or testing needs and is absent, on Debian and its kin; says nothing where
+# nothing is to do. A Rust toolchain, git and make must be there.
+#
+#   tools/setup.sh build    what `make examples` and `make demo` need
+#   tools/setup.sh test     that, and what `make test` needs
 set -eu
 
-packages="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libpng-dev"
-if [ "${1:-build}" = test ]; then
-    packages="$packages g++ libjpeg-turbo-progs valgrind"
-fi
+build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libpng-dev"
+test="g++ libjpeg-turbo-progs valgrind"
+
+usage() {
+    echo "usage: tools/setup.sh build|test" >&2
+    exit 1
+}
+
+[ $# -gt 0 ] || usage
+packages=
+for set in "$@"; do
+    case $set in
+    build) packages="$packages $build" ;;
+    test) packages="$packages $build $test" ;;
+    *) usage ;;
+    esac
+done
 
 if ! command -v cargo >/dev/null; then
-    echo "cargo is missing: install a Rust toolchain first" >&2
+    echo "setup: cargo is missing: install a Rust toolchain (https://rustup.rs)" >&2
     exit 1
 fi
-if ! command -v dpkg-query >/dev/null; then
-    echo "not a Debian system: make sure that the equivalents of these are installed:" >&2
-    echo "  $packages" >&2
-    exit 0
+
+if ! command -v dpkg >/dev/null || ! command -v apt-get >/dev/null; then
+    # Another system: what the build looks for may be there under another package's name.
+    if command -v cc >/dev/null && command -v pkg-config >/dev/null &&
+        pkg-config --exists libjpeg libpng; then
+        exit 0
+    fi
+    echo "setup: no apt-get here; install what corresponds to these Debian packages:" >&2
+    echo "setup:  $packages" >&2
+    exit 1
 fi
 
-missing=
-for package in $packages; do
-    status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
-    [ "$status" = installed ] || missing="$missing $package"
-done
+absent() {
+    missing=
+    for package in $packages; do
+        # libjpeg62-turbo-dev is libjpeg-turbo8-dev on Ubuntu: any libjpeg-turbo will do.
+        case $package in
+        libjpeg62-turbo-dev) dpkg -s libjpeg-turbo8-dev 2>/dev/null | grep -q '^Status: .* installed' && continue ;;
+        pkg-config) dpkg -s pkgconf 2>/dev/null | grep -q '^Status: .* installed' && continue ;;
+        esac
+        dpkg -s "$package" 2>/dev/null | grep -q '^Status: .* installed' ||
+            missing="$missing $package"
+    done
+}
+
+absent
 [ -n "$missing" ] || exit 0
 
-root=
-[ "$(id -u)" = 0 ] || root=sudo
-echo "installing:$missing" >&2
-# shellcheck disable=SC2086 # words are packages
-$root sh -c "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-    --no-install-recommends $missing >/dev/null"
+if [ "$(id -u)" -eq 0 ]; then
+    sudo=
+elif command -v sudo >/dev/null; then
+    sudo=sudo
+else
+    echo "setup: neither root nor sudo; have these packages installed:$missing" >&2
+    exit 1
+fi
+
+echo "setup: installing$missing" >&2
+install() {
+    # shellcheck disable=SC2086 # a list of words
+    $sudo env DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq -y -o Dpkg::Use-Pty=0 install --no-install-recommends $missing </dev/null >&2
+}
+# The package lists may be absent or stale: a second try is made with fresh ones.
+if ! install 2>/dev/null; then
+    $sudo apt-get -qq update </dev/null >&2
+    install
+fi

@@ -5,9 +5,10 @@ use super::adam::{Adam, AdamRates};
 use super::conv::Simd;
 use super::net::{padded, Net, Train, Workspace};
 use super::tiles::{self, Tile};
+use crate::network::instance::room;
 use crate::network::model::INPUT_LIMIT;
 use crate::network::{Condition, Model};
-use crate::payload::update::{LayerScaleBias, ScaleBias, MAX_MAGNITUDE, MAX_STEP};
+use crate::payload::update::{LayerScaleBias, ScaleBias, MAX_STEP};
 use crate::picture::Plane;
 use std::sync::{Mutex, PoisonError};
 
@@ -71,10 +72,9 @@ fn quantise(v: f32, threshold: f32) -> f32 {
     if v.abs() < threshold {
         return 0.0;
     }
-    let limit = f32::from(MAX_MAGNITUDE);
     // floor(x + 1/2) of the magnitude: `round` without a call that depends on the platform.
     let magnitude = (v.abs() + 0.5) as i32 as f32;
-    magnitude.min(limit).copysign(v)
+    magnitude.copysign(v)
 }
 
 /// Derivative of a smooth estimate of what an integer near `v` costs, in bits:
@@ -98,25 +98,31 @@ fn step_field(mse: f64, db_per_bit: f64) -> u8 {
     field
 }
 
-/// What moving one unit of each parameter does to the network: `(layer, is_bias, channel, amount)`.
+/// One integer of the update.
 struct Parameter {
     layer: usize,
     bias: bool,
     channel: usize,
+    /// What one unit adds to the network's scale or bias.
     amount: f32,
+    /// Largest magnitude that keeps the model valid.
+    most: f32,
 }
 
-fn parameters(model: &Model, field: u8) -> Vec<Parameter> {
+fn parameters(model: &Model, condition: Condition, field: u8) -> Vec<Parameter> {
+    let room = room(model, condition, field);
     let factor = f32::from(1u8 << field) / 8.0;
     let mut all = Vec::new();
     for (layer, m) in model.layers.iter().enumerate() {
         let down = factor / (1u64 << m.shift) as f32;
         for (channel, s) in m.scale_step.iter().enumerate() {
-            all.push(Parameter { layer, bias: false, channel, amount: *s as f32 * down });
+            let most = f32::from(room[layer][0][channel]);
+            all.push(Parameter { layer, bias: false, channel, amount: *s as f32 * down, most });
         }
         let down = factor / INPUT_LIMIT as f32;
         for (channel, s) in m.bias_step.iter().enumerate() {
-            all.push(Parameter { layer, bias: true, channel, amount: *s as f32 * down });
+            let most = f32::from(room[layer][1][channel]);
+            all.push(Parameter { layer, bias: true, channel, amount: *s as f32 * down, most });
         }
     }
     all
@@ -133,9 +139,7 @@ fn apply(base: &Net, parameters: &[Parameter], values: &[f32], net: &mut Net) {
                 to.bias[i] = from.bias[i] + change;
             }
         } else {
-            // A scale stays positive, as the filter asks.
-            let s = from.scale[p.channel];
-            to.scale[p.channel] = (s + change).max(0.01 * s);
+            to.scale[p.channel] = from.scale[p.channel] + change;
         }
     }
 }
@@ -231,7 +235,7 @@ impl Shuffle {
 pub fn fine_tune(task: &Task<'_>, progress: &mut dyn FnMut(f64) -> bool) -> Tuned {
     let base = Net::from_model(task.model);
     let field = step_field(task.base_mse, task.db_per_bit);
-    let parameters = parameters(task.model, field);
+    let parameters = parameters(task.model, task.condition, field);
     let (height, width) = (task.decoded.height().div_ceil(2), task.decoded.width().div_ceil(2));
     let arch = task.model.arch;
     let (tiles, window) = tiles::tiles(height, width, PART, arch.halo());
@@ -267,8 +271,11 @@ pub fn fine_tune(task: &Task<'_>, progress: &mut dyn FnMut(f64) -> bool) -> Tune
         }
         let rest = 1.0 - done as f32 / task.steps as f32;
         done += 1;
-        let rates = AdamRates { rate: 0.25 * rest + 0.02, beta1: 0.9, beta2: 0.98 };
+        let rates = AdamRates { rate: 0.33 * rest + 0.02, beta1: 0.9, beta2: 0.99 };
         adam.step(rates, done, &mut values, &gradient);
+        for (v, p) in values.iter_mut().zip(&parameters) {
+            *v = v.clamp(-p.most, p.most);
+        }
     }
     Tuned { step: field, values, channels: task.model.channels(), steps: done }
 }

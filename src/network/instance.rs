@@ -1,10 +1,10 @@
 //! A model made ready for one picture: condition and update folded in, and the proof that nothing
 //! can overflow.
 
-use super::condition::{FEATURES, FEATURE_BITS};
+use super::condition::FEATURE_BITS;
 use super::model::{Model, ModelLayer, INPUT_LIMIT};
 use super::Condition;
-use crate::payload::update::{ScaleBias, MAX_STEP};
+use crate::payload::update::{ScaleBias, MAX_MAGNITUDE, MAX_STEP};
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -68,6 +68,44 @@ impl Instance {
     }
 }
 
+/// Largest magnitudes that an update's integers may have at step field `field` so that
+/// [`Instance::new`] accepts it and multipliers stay within a factor of about 8: per layer the
+/// channels' scales, then their biases.
+#[must_use]
+pub fn room(model: &Model, condition: Condition, field: u8) -> Vec<[Vec<i16>; 2]> {
+    let most = i64::from(MAX_MAGNITUDE);
+    let mut limit_in = i64::from(INPUT_LIMIT);
+    let mut all = Vec::with_capacity(model.layers.len());
+    for layer in &model.layers {
+        let room_of = |c: usize| -> (i16, i16) {
+            let m = i64::from(layer.multiplier[c]);
+            let scale = (m - m / 8) / scaled(layer.scale_step[c], field);
+            let taken = largest_sum(&layer.taps, &layer.bias, layer.cout, c, limit_in)
+                + folded(layer, condition, c).abs();
+            let bias = ((1 << 31) - 1 - taken).max(0) / scaled(layer.bias_step[c], field);
+            (scale.min(most) as i16, bias.min(most) as i16)
+        };
+        let (scales, biases) = (0..layer.cout).map(room_of).unzip();
+        all.push([scales, biases]);
+        limit_in = i64::from(layer.limit);
+    }
+    all
+}
+
+/// What the condition adds to the biases of channel `c`.
+fn folded(layer: &ModelLayer, condition: Condition, c: usize) -> i64 {
+    let terms = layer.condition[c..].iter().step_by(layer.cout).zip(condition.0);
+    let sum: i64 = terms.map(|(w, f)| i64::from(*w) * i64::from(f)).sum();
+    (sum + (1 << (FEATURE_BITS - 1))) >> FEATURE_BITS
+}
+
+/// Bound on the magnitude of channel `c`'s sums for inputs of magnitude up to `input_limit`.
+fn largest_sum(taps: &[i16], bias: &[i32], cout: usize, c: usize, input_limit: i64) -> i64 {
+    let weights: i64 = taps[c..].iter().step_by(cout).map(|w| i64::from(w.unsigned_abs())).sum();
+    let biases = bias[c..].iter().step_by(cout).map(|b| i64::from(b.unsigned_abs()));
+    weights * input_limit + biases.max().unwrap_or(0)
+}
+
 /// `step · 2^(field − 3)`, at least 1.
 fn scaled(step: i32, field: u8) -> i64 {
     ((i64::from(step) << field) >> 3).max(1)
@@ -83,10 +121,7 @@ fn prepare(
     let cout = base.cout;
     let (mut bias, mut multiplier) = (Vec::with_capacity(base.bias.len()), Vec::new());
     let shift_of = |c: usize| -> i64 {
-        let sum: i64 = (0..FEATURES)
-            .map(|k| i64::from(base.condition[k * cout + c]) * i64::from(condition.0[k]))
-            .sum();
-        let mut shift = (sum + (1 << (FEATURE_BITS - 1))) >> FEATURE_BITS;
+        let mut shift = folded(base, condition, c);
         if let Some(u) = update {
             shift += i64::from(u.layers[index].bias[c]) * scaled(base.bias_step[c], u.step);
         }
@@ -126,11 +161,8 @@ fn prove(layer: &Layer, input_limit: i32) -> Result {
         return Err(Error::Corrupt);
     }
     for c in 0..layer.cout {
-        let taps = layer.taps[c..].iter().step_by(layer.cout);
-        let weights: i64 = taps.map(|w| i64::from(w.unsigned_abs())).sum();
-        let biases = layer.bias[c..].iter().step_by(layer.cout);
-        let bias = biases.map(|b| i64::from(b.unsigned_abs())).max().unwrap_or(0);
-        if weights * i64::from(input_limit) + bias >= 1 << 31 {
+        let sum = largest_sum(&layer.taps, &layer.bias, layer.cout, c, i64::from(input_limit));
+        if sum >= 1 << 31 {
             return Err(Error::Corrupt);
         }
         let m = i64::from(layer.multiplier[c]);

@@ -228,7 +228,7 @@ fn measure_steps(model: &mut Model, crops: &[Crop], rng: &mut impl Rng) -> Resul
                 let rms = (square / samples).sqrt();
                 (wanted / rms.max(1e-12) * unit).clamp(8.0, most).round() as i32
             };
-            // A dead channel's step is capped: an eighth of its scale, a hundredth of the range.
+            // A dead channel's step is capped: an eighth of its scale, a hundredth of a sum's range.
             let most = f64::from(layer.multiplier[c]) / 8.0;
             layer.scale_step[c] = step(squares[0][c], scale_unit, most.max(8.0));
             layer.bias_step[c] = step(squares[1][c], bias_unit, 2e7);

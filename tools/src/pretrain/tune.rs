@@ -58,7 +58,7 @@ pub fn run(options: &Options) -> Result<()> {
             // The base model gains about a decibel.
             base_mse: 0.78 * error(&picture.data, &decoded),
             db_per_bit: DB_PER_DOUBLING / std::f64::consts::LN_2 / bytes / 8.0,
-            steps: 120,
+            steps: 160,
             threads: options.threads,
             simd: Simd::detect(),
         };
