@@ -170,7 +170,7 @@ impl Simd {
 /// If shapes disagree.
 pub(super) fn conv3x3(simd: Simd, conv: &Conv<'_>, src: &Map, dst: &mut Map) {
     assert!(src.pad >= 1 && src.height >= dst.height && src.width >= dst.width);
-    assert!(conv.cin <= src.channels && conv.cout == dst.channels && conv.cout % 8 == 0);
+    assert!(conv.cin <= src.channels && conv.cout == dst.channels && conv.cout.is_multiple_of(8));
     assert_eq!(conv.taps.len(), 9 * conv.cin * conv.cout);
     assert!(conv.bias.len() == conv.cout || conv.bias.len() == 16 * conv.cout);
     assert_eq!(conv.scale.len(), conv.cout);
@@ -264,6 +264,7 @@ unsafe fn conv_channels<V: Vector, const NV: usize, const P: usize>(
     }
 }
 
+#[allow(clippy::needless_range_loop)] // constant indices, once unrolled
 #[inline(always)]
 unsafe fn conv_block<V: Vector, const NV: usize, const P: usize>(
     conv: &Conv<'_>,
@@ -324,7 +325,7 @@ unsafe fn conv_block<V: Vector, const NV: usize, const P: usize>(
 /// If shapes disagree.
 pub(super) fn weight_gradient(simd: Simd, src: &Map, cin: usize, dy: &Map, grad: &mut [f32]) {
     assert!(src.pad >= 1 && src.height == dy.height && src.width == dy.width);
-    assert!(cin <= src.channels && cin % 4 == 0 && dy.channels % 8 == 0);
+    assert!(cin <= src.channels && cin.is_multiple_of(4) && dy.channels.is_multiple_of(8));
     assert_eq!(grad.len(), 9 * cin * dy.channels);
     // SAFETY: shapes as asserted keep every access in bounds; instruction set detected.
     unsafe {
@@ -358,7 +359,7 @@ unsafe fn gradient_avx512(src: &Map, cin: usize, dy: &Map, grad: &mut [f32]) {
     let wide = dy.channels - dy.channels % 16;
     // SAFETY: forwarded; the calls cover disjoint output channels.
     unsafe {
-        if cin % 8 == 0 {
+        if cin.is_multiple_of(8) {
             gradient_generic::<super::vector::x86::Avx512, 2, 8>(src, cin, dy, grad, 0, wide);
         } else {
             gradient_generic::<super::vector::x86::Avx512, 2, 4>(src, cin, dy, grad, 0, wide);
@@ -399,6 +400,7 @@ unsafe fn gradient_generic<V: Vector, const NV: usize, const CI: usize>(
 }
 
 #[allow(clippy::too_many_arguments)]
+#[allow(clippy::needless_range_loop)] // constant indices, once unrolled
 #[inline(always)]
 unsafe fn gradient_block<V: Vector, const NV: usize, const CI: usize>(
     src: &Map,

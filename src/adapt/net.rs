@@ -343,8 +343,8 @@ fn channel_gradients(
         }
     }
     if train == Train::ScaleBias {
-        for c in 0..cout {
-            grad.scale[c] += scaled[c] / layer.scale[c];
+        for ((g, sum), scale) in grad.scale.iter_mut().zip(&scaled).zip(&layer.scale) {
+            *g += sum / scale;
         }
     }
 }

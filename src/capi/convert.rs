@@ -91,7 +91,11 @@ pub(super) unsafe fn band_mut<'a>(
     end: usize,
 ) -> Result<PictureMut<'a>> {
     let (layout, width, height) = shape(p)?;
-    if first % 2 != 0 || first >= end || end > height || (end % 2 != 0 && end != height) {
+    if !first.is_multiple_of(2)
+        || first >= end
+        || end > height
+        || (!end.is_multiple_of(2) && end != height)
+    {
         return Err(Error::InvalidArgument);
     }
     let planes: Result<Vec<PlaneMut<'a>>> = (0..layout.planes())

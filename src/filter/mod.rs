@@ -117,7 +117,7 @@ const MIN_BAND: usize = 8;
 fn check_band(input: &Picture<'_>, first_row: usize, output: &PictureMut<'_>) -> Result {
     let end = first_row.checked_add(output.height()).ok_or(Error::InvalidArgument)?;
     let shape = input.layout() == output.layout() && input.width() == output.width();
-    if !shape || first_row % 2 != 0 || end > input.height() {
+    if !shape || !first_row.is_multiple_of(2) || end > input.height() {
         return Err(Error::InvalidArgument);
     }
     if end % 2 != 0 && end != input.height() {

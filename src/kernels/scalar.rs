@@ -9,9 +9,9 @@ pub fn conv_row(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16])
     let mut sums = vec![0i32; l.cout];
     for x in 0..width {
         sums.copy_from_slice(conv.bias_row(y, x));
-        for ky in 0..3 {
+        for (ky, row) in src.iter().enumerate() {
             for kx in 0..3 {
-                let pixel = &src[ky][(x + kx) * l.cin..][..l.cin];
+                let pixel = &row[(x + kx) * l.cin..][..l.cin];
                 let taps = &l.taps[(3 * ky + kx) * l.cin * l.cout..];
                 for (a, taps) in pixel.iter().zip(taps.chunks_exact(l.cout)) {
                     for (sum, w) in sums.iter_mut().zip(taps) {

@@ -55,7 +55,7 @@ fn layer(rng: &mut Rng, style: Style, cin: usize, cout: usize, phases: usize) ->
             _ => rng.range(1, (top >> 10).max(1)),
         } as i32)
         .collect();
-    let signed = rng.next() % 2 == 0;
+    let signed = rng.next().is_multiple_of(2);
     let high = rng.range(1, 32767) as i32;
     Layer {
         cin,

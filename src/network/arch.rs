@@ -32,7 +32,7 @@ impl Arch {
         let ok = self.inputs == 4
             && self.channels >= 16
             && self.channels <= Self::MAX_CHANNELS
-            && self.channels % 16 == 0
+            && self.channels.is_multiple_of(16)
             && self.hidden >= 1
             && self.hidden <= Self::MAX_HIDDEN;
         if ok {

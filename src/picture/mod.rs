@@ -308,7 +308,7 @@ impl<'a> PictureMut<'a> {
     /// If `row` is odd or beyond the picture.
     #[must_use]
     pub fn split_at_row(self, row: usize) -> (Self, Self) {
-        assert!(row % 2 == 0 || row == self.height());
+        assert!(row.is_multiple_of(2) || row == self.height());
         let layout = self.layout;
         let height = self.height();
         let (mut above, mut below) = (Vec::new(), Vec::new());

@@ -75,6 +75,7 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 /// The network on plain phases with outputs in units of 128 grey levels.
+#[allow(clippy::needless_range_loop)] // matrix indices
 fn fold(mut net: Net) -> Net {
     // The transform is symmetric, so its matrix rows are what it makes of unit vectors.
     let unit = |i: usize| hadamard(std::array::from_fn(|k| f32::from(u8::from(k == i))));
@@ -193,6 +194,7 @@ fn quantise(net: &Net, peaks: &[f32]) -> Result<Model> {
 ///
 /// With random signs r as the output's cotangent, E[(rᵀJ)²] is the squared norm of a parameter's
 /// Jacobian column, so plain backward passes measure all parameters at once.
+#[allow(clippy::needless_range_loop)] // channels index several tables
 fn measure_steps(model: &mut Model, crops: &[Crop], rng: &mut impl Rng) -> Result<()> {
     let net = Net::from_model(model);
     let half = crops[0].size / 2;

@@ -76,7 +76,10 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<()> {
     let arch = Arch { inputs: 4, channels: options.channels, hidden: options.hidden };
     arch.check()?;
-    anyhow::ensure!(options.crop % 8 == 0 && options.crop >= 32, "--crop: a multiple of 8");
+    anyhow::ensure!(
+        options.crop.is_multiple_of(8) && options.crop >= 32,
+        "--crop: a multiple of 8"
+    );
     let pictures = Pictures::open(&options.data)?;
     let (train, held_out) = pictures.counts();
     eprintln!(
