@@ -52,6 +52,8 @@ train:
 	$(RELEASE)/sidelight-tools pretrain --data "$(DATA)" --out $(OUT) --steps 115000
 	$(RELEASE)/sidelight-tools export --data "$(DATA)" --checkpoint $(OUT) \
 	    --out $(basename $(OUT)).slm
+	$(RELEASE)/sidelight-tools tune --data "$(DATA)" --model $(basename $(OUT)).slm \
+	    --out $(basename $(OUT)).slm
 
 clean:
 	cargo clean

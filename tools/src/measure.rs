@@ -92,7 +92,11 @@ pub fn run(options: &Options) -> Result<()> {
         .collect::<Result<_, _>>()?;
     paths.retain(|p| p.extension().is_some_and(|e| e == "png"));
     paths.sort();
-    let pictures = paths.iter().map(|p| Luma::open(p)).collect::<Result<Vec<_>>>()?;
+    let open = |path: &PathBuf| match options.range {
+        Range::Full => Luma::open(path),
+        Range::Limited => Luma::open_limited(path),
+    };
+    let pictures = paths.iter().map(open).collect::<Result<Vec<_>>>()?;
     let qualities: Vec<Quality> = if options.flat.is_empty() {
         options.qf.iter().map(|q| Quality::Standard(*q)).collect()
     } else {
@@ -106,7 +110,7 @@ pub fn run(options: &Options) -> Result<()> {
         let mut modes = [0; 3];
         let clock = Instant::now();
         for (path, picture) in paths.iter().zip(&pictures) {
-            let row = one(&limited(picture, options.range), quality, options)?;
+            let row = one(picture, quality, options)?;
             if options.verbose {
                 println!("  {} {row:.3?}", path.file_name().unwrap_or_default().display());
             }
@@ -125,16 +129,6 @@ pub fn run(options: &Options) -> Result<()> {
         );
     }
     Ok(())
-}
-
-fn limited(luma: &Luma, range: Range) -> Luma {
-    let mut out = luma.clone();
-    if matches!(range, Range::Limited) {
-        for v in &mut out.data {
-            *v = (16.0 + f64::from(*v) * 219.0 / 255.0).round() as u8;
-        }
-    }
-    out
 }
 
 #[derive(Debug)]
