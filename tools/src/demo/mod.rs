@@ -57,7 +57,7 @@ impl Row {
         let at = format!("{} at QF {}", self.picture, self.qf);
         if !ordered {
             Some(format!("{at}: a better mode has a lower PSNR: {self:?}"))
-        } else if self.net_gain_db < -slack {
+        } else if self.net_gain_db.is_nan() || self.net_gain_db < 0.0 {
             Some(format!("{at}: the payload does not pay: {self:?}"))
         } else {
             None
@@ -134,7 +134,8 @@ fn measure(options: &Options, picture: &Path, qf: u32) -> Result<Row> {
         let seconds = decode(mode, from, &y4m)?;
         let decoded = y4m::luma(&std::fs::read(&y4m)?).context(stem.clone())?;
         std::fs::remove_file(&y4m)?;
-        ensure!(decoded.data.len() == original.data.len(), "{stem}: another size came out");
+        let same = (decoded.width, decoded.height) == (original.width, original.height);
+        ensure!(same, "{stem}: another size came out");
         Ok((psnr(&original.data, &decoded.data), seconds))
     };
 
@@ -156,7 +157,9 @@ fn measure(options: &Options, picture: &Path, qf: u32) -> Result<Row> {
     let slope = (psnr_next - psnr_jpeg) / (next_bytes - plain_bytes) as f64;
     std::fs::remove_file(&neighbour)?;
 
-    let container_bytes = size(&updated)? - plain_bytes;
+    let container_bytes = size(&updated)?
+        .checked_sub(plain_bytes)
+        .with_context(|| format!("{stem}: the file with the payload is smaller"))?;
     let payload_bytes = match jpeg::extract(&std::fs::read(&updated)?) {
         Ok(payload) => payload.len(),
         Err(sidelight::Error::NoPayload) => 0,
@@ -180,6 +183,10 @@ fn measure(options: &Options, picture: &Path, qf: u32) -> Result<Row> {
 /// Runs one of the examples and returns the seconds that it took.
 fn call(options: &Options, program: &str, arguments: &[&Path]) -> Result<f64> {
     let path = options.examples.join(program);
+    // A file of an earlier run must not pass for this one's.
+    if let Some(out) = arguments.last().filter(|out| out.exists()) {
+        std::fs::remove_file(out).with_context(|| out.display().to_string())?;
+    }
     let clock = Instant::now();
     let output = Command::new(&path)
         .args(arguments)

@@ -7,7 +7,7 @@ const TEMPLATE: &str = include_str!("page.html");
 
 /// The page for `rows`.
 pub fn html(rows: &[Row]) -> Result<String> {
-    // "</" would end the script element; JSON allows the escaped slash.
-    let data = serde_json::to_string(rows)?.replace("</", "<\\/");
+    // "<" only stands in strings, and could end the script element or open a comment in it.
+    let data = serde_json::to_string(rows)?.replace('<', "\\u003c");
     Ok(TEMPLATE.replace("/*ROWS*/[]", &data))
 }

@@ -13,8 +13,8 @@ pub fn luma(bytes: &[u8]) -> Result<Luma> {
         match word.split_at_checked(1) {
             Some(("W", n)) => width = n.parse()?,
             Some(("H", n)) => height = n.parse()?,
-            Some(("C", layout)) if layout.contains('p') && !layout.starts_with("420jpeg") => {
-                bail!("{layout}: only 8-bit pictures are read")
+            Some(("C", layout)) if !["mono", "420jpeg", "422", "444"].contains(&layout) => {
+                bail!("{layout}: not a layout that jpeg_decode writes")
             }
             _ => {}
         }
@@ -46,12 +46,13 @@ mod tests {
 
     #[test]
     fn refuses_other_bytes() {
-        let files: [&[u8]; 6] = [
+        let files: [&[u8]; 7] = [
             b"",
             b"P6\n3 2\n255\n",
             b"YUV4MPEG2 H2 Cmono\nFRAME\nabcdef",
             b"YUV4MPEG2 W3 H2 Cmono\nFRAME\nabcde",
             b"YUV4MPEG2 W99999999999 H99999999999\nFRAME\n",
+            b"YUV4MPEG2 W3 H2 Cmono16\nFRAME\nabcdefabcdef",
             b"YUV4MPEG2 W3 H2 C420p10\nFRAME\nabcdefabcdef",
         ];
         for file in files {
