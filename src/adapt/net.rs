@@ -23,7 +23,7 @@ pub struct Layer {
     pub taps: Vec<f32>,
     /// `[16 or 1][padded(cout)]`: the first layer has one row for each phase of the block grid.
     pub bias: Vec<f32>,
-    /// `[FEATURES][padded(cout)]`; all zero in the last layer.
+    /// `[FEATURES][padded(cout)]`.
     pub condition: Vec<f32>,
     /// `[padded(cout)]`.
     pub scale: Vec<f32>,
