@@ -9,14 +9,14 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 
 all: lib
 
-lib:
+lib: setup
 	cargo build --release
 
 examples: pc
 	$(MAKE) -C c-examples
 
 # A pkg-config file for the library as it lies in the build folder.
-pc: setup lib
+pc: lib
 	@mkdir -p $(TARGET)/pkgconfig
 	@sed -e 's|@PREFIX@|$(CURDIR)|' -e 's|@INCLUDEDIR@|$(CURDIR)/include|' \
 	    -e 's|@LIBDIR@|$(RELEASE)|' -e 's|@VERSION@|$(VERSION)|' sidelight.pc.in \
@@ -36,16 +36,16 @@ test: examples
 	c-examples/test.sh
 	$(MAKE) -C ffi-tests test LIBDIR=$(RELEASE)
 
-bench:
+bench: setup
 	cargo bench
 
 # Rewrites include/sidelight.h from src/capi.
-header:
+header: setup
 	SIDELIGHT_BLESS_HEADER=1 cargo test --release --test header
 
 # make train DATA=<folder of PNG pictures> [OUT=<checkpoint>]: the shipped model's recipe.
 OUT ?= target/train/jpeg-y-32x3.ck
-train:
+train: setup
 	@test -n "$(DATA)" || { echo "say where the pictures are: make train DATA=<folder>"; exit 1; }
 	@mkdir -p $(dir $(OUT))
 	cargo build --release -p sidelight-tools

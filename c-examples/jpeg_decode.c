@@ -82,6 +82,8 @@ int main(int argc, char **argv) {
 
   if (!parse(argc, argv, &o))
     return EXIT_FAILURE;
+  /* Standard output may be where the picture goes. */
+  FILE *summary = output_is_regular(o.out) ? stdout : stderr;
   double start = now_ms();
   jpeg = file_read(o.in, &size);
   if (!jpeg || !jpeg_decode_planes(o.in, jpeg, size, &decoded))
@@ -111,7 +113,7 @@ int main(int argc, char **argv) {
 
   if (!write_planes(o.out, shown))
     goto done;
-  printf("%s: %u x %u, decode %.1f ms, payload and model %.1f ms, filter %.1f ms\n", modes[mode],
+  fprintf(summary, "%s: %u x %u, decode %.1f ms, payload and model %.1f ms, filter %.1f ms\n", modes[mode],
          decoded.picture.width, decoded.picture.height, decode - start, model - decode,
          filter - model);
   status = EXIT_SUCCESS;

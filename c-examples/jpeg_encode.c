@@ -115,6 +115,8 @@ int main(int argc, char **argv) {
 
   if (!parse(argc, argv, &o))
     return EXIT_FAILURE;
+  /* Standard output may be where the picture goes. */
+  FILE *summary = output_is_regular(o.out) ? stdout : stderr;
   if (o.verbose)
     sidelight_set_log_callback(print_log, NULL);
   double start = now();
@@ -123,7 +125,7 @@ int main(int argc, char **argv) {
 
   if (o.encoder.mode == SIDELIGHT_MODE_OFF) {
     if (file_write(o.out, jpeg, size)) {
-      printf("off: JPEG %zu bytes, no payload\n", size);
+      fprintf(summary, "off: JPEG %zu bytes, no payload\n", size);
       status = EXIT_SUCCESS;
     }
     goto done;
@@ -137,7 +139,7 @@ int main(int argc, char **argv) {
   }
   if (!file_write(o.out, out.data, out.size))
     goto done;
-  printf("%s: JPEG %zu bytes, payload %u, PSNR-Y %.3f JPEG, %.3f base, %.3f sent, %.2f s\n",
+  fprintf(summary, "%s: JPEG %zu bytes, payload %u, PSNR-Y %.3f JPEG, %.3f base, %.3f sent, %.2f s\n",
          modes[report.mode], size, report.payload_bytes, report.psnr_decoded, report.psnr_base,
          report.psnr_payload, now() - start);
   status = EXIT_SUCCESS;

@@ -116,14 +116,18 @@ int image_read(const char *path, Image *image) {
   return ok;
 }
 
+int output_is_regular(const char *path) {
+  struct stat info;
+  return lstat(path, &info) != 0 || S_ISREG(info.st_mode);
+}
+
 int output_open(OutputFile *file, const char *path) {
   static const char suffix[] = ".part";
   size_t n = strlen(path);
-  struct stat info;
   memset(file, 0, sizeof *file);
   file->path = path;
   /* Devices, pipes and links are written through: a rename would replace them. */
-  if (lstat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+  if (!output_is_regular(path)) {
     file->stream = fopen(path, "wb");
     if (!file->stream)
       fprintf(stderr, "%s: %s\n", path, strerror(errno));

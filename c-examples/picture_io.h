@@ -39,6 +39,9 @@ typedef struct OutputFile {
   const char *path;
 } OutputFile;
 
+/* Whether `path` is, or will become, a regular file. */
+int output_is_regular(const char *path);
+
 int output_open(OutputFile *file, const char *path);
 
 /* Closes and renames if `ok` and nothing failed, else removes what was written. Prints what went

@@ -195,7 +195,8 @@ ln -s /dev/full x.jpg.part
 check "disk full when encoding" refused "No space" x.jpg "$encode" --mode off "$pictures/camera.png" x.jpg
 ln -s /dev/full full.ppm
 check "device full" refused "No space" nothing "$decode" cup.jpg full.ppm
-check "standard output" sh -c "'$encode' --mode off '$pictures/camera.png' /dev/stdout | grep -q JFIF"
+"$encode" --mode off "$pictures/camera.png" file.jpg >/dev/null
+check "standard output" sh -c "'$encode' --mode off '$pictures/camera.png' /dev/stdout | cmp - file.jpg"
 ln -s target.ppm link.ppm
 check "a link is written through" "$decode" cup.jpg link.ppm
 check "a link stays a link" [ -h link.ppm ] && check "its target is there" [ -s target.ppm ]

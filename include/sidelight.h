@@ -118,7 +118,7 @@ typedef enum SidelightError {
    */
   SIDELIGHT_ERROR_NO_PAYLOAD = -2,
   /**
-   * Memory could not be had.
+   * Memory could not be had. Only large buffers are checked: elsewhere the process aborts.
    */
   SIDELIGHT_ERROR_OUT_OF_MEMORY = -12,
   /**
@@ -146,11 +146,12 @@ typedef enum SidelightError {
    */
   SIDELIGHT_ERROR_STALE = -116,
   /**
-   * The progress callback asked to stop before there was anything to return.
+   * Reserved: nothing returns it now.
    */
   SIDELIGHT_ERROR_CANCELED = -125,
   /**
-   * A bug inside the library; the call had no effect.
+   * A bug inside the library. What the call was to write is unspecified; a decoder passes pictures
+   * through until it is set again.
    */
   SIDELIGHT_ERROR_INTERNAL = -131,
 } SidelightError;
@@ -197,7 +198,7 @@ typedef struct SidelightHints {
    */
   uint32_t codec;
   /**
-   * Luma and chroma quantisation tables in natural (row-major, not zig-zag) order; steps 1..=65535
+   * Luma and chroma quantisation tables in natural (row-major, not zig-zag) order; steps 1 to 65535
    * in 8-bit units. Chroma is all zero where there is none.
    */
   uint16_t quant[2][64];
@@ -216,20 +217,20 @@ typedef struct SidelightHints {
    */
   double slope_db_per_byte;
   /**
-   * Zero.
+   * Must be zero; calls fail otherwise.
    */
   uint8_t reserved[64];
 } SidelightHints;
 
 /**
- * Called between training steps with the fraction done, 0.0..=1.0, on the thread that called
+ * Called between training steps with the fraction done, 0.0 to 1.0, on the thread that called
  * sidelight_encoder_encode(). Return 0 to go on; anything else cancels, and the best payload so
  * far is returned. It must not call into the same encoder.
  */
 typedef int (*SidelightProgress)(void *user, double fraction);
 
 /**
- * Settings of an encoder.
+ * Settings of an encoder. Start from sidelight_encoder_default_settings().
  */
 typedef struct SidelightEncoderSettings {
   /**
@@ -254,13 +255,13 @@ typedef struct SidelightEncoderSettings {
    */
   void *progress_user;
   /**
-   * Zero.
+   * Must be zero; calls fail otherwise.
    */
   uint8_t reserved[64];
 } SidelightEncoderSettings;
 
 /**
- * A picture in the caller's memory.
+ * A picture in the caller's memory. Start from `= {0}`.
  *
  * Plane 0 is luma, 1 and 2 are Cb and Cr (ignored for SIDELIGHT_LAYOUT_I400). Chroma planes have
  * (width + 1) / 2 columns (I420, I422) and (height + 1) / 2 rows (I420). The library never reads
@@ -277,11 +278,11 @@ typedef struct SidelightPicture {
    */
   ptrdiff_t stride[3];
   /**
-   * Luma samples in a row, 1..=65535.
+   * Luma samples in a row, 1 to 65535.
    */
   uint32_t width;
   /**
-   * Luma rows, 1..=65535.
+   * Luma rows, 1 to 65535.
    */
   uint32_t height;
   /**
@@ -297,7 +298,7 @@ typedef struct SidelightPicture {
    */
   uint32_t range;
   /**
-   * Zero.
+   * Must be zero; calls fail otherwise.
    */
   uint8_t reserved[20];
 } SidelightPicture;
@@ -336,13 +337,13 @@ typedef struct SidelightReport {
    */
   uint32_t steps;
   /**
-   * Zero.
+   * Must be zero; calls fail otherwise.
    */
   uint8_t reserved[60];
 } SidelightReport;
 
 /**
- * Settings of a decoder.
+ * Settings of a decoder. Start from sidelight_decoder_default_settings().
  */
 typedef struct SidelightDecoderSettings {
   /**
@@ -355,7 +356,7 @@ typedef struct SidelightDecoderSettings {
    */
   uint32_t skip_binding;
   /**
-   * Zero.
+   * Must be zero; calls fail otherwise.
    */
   uint8_t reserved[64];
 } SidelightDecoderSettings;
@@ -379,15 +380,18 @@ uint32_t sidelight_version(void);
 const char *sidelight_strerror(int error);
 
 /**
- * Sets the log callback of the whole process; NULL (the default) keeps the library silent.
+ * Sets the log callback of the whole process; NULL (the default) for none. Nothing is printed but by a
+ * panic, which is a bug.
  *
  * Call it before other threads use the library. The callback must not call into the library.
  */
-void sidelight_set_log_callback(SidelightLog callback, void *user);
+void sidelight_set_log_callback(SidelightLog callback,
+                                void *user);
 
 /**
- * Caps the instruction set of the whole process at `level`, a SidelightCpuLevel; it can only be
- * lowered below what the CPU and the environment variable SIDELIGHT_CPU (scalar, avx2) allow.
+ * Caps the instruction set of the whole process at `level`, a SidelightCpuLevel; it is never
+ * raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, avx2; anything else is
+ * ignored) allow.
  * Results are the same at every level. Handles opened later obey it.
  *
  * @return 0, or SIDELIGHT_ERROR_INVALID_ARGUMENT for an unknown level.
@@ -409,18 +413,25 @@ void sidelight_buffer_unref(struct SidelightBuffer *buffer);
  *
  * @param jpeg  the whole file, `size` bytes; any bytes are safe.
  * @param hints written on success only.
- * @return 0; SIDELIGHT_ERROR_CORRUPT if this is no JPEG or it is damaged before its first scan;
- * SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and arithmetic-coded files.
+ * @return 0; SIDELIGHT_ERROR_CORRUPT if this is no JPEG, or a segment before, between or after its
+ * scans is damaged or cut off (scans that are cut off are not looked into), or the luma table does not
+ * stand before the first scan; SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and
+ * arithmetic-coded files and those whose height stands behind the scan;
+ * SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL; SIDELIGHT_ERROR_OUT_OF_MEMORY.
  */
-int sidelight_jpeg_hints(const uint8_t *jpeg, size_t size, struct SidelightHints *hints);
+int sidelight_jpeg_hints(const uint8_t *jpeg,
+                         size_t size,
+                         struct SidelightHints *hints);
 
 /**
  * Copies a JPEG file with `payload` inserted as an APP10 segment; a payload that is already there
- * is replaced. All other bytes stay as they are, so stock decoders see the same picture.
+ * is replaced. All other bytes stay as they are, so stock decoders see the same picture. In a
+ * multi-picture file the segment goes before the MPF segment, so the other pictures stay in reach.
  *
  * @param out written on success only; free with sidelight_buffer_unref().
  * @return 0; SIDELIGHT_ERROR_CORRUPT if the markers can't be parsed; SIDELIGHT_ERROR_INVALID_ARGUMENT
- * for an empty payload; SIDELIGHT_ERROR_TOO_LARGE.
+ * for NULL, or bytes that are no payload (none, or the first is 0xFF); SIDELIGHT_ERROR_TOO_LARGE;
+ * SIDELIGHT_ERROR_OUT_OF_MEMORY.
  */
 int sidelight_jpeg_insert(const uint8_t *jpeg,
                           size_t size,
@@ -432,15 +443,19 @@ int sidelight_jpeg_insert(const uint8_t *jpeg,
  * Finds the payload of a JPEG file. Only bytes before the first scan are needed.
  *
  * @param payload written on success only; free with sidelight_buffer_unref().
- * @return 0; SIDELIGHT_ERROR_NO_PAYLOAD; SIDELIGHT_ERROR_CORRUPT.
+ * @return 0; SIDELIGHT_ERROR_NO_PAYLOAD; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_INVALID_ARGUMENT for
+ * NULL; SIDELIGHT_ERROR_OUT_OF_MEMORY.
  */
-int sidelight_jpeg_extract(const uint8_t *jpeg, size_t size, struct SidelightBuffer *payload);
+int sidelight_jpeg_extract(const uint8_t *jpeg,
+                           size_t size,
+                           struct SidelightBuffer *payload);
 
 /**
  * Copies a JPEG file without our payload segments.
  *
  * @param out written on success only; free with sidelight_buffer_unref().
- * @return 0; SIDELIGHT_ERROR_CORRUPT.
+ * @return 0; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL;
+ * SIDELIGHT_ERROR_OUT_OF_MEMORY.
  */
 int sidelight_jpeg_remove(const uint8_t *jpeg, size_t size, struct SidelightBuffer *out);
 
@@ -454,7 +469,7 @@ void sidelight_encoder_default_settings(struct SidelightEncoderSettings *setting
  *
  * @param settings copied; NULL for the defaults.
  * @param out      written on success only; close with sidelight_encoder_close().
- * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_OUT_OF_MEMORY.
+ * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT.
  */
 int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
                            struct SidelightEncoder **out);
@@ -464,7 +479,8 @@ int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
  *
  * The choice among off, base and update falls by net gain: luma PSNR less what the payload's bytes
  * would have bought at `hints->slope_db_per_byte`. The same input gives the same payload on every
- * machine and with any number of threads. What carriage adds is not counted: it is the same for base
+ * machine and with any number of threads, in the default floating-point environment (a host built with
+ * -ffast-math may change it). What carriage adds is not counted: it is the same for base
  * and update. Where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a payload
  * as they are, as jpeg_decode does, the payload need not be sent.
  *
@@ -473,7 +489,7 @@ int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
  * @param hints    how it was coded.
  * @param payload  written on success only; at least 8 bytes; free with sidelight_buffer_unref().
  * @param report   what was measured, written on success only; may be NULL.
- * @return 0 (also when canceled: the best so far); SIDELIGHT_ERROR_INVALID_ARGUMENT;
+ * @return 0 (also when canceled: the best so far, once it has been measured); SIDELIGHT_ERROR_INVALID_ARGUMENT;
  * SIDELIGHT_ERROR_UNSUPPORTED (bit depth, codec); SIDELIGHT_ERROR_OUT_OF_MEMORY.
  */
 int sidelight_encoder_encode(struct SidelightEncoder *encoder,
@@ -498,7 +514,7 @@ void sidelight_decoder_default_settings(struct SidelightDecoderSettings *setting
  *
  * @param settings copied; NULL for the defaults.
  * @param out      written on success only; close with sidelight_decoder_close().
- * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_OUT_OF_MEMORY.
+ * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT.
  */
 int sidelight_decoder_open(const struct SidelightDecoderSettings *settings,
                            struct SidelightDecoder **out);
@@ -508,8 +524,13 @@ int sidelight_decoder_open(const struct SidelightDecoderSettings *settings,
  *
  * @param payload  `size` bytes; any bytes are safe.
  * @param hints    how the picture was coded; its binding must be the one that the encoder saw.
+ * The check is one against accidents: 8 bits of CRC over the payload and 16 bits that bind it to the
+ * picture. A payload of another picture passes one time in 65536; then the filter runs with the wrong
+ * update, and safely.
+ *
  * @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if it
  * was made for another picture; SIDELIGHT_ERROR_UNKNOWN_MODEL; SIDELIGHT_ERROR_UNSUPPORTED;
+ * SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes;
  * SIDELIGHT_ERROR_INVALID_ARGUMENT.
  */
 int sidelight_decoder_set_payload(struct SidelightDecoder *decoder,
@@ -534,16 +555,16 @@ int sidelight_decoder_set_mode(struct SidelightDecoder *decoder,
  * Filters a whole picture with the decoder's own threads; copies it where the mode is off.
  *
  * @param in  the decoded picture.
- * @param out a picture of the same shape, whose planes do not overlap those of `in`; written on
- * success only.
- * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED; SIDELIGHT_ERROR_OUT_OF_MEMORY.
+ * @param out a picture of the same shape, whose rows overlap neither each other nor those of `in`
+ * (equal plane pointers are refused; other overlap is undefined behaviour); written on success only.
+ * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED.
  */
 int sidelight_decoder_filter(struct SidelightDecoder *decoder,
                              const struct SidelightPicture *in,
                              const struct SidelightPicture *out);
 
 /**
- * Filters the luma rows `first_row .. end_row` and the chroma rows that belong to them, on the
+ * Filters the luma rows `first_row` to `end_row` - 1 and the chroma rows that belong to them, on the
  * calling thread. Bands give the same bytes as the whole picture.
  *
  * Several threads may call it at once on one decoder with bands that do not overlap; nobody may

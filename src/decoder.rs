@@ -49,7 +49,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Stale`],
-    /// [`Error::UnknownModel`],
+    /// [`Error::UnknownModel`], [`Error::TooLarge`],
     /// [`Error::Unsupported`],
     /// [`Error::InvalidArgument`] for bad hints.
     pub fn set_payload(&mut self, payload: &[u8], hints: &Hints) -> Result<Mode> {

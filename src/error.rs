@@ -26,9 +26,9 @@ pub enum Error {
     Unsupported = 95,
     /// The payload was made for another picture, or the picture was edited since (ESTALE).
     Stale = 116,
-    /// The progress callback asked to stop before there was anything to return (ECANCELED).
+    /// Reserved: nothing returns it now (ECANCELED).
     Canceled = 125,
-    /// A bug inside the library; the call had no effect (ENOTRECOVERABLE).
+    /// A bug inside the library (ENOTRECOVERABLE).
     Internal = 131,
 }
 

@@ -232,6 +232,22 @@ fn payload_goes_after_leading_metadata() {
     assert_eq!(jpeg::insert(&bare, b"payload").unwrap(), after_soi(&bare, &ours));
 }
 
+/// Multi-picture files count from their MPF segment on: nothing may come between it and what follows.
+#[test]
+fn payload_goes_before_multi_picture_offsets() {
+    for (_, file) in readable() {
+        let exif = segment(0xe1, b"Exif\0\0");
+        let mpf = segment(0xe2, b"MPF\0II*\0");
+        let plain = after_soi(file, &[exif.clone(), mpf.clone()].concat());
+        let carried = jpeg::insert(&plain, &payload(40)).unwrap();
+        let (before, after) = (find(&plain, b"MPF\0"), find(&carried, b"MPF\0"));
+        assert_eq!(plain[before..], carried[after..]);
+        assert!(find(&carried, b"Exif") < find(&carried, jpeg::IDENTIFIER));
+        assert_eq!(jpeg::extract(&carried).unwrap(), payload(40));
+        assert_eq!(jpeg::remove(&carried).unwrap(), plain);
+    }
+}
+
 #[test]
 fn payload_is_read_anywhere_before_the_scan() {
     let ours = segment(0xea, b"SLIGHT\0payload");

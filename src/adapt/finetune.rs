@@ -5,7 +5,7 @@ use super::adam::{Adam, AdamRates};
 use super::conv::Simd;
 use super::net::{padded, Net, Train, Workspace};
 use super::tiles::{self, Tile};
-use crate::network::instance::room;
+use crate::network::instance::{room, scaled};
 use crate::network::model::INPUT_LIMIT;
 use crate::network::{Condition, Model};
 use crate::payload::update::{LayerScaleBias, ScaleBias, MAX_STEP};
@@ -111,18 +111,29 @@ struct Parameter {
 
 fn parameters(model: &Model, condition: Condition, field: u8) -> Vec<Parameter> {
     let room = room(model, condition, field);
-    let factor = f32::from(1u8 << field) / 8.0;
     let mut all = Vec::new();
     for (layer, m) in model.layers.iter().enumerate() {
-        let down = factor / (1u64 << m.shift) as f32;
+        let down = 1.0 / (1u64 << m.shift) as f32;
         for (channel, s) in m.scale_step.iter().enumerate() {
             let most = f32::from(room[layer][0][channel]);
-            all.push(Parameter { layer, bias: false, channel, amount: *s as f32 * down, most });
+            all.push(Parameter {
+                layer,
+                bias: false,
+                channel,
+                amount: scaled(*s, field) as f32 * down,
+                most,
+            });
         }
-        let down = factor / INPUT_LIMIT as f32;
+        let down = 1.0 / INPUT_LIMIT as f32;
         for (channel, s) in m.bias_step.iter().enumerate() {
             let most = f32::from(room[layer][1][channel]);
-            all.push(Parameter { layer, bias: true, channel, amount: *s as f32 * down, most });
+            all.push(Parameter {
+                layer,
+                bias: true,
+                channel,
+                amount: scaled(*s, field) as f32 * down,
+                most,
+            });
         }
     }
     all

@@ -41,7 +41,7 @@ pub unsafe extern "C" fn sidelight_decoder_default_settings(
 ///
 /// @param settings copied; NULL for the defaults.
 /// @param out      written on success only; close with sidelight_decoder_close().
-/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_OUT_OF_MEMORY.
+/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_open(
     settings: *const SidelightDecoderSettings,
@@ -62,8 +62,13 @@ pub unsafe extern "C" fn sidelight_decoder_open(
 ///
 /// @param payload  `size` bytes; any bytes are safe.
 /// @param hints    how the picture was coded; its binding must be the one that the encoder saw.
+/// The check is one against accidents: 8 bits of CRC over the payload and 16 bits that bind it to the
+/// picture. A payload of another picture passes one time in 65536; then the filter runs with the wrong
+/// update, and safely.
+///
 /// @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if it
 /// was made for another picture; SIDELIGHT_ERROR_UNKNOWN_MODEL; SIDELIGHT_ERROR_UNSUPPORTED;
+/// SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes;
 /// SIDELIGHT_ERROR_INVALID_ARGUMENT.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_set_payload(
@@ -116,9 +121,9 @@ pub unsafe extern "C" fn sidelight_decoder_set_mode(
 /// Filters a whole picture with the decoder's own threads; copies it where the mode is off.
 ///
 /// @param in  the decoded picture.
-/// @param out a picture of the same shape, whose planes do not overlap those of `in`; written on
-/// success only.
-/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED; SIDELIGHT_ERROR_OUT_OF_MEMORY.
+/// @param out a picture of the same shape, whose rows overlap neither each other nor those of `in`
+/// (equal plane pointers are refused; other overlap is undefined behaviour); written on success only.
+/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_filter(
     decoder: *mut SidelightDecoder,
@@ -138,7 +143,7 @@ pub unsafe extern "C" fn sidelight_decoder_filter(
     })
 }
 
-/// Filters the luma rows `first_row .. end_row` and the chroma rows that belong to them, on the
+/// Filters the luma rows `first_row` to `end_row` - 1 and the chroma rows that belong to them, on the
 /// calling thread. Bands give the same bytes as the whole picture.
 ///
 /// Several threads may call it at once on one decoder with bands that do not overlap; nobody may

@@ -49,7 +49,7 @@ pub unsafe extern "C" fn sidelight_encoder_default_settings(
 ///
 /// @param settings copied; NULL for the defaults.
 /// @param out      written on success only; close with sidelight_encoder_close().
-/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_OUT_OF_MEMORY.
+/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_encoder_open(
     settings: *const SidelightEncoderSettings,
@@ -70,7 +70,8 @@ pub unsafe extern "C" fn sidelight_encoder_open(
 ///
 /// The choice among off, base and update falls by net gain: luma PSNR less what the payload's bytes
 /// would have bought at `hints->slope_db_per_byte`. The same input gives the same payload on every
-/// machine and with any number of threads. What carriage adds is not counted: it is the same for base
+/// machine and with any number of threads, in the default floating-point environment (a host built with
+/// -ffast-math may change it). What carriage adds is not counted: it is the same for base
 /// and update. Where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a payload
 /// as they are, as jpeg_decode does, the payload need not be sent.
 ///
@@ -79,7 +80,7 @@ pub unsafe extern "C" fn sidelight_encoder_open(
 /// @param hints    how it was coded.
 /// @param payload  written on success only; at least 8 bytes; free with sidelight_buffer_unref().
 /// @param report   what was measured, written on success only; may be NULL.
-/// @return 0 (also when canceled: the best so far); SIDELIGHT_ERROR_INVALID_ARGUMENT;
+/// @return 0 (also when canceled: the best so far, once it has been measured); SIDELIGHT_ERROR_INVALID_ARGUMENT;
 /// SIDELIGHT_ERROR_UNSUPPORTED (bit depth, codec); SIDELIGHT_ERROR_OUT_OF_MEMORY.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_encoder_encode(

@@ -14,8 +14,11 @@ use libc::c_int;
 ///
 /// @param jpeg  the whole file, `size` bytes; any bytes are safe.
 /// @param hints written on success only.
-/// @return 0; SIDELIGHT_ERROR_CORRUPT if this is no JPEG or it is damaged before its first scan;
-/// SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and arithmetic-coded files.
+/// @return 0; SIDELIGHT_ERROR_CORRUPT if this is no JPEG, or a segment before, between or after its
+/// scans is damaged or cut off (scans that are cut off are not looked into), or the luma table does not
+/// stand before the first scan; SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and
+/// arithmetic-coded files and those whose height stands behind the scan;
+/// SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL; SIDELIGHT_ERROR_OUT_OF_MEMORY.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_jpeg_hints(
     jpeg: *const u8,
@@ -45,11 +48,13 @@ pub unsafe extern "C" fn sidelight_jpeg_hints(
 }
 
 /// Copies a JPEG file with `payload` inserted as an APP10 segment; a payload that is already there
-/// is replaced. All other bytes stay as they are, so stock decoders see the same picture.
+/// is replaced. All other bytes stay as they are, so stock decoders see the same picture. In a
+/// multi-picture file the segment goes before the MPF segment, so the other pictures stay in reach.
 ///
 /// @param out written on success only; free with sidelight_buffer_unref().
 /// @return 0; SIDELIGHT_ERROR_CORRUPT if the markers can't be parsed; SIDELIGHT_ERROR_INVALID_ARGUMENT
-/// for an empty payload; SIDELIGHT_ERROR_TOO_LARGE.
+/// for NULL, or bytes that are no payload (none, or the first is 0xFF); SIDELIGHT_ERROR_TOO_LARGE;
+/// SIDELIGHT_ERROR_OUT_OF_MEMORY.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_jpeg_insert(
     jpeg: *const u8,
@@ -74,7 +79,8 @@ pub unsafe extern "C" fn sidelight_jpeg_insert(
 /// Finds the payload of a JPEG file. Only bytes before the first scan are needed.
 ///
 /// @param payload written on success only; free with sidelight_buffer_unref().
-/// @return 0; SIDELIGHT_ERROR_NO_PAYLOAD; SIDELIGHT_ERROR_CORRUPT.
+/// @return 0; SIDELIGHT_ERROR_NO_PAYLOAD; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_INVALID_ARGUMENT for
+/// NULL; SIDELIGHT_ERROR_OUT_OF_MEMORY.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_jpeg_extract(
     jpeg: *const u8,
@@ -95,7 +101,8 @@ pub unsafe extern "C" fn sidelight_jpeg_extract(
 /// Copies a JPEG file without our payload segments.
 ///
 /// @param out written on success only; free with sidelight_buffer_unref().
-/// @return 0; SIDELIGHT_ERROR_CORRUPT.
+/// @return 0; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL;
+/// SIDELIGHT_ERROR_OUT_OF_MEMORY.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_jpeg_remove(
     jpeg: *const u8,

@@ -37,7 +37,8 @@ pub extern "C" fn sidelight_strerror(error: c_int) -> *const c_char {
     known.map_or(c"unknown error", |e| e.c_message()).as_ptr()
 }
 
-/// Sets the log callback of the whole process; NULL (the default) keeps the library silent.
+/// Sets the log callback of the whole process; NULL (the default) for none. Nothing is printed but by a
+/// panic, which is a bug.
 ///
 /// Call it before other threads use the library. The callback must not call into the library.
 #[no_mangle]
@@ -45,8 +46,9 @@ pub extern "C" fn sidelight_set_log_callback(callback: SidelightLog, user: *mut 
     set_logger(callback, user);
 }
 
-/// Caps the instruction set of the whole process at `level`, a SidelightCpuLevel; it can only be
-/// lowered below what the CPU and the environment variable SIDELIGHT_CPU (scalar, avx2) allow.
+/// Caps the instruction set of the whole process at `level`, a SidelightCpuLevel; it is never
+/// raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, avx2; anything else is
+/// ignored) allow.
 /// Results are the same at every level. Handles opened later obey it.
 ///
 /// @return 0, or SIDELIGHT_ERROR_INVALID_ARGUMENT for an unknown level.

@@ -70,7 +70,7 @@ pub enum SidelightCpuLevel {
     Best = 255,
 }
 
-/// A picture in the caller's memory.
+/// A picture in the caller's memory. Start from `= {0}`.
 ///
 /// Plane 0 is luma, 1 and 2 are Cb and Cr (ignored for SIDELIGHT_LAYOUT_I400). Chroma planes have
 /// (width + 1) / 2 columns (I420, I422) and (height + 1) / 2 rows (I420). The library never reads
@@ -83,9 +83,9 @@ pub struct SidelightPicture {
     /// Bytes from one row to the next of each plane; at least a row's bytes. Negative strides are
     /// refused.
     pub stride: [ptrdiff_t; 3],
-    /// Luma samples in a row, 1..=65535.
+    /// Luma samples in a row, 1 to 65535.
     pub width: u32,
-    /// Luma rows, 1..=65535.
+    /// Luma rows, 1 to 65535.
     pub height: u32,
     /// A SidelightLayout.
     pub layout: u32,
@@ -93,7 +93,7 @@ pub struct SidelightPicture {
     pub bit_depth: u32,
     /// A SidelightRange.
     pub range: u32,
-    /// Zero.
+    /// Must be zero; calls fail otherwise.
     pub reserved: [u8; 20],
 }
 
@@ -104,7 +104,7 @@ pub struct SidelightPicture {
 pub struct SidelightHints {
     /// A SidelightCodec.
     pub codec: u32,
-    /// Luma and chroma quantisation tables in natural (row-major, not zig-zag) order; steps 1..=65535
+    /// Luma and chroma quantisation tables in natural (row-major, not zig-zag) order; steps 1 to 65535
     /// in 8-bit units. Chroma is all zero where there is none.
     pub quant: [[u16; 64]; 2],
     /// What a payload is bound to: a hash of the coded data (sidelight_jpeg_hints() computes it).
@@ -115,7 +115,7 @@ pub struct SidelightHints {
     /// What a byte buys in the codec at this quality: dB of luma PSNR per byte; 0 to estimate it from
     /// coded_bytes. Read by the encoder only.
     pub slope_db_per_byte: f64,
-    /// Zero.
+    /// Must be zero; calls fail otherwise.
     pub reserved: [u8; 64],
 }
 
@@ -129,7 +129,7 @@ pub struct SidelightBuffer {
     pub size: usize,
 }
 
-/// Called between training steps with the fraction done, 0.0..=1.0, on the thread that called
+/// Called between training steps with the fraction done, 0.0 to 1.0, on the thread that called
 /// sidelight_encoder_encode(). Return 0 to go on; anything else cancels, and the best payload so
 /// far is returned. It must not call into the same encoder.
 pub type SidelightProgress =
@@ -140,7 +140,7 @@ pub type SidelightProgress =
 pub type SidelightLog =
     Option<unsafe extern "C" fn(user: *mut c_void, level: u32, message: *const libc::c_char)>;
 
-/// Settings of an encoder.
+/// Settings of an encoder. Start from sidelight_encoder_default_settings().
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightEncoderSettings {
@@ -155,7 +155,7 @@ pub struct SidelightEncoderSettings {
     pub progress: SidelightProgress,
     /// First argument of the progress callback (default NULL).
     pub progress_user: *mut c_void,
-    /// Zero.
+    /// Must be zero; calls fail otherwise.
     pub reserved: [u8; 64],
 }
 
@@ -178,11 +178,11 @@ pub struct SidelightReport {
     pub slope_db_per_byte: f64,
     /// Training steps that were run.
     pub steps: u32,
-    /// Zero.
+    /// Must be zero; calls fail otherwise.
     pub reserved: [u8; 60],
 }
 
-/// Settings of a decoder.
+/// Settings of a decoder. Start from sidelight_decoder_default_settings().
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightDecoderSettings {
@@ -191,7 +191,7 @@ pub struct SidelightDecoderSettings {
     /// Nonzero to accept a payload without comparing its binding (default 0). Only for hosts that
     /// bind payload and picture by other means.
     pub skip_binding: u32,
-    /// Zero.
+    /// Must be zero; calls fail otherwise.
     pub reserved: [u8; 64],
 }
 
@@ -201,7 +201,7 @@ pub struct SidelightDecoderSettings {
 pub enum SidelightError {
     /// There is no payload in the stream.
     NoPayload = -2,
-    /// Memory could not be had.
+    /// Memory could not be had. Only large buffers are checked: elsewhere the process aborts.
     OutOfMemory = -12,
     /// The payload names a base model that this build does not have.
     UnknownModel = -19,
@@ -215,8 +215,9 @@ pub enum SidelightError {
     Unsupported = -95,
     /// The payload was made for another picture, or the picture was edited since.
     Stale = -116,
-    /// The progress callback asked to stop before there was anything to return.
+    /// Reserved: nothing returns it now.
     Canceled = -125,
-    /// A bug inside the library; the call had no effect.
+    /// A bug inside the library. What the call was to write is unspecified; a decoder passes pictures
+    /// through until it is set again.
     Internal = -131,
 }

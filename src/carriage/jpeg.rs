@@ -28,6 +28,7 @@ mod marker {
     pub const DQT: u8 = 0xdb;
     pub const DHP: u8 = 0xde;
     pub const APP0: u8 = 0xe0;
+    pub const APP2: u8 = 0xe2;
     pub const APP10: u8 = 0xea;
     pub const APP15: u8 = 0xef;
     pub const COM: u8 = 0xfe;
@@ -449,12 +450,15 @@ fn copy_without_payload(jpeg: &[u8], spare: usize) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// Where the run of APPn and COM segments after SOI ends.
+/// Where the run of APPn and COM segments after SOI ends, or an MPF segment in it begins: that one
+/// holds the offsets, from itself, of the pictures behind EOI, so nothing may come between.
 fn end_of_leading_metadata(jpeg: &[u8]) -> Result<usize> {
     let mut headers = Headers::new(jpeg)?;
     let mut end = headers.pos;
     while let Some(segment) = headers.next()? {
-        if !is_metadata(segment.code) {
+        let multi_picture =
+            segment.code == marker::APP2 && segment.contents().starts_with(b"MPF\0");
+        if !is_metadata(segment.code) || multi_picture {
             break;
         }
         end = segment.end();

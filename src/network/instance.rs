@@ -69,7 +69,7 @@ impl Instance {
 }
 
 /// Largest magnitudes that an update's integers may have at step field `field` so that
-/// [`Instance::new`] accepts it and multipliers stay within a factor of about 8: per layer the
+/// [`Instance::new`] accepts it and multipliers stay above an eighth of the model's: per layer the
 /// channels' scales, then their biases.
 #[must_use]
 pub fn room(model: &Model, condition: Condition, field: u8) -> Vec<[Vec<i16>; 2]> {
@@ -79,7 +79,8 @@ pub fn room(model: &Model, condition: Condition, field: u8) -> Vec<[Vec<i16>; 2]
     for layer in &model.layers {
         let room_of = |c: usize| -> (i16, i16) {
             let m = i64::from(layer.multiplier[c]);
-            let scale = (m - m / 8) / scaled(layer.scale_step[c], field);
+            let up = (1i64 << layer.shift) - m;
+            let scale = (m - m / 8).min(up).max(0) / scaled(layer.scale_step[c], field);
             let taken = largest_sum(&layer.taps, &layer.bias, layer.cout, c, limit_in)
                 + folded(layer, condition, c).abs();
             let bias = ((1 << 31) - 1 - taken).max(0) / scaled(layer.bias_step[c], field);
@@ -107,7 +108,7 @@ fn largest_sum(taps: &[i16], bias: &[i32], cout: usize, c: usize, input_limit: i
 }
 
 /// `step · 2^(field − 3)`, at least 1.
-fn scaled(step: i32, field: u8) -> i64 {
+pub(crate) fn scaled(step: i32, field: u8) -> i64 {
     ((i64::from(step) << field) >> 3).max(1)
 }
 
