@@ -59,10 +59,16 @@ impl CpuLevel {
         CAP.store(cap.map_or(u8::MAX, |c| c as u8), Ordering::Relaxed);
     }
 
+    /// This level, or the highest below it that the CPU has.
+    #[must_use]
+    pub fn supported(self) -> Self {
+        self.min(Self::of_cpu())
+    }
+
     /// Every level that this CPU can run, lowest first.
     #[must_use]
     pub fn available() -> Vec<Self> {
         let all = [Self::Scalar, Self::Avx2, Self::Avx512];
-        all.into_iter().filter(|l| *l <= Self::of_cpu()).collect()
+        all.into_iter().filter(|l| l.supported() == *l).collect()
     }
 }

@@ -1,6 +1,5 @@
 //! The encoder: fine-tunes on a picture, prices what it found and chooses.
 
-use crate::adapt::conv::Simd;
 use crate::adapt::finetune::{fine_tune, Task};
 use crate::adapt::math::{log2, psnr};
 use crate::cpu::CpuLevel;
@@ -154,7 +153,7 @@ impl Encoder {
                 db_per_bit: slope / 8.0,
                 steps: self.settings.steps.unwrap_or(default_steps(&original)),
                 threads: self.settings.threads,
-                simd: simd(self.level),
+                level: self.level,
             };
             let mut canceled = false;
             let tuned = fine_tune(&task, &mut |fraction| {
@@ -219,16 +218,6 @@ fn default_steps(plane: &Plane<'_>) -> u32 {
         160
     } else {
         240
-    }
-}
-
-fn simd(level: CpuLevel) -> Simd {
-    match level {
-        #[cfg(target_arch = "x86_64")]
-        CpuLevel::Avx512 => Simd::Avx512,
-        #[cfg(target_arch = "x86_64")]
-        CpuLevel::Avx2 => Simd::Avx2,
-        _ => Simd::Portable,
     }
 }
 

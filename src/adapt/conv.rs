@@ -5,6 +5,7 @@
 //! input channel), whatever the back end: the results are the same on every CPU.
 
 use super::vector::{Portable, Vector};
+use crate::cpu::CpuLevel;
 
 /// A feature map: `height × width` pixels of `channels` floats with a border of `pad` pixels on
 /// every side.
@@ -114,75 +115,30 @@ pub(super) struct Conv<'a> {
     pub finish: Finish,
 }
 
-/// Instruction set of the trainer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Simd {
-    /// No instruction set beyond the target's.
-    Portable,
-    /// AVX2 with FMA.
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    /// AVX-512F.
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-}
-
-impl Simd {
-    /// The widest that this CPU has.
-    #[must_use]
-    pub fn detect() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f") {
-                return Self::Avx512;
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return Self::Avx2;
-            }
-        }
-        Self::Portable
-    }
-
-    /// Every back end that this CPU can run, for tests.
-    #[must_use]
-    pub fn available() -> Vec<Self> {
-        #[allow(unused_mut)]
-        let mut all = vec![Self::Portable];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                all.push(Self::Avx2);
-            }
-            if is_x86_feature_detected!("avx512f") {
-                all.push(Self::Avx512);
-            }
-        }
-        all
-    }
-}
-
 /// `dst[y][x] = finish(bias + Σ taps · src[y + ky − 1][x + kx − 1])` over `dst` without its border.
 ///
-/// `src` must have `dst`'s size and a border of one pixel, or be two pixels larger either way and
-/// have none left to read: in general `src.pitch() ≥ dst.width + 2` from `src_pad` on.
+/// `src` covers `dst`'s pixels and has a border of at least one more.
+///
+/// # Safety
+/// The CPU has `level`'s instruction set.
 ///
 /// # Panics
 /// If shapes disagree.
-pub(super) fn conv3x3(simd: Simd, conv: &Conv<'_>, src: &Map, dst: &mut Map) {
+pub(super) unsafe fn conv3x3(level: CpuLevel, conv: &Conv<'_>, src: &Map, dst: &mut Map) {
     assert!(src.pad >= 1 && src.height >= dst.height && src.width >= dst.width);
     assert!(conv.cin <= src.channels && conv.cout == dst.channels && conv.cout.is_multiple_of(8));
     assert_eq!(conv.taps.len(), 9 * conv.cin * conv.cout);
     assert!(conv.bias.len() == conv.cout || conv.bias.len() == 16 * conv.cout);
     assert_eq!(conv.scale.len(), conv.cout);
-    // SAFETY: the shapes above keep every access in bounds (see `conv_generic`); each arm's
-    // instruction set was detected when the `Simd` value was made.
+    // SAFETY: the shapes above keep every access in bounds (see `conv_generic`); the instruction set
+    // is the caller's promise.
     unsafe {
-        match simd {
-            Simd::Portable => conv_portable(conv, src, dst),
+        match level {
             #[cfg(target_arch = "x86_64")]
-            Simd::Avx2 => conv_avx2(conv, src, dst),
+            CpuLevel::Avx512 => conv_avx512(conv, src, dst),
             #[cfg(target_arch = "x86_64")]
-            Simd::Avx512 => conv_avx512(conv, src, dst),
+            CpuLevel::Avx2 => conv_avx2(conv, src, dst),
+            _ => conv_portable(conv, src, dst),
         }
     }
 }
@@ -321,20 +277,30 @@ unsafe fn conv_block<V: Vector, const NV: usize, const P: usize>(
 
 /// `grad[t][ci][co] += Σ over pixels of src[y + ky − 1][x + kx − 1][ci] · dy[y][x][co]`.
 ///
+/// # Safety
+/// The CPU has `level`'s instruction set.
+///
 /// # Panics
 /// If shapes disagree.
-pub(super) fn weight_gradient(simd: Simd, src: &Map, cin: usize, dy: &Map, grad: &mut [f32]) {
+pub(super) unsafe fn weight_gradient(
+    level: CpuLevel,
+    src: &Map,
+    cin: usize,
+    dy: &Map,
+    grad: &mut [f32],
+) {
     assert!(src.pad >= 1 && src.height == dy.height && src.width == dy.width);
     assert!(cin <= src.channels && cin.is_multiple_of(4) && dy.channels.is_multiple_of(8));
     assert_eq!(grad.len(), 9 * cin * dy.channels);
-    // SAFETY: shapes as asserted keep every access in bounds; instruction set detected.
+    // SAFETY: shapes as asserted keep every access in bounds; the instruction set is the caller's
+    // promise.
     unsafe {
-        match simd {
-            Simd::Portable => gradient_portable(src, cin, dy, grad),
+        match level {
             #[cfg(target_arch = "x86_64")]
-            Simd::Avx2 => gradient_avx2(src, cin, dy, grad),
+            CpuLevel::Avx512 => gradient_avx512(src, cin, dy, grad),
             #[cfg(target_arch = "x86_64")]
-            Simd::Avx512 => gradient_avx512(src, cin, dy, grad),
+            CpuLevel::Avx2 => gradient_avx2(src, cin, dy, grad),
+            _ => gradient_portable(src, cin, dy, grad),
         }
     }
 }

@@ -2,9 +2,9 @@
 //! objective: `10·log10(MSE) + λ·bits(q)` over the update's integers q, rounded straight-through.
 
 use super::adam::{Adam, AdamRates};
-use super::conv::Simd;
 use super::net::{padded, Net, Train, Workspace};
 use super::tiles::{self, Tile};
+use crate::cpu::CpuLevel;
 use crate::network::instance::{room, scaled};
 use crate::network::model::INPUT_LIMIT;
 use crate::network::{Condition, Model};
@@ -40,8 +40,8 @@ pub struct Task<'a> {
     pub steps: u32,
     /// Threads, at least 1; the result does not depend on them.
     pub threads: usize,
-    /// Instruction set; the result does not depend on it.
-    pub simd: Simd,
+    /// Instruction set, at most; the result does not depend on it.
+    pub level: CpuLevel,
 }
 
 /// A fine-tuned update before rounding: parameters in units of the steps at `step`.
@@ -254,7 +254,7 @@ pub fn fine_tune(task: &Task<'_>, progress: &mut dyn FnMut(f64) -> bool) -> Tune
     let threads = task.threads.clamp(1, per_step);
     let mut workers: Vec<Worker> = (0..threads)
         .map(|_| Worker {
-            workspace: Workspace::new(arch, window.0, window.1, task.simd),
+            workspace: Workspace::new(arch, window.0, window.1, task.level),
             gradient: Net::zeros(arch),
         })
         .collect();

@@ -1,6 +1,7 @@
 //! The network in f32: forward, and backward for every parameter.
 
-use super::conv::{conv3x3, weight_gradient, Conv, Finish, Map, Simd};
+use super::conv::{conv3x3, weight_gradient, Conv, Finish, Map};
+use crate::cpu::CpuLevel;
 use crate::network::arch::PHASES;
 use crate::network::condition::{FEATURES, FEATURE_BITS};
 use crate::network::model::INPUT_LIMIT;
@@ -111,7 +112,8 @@ fn features(condition: Condition) -> [f32; FEATURES] {
 
 /// Buffers for one crop. `run` fills them forward; `backward` adds to gradients.
 pub struct Workspace {
-    simd: Simd,
+    /// Never above what the CPU has.
+    level: CpuLevel,
     /// `maps[0]` is the input, `maps[l + 1]` layer l's output; a border of one pixel each.
     maps: Vec<Map>,
     /// Gradient with respect to a layer's output, framed by two pixels of zeros.
@@ -123,16 +125,17 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// For crops of `height × width` half-resolution pixels.
+    /// For crops of `height × width` half-resolution pixels, with instructions up to `level`; results
+    /// do not depend on it.
     #[must_use]
-    pub fn new(arch: Arch, height: usize, width: usize, simd: Simd) -> Self {
+    pub fn new(arch: Arch, height: usize, width: usize, level: CpuLevel) -> Self {
         let mut maps = vec![Map::new(height, width, arch.inputs, 1)];
         for l in 0..arch.layers() {
             maps.push(Map::new(height, width, padded(arch.layer(l).1), 1));
         }
         let none = Map::default();
         Self {
-            simd,
+            level: level.supported(),
             maps,
             dy: none.clone(),
             dx: none,
@@ -198,7 +201,8 @@ impl Workspace {
             };
             let (src, dst) = self.maps.split_at_mut(l + 1);
             src[l].replicate_border();
-            conv3x3(self.simd, &conv, &src[l], &mut dst[0]);
+            // SAFETY: `level` is supported.
+            unsafe { conv3x3(self.level, &conv, &src[l], &mut dst[0]) };
         }
     }
 
@@ -227,13 +231,9 @@ impl Workspace {
             let cout = padded(layer.cout);
             channel_gradients(layer, &self.maps[l + 1], &self.dy, train, &f, &mut grad.layers[l]);
             if train == Train::Weights {
-                weight_gradient(
-                    self.simd,
-                    &self.maps[l],
-                    layer.cin,
-                    &self.dy,
-                    &mut grad.layers[l].taps,
-                );
+                let taps = &mut grad.layers[l].taps;
+                // SAFETY: `level` is supported.
+                unsafe { weight_gradient(self.level, &self.maps[l], layer.cin, &self.dy, taps) };
             }
             if l == 0 {
                 break;
@@ -255,7 +255,8 @@ impl Workspace {
             self.dx.channels = layer.cin;
             self.dx.pad = 0;
             self.dx.data.resize((h + 2) * (w + 2) * layer.cin, 0.0);
-            conv3x3(self.simd, &conv, &self.dy, &mut self.dx);
+            // SAFETY: `level` is supported.
+            unsafe { conv3x3(self.level, &conv, &self.dy, &mut self.dx) };
             self.dx.height = h;
             self.dx.width = w;
             self.dx.pad = 1;
@@ -413,7 +414,7 @@ mod tests {
                     l.scale.fill(1.0);
                 }
             }
-            let mut ws = Workspace::new(ARCH, 7, 9, Simd::detect());
+            let mut ws = Workspace::new(ARCH, 7, 9, CpuLevel::current());
             fill(ws.input(), &mut rng);
             run(&mut ws, &net, c);
             let mut grad = Net::zeros(ARCH);
@@ -453,11 +454,11 @@ mod tests {
         let arch = Arch { inputs: 4, channels: 32, hidden: 1 };
         let c = Condition([10, 20, 30, 40, 50, 60, 70, 80]);
         let mut results = Vec::new();
-        for simd in Simd::available() {
+        for level in CpuLevel::available() {
             let mut rng = Rng(42);
             let mut net = random_net(arch, &mut rng);
             net.layers.iter_mut().for_each(|l| l.scale.fill(1.0));
-            let mut ws = Workspace::new(arch, 5, 19, simd);
+            let mut ws = Workspace::new(arch, 5, 19, level);
             fill(ws.input(), &mut rng);
             let loss = run(&mut ws, &net, c);
             let mut grad = Net::zeros(arch);

@@ -65,13 +65,13 @@ pub struct Kernels {
 }
 
 impl Kernels {
-    /// The best kernels up to `level`.
+    /// The best kernels up to `level` that the CPU can run.
     #[must_use]
     pub fn new(level: CpuLevel) -> Self {
         #[allow(unused_mut)]
         let mut table = Self { conv_row: scalar::conv_row, conv_row_last: scalar::conv_row };
         #[cfg(target_arch = "x86_64")]
-        x86::fill(&mut table, level);
+        x86::fill(&mut table, level.supported());
         let _ = level;
         table
     }

@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 pub(super) fn conv_row(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
     let width = check_row(conv, &src, dst);
     assert!(conv.layer.cout.is_multiple_of(16) && conv.layer.cin.is_multiple_of(2));
-    // SAFETY: the table holds this function only where AVX2 was detected; lengths are checked.
+    // SAFETY: `Kernels::new` hands this function out only where the CPU has AVX2; lengths are checked.
     unsafe { conv_row_avx2(conv, y, src, dst, width) }
 }
 
@@ -117,7 +117,7 @@ fn requantise(sum: __m256i, multiplier: __m256i, l: &Layer) -> __m256i {
 pub(super) fn conv_row_last(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
     let width = check_row(conv, &src, dst);
     assert!(conv.layer.cout == 4 && conv.layer.cin.is_multiple_of(16));
-    // SAFETY: the table holds this function only where AVX2 was detected; lengths are checked.
+    // SAFETY: `Kernels::new` hands this function out only where the CPU has AVX2; lengths are checked.
     unsafe { conv_row_last_avx2(conv, y, src, dst, width) }
 }
 

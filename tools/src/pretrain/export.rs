@@ -8,10 +8,10 @@ use anyhow::{ensure, Context, Result};
 use clap::Args;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
-use sidelight::adapt::conv::Simd;
 use sidelight::adapt::finetune::STEP_CHANGE;
 use sidelight::adapt::net::{padded, Net, Train, Workspace};
 use sidelight::adapt::tiles;
+use sidelight::cpu::CpuLevel;
 use sidelight::network::condition::FEATURES;
 use sidelight::network::model::{ModelLayer, INPUT_LIMIT};
 use sidelight::network::{Arch, Model};
@@ -115,7 +115,7 @@ fn load(crop: &Crop, ws: &mut Workspace) -> Result<()> {
 /// The largest activation of each hidden layer over the crops.
 fn peaks(net: &Net, crops: &[Crop]) -> Result<Vec<f32>> {
     let half = crops[0].size / 2;
-    let mut ws = Workspace::new(net.arch, half, half, Simd::detect());
+    let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current());
     let mut peaks = vec![0f32; net.layers.len() - 1];
     for crop in crops {
         load(crop, &mut ws)?;
@@ -198,7 +198,7 @@ fn quantise(net: &Net, peaks: &[f32]) -> Result<Model> {
 fn measure_steps(model: &mut Model, crops: &[Crop], rng: &mut impl Rng) -> Result<()> {
     let net = Net::from_model(model);
     let half = crops[0].size / 2;
-    let mut ws = Workspace::new(net.arch, half, half, Simd::detect());
+    let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current());
     let mut gradient = Net::zeros(net.arch);
     let mut squares: Vec<[Vec<f64>; 2]> =
         net.layers.iter().map(|l| [vec![0.0; l.cout], vec![0.0; l.cout]]).collect();

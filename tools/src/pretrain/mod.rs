@@ -18,8 +18,8 @@ use data::{Crop, Pictures};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use sidelight::adapt::adam::AdamRates;
-use sidelight::adapt::conv::Simd;
 use sidelight::adapt::net::{padded, Net, Train, Workspace};
+use sidelight::cpu::CpuLevel;
 use sidelight::network::Arch;
 use sidelight::Condition;
 use std::io::Write;
@@ -85,7 +85,7 @@ pub fn run(options: &Options) -> Result<()> {
     eprintln!(
         "{train} pictures, {held_out} held out; {} MAC a sample, {:?}",
         arch.macs_per_sample(),
-        Simd::detect()
+        CpuLevel::current()
     );
     let validation = Validation::new(&pictures)?;
     let mut state = match Checkpoint::read(&options.out, arch)? {
@@ -179,7 +179,7 @@ struct Trainer {
 impl Trainer {
     fn new(arch: Arch, options: &Options) -> Self {
         let half = options.crop / 2;
-        let workspace = |_| Workspace::new(arch, half, half, Simd::detect());
+        let workspace = |_| Workspace::new(arch, half, half, CpuLevel::current());
         Self {
             workspaces: (0..options.batch).map(workspace).collect(),
             gradients: vec![Net::zeros(arch); options.batch],
@@ -316,7 +316,7 @@ impl Validation {
     /// Mean gain in dB at QF 10, 20, 40, 80 and with a flat table of 40.
     fn gains(&self, net: &Net) -> [f64; 5] {
         let half = VALIDATION_CROP / 2;
-        let mut ws = Workspace::new(net.arch, half, half, Simd::detect());
+        let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current());
         std::array::from_fn(|s| {
             let gains = self.sets[s].iter().map(|crop| {
                 load(crop, &mut ws);

@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
-use sidelight::adapt::conv::Simd;
 use sidelight::adapt::finetune::{fine_tune, Task};
+use sidelight::cpu::CpuLevel;
 use sidelight::network::{Condition, Model};
 use sidelight::payload::{update, ContextTable, ScaleBias, CONTEXTS};
 use sidelight::Plane;
@@ -60,7 +60,7 @@ pub fn run(options: &Options) -> Result<()> {
             db_per_bit: DB_PER_DOUBLING / std::f64::consts::LN_2 / bytes / 8.0,
             steps: 160,
             threads: options.threads,
-            simd: Simd::detect(),
+            level: CpuLevel::current(),
         };
         updates.push(fine_tune(&task, &mut |_| true).round(0.65));
         bar.inc(1);
