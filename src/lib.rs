@@ -13,12 +13,14 @@ pub mod encoder;
 pub mod entropy;
 pub mod error;
 pub mod filter;
+mod hash;
 pub mod hints;
 pub mod kernels;
 pub mod models;
 pub mod network;
 pub mod payload;
 pub mod picture;
+mod xorshift;
 
 pub use decoder::{Decoder, DecoderSettings};
 pub use encoder::{Encoded, Encoder, EncoderSettings, Rate, Report};

@@ -10,6 +10,7 @@ use crate::network::model::INPUT_LIMIT;
 use crate::network::{Condition, Model};
 use crate::payload::update::{LayerScaleBias, ScaleBias, MAX_STEP};
 use crate::picture::Plane;
+use crate::xorshift::Xorshift;
 use std::sync::{Mutex, PoisonError};
 
 /// Side of the part of a tile that counts, in half-resolution pixels.
@@ -219,21 +220,18 @@ impl Worker {
 struct Shuffle {
     order: Vec<usize>,
     next: usize,
-    state: u64,
+    random: Xorshift,
 }
 
 impl Shuffle {
     fn new(count: usize) -> Self {
-        Self { order: (0..count).collect(), next: count, state: 0x9e37_79b9_7f4a_7c15 }
+        Self { order: (0..count).collect(), next: count, random: Xorshift(0x9e37_79b9_7f4a_7c15) }
     }
 
     fn take(&mut self) -> usize {
         if self.next == self.order.len() {
             for i in (1..self.order.len()).rev() {
-                self.state ^= self.state << 13;
-                self.state ^= self.state >> 7;
-                self.state ^= self.state << 17;
-                self.order.swap(i, (self.state % (i as u64 + 1)) as usize);
+                self.order.swap(i, (self.random.next() % (i as u64 + 1)) as usize);
             }
             self.next = 0;
         }

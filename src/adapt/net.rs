@@ -353,43 +353,34 @@ fn channel_gradients(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::xorshift::Xorshift;
 
     const ARCH: Arch = Arch { inputs: 4, channels: 16, hidden: 2 };
 
-    struct Rng(u64);
-    impl Rng {
-        fn next(&mut self) -> f32 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            (self.0 >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        }
-    }
-
-    fn random_net(arch: Arch, rng: &mut Rng) -> Net {
+    fn random_net(arch: Arch, rng: &mut Xorshift) -> Net {
         let mut net = Net::zeros(arch);
         for layer in &mut net.layers {
             let p = padded(layer.cout);
             let gain = (3.0 / (9 * layer.cin) as f32).sqrt();
             for (i, t) in layer.taps.iter_mut().enumerate() {
-                *t = if i % p < layer.cout { gain * rng.next() } else { 0.0 };
+                *t = if i % p < layer.cout { gain * rng.unit() } else { 0.0 };
             }
             for b in &mut layer.bias {
-                *b = 0.3 * rng.next();
+                *b = 0.3 * rng.unit();
             }
             for c in &mut layer.condition {
-                *c = 0.1 * rng.next();
+                *c = 0.1 * rng.unit();
             }
             for s in &mut layer.scale {
-                *s = 1.0 + 0.2 * rng.next();
+                *s = 1.0 + 0.2 * rng.unit();
             }
         }
         net
     }
 
-    fn fill(map: &mut Map, rng: &mut Rng) {
+    fn fill(map: &mut Map, rng: &mut Xorshift) {
         for y in 0..map.height {
-            map.row_mut(y).fill_with(|| rng.next());
+            map.row_mut(y).fill_with(|| rng.unit());
         }
     }
 
@@ -405,7 +396,7 @@ mod tests {
 
     #[test]
     fn gradients_match_finite_differences() {
-        let mut rng = Rng(0x9e37_79b9_7f4a_7c15);
+        let mut rng = Xorshift(0x9e37_79b9_7f4a_7c15);
         let c = Condition([100, -200, 300, 50, 25, 80, 130, 200]);
         let mut net = random_net(ARCH, &mut rng);
         for train in [Train::ScaleBias, Train::Weights] {
@@ -455,7 +446,7 @@ mod tests {
         let c = Condition([10, 20, 30, 40, 50, 60, 70, 80]);
         let mut results = Vec::new();
         for level in CpuLevel::available() {
-            let mut rng = Rng(42);
+            let mut rng = Xorshift(42);
             let mut net = random_net(arch, &mut rng);
             net.layers.iter_mut().for_each(|l| l.scale.fill(1.0));
             let mut ws = Workspace::new(arch, 5, 19, level);

@@ -4,6 +4,7 @@
 //! nobody vouches for: no input makes it panic, time is linear and memory bounded by the input.
 
 use crate::error::{Error, Result};
+use crate::hash::Fnv1a;
 
 /// Identifier at the head of our APP10 segments, terminating NUL included.
 pub const IDENTIFIER: &[u8; 7] = b"SLIGHT\0";
@@ -130,7 +131,7 @@ pub fn info(jpeg: &[u8]) -> Result<JpegInfo> {
         if is_metadata(segment.code) {
             continue;
         }
-        binding.segment(&segment);
+        bind_segment(&segment, &mut binding);
         match segment.code {
             marker::DQT => read_quant_tables(segment.contents(), &mut quant_tables)?,
             marker::DHT | marker::JPG | marker::DAC => {}
@@ -155,7 +156,7 @@ pub fn info(jpeg: &[u8]) -> Result<JpegInfo> {
         progressive: code == marker::SOF2,
         components,
         quant_tables,
-        binding: binding.0,
+        binding: binding.value(),
     })
 }
 
@@ -322,11 +323,11 @@ fn bind_scans(jpeg: &[u8], mut pos: usize, binding: &mut Fnv1a) -> Result {
         let segment = Segment::read(jpeg, marker)?;
         pos = segment.end();
         if !is_metadata(segment.code) {
-            binding.segment(&segment);
+            bind_segment(&segment, binding);
         }
         if segment.code == marker::SOS {
             let end = end_of_coded_data(jpeg, pos);
-            binding.bytes(&jpeg[pos..end]);
+            binding.update(jpeg[pos..end].iter().copied());
             pos = end;
         }
     }
@@ -409,24 +410,10 @@ fn read_quant_tables(mut contents: &[u8], tables: &mut [Option<[u16; 64]>; 4]) -
     Ok(())
 }
 
-/// The hash behind [`JpegInfo::binding`].
-struct Fnv1a(u64);
-
-impl Fnv1a {
-    fn new() -> Self {
-        Fnv1a(0xcbf2_9ce4_8422_2325)
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |hash, &byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-    }
-
-    fn segment(&mut self, segment: &Segment) {
-        self.bytes(&[segment.code]);
-        self.bytes(segment.body);
-    }
+/// Takes a segment into the binding.
+fn bind_segment(segment: &Segment, binding: &mut Fnv1a) {
+    binding.update([segment.code]);
+    binding.update(segment.body.iter().copied());
 }
 
 fn with_capacity(size: usize) -> Result<Vec<u8>> {

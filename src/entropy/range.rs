@@ -226,13 +226,7 @@ impl<'a> Decoder<'a> {
 mod tests {
     use super::super::Price;
     use super::*;
-
-    fn xorshift(state: &mut u64) -> u64 {
-        *state ^= *state << 13;
-        *state ^= *state >> 7;
-        *state ^= *state << 17;
-        *state
-    }
+    use crate::xorshift::Xorshift;
 
     /// A bin of the test streams: context number and value, or bypass bits.
     #[derive(Clone, Copy)]
@@ -242,17 +236,17 @@ mod tests {
     }
 
     /// Streams from short to long, with contexts from fair to very skewed.
-    fn stream(seed: &mut u64) -> Vec<Bin> {
-        let len = match xorshift(seed) % 8 {
-            0 => xorshift(seed) % 8,
-            1 => xorshift(seed) % 5000,
-            _ => xorshift(seed) % 600,
+    fn stream(seed: &mut Xorshift) -> Vec<Bin> {
+        let len = match seed.next() % 8 {
+            0 => seed.next() % 8,
+            1 => seed.next() % 5000,
+            _ => seed.next() % 600,
         };
-        let skew = xorshift(seed) % 257;
-        let one = |seed: &mut u64, c: usize| xorshift(seed) % 256 < [skew, 20, 128, 250][c];
+        let skew = seed.next() % 257;
+        let one = |seed: &mut Xorshift, c: usize| seed.next() % 256 < [skew, 20, 128, 250][c];
         let mut bins = Vec::new();
         for _ in 0..len {
-            let r = xorshift(seed);
+            let r = seed.next();
             bins.push(if r.is_multiple_of(16) {
                 let bits = (r >> 8) as u32 % 33;
                 Bin::Bypass((r >> 16) as u32 & (((1u64 << bits) - 1) as u32), bits)
@@ -311,7 +305,7 @@ mod tests {
 
     #[test]
     fn round_trip_price_and_canonical_end() {
-        let mut seed = 0x5EED_0001;
+        let mut seed = Xorshift(0x5EED_0001);
         let mut sum = (0, 0);
         for _ in 0..STREAMS {
             let bins = stream(&mut seed);
@@ -346,14 +340,14 @@ mod tests {
     /// `finish` accepts exactly what the encoder would have written.
     #[test]
     fn accepted_means_canonical() {
-        let mut seed = 0x5EED_0002;
+        let mut seed = Xorshift(0x5EED_0002);
         let mut accepted = 0;
         for _ in 0..40_000 {
             let mut kinds = stream(&mut seed);
             kinds.truncate(40);
-            let len = xorshift(&mut seed) as usize % 12;
-            let mut bytes: Vec<u8> = (0..len).map(|_| xorshift(&mut seed) as u8).collect();
-            if let (Some(last), true) = (bytes.last_mut(), xorshift(&mut seed).is_multiple_of(2)) {
+            let len = seed.next() as usize % 12;
+            let mut bytes: Vec<u8> = (0..len).map(|_| seed.next() as u8).collect();
+            if let (Some(last), true) = (bytes.last_mut(), seed.next().is_multiple_of(2)) {
                 *last &= 0xC0;
             }
             let (read, end) = decode(&kinds, &bytes);
@@ -378,12 +372,10 @@ mod tests {
     #[test]
     fn carry_ripples() {
         // Ones in the upper part push `low` towards 1 and leave runs of 0xFF to carry through.
-        let mut seed = 0x5EED_0003;
+        let mut seed = Xorshift(0x5EED_0003);
         for _ in 0..2000 {
             let bins: Vec<Bin> = (0..200)
-                .map(|i| {
-                    Bin::Bypass(u32::from(i < 150 || xorshift(&mut seed).is_multiple_of(3)), 1)
-                })
+                .map(|i| Bin::Bypass(u32::from(i < 150 || seed.next().is_multiple_of(3)), 1))
                 .collect();
             let (read, end) = decode(&bins, &encode(&bins));
             assert!(same(&bins, &read));

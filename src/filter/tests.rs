@@ -4,23 +4,9 @@ use super::*;
 use crate::kernels::scalar::requantise;
 use crate::network::instance::Layer;
 use crate::picture::{Plane, PlaneMut};
+use crate::xorshift::Xorshift;
 
-struct Rng(u64);
-
-impl Rng {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn range(&mut self, low: i64, high: i64) -> i64 {
-        low + (self.next() % (high - low + 1) as u64) as i64
-    }
-}
-
-fn instance(rng: &mut Rng, channels: usize, hidden: usize) -> Instance {
+fn instance(rng: &mut Xorshift, channels: usize, hidden: usize) -> Instance {
     let count = hidden + 2;
     let layers = (0..count).map(|l| {
         let cin = if l == 0 { 4 } else { channels };
@@ -77,7 +63,7 @@ fn reference(instance: &Instance, plane: &[u8], width: usize, height: usize) -> 
 }
 
 /// Adversarial planes: flat, extremes, noise.
-fn plane(rng: &mut Rng, len: usize) -> Vec<u8> {
+fn plane(rng: &mut Xorshift, len: usize) -> Vec<u8> {
     let style = rng.next() % 4;
     (0..len)
         .map(|i| match style {
@@ -121,7 +107,7 @@ fn run(
 
 #[test]
 fn every_size_level_and_cut_gives_the_reference() {
-    let mut rng = Rng(99);
+    let mut rng = Xorshift(99);
     let sizes = (1..=18).flat_map(|h| [1, 2, 3, 7, 8, 13, 26].map(|w| (w, h)));
     for (width, height) in sizes.chain([(40, 77), (9, 130)]) {
         let instance = instance(&mut rng, 16, 2);
@@ -153,7 +139,7 @@ fn every_size_level_and_cut_gives_the_reference() {
 
 #[test]
 fn odd_bands_are_refused() {
-    let mut rng = Rng(7);
+    let mut rng = Xorshift(7);
     let filter = Filter::new(instance(&mut rng, 16, 1), CpuLevel::Scalar);
     let data = [0; 80];
     let input = Picture::new(Layout::I400, &[Plane::new(&data, 8, 8, 10).unwrap()]).unwrap();

@@ -3,21 +3,7 @@
 use super::{Convolution, Kernels};
 use crate::cpu::CpuLevel;
 use crate::network::instance::Layer;
-
-struct Rng(u64);
-
-impl Rng {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn range(&mut self, low: i64, high: i64) -> i64 {
-        low + (self.next() % (high - low + 1) as u64) as i64
-    }
-}
+use crate::xorshift::Xorshift;
 
 /// How extreme a trial's values are.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +16,7 @@ enum Style {
 
 const INPUT_LIMIT: i64 = 32767;
 
-fn layer(rng: &mut Rng, style: Style, cin: usize, cout: usize, phases: usize) -> Layer {
+fn layer(rng: &mut Xorshift, style: Style, cin: usize, cout: usize, phases: usize) -> Layer {
     // Σ|w| · 32767 + |bias| < 2^31 for every channel: Σ|w| ≤ 65000 leaves room for the bias.
     let mean = 65000 / (9 * cin) as i64;
     let mut taps = vec![0i16; 9 * cin * cout];
@@ -69,7 +55,7 @@ fn layer(rng: &mut Rng, style: Style, cin: usize, cout: usize, phases: usize) ->
     }
 }
 
-fn rows(rng: &mut Rng, style: Style, len: usize) -> [Vec<i16>; 3] {
+fn rows(rng: &mut Xorshift, style: Style, len: usize) -> [Vec<i16>; 3] {
     std::array::from_fn(|_| {
         (0..len)
             .map(|_| match style {
@@ -84,7 +70,7 @@ fn rows(rng: &mut Rng, style: Style, len: usize) -> [Vec<i16>; 3] {
 #[test]
 fn kernels_equal_the_reference() {
     const GUARD: i16 = 0x5a5a;
-    let mut rng = Rng(0x1234_5678_9abc_def1);
+    let mut rng = Xorshift(0x1234_5678_9abc_def1);
     let reference = Kernels::new(CpuLevel::Scalar);
     let styles =
         [Style::Uniform, Style::NearZero, Style::Limit(1), Style::Limit(-1), Style::Uniform];

@@ -2,6 +2,7 @@
 
 use super::model::{Model, ModelLayer};
 use super::Arch;
+use crate::hash::Fnv1a;
 use crate::payload::update::{ContextTable, CONTEXTS};
 use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian as LE};
@@ -9,13 +10,6 @@ use byteorder::{ByteOrder, LittleEndian as LE};
 const MAGIC: &[u8; 8] = b"SLMODEL0";
 /// Largest file that is read.
 pub const MAX_FILE: usize = 4 << 20;
-
-/// FNV-1a, 64 bits.
-fn hash(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3))
-}
 
 /// Cursor over a model file; every read is checked.
 struct Reader<'a>(&'a [u8]);
@@ -60,7 +54,7 @@ impl Model {
         }
         let body_len = bytes.len().checked_sub(8).ok_or(Error::Corrupt)?;
         let (body, tail) = bytes.split_at(body_len);
-        let content = hash(body);
+        let content = Fnv1a::of(body.iter().copied());
         if !body.starts_with(MAGIC) || LE::read_u64(tail) != content {
             return Err(Error::Corrupt);
         }
@@ -111,7 +105,7 @@ impl Model {
                 out.extend(table.iter().flat_map(|v| v.to_le_bytes()));
             }
         }
-        let content = hash(&out);
+        let content = Fnv1a::of(out.iter().copied());
         self.id = content as u32;
         out.extend(content.to_le_bytes());
         out

@@ -1,0 +1,42 @@
+//! FNV-1a, 64 bits: what bindings and the ids of models are made of.
+
+/// The hash of the bytes so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fnv1a(u64);
+
+impl Fnv1a {
+    /// Of no bytes.
+    pub(crate) const fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    /// Takes in more bytes.
+    pub(crate) fn update(&mut self, bytes: impl IntoIterator<Item = u8>) {
+        self.0 = bytes.into_iter().fold(self.0, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+    }
+
+    /// The hash.
+    pub(crate) const fn value(self) -> u64 {
+        self.0
+    }
+
+    /// The hash of `bytes`.
+    pub(crate) fn of(bytes: impl IntoIterator<Item = u8>) -> u64 {
+        let mut hash = Self::new();
+        hash.update(bytes);
+        hash.value()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn published_values() {
+        assert_eq!(Fnv1a::of(*b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(Fnv1a::of(*b"foobar"), 0x8594_4171_f739_67e8);
+    }
+}
