@@ -417,7 +417,7 @@ void sidelight_buffer_unref(struct SidelightBuffer *buffer);
  * scans is damaged or cut off (scans that are cut off are not looked into), or the luma table does not
  * stand before the first scan; SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and
  * arithmetic-coded files and those whose height stands behind the scan;
- * SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL; SIDELIGHT_ERROR_OUT_OF_MEMORY.
+ * SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL.
  */
 int sidelight_jpeg_hints(const uint8_t *jpeg,
                          size_t size,
@@ -479,9 +479,9 @@ int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
  *
  * The choice among off, base and update falls by net gain: luma PSNR less what the payload's bytes
  * would have bought at `hints->slope_db_per_byte`. The same input gives the same payload on every
- * machine and with any number of threads, in the default floating-point environment (a host built with
- * -ffast-math may change it). What carriage adds is not counted: it is the same for base
- * and update. Where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a payload
+ * machine and with any number of threads, in the default floating-point environment (a host built
+ * with -ffast-math may change it). What carriage adds is not counted: it is the same for base and
+ * update. Where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a payload
  * as they are, as jpeg_decode does, the payload need not be sent.
  *
  * @param original the picture before coding.
@@ -489,8 +489,8 @@ int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
  * @param hints    how it was coded.
  * @param payload  written on success only; at least 8 bytes; free with sidelight_buffer_unref().
  * @param report   what was measured, written on success only; may be NULL.
- * @return 0 (also when canceled: the best so far, once it has been measured); SIDELIGHT_ERROR_INVALID_ARGUMENT;
- * SIDELIGHT_ERROR_UNSUPPORTED (bit depth, codec); SIDELIGHT_ERROR_OUT_OF_MEMORY.
+ * @return 0 (also when canceled: the best so far, once it has been measured);
+ * SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED (bit depth, codec); SIDELIGHT_ERROR_OUT_OF_MEMORY.
  */
 int sidelight_encoder_encode(struct SidelightEncoder *encoder,
                              const struct SidelightPicture *original,
@@ -522,16 +522,15 @@ int sidelight_decoder_open(const struct SidelightDecoderSettings *settings,
 /**
  * Sets what a payload asks for. On any error the decoder passes pictures through unfiltered.
  *
- * @param payload  `size` bytes; any bytes are safe.
- * @param hints    how the picture was coded; its binding must be the one that the encoder saw.
  * The check is one against accidents: 8 bits of CRC over the payload and 16 bits that bind it to the
  * picture. A payload of another picture passes one time in 65536; then the filter runs with the wrong
  * update, and safely.
  *
- * @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if it
- * was made for another picture; SIDELIGHT_ERROR_UNKNOWN_MODEL; SIDELIGHT_ERROR_UNSUPPORTED;
- * SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes;
- * SIDELIGHT_ERROR_INVALID_ARGUMENT.
+ * @param payload  `size` bytes; any bytes are safe.
+ * @param hints    how the picture was coded; its binding must be the one that the encoder saw.
+ * @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if
+ * it was made for another picture; SIDELIGHT_ERROR_UNKNOWN_MODEL; SIDELIGHT_ERROR_UNSUPPORTED;
+ * SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT.
  */
 int sidelight_decoder_set_payload(struct SidelightDecoder *decoder,
                                   const uint8_t *payload,

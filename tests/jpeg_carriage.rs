@@ -359,6 +359,7 @@ fn exercise(file: &[u8]) {
     let info = jpeg::info(file);
     let _ = jpeg::extract(file);
     let removed = jpeg::remove(file);
+    assert_eq!(jpeg::size_without_payload(file), removed.as_ref().map(Vec::len).map_err(|e| *e));
     let inserted = jpeg::insert(file, b"payload");
     assert_eq!(removed.is_ok(), inserted.is_ok());
     let (Ok(removed), Ok(inserted)) = (removed, inserted) else {

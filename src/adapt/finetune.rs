@@ -114,27 +114,14 @@ fn parameters(model: &Model, condition: Condition, field: u8) -> Vec<Parameter> 
     let room = room(model, condition, field);
     let mut all = Vec::new();
     for (layer, m) in model.layers.iter().enumerate() {
-        let down = 1.0 / (1u64 << m.shift) as f32;
-        for (channel, s) in m.scale_step.iter().enumerate() {
-            let most = f32::from(room[layer][0][channel]);
-            all.push(Parameter {
-                layer,
-                bias: false,
-                channel,
-                amount: scaled(*s, field) as f32 * down,
-                most,
-            });
-        }
-        let down = 1.0 / INPUT_LIMIT as f32;
-        for (channel, s) in m.bias_step.iter().enumerate() {
-            let most = f32::from(room[layer][1][channel]);
-            all.push(Parameter {
-                layer,
-                bias: true,
-                channel,
-                amount: scaled(*s, field) as f32 * down,
-                most,
-            });
+        let scales = (false, &m.scale_step, 1.0 / (1u64 << m.shift) as f32);
+        let biases = (true, &m.bias_step, 1.0 / INPUT_LIMIT as f32);
+        for (bias, steps, unit) in [scales, biases] {
+            for (channel, step) in steps.iter().enumerate() {
+                let amount = scaled(*step, field) as f32 * unit;
+                let most = f32::from(room[layer][usize::from(bias)][channel]);
+                all.push(Parameter { layer, bias, channel, amount, most });
+            }
         }
     }
     all
@@ -164,21 +151,20 @@ struct Worker {
 
 impl Worker {
     /// Gradient of the summed squared error (grey levels²) over the tile's samples, for each
-    /// parameter's unit, and that error.
+    /// parameter's unit.
     fn tile(
         &mut self,
         task: &Task<'_>,
         net: &Net,
         parameters: &[Parameter],
         tile: Tile,
-    ) -> (Vec<f32>, f64) {
+    ) -> Vec<f32> {
         tiles::load(&task.decoded, tile.origin, self.workspace.input());
         self.workspace.forward(net, task.condition, tile.origin);
         for layer in &mut self.gradient.layers {
             layer.scale.fill(0.0);
             layer.bias.fill(0.0);
         }
-        let mut error = 0.0;
         self.workspace.backward(
             net,
             task.condition,
@@ -194,13 +180,12 @@ impl Worker {
                         let target = tiles::residual(&task.original, &task.decoded, at.0, at.1, i);
                         let Some(target) = target else { continue };
                         let e = out[8 * x + i] * GREY - target;
-                        error += f64::from(e * e);
                         slope[8 * x + i] = 2.0 * GREY * e;
                     }
                 }
             },
         );
-        let gradient = parameters
+        parameters
             .iter()
             .map(|p| {
                 let layer = &self.gradient.layers[p.layer];
@@ -211,8 +196,7 @@ impl Worker {
                 };
                 sum * p.amount
             })
-            .collect();
-        (gradient, error)
+            .collect()
     }
 }
 
@@ -262,7 +246,7 @@ pub fn fine_tune(task: &Task<'_>, progress: &mut dyn FnMut(f64) -> bool) -> Tune
     let mut shuffle = Shuffle::new(tiles.len());
     let mut done = 0;
     while done < task.steps {
-        if !progress(f64::from(done) / f64::from(task.steps.max(1))) {
+        if !progress(f64::from(done) / f64::from(task.steps)) {
             break;
         }
         apply(&base, &parameters, &values, &mut net);
@@ -272,7 +256,7 @@ pub fn fine_tune(task: &Task<'_>, progress: &mut dyn FnMut(f64) -> bool) -> Tune
         // d(10·log10 MSE) = 10/ln 10 · dMSE / MSE.
         let unit = (10.0 / std::f64::consts::LN_10 / task.base_mse / samples as f64) as f32;
         let mut gradient = vec![0.0f32; values.len()];
-        for (g, _) in &results {
+        for g in &results {
             gradient.iter_mut().zip(g).for_each(|(sum, g)| *sum += g);
         }
         for (g, v) in gradient.iter_mut().zip(&values) {
@@ -305,13 +289,13 @@ fn run(
     net: &Net,
     parameters: &[Parameter],
     picked: &[Tile],
-) -> Vec<(Vec<f32>, f64)> {
+) -> Vec<Vec<f32>> {
     let stride = workers.len();
     let work = |worker: &mut Worker, lane: usize| {
         let mine = picked.iter().skip(lane).step_by(stride);
         mine.map(|t| worker.tile(task, net, parameters, *t)).collect::<Vec<_>>()
     };
-    let mut lanes: Vec<Vec<(Vec<f32>, f64)>> = vec![Vec::new(); stride];
+    let mut lanes: Vec<Vec<Vec<f32>>> = vec![Vec::new(); stride];
     // Threads take lanes until there are none; where no thread can be started, the caller's takes
     // them all.
     let jobs = Mutex::new(workers.iter_mut().zip(&mut lanes).enumerate().collect::<Vec<_>>());

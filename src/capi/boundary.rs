@@ -72,6 +72,21 @@ pub(super) unsafe fn bytes<'a>(data: *const u8, size: usize) -> Result<&'a [u8]>
     Ok(unsafe { std::slice::from_raw_parts(data, size) })
 }
 
+/// Frees a handle and clears the caller's pointer to it.
+///
+/// # Safety
+/// `handle` is NULL, or points to NULL or to what `Box::into_raw` gave, which nobody uses.
+pub(super) unsafe fn close<T>(handle: *mut *mut T) {
+    // SAFETY: forwarded.
+    if let Some(handle) = unsafe { handle.as_mut() } {
+        let handle = std::mem::replace(handle, std::ptr::null_mut());
+        if !handle.is_null() {
+            // SAFETY: from such a box, and not closed before: that clears it.
+            drop(unsafe { Box::from_raw(handle) });
+        }
+    }
+}
+
 /// Fails unless `pointer`, an output argument, is there.
 pub(super) fn output<T>(pointer: *mut T) -> Result<*mut T> {
     if pointer.is_null() {

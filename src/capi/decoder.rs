@@ -1,6 +1,6 @@
 //! The decoder.
 
-use super::boundary::{bytes, guard, output, reference};
+use super::boundary::{bytes, close, guard, output, reference};
 use super::convert;
 use super::types::*;
 use crate::{Decoder, DecoderSettings, Error, Mode, Result};
@@ -60,16 +60,15 @@ pub unsafe extern "C" fn sidelight_decoder_open(
 
 /// Sets what a payload asks for. On any error the decoder passes pictures through unfiltered.
 ///
-/// @param payload  `size` bytes; any bytes are safe.
-/// @param hints    how the picture was coded; its binding must be the one that the encoder saw.
 /// The check is one against accidents: 8 bits of CRC over the payload and 16 bits that bind it to the
 /// picture. A payload of another picture passes one time in 65536; then the filter runs with the wrong
 /// update, and safely.
 ///
-/// @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if it
-/// was made for another picture; SIDELIGHT_ERROR_UNKNOWN_MODEL; SIDELIGHT_ERROR_UNSUPPORTED;
-/// SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes;
-/// SIDELIGHT_ERROR_INVALID_ARGUMENT.
+/// @param payload  `size` bytes; any bytes are safe.
+/// @param hints    how the picture was coded; its binding must be the one that the encoder saw.
+/// @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if
+/// it was made for another picture; SIDELIGHT_ERROR_UNKNOWN_MODEL; SIDELIGHT_ERROR_UNSUPPORTED;
+/// SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_set_payload(
     decoder: *mut SidelightDecoder,
@@ -181,13 +180,7 @@ pub unsafe extern "C" fn sidelight_decoder_filter_band(
 pub unsafe extern "C" fn sidelight_decoder_close(decoder: *mut *mut SidelightDecoder) {
     guard("sidelight_decoder_close", || {
         // SAFETY: NULL, or the caller's pointer to a handle of `sidelight_decoder_open` or to NULL.
-        if let Some(handle) = unsafe { decoder.as_mut() } {
-            let handle = std::mem::replace(handle, std::ptr::null_mut());
-            if !handle.is_null() {
-                // SAFETY: `open` made it from such a box, and it was not closed: that clears it.
-                drop(unsafe { Box::from_raw(handle) });
-            }
-        }
+        unsafe { close(decoder) };
         Ok(0)
     });
 }

@@ -1,6 +1,6 @@
 //! The encoder.
 
-use super::boundary::{guard, log, output, reference};
+use super::boundary::{close, guard, log, output, reference};
 use super::convert;
 use super::types::*;
 use crate::{Encoder, EncoderSettings, Error, Result};
@@ -70,9 +70,9 @@ pub unsafe extern "C" fn sidelight_encoder_open(
 ///
 /// The choice among off, base and update falls by net gain: luma PSNR less what the payload's bytes
 /// would have bought at `hints->slope_db_per_byte`. The same input gives the same payload on every
-/// machine and with any number of threads, in the default floating-point environment (a host built with
-/// -ffast-math may change it). What carriage adds is not counted: it is the same for base
-/// and update. Where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a payload
+/// machine and with any number of threads, in the default floating-point environment (a host built
+/// with -ffast-math may change it). What carriage adds is not counted: it is the same for base and
+/// update. Where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a payload
 /// as they are, as jpeg_decode does, the payload need not be sent.
 ///
 /// @param original the picture before coding.
@@ -80,8 +80,8 @@ pub unsafe extern "C" fn sidelight_encoder_open(
 /// @param hints    how it was coded.
 /// @param payload  written on success only; at least 8 bytes; free with sidelight_buffer_unref().
 /// @param report   what was measured, written on success only; may be NULL.
-/// @return 0 (also when canceled: the best so far, once it has been measured); SIDELIGHT_ERROR_INVALID_ARGUMENT;
-/// SIDELIGHT_ERROR_UNSUPPORTED (bit depth, codec); SIDELIGHT_ERROR_OUT_OF_MEMORY.
+/// @return 0 (also when canceled: the best so far, once it has been measured);
+/// SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED (bit depth, codec); SIDELIGHT_ERROR_OUT_OF_MEMORY.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_encoder_encode(
     encoder: *mut SidelightEncoder,
@@ -148,13 +148,7 @@ pub unsafe extern "C" fn sidelight_encoder_encode(
 pub unsafe extern "C" fn sidelight_encoder_close(encoder: *mut *mut SidelightEncoder) {
     guard("sidelight_encoder_close", || {
         // SAFETY: NULL, or the caller's pointer to a handle of `sidelight_encoder_open` or to NULL.
-        if let Some(handle) = unsafe { encoder.as_mut() } {
-            let handle = std::mem::replace(handle, std::ptr::null_mut());
-            if !handle.is_null() {
-                // SAFETY: `open` made it from such a box, and it was not closed: that clears it.
-                drop(unsafe { Box::from_raw(handle) });
-            }
-        }
+        unsafe { close(encoder) };
         Ok(0)
     });
 }

@@ -18,7 +18,7 @@ use libc::c_int;
 /// scans is damaged or cut off (scans that are cut off are not looked into), or the luma table does not
 /// stand before the first scan; SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and
 /// arithmetic-coded files and those whose height stands behind the scan;
-/// SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL; SIDELIGHT_ERROR_OUT_OF_MEMORY.
+/// SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_jpeg_hints(
     jpeg: *const u8,
@@ -32,7 +32,7 @@ pub unsafe extern "C" fn sidelight_jpeg_hints(
         let info = jpeg::info(jpeg)?;
         let luma = *info.luma_quant().ok_or(Error::Corrupt)?;
         let chroma = info.chroma_quant().copied().unwrap_or([0; 64]);
-        let plain = jpeg::remove(jpeg)?.len();
+        let plain = jpeg::size_without_payload(jpeg)?;
         let filled = SidelightHints {
             codec: SidelightCodec::Jpeg as u32,
             quant: [luma, chroma],

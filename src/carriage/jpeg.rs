@@ -218,6 +218,22 @@ pub fn remove(jpeg: &[u8]) -> Result<Vec<u8>> {
     copy_without_payload(jpeg, 0)
 }
 
+/// Bytes of `jpeg` without the segments of any payload: the length of what [`remove`] gives.
+///
+/// # Errors
+///
+/// [`Error::Corrupt`]: not a JPEG file, or damaged before the first SOS.
+pub fn size_without_payload(jpeg: &[u8]) -> Result<usize> {
+    let mut size = jpeg.len();
+    let mut headers = Headers::new(jpeg)?;
+    while let Some(segment) = headers.next()? {
+        if segment.carried().is_some() {
+            size -= segment.end() - segment.start;
+        }
+    }
+    Ok(size)
+}
+
 /// A marker and where it stands. Fill bytes before it are not part of it.
 struct Marker {
     /// Second byte.
