@@ -1,6 +1,7 @@
 //! Luma pictures for training and measuring.
 
 use anyhow::{Context, Result};
+use sidelight::Plane;
 use std::path::Path;
 
 /// One 8-bit luma plane, rows without padding.
@@ -36,6 +37,12 @@ impl Luma {
         Ok(Self { width, height, data })
     }
 
+    /// The library's view of it.
+    pub fn plane(&self) -> Plane<'_> {
+        Plane::new(&self.data, self.width, self.width, self.height)
+            .expect("a plane holds width × height samples")
+    }
+
     /// The picture scaled by `factor` < 1 with a Lanczos filter.
     pub fn scaled(&self, factor: f64) -> Self {
         let size = |n: usize| ((n as f64 * factor).round() as u32).max(1);
@@ -53,9 +60,14 @@ pub fn luma_of([r, g, b]: [u8; 3]) -> u8 {
     ((19595 * u32::from(r) + 38470 * u32::from(g) + 7471 * u32::from(b) + 32768) >> 16) as u8
 }
 
-/// PSNR in dB for 8-bit samples; infinite where the planes are equal.
-pub fn psnr(a: &[u8], b: &[u8]) -> f64 {
+/// Mean squared error.
+pub fn mse(a: &[u8], b: &[u8]) -> f64 {
     assert_eq!(a.len(), b.len());
     let sum: u64 = a.iter().zip(b).map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum();
-    10.0 * (255.0 * 255.0 * a.len() as f64 / sum as f64).log10()
+    sum as f64 / a.len() as f64
+}
+
+/// PSNR in dB for 8-bit samples; infinite where the planes are equal.
+pub fn psnr(a: &[u8], b: &[u8]) -> f64 {
+    10.0 * (255.0 * 255.0 / mse(a, b)).log10()
 }

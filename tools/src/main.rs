@@ -1,6 +1,7 @@
 //! Sidelight's tools: training of base models, the demo, measuring.
 
 mod demo;
+mod jpeg;
 mod luma;
 mod measure;
 mod pretrain;

@@ -1,12 +1,13 @@
 //! Measures gains over a folder of pictures through the integer filter: gray JPEGs of the luma.
 
+use crate::jpeg;
 use crate::luma::{psnr, Luma};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use sidelight::carriage::jpeg;
+use sidelight::carriage::jpeg::info;
 use sidelight::{
     Codec, Decoder, DecoderSettings, Encoder, EncoderSettings, Hints, Layout, Picture, PictureMut,
-    Plane, PlaneMut, Rate,
+    PlaneMut, Rate,
 };
 use std::path::PathBuf;
 use std::time::Instant;
@@ -47,29 +48,6 @@ pub struct Options {
     verbose: bool,
 }
 
-/// A JPEG of `luma`, with optimised Huffman tables.
-fn code(luma: &Luma, quality: Quality) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
-    let (w, h) = (u16::try_from(luma.width)?, u16::try_from(luma.height)?);
-    let mut encoder = jpeg_encoder::Encoder::new(&mut out, 90);
-    let table = match quality {
-        Quality::Standard(q) => crate::pretrain::degrade::standard_table(q.into()),
-        Quality::Flat(step) => [step; 64],
-    };
-    let table = jpeg_encoder::QuantizationTableType::Custom(Box::new(table));
-    encoder.set_quantization_tables(table.clone(), table);
-    encoder.set_optimized_huffman_tables(true);
-    encoder.encode(&luma.data, w, h, jpeg_encoder::ColorType::Luma)?;
-    Ok(out)
-}
-
-fn decode(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut d = mozjpeg::Decompress::new_mem(bytes)?.grayscale()?;
-    let out = d.read_scanlines()?;
-    d.finish()?;
-    Ok(out)
-}
-
 #[derive(Clone, Copy, Debug)]
 enum Quality {
     Standard(u8),
@@ -77,6 +55,13 @@ enum Quality {
 }
 
 impl Quality {
+    fn table(self) -> [u16; 64] {
+        match self {
+            Self::Standard(q) => jpeg::standard_table(q.into()),
+            Self::Flat(step) => [step; 64],
+        }
+    }
+
     fn neighbour(self) -> Self {
         match self {
             Self::Standard(q) => Self::Standard(if q < 97 { q + 3 } else { q - 3 }),
@@ -131,6 +116,10 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+fn view(luma: &Luma) -> sidelight::Result<Picture<'_>> {
+    Picture::new(Layout::I400, &[luma.plane()])
+}
+
 #[derive(Debug)]
 struct Row {
     /// PSNR of the JPEG, gain of the base model, gain of the payload over it, payload bytes, its
@@ -141,14 +130,12 @@ struct Row {
 
 fn one(picture: &Luma, quality: Quality, options: &Options) -> Result<Row> {
     let (w, h) = (picture.width, picture.height);
-    let bytes = code(picture, quality)?;
-    let decoded = decode(&bytes)?;
-    let info = jpeg::info(&bytes)?;
-    let luma = *info.luma_quant().context("no table")?;
-    let hints = Hints { codec: Codec::Jpeg { luma, chroma: None }, binding: info.binding };
-    let view =
-        |data| -> Result<_> { Ok(Picture::new(Layout::I400, &[Plane::new(data, w, w, h)?])?) };
-    let plain = psnr(&picture.data, &decoded);
+    let bytes = jpeg::encode(picture, &quality.table())?;
+    let decoded = jpeg::decode(&bytes)?;
+    let coded = info(&bytes)?;
+    let luma = *coded.luma_quant().context("no table")?;
+    let hints = Hints { codec: Codec::Jpeg { luma, chroma: None }, binding: coded.binding };
+    let plain = psnr(&picture.data, &decoded.data);
     let settings = DecoderSettings { threads: options.threads, ..Default::default() };
     let mut decoder = Decoder::new(settings);
     let filter = |decoder: &Decoder| -> Result<f64> {
@@ -165,14 +152,14 @@ fn one(picture: &Luma, quality: Quality, options: &Options) -> Result<Row> {
             mode: sidelight::Mode::Base,
         });
     }
-    let other = code(picture, quality.neighbour())?;
-    let slope =
-        (psnr(&picture.data, &decode(&other)?) - plain) / (other.len() as f64 - bytes.len() as f64);
+    let other = jpeg::encode(picture, &quality.neighbour().table())?;
+    let slope = (psnr(&picture.data, &jpeg::decode(&other)?.data) - plain)
+        / (other.len() as f64 - bytes.len() as f64);
     let settings =
         EncoderSettings { threads: options.threads, steps: options.steps, ..Default::default() };
     let rate = Rate { coded_bytes: bytes.len() as u64, slope_db_per_byte: slope };
     let encoded = Encoder::new(settings)?.encode(
-        &view(&picture.data)?,
+        &view(picture)?,
         &view(&decoded)?,
         &hints,
         rate,

@@ -12,11 +12,9 @@ use sidelight::adapt::finetune::STEP_CHANGE;
 use sidelight::adapt::net::{padded, Net, Train, Workspace};
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
-use sidelight::network::condition::FEATURES;
 use sidelight::network::model::{ModelLayer, INPUT_LIMIT};
 use sidelight::network::{Arch, Model};
 use sidelight::payload::ContextTable;
-use sidelight::Plane;
 use std::path::PathBuf;
 
 /// Largest hidden activation, and largest residual: ±255 grey levels.
@@ -106,19 +104,13 @@ fn fold(mut net: Net) -> Net {
     net
 }
 
-fn load(crop: &Crop, ws: &mut Workspace) -> Result<()> {
-    let plane = Plane::new(&crop.decoded, crop.size, crop.size, crop.size)?;
-    tiles::load(&plane, (0, 0), ws.input());
-    Ok(())
-}
-
 /// The largest activation of each hidden layer over the crops.
 fn peaks(net: &Net, crops: &[Crop]) -> Result<Vec<f32>> {
-    let half = crops[0].size / 2;
+    let half = crops[0].size() / 2;
     let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current());
     let mut peaks = vec![0f32; net.layers.len() - 1];
     for crop in crops {
-        load(crop, &mut ws)?;
+        tiles::load(&crop.decoded(), (0, 0), ws.input());
         ws.forward(net, crop.condition, (0, 0));
         for (l, peak) in peaks.iter_mut().enumerate() {
             let map = ws.activations(l);
@@ -185,7 +177,6 @@ fn quantise(net: &Net, peaks: &[f32]) -> Result<Model> {
         ensure!(layers[l].multiplier.iter().all(|m| *m >= 64), "layer {l}: multipliers too small");
         (unit_in, limit_in) = (unit_out, f64::from(limit));
     }
-    debug_assert_eq!(layers[0].condition.len(), FEATURES * net.arch.channels);
     Ok(Model { id: 0, arch: net.arch, layers, contexts: ContextTable::DEFAULT })
 }
 
@@ -197,13 +188,13 @@ fn quantise(net: &Net, peaks: &[f32]) -> Result<Model> {
 #[allow(clippy::needless_range_loop)] // channels index several tables
 fn measure_steps(model: &mut Model, crops: &[Crop], rng: &mut impl Rng) -> Result<()> {
     let net = Net::from_model(model);
-    let half = crops[0].size / 2;
+    let half = crops[0].size() / 2;
     let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current());
     let mut gradient = Net::zeros(net.arch);
     let mut squares: Vec<[Vec<f64>; 2]> =
         net.layers.iter().map(|l| [vec![0.0; l.cout], vec![0.0; l.cout]]).collect();
     for crop in crops {
-        load(crop, &mut ws)?;
+        tiles::load(&crop.decoded(), (0, 0), ws.input());
         ws.forward(&net, crop.condition, (0, 0));
         gradient.tensors_mut().for_each(|t| t.fill(0.0));
         ws.backward(&net, crop.condition, Train::ScaleBias, &mut gradient, |_, _, d| {
@@ -220,7 +211,7 @@ fn measure_steps(model: &mut Model, crops: &[Crop], rng: &mut impl Rng) -> Resul
             }
         }
     }
-    let samples = (crops.len() * crops[0].size * crops[0].size) as f64;
+    let samples = (crops.len() * crops[0].size() * crops[0].size()) as f64;
     let wanted = STEP_CHANGE / 128.0;
     for (layer, squares) in model.layers.iter_mut().zip(&squares) {
         let scale_unit = f64::from(1u32 << layer.shift);

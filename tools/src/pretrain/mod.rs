@@ -7,10 +7,10 @@
 
 mod checkpoint;
 mod data;
-pub mod degrade;
 pub mod export;
 pub mod tune;
 
+use crate::jpeg::standard_table;
 use anyhow::{Context, Result};
 use checkpoint::Checkpoint;
 use clap::Args;
@@ -19,6 +19,7 @@ use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use sidelight::adapt::adam::AdamRates;
 use sidelight::adapt::net::{padded, Net, Train, Workspace};
+use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
 use sidelight::network::Arch;
 use sidelight::Condition;
@@ -142,19 +143,21 @@ fn initial(arch: Arch, seed: u64) -> Net {
 /// Fills the network's input with a crop's transformed phases.
 fn load(crop: &Crop, ws: &mut Workspace) {
     let map = ws.input();
+    tiles::load(&crop.decoded(), (0, 0), map);
     for y in 0..map.height {
-        for (x, out) in map.row_mut(y).chunks_exact_mut(4).enumerate() {
-            out.copy_from_slice(
-                &hadamard(phases(&crop.decoded, crop.size, y, x)).map(|v| v / 128.0),
-            );
+        for pixel in map.row_mut(y).chunks_exact_mut(4) {
+            let phases: &mut [f32; 4] = pixel.try_into().expect("four phases");
+            *phases = hadamard(*phases);
         }
     }
 }
 
-/// The four luma phases of half-resolution pixel (y, x), less mid-grey.
-fn phases(plane: &[u8], stride: usize, y: usize, x: usize) -> [f32; 4] {
-    let at = |dy: usize, dx: usize| f32::from(plane[(2 * y + dy) * stride + 2 * x + dx]) - 128.0;
-    [at(0, 0), at(0, 1), at(1, 0), at(1, 1)]
+/// What the four phases of half-resolution pixel (`y`, `x`) lack, in grey levels.
+fn residual(crop: &Crop, y: usize, x: usize) -> [f32; 4] {
+    let (original, decoded) = (crop.original(), crop.decoded());
+    std::array::from_fn(|i| {
+        tiles::residual(&original, &decoded, y, x, i).expect("crops have even sizes")
+    })
 }
 
 /// The orthonormal 2×2 Hadamard transform; its own inverse.
@@ -264,13 +267,7 @@ fn one_crop(net: &Net, crop: &Crop, ws: &mut Workspace, grad: &mut Net) -> f64 {
     grad.tensors_mut().for_each(|t| t.fill(0.0));
     let (h, w) = ws.size();
     let inner = (h - 2 * MARGIN) * (w - 2 * MARGIN);
-    let sse: u64 = crop
-        .original
-        .iter()
-        .zip(&crop.decoded)
-        .map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2))
-        .sum();
-    let own = sse as f32 / crop.original.len() as f32;
+    let own = crop.error() as f32;
     let weight = 1.0 / (0.5 * own + 0.5 * expected_error(crop.condition));
     // Squared error in grey levels² is the output's error times (128 / OUTPUT_GAIN)², over 4 phases.
     let unit = (128.0 / OUTPUT_GAIN) * (128.0 / OUTPUT_GAIN) * weight / (4 * inner) as f32;
@@ -281,9 +278,7 @@ fn one_crop(net: &Net, crop: &Crop, ws: &mut Workspace, grad: &mut Net) -> f64 {
         }
         let mut row = 0.0f32;
         for x in MARGIN..w - MARGIN {
-            let o = phases(&crop.original, crop.size, y, x);
-            let j = phases(&crop.decoded, crop.size, y, x);
-            let target = hadamard(std::array::from_fn(|i| o[i] - j[i]));
+            let target = hadamard(residual(crop, y, x));
             for c in 0..4 {
                 let e = out[x * 8 + c] - target[c] * (OUTPUT_GAIN / 128.0);
                 row += e * e * unit;
@@ -303,10 +298,10 @@ struct Validation {
 impl Validation {
     fn new(pictures: &Pictures) -> Result<Self> {
         let tables = [
-            degrade::standard_table(10),
-            degrade::standard_table(20),
-            degrade::standard_table(40),
-            degrade::standard_table(80),
+            standard_table(10),
+            standard_table(20),
+            standard_table(40),
+            standard_table(80),
             [40; 64],
         ];
         let sets = tables.iter().map(|t| pictures.validation(VALIDATION_CROP, t));
@@ -325,13 +320,12 @@ impl Validation {
                 let (mut before, mut after) = (0.0, 0.0);
                 for y in 0..half {
                     for x in 0..half {
-                        let o = phases(&crop.original, crop.size, y, x);
-                        let j = phases(&crop.decoded, crop.size, y, x);
+                        let wanted = residual(crop, y, x);
                         let z = &out.row(y)[x * 8..x * 8 + 4];
                         let r = hadamard(std::array::from_fn(|i| z[i] * 128.0 / OUTPUT_GAIN));
                         for i in 0..4 {
-                            before += f64::from(o[i] - j[i]).powi(2);
-                            after += f64::from((o[i] - j[i] - r[i]).powi(2));
+                            before += f64::from(wanted[i]).powi(2);
+                            after += f64::from((wanted[i] - r[i]).powi(2));
                         }
                     }
                 }

@@ -1,7 +1,8 @@
 //! Tunes the initial states of the update's contexts on fine-tuned training pictures.
 
 use super::data::Pictures;
-use super::degrade;
+use crate::jpeg::{self, standard_table};
+use crate::luma::mse;
 use anyhow::{Context, Result};
 use clap::Args;
 use rand::{Rng, SeedableRng};
@@ -10,7 +11,6 @@ use sidelight::adapt::finetune::{fine_tune, Task};
 use sidelight::cpu::CpuLevel;
 use sidelight::network::{Condition, Model};
 use sidelight::payload::{update, ContextTable, ScaleBias, CONTEXTS};
-use sidelight::Plane;
 use std::path::PathBuf;
 
 /// Slope at which the updates are made, in dB for each doubling of the rate, as a JPEG has it.
@@ -45,18 +45,17 @@ pub fn run(options: &Options) -> Result<()> {
     let mut updates = Vec::new();
     for _ in 0..options.pictures {
         let picture = pictures.random(&mut rng);
-        let table = degrade::standard_table(rng.random_range(8..=60));
-        let (w, h) = (picture.width, picture.height);
-        let decoded = degrade::jpeg(w, h, &picture.data, &table)?;
+        let table = standard_table(rng.random_range(8..=60));
+        let decoded = jpeg::degrade(picture, &table)?;
         let bits_per_sample: f64 = rng.random_range(0.2..0.9);
-        let bytes = bits_per_sample * (w * h) as f64 / 8.0;
+        let bytes = bits_per_sample * picture.data.len() as f64 / 8.0;
         let task = Task {
-            original: Plane::new(&picture.data, w, w, h)?,
-            decoded: Plane::new(&decoded, w, w, h)?,
+            original: picture.plane(),
+            decoded: decoded.plane(),
             model: &model,
             condition: Condition::from_jpeg_table(&table),
             // The base model gains about a decibel.
-            base_mse: 0.78 * error(&picture.data, &decoded),
+            base_mse: 0.78 * mse(&picture.data, &decoded.data).max(1e-3),
             db_per_bit: DB_PER_DOUBLING / std::f64::consts::LN_2 / bytes / 8.0,
             steps: 160,
             threads: options.threads,
@@ -79,11 +78,6 @@ pub fn run(options: &Options) -> Result<()> {
     std::fs::write(&options.out, model.to_bytes())?;
     println!("{}: id {:08x}", options.out.display(), model.id);
     Ok(())
-}
-
-fn error(a: &[u8], b: &[u8]) -> f64 {
-    let sum: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2)).sum();
-    (sum / a.len() as f64).max(1e-3)
 }
 
 /// Price of all updates in bits.
