@@ -1,10 +1,12 @@
 //! Sidelight's tools: training of base models, the demo, measuring.
 
+mod codec;
 mod demo;
 mod jpeg;
 mod luma;
 mod measure;
 mod pretrain;
+mod yuv;
 
 use clap::Parser;
 
