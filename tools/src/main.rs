@@ -2,10 +2,15 @@
 
 mod codec;
 mod demo;
+mod eval {
+    pub mod results;
+}
 mod jpeg;
 mod luma;
 mod measure;
+mod page;
 mod pretrain;
+mod report;
 mod yuv;
 
 use clap::Parser;
@@ -23,6 +28,8 @@ enum Command {
     Tune(pretrain::tune::Options),
     /// Measure gains over a folder of pictures
     Measure(measure::Options),
+    /// Write a page about an evaluation: tables, curves, pictures before and after
+    Report(report::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -30,6 +37,7 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(options) => demo::run(&options),
         Command::Pretrain(options) => pretrain::run(&options),
         Command::Measure(options) => measure::run(&options),
+        Command::Report(options) => report::run(&options),
         Command::Tune(options) => pretrain::tune::run(&options),
         Command::Export(options) => pretrain::export::run(&options),
     }

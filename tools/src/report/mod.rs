@@ -1,0 +1,143 @@
+//! A page about an evaluation, from its folder: tables, curves, pictures before and after. One file,
+//! nothing from the network.
+
+mod losses;
+mod machine;
+mod pictures;
+#[cfg(test)]
+mod synthetic;
+#[cfg(test)]
+mod tests;
+
+use crate::eval::results::Results;
+use crate::page;
+use anyhow::{Context, Result};
+use clap::Args;
+use losses::Loss;
+use machine::Machine;
+use pictures::Shown;
+use serde::{de::DeserializeOwned, Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+#[derive(Args)]
+pub struct Options {
+    /// An evaluation's folder
+    out: PathBuf,
+}
+
+/// What the page shows.
+#[derive(Serialize)]
+struct Report {
+    /// Seconds since 1970.
+    measured: Option<u64>,
+    machine: Machine,
+    commit: String,
+    /// Whether this very program measured.
+    same_program: bool,
+    quality_name: &'static str,
+    results: Results,
+    losses: Vec<Loss>,
+    pictures: Shown,
+    peers: Vec<Peer>,
+    /// Whatever another comparison of coders says: the page shows its names and numbers.
+    update_coders: Option<Value>,
+}
+
+/// Another codec, or a filter after this codec.
+#[derive(Serialize, Deserialize)]
+struct Peer {
+    name: String,
+    kind: PeerKind,
+    points: Vec<PeerPoint>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PeerKind {
+    Codec,
+    Filter,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PeerPoint {
+    picture: String,
+    /// The peer's own number; for a filter the codec's.
+    quality: f64,
+    /// For a filter the codec's.
+    bytes: f64,
+    psnr: Vec<Option<f64>>,
+    psnr_yuv: Option<f64>,
+}
+
+pub fn run(options: &Options) -> Result<()> {
+    let page = options.out.join("report.html");
+    let report = Report::gather(&options.out)?;
+    let html = page::html(
+        include_str!("page.html"),
+        include_str!("page.css"),
+        concat!(include_str!("chart.js"), include_str!("page.js")),
+        &report,
+    )?;
+    std::fs::write(&page, html).with_context(|| format!("writing {}", page.display()))?;
+    println!("{}", page.display());
+    Ok(())
+}
+
+impl Report {
+    fn gather(out: &Path) -> Result<Self> {
+        let file = out.join("results.json");
+        let results: Results = read(&file)?;
+        let written = std::fs::metadata(&file)?.modified().ok();
+        Ok(Self {
+            measured: written.and_then(seconds),
+            machine: Machine::this(),
+            commit: commit(),
+            same_program: program()? == results.setup.program,
+            quality_name: results.setup.codec.quality_name(),
+            losses: losses::losses(&results),
+            pictures: pictures::shown(&results, &out.join("pictures"))?,
+            peers: read_if_there(&out.join("peers.json"))?.unwrap_or_default(),
+            update_coders: read_if_there(&out.join("update_coders.json"))?,
+            results,
+        })
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("parsing {}", path.display()))
+}
+
+fn read_if_there<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    if path.exists() {
+        read(path).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+fn seconds(time: SystemTime) -> Option<u64> {
+    time.duration_since(UNIX_EPOCH).ok().map(|d| d.as_secs())
+}
+
+/// The commit that lies where this program was built.
+fn commit() -> String {
+    let arguments = ["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty"];
+    let output = Command::new("git").args(arguments).output();
+    let said = output.ok().filter(|o| o.status.success()).map(|o| o.stdout);
+    let said = said.and_then(|s| String::from_utf8(s).ok()).unwrap_or_default();
+    match said.trim() {
+        "" => "unknown".to_owned(),
+        commit => commit.to_owned(),
+    }
+}
+
+/// SHA-256 of this program, as [`Setup::program`](crate::eval::results::Setup) has it.
+fn program() -> Result<String> {
+    let digest = Sha256::digest(std::fs::read(std::env::current_exe()?)?);
+    Ok(digest.iter().map(|b| format!("{b:02x}")).collect())
+}
