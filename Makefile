@@ -1,5 +1,6 @@
 # make demo   the main job on the shipped pictures, from C: a table and target/demo/index.html
 # make test   everything that is tested
+# make test-report   the report's page in a browser
 # make lib examples bench header train clean
 
 TARGET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
@@ -36,6 +37,11 @@ test: examples
 	c-examples/test.sh
 	$(MAKE) -C ffi-tests test LIBDIR=$(RELEASE)
 
+# Leaves screenshots, target/report-test-*.png.
+test-report: setup
+	@tools/setup.sh report
+	cargo test --release -p sidelight-tools report -- --include-ignored
+
 bench: setup
 	cargo bench
 
@@ -60,4 +66,4 @@ clean:
 	$(MAKE) -C c-examples clean
 	rm -rf ffi-tests/build
 
-.PHONY: all lib examples pc setup demo test bench header train clean
+.PHONY: all lib examples pc setup demo test test-report bench header train clean

@@ -4,13 +4,15 @@
 #
 #   tools/setup.sh build    what `make examples` and `make demo` need
 #   tools/setup.sh test     that, and what `make test` needs
+#   tools/setup.sh report   what `make test-report` needs
 set -eu
 
 build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libpng-dev"
 test="g++ libjpeg-turbo-progs valgrind"
+report="chromium"
 
 usage() {
-    echo "usage: tools/setup.sh build|test" >&2
+    echo "usage: tools/setup.sh build|test|report" >&2
     exit 1
 }
 
@@ -20,6 +22,7 @@ for set in "$@"; do
     case $set in
     build) packages="$packages $build" ;;
     test) packages="$packages $build $test" ;;
+    report) packages="$packages $report" ;;
     *) usage ;;
     esac
 done

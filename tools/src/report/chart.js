@@ -70,7 +70,7 @@ class Chart {
       out.push(svg("line", { class: "grid", x1: at, x2: at, y1: top, y2: height - bottom }),
         svg("text", { x: at, y: height - bottom + 18, "text-anchor": "middle" }, String(tick)));
     }
-    const step = niceStep((y.high - y.low) / 6);
+    const step = niceStep((y.high - y.low) / 9);
     for (let i = Math.ceil(y.low / step); i * step <= y.high; i++) {
       const at = y(i * step);
       const text = (i * step).toFixed(Math.max(0, -Math.floor(Math.log10(step))));

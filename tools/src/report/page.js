@@ -89,7 +89,7 @@ function showQualities() {
   })));
   const gained = (row, digits, of) => {
     const gain = row.variant === "codec" ? null : less(of(row.own), of(row.q.codec));
-    return [fixed(of(row.own), digits), ...known(gain) ? [make("small", {}, judged(signed(gain, digits), gain))] : []];
+    return [fixed(of(row.own), digits), ...known(gain) ? [make("small", {}, judged(signed(gain, digits), Number(gain.toFixed(digits))))] : []];
   };
   const plane = (head, i) => ({ head, cell: r => gained(r, 2, m => m.psnr[i]) });
   const ofUpdate = (head, cell) => ({ head, cell: r => r.variant === "update" ? cell(r.q) : "" });
@@ -304,10 +304,19 @@ function anatomy(name, points) {
   return { name, parts, container, mode, bytes: mean(points.map(p => p.payload.bytes)) };
 }
 
+/** A colour for each kind of part ("layer 2 scales" and "layer 3 scales" are of one), paler from part to part. */
+function shade(parts, index) {
+  const kind = name => name.replace(/\d+/g, "");
+  const kinds = [...new Set(parts.map(kind))];
+  const own = parts.filter(name => kind(name) === kind(parts[index]));
+  const pale = 60 * own.indexOf(parts[index]) / own.length;
+  return `color-mix(in srgb, var(--c${3 + kinds.indexOf(kind(parts[index])) % 6}), var(--back) ${pale}%)`;
+}
+
 function showAnatomy() {
   const parts = [...new Set(results.points.flatMap(p => p.payload.parts.map(part => part.name)))];
   const stacks = make("div", { className: "stacks" });
-  const own = element => index => { element.style.setProperty("--own", `var(--c${1 + index % 8})`); return element; };
+  const own = element => index => { element.style.setProperty("--own", shade(parts, index)); return element; };
   const stack = (row, most) => {
     const bar = make("div", { className: "stack", role: "img" });
     const add = (name, bytes, element) => {
@@ -315,7 +324,7 @@ function showAnatomy() {
       element.style.width = 100 * bytes / most + "%";
       bar.append(element);
     };
-    for (const [name, bytes] of row.parts) add(name, bytes, own(make("span"))(parts.indexOf(name)));
+    for (const [name, bytes] of [...row.parts].filter(([, bytes]) => bytes > 0)) add(name, bytes, own(make("span"))(parts.indexOf(name)));
     add("container", row.container, make("span", { className: "container" }));
     bar.ariaLabel = [...bar.children].map(e => e.title).join(", ");
     return bar;
@@ -372,9 +381,9 @@ function showCoders() {
   if (!known(given)) return;
   const lists = [given, ...Object.values(given)].filter(v => Array.isArray(v) && v.every(row => row && typeof row === "object"));
   const rows = (lists[0] ?? []).map(row => flat(row));
-  const heads = [...new Set(rows.flatMap(Object.keys))];
-  const text = v => typeof v === "number" ? (Number.isInteger(v) ? whole(v) : v.toPrecision(4)) : known(v) ? String(v) : "–";
   const words = head => rows.some(r => typeof r[head] === "string");
+  const heads = [...new Set(rows.flatMap(Object.keys))].sort((a, b) => (b === "name") - (a === "name") || words(a) - words(b));
+  const text = v => typeof v === "number" ? (Number.isInteger(v) ? whole(v) : v.toPrecision(4)) : known(v) ? String(v) : "–";
   const others = Object.entries(flat(given)).filter(([, v]) => typeof v !== "object" || v === null);
   byId("coders").hidden = false;
   byId("coders").append(make("div", { className: "scroll" }, table(heads.map(head =>

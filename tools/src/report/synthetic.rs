@@ -85,8 +85,8 @@ fn measured(bytes: usize, luma: f64, gain: f64) -> Measured {
         mse: psnr.map(|p| 65025.0 / 10f64.powf(p / 10.0)).to_vec(),
         psnr: psnr.map(Some).to_vec(),
         psnr_yuv: Some((6.0 * psnr[0] + psnr[1] + psnr[2]) / 8.0),
-        ssim: Some(0.62 + (luma + gain) / 100.0),
-        ms_ssim: Some(0.66 + (luma + gain) / 100.0),
+        ssim: Some(0.5 + (luma + gain) / 100.0),
+        ms_ssim: Some(0.57 + (luma + gain) / 100.0),
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{json, Value};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 const PROGRAMS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 
@@ -119,6 +120,17 @@ impl Browser {
         value.as_f64().unwrap_or_else(|| panic!("{expression}: {value}"))
     }
 
+    /// Waits until an expression is true.
+    pub fn until(&mut self, expression: &str) {
+        for _ in 0..500 {
+            if self.value(expression) == true {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("never true: {expression}");
+    }
+
     /// Scrolls to what a selector finds first; its place in the window.
     pub fn place(&mut self, selector: &str) -> [f64; 4] {
         let expression = format!(
@@ -155,6 +167,17 @@ impl Browser {
         let arguments =
             json!({ "type": "mouseWheel", "x": x, "y": y, "deltaX": 0, "deltaY": delta });
         self.call("Input.dispatchMouseEvent", arguments);
+    }
+
+    /// Two fingers above and below a place move apart.
+    pub fn pinch(&mut self, (x, y): (f64, f64), from: f64, to: f64) {
+        for (kind, apart) in [("touchStart", from), ("touchMove", to), ("touchEnd", to)] {
+            let finger = |id: u32, y: f64| json!({ "id": id, "x": x, "y": y });
+            let both = vec![finger(0, y - apart / 2.0), finger(1, y + apart / 2.0)];
+            let points = if kind == "touchEnd" { Vec::new() } else { both };
+            let arguments = json!({ "type": kind, "touchPoints": points });
+            self.call("Input.dispatchTouchEvent", arguments);
+        }
     }
 
     pub fn key(&mut self, key: &str) {
