@@ -62,9 +62,8 @@ class Compare {
     bar.append(this.said);
     const help = make("p", {
       className: "note",
-      textContent: "Drag the line, or focus it and use the arrow keys. Wheel: zoom (after a click into the " +
-        "picture, or with Ctrl). Drag or arrow keys: pan; + and −: zoom" +
-        (difference ? "; d: difference." : "."),
+      textContent: "Drag the line, or focus it and use the arrow keys. Wheel after a click, or with Ctrl, + and −: zoom. " +
+        "Drag, arrow keys: pan." + (difference ? " d: difference." : ""),
     });
     this.element = make("div", { className: "compare" }, bar, this.frame, help);
   }

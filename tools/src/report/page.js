@@ -1,8 +1,9 @@
 
 const { results } = data;
 const VARIANTS = ["codec", "base", "update"];
-const LABELS = { original: "original", codec: "codec", base: "+ base", update: "+ update" };
+const SHOWN = ["original", ...VARIANTS];
 const pictures = [...new Set(results.points.map(p => p.picture))];
+const ofPictures = pictures.length === 1 ? "1 picture" : `${pictures.length} pictures`;
 const colour = results.points.some(p => p.codec.psnr.length > 1);
 const quality = q => `${data.quality_name} ${q}`;
 const byId = id => document.getElementById(id);
@@ -31,7 +32,8 @@ function table(columns, rows) {
     ...columns.map(c => make("td", { className: c.words ? "words" : "" }, ...[c.cell(row)].flat())))));
   const heads = columns.map(c => {
     const head = make("th", { scope: "col", className: c.words ? "words" : "" });
-    head.append(c.value ? make("button", { type: "button", textContent: c.head, onclick: () => sort(c, head) }) : c.head);
+    const text = c.head.replaceAll("-", "\u2011"); // lines do not break there
+    head.append(c.value ? make("button", { type: "button", textContent: text, onclick: () => sort(c, head) }) : text);
     return head;
   });
   const sort = (column, head) => {
@@ -78,9 +80,8 @@ function showLead() {
   const rate = name => results.summary.bd_rate[`${name} against codec`]?.y;
   const [base, update] = [rate("base"), rate("update")];
   if (!known(base) || !known(update)) return;
-  byId("lead").append("At equal PSNR-Y, files with the base model take ", judged(signed(base, 1) + " %", -base),
-    " bytes, with an update ", judged(signed(update, 1) + " %", -update),
-    ` (mean BD-rates over ${pictures.length} ${pictures.length === 1 ? "picture" : "pictures"}).`);
+  byId("lead").append(`Bytes at equal PSNR-Y (mean BD-rate, ${ofPictures}): `, judged(signed(base, 1) + " %", -base),
+    " with the base model, ", judged(signed(update, 1) + " %", -update), " with an update.");
 }
 
 function showQualities() {
@@ -95,7 +96,7 @@ function showQualities() {
   const ofUpdate = (head, cell) => ({ head, cell: r => r.variant === "update" ? cell(r.q) : "" });
   byId("qualities").append(table([
     { head: data.quality_name, cell: r => r.variant === "codec" ? String(r.q.quality) : "" },
-    { head: "Variant", words: true, cell: r => [swatch(VARIANTS.indexOf(r.variant)), LABELS[r.variant]] },
+    { head: "Variant", words: true, cell: r => [swatch(VARIANTS.indexOf(r.variant)), r.variant] },
     { head: "Bytes", cell: r => whole(r.own.bytes) },
     plane("PSNR-Y", 0),
     ...colour ? [plane("Cb", 1), plane("Cr", 2), { head: "YUV", cell: r => gained(r, 2, m => m.psnr_yuv) }] : [],
@@ -148,7 +149,7 @@ function showLosses() {
     `model alone, ${off} no filtering.`;
   if (!losses.length) {
     section.append(make("p", { textContent: "Nowhere: no picture at any quality has a lower PSNR with the base model than " +
-      "without, or with an update than with the base model; every net gain and BD-rate is on the right side." }),
+      "without, or with an update than with the base model; every known net gain and BD-rate is on the right side." }),
     make("p", { className: "note", textContent: modes }));
     return;
   }
@@ -197,7 +198,7 @@ function curves(picture, metric) {
   const own = points => points.filter(p => !picture || p.picture === picture);
   const { unit, digits, name } = METRICS[metric];
   const variants = VARIANTS.map((variant, i) =>
-    ({ name: LABELS[variant], colour: `--c${i}`, mark: i, samples: byQuality(samplesOf(own(results.points), p => p[variant], metric)) }));
+    ({ name: variant, colour: `--c${i}`, mark: i, samples: byQuality(samplesOf(own(results.points), p => p[variant], metric)) }));
   const peers = data.peers.map((peer, i) => ({
     name: peer.name, colour: `--c${3 + i % 6}`, mark: (3 + i) % MARKS.length, dashed: true, peer: true,
     samples: byQuality(samplesOf(own(peer.points), p => p, metric)),
@@ -222,7 +223,7 @@ function showCurves() {
     x: "bits per luma pixel", y: METRICS[metric].name + METRICS[metric].unit.replace(" ", ", "), series: curves(picker.value, metric),
   });
   const picker = make("select", { id: "rd-picture", onchange: draw },
-    make("option", { value: "", textContent: `mean of ${pictures.length} pictures` }),
+    make("option", { value: "", textContent: `mean of ${ofPictures}` }),
     ...pictures.map(name => make("option", { value: name, textContent: name })));
   const metrics = choice("Distortion", Object.entries(METRICS).filter(([id]) => colour || id !== "yuv")
     .map(([id, m]) => [id, m.name]), id => { metric = id; metrics.pick(id); draw(); });
@@ -245,7 +246,7 @@ function showPictures() {
     return;
   }
   const view = new Compare({
-    variants: Object.entries(LABELS), left: "codec", right: "update", difference: true,
+    variants: SHOWN.map(id => [id, id]), left: "codec", right: "update", difference: true,
   });
   const names = [...new Set(sets.map(s => s.picture))];
   const picker = make("select", { id: "compare-picture", onchange: () => pickPicture(picker.value) },
@@ -269,12 +270,12 @@ function showPictures() {
     view.show({
       name: `${name} at ${quality(chosen)}`, width: set.width, height: set.height,
       sources: Object.fromEntries(Object.entries(set.variants).map(([id, index]) => [id, sources[index]])),
-      tags: Object.fromEntries(Object.keys(LABELS).map(id => [id, tag(point, id)])),
+      tags: Object.fromEntries(SHOWN.map(id => [id, tag(point, id)])),
     });
     figures.replaceChildren(pointTable(point));
   };
   const tag = (point, id) => id === "original" ? "original"
-    : `${LABELS[id]} · ${fixed(point[id].psnr[0], 2)} dB · ${whole(point[id].bytes)} B`;
+    : `${id} · ${fixed(point[id].psnr[0], 2)} dB · ${whole(point[id].bytes)} B`;
   section.append(make("div", { className: "bar" }, labelled("Picture", picker), qualities), view.element, figures);
   if (known(crop))
     section.append(make("p", { textContent: `Whole pictures would make this page too large: these are centres of at most ` +
@@ -284,7 +285,7 @@ function showPictures() {
 
 function pointTable(point) {
   return table([
-    { head: "Variant", words: true, cell: v => [swatch(VARIANTS.indexOf(v)), LABELS[v]] },
+    { head: "Variant", words: true, cell: v => [swatch(VARIANTS.indexOf(v)), v] },
     { head: "Bytes", cell: v => whole(point[v].bytes) },
     ...["PSNR-Y", "Cb", "Cr"].slice(0, point.codec.psnr.length).map((head, i) => ({ head, cell: v => fixed(point[v].psnr[i], 2) })),
     { head: "SSIM", cell: v => fixed(point[v].ssim, 4) },
@@ -362,7 +363,7 @@ function showFilters() {
     })),
   });
   const rows = [
-    ...["base", "update"].map(v => row(LABELS[v], results.points, p => p[v])),
+    ...["base", "update"].map(v => row(v, results.points, p => p[v])),
     ...filters.map(f => row(f.name, f.points, p => p)),
   ];
   const gains = ["y", ...colour ? ["yuv"] : []].flatMap(metric => results.qualities.map(q => {
