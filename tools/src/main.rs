@@ -2,6 +2,7 @@
 
 mod codec;
 mod demo;
+mod eval;
 mod jpeg;
 mod luma;
 mod measure;
@@ -21,6 +22,8 @@ enum Command {
     Export(pretrain::export::Options),
     /// Tune a model's initial coder states
     Tune(pretrain::tune::Options),
+    /// Evaluate on a folder of pictures with a real codec: figures, BD-rates, tables
+    Eval(eval::Options),
     /// Measure gains over a folder of pictures
     Measure(measure::Options),
 }
@@ -29,6 +32,7 @@ fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Demo(options) => demo::run(&options),
         Command::Pretrain(options) => pretrain::run(&options),
+        Command::Eval(options) => eval::run(&options),
         Command::Measure(options) => measure::run(&options),
         Command::Tune(options) => pretrain::tune::run(&options),
         Command::Export(options) => pretrain::export::run(&options),
