@@ -4,13 +4,17 @@
 #
 #   tools/setup.sh build    what `make examples` and `make demo` need
 #   tools/setup.sh test     that, and what `make test` needs
+#   tools/setup.sh eval     what `make eval` needs
+#   tools/setup.sh peers    what `make eval-peers` needs
 set -eu
 
 build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libpng-dev"
 test="g++ libjpeg-turbo-progs valgrind"
+eval="libjpeg-turbo-progs ffmpeg"
+peers="webp libjxl-tools libavif-bin"
 
 usage() {
-    echo "usage: tools/setup.sh build|test" >&2
+    echo "usage: tools/setup.sh build|test|eval|peers" >&2
     exit 1
 }
 
@@ -20,6 +24,8 @@ for set in "$@"; do
     case $set in
     build) packages="$packages $build" ;;
     test) packages="$packages $build $test" ;;
+    eval) packages="$packages $eval" ;;
+    peers) packages="$packages $eval $peers" ;;
     *) usage ;;
     esac
 done

@@ -3,9 +3,11 @@
 mod codec;
 mod demo;
 mod eval;
+mod files;
 mod jpeg;
 mod luma;
 mod measure;
+mod peers;
 mod pretrain;
 mod yuv;
 
@@ -24,6 +26,8 @@ enum Command {
     Tune(pretrain::tune::Options),
     /// Evaluate on a folder of pictures with a real codec: figures, BD-rates, tables
     Eval(eval::Options),
+    /// Measure other filters and codecs on an evaluation's pictures
+    Peers(peers::Options),
     /// Measure gains over a folder of pictures
     Measure(measure::Options),
 }
@@ -33,6 +37,7 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(options) => demo::run(&options),
         Command::Pretrain(options) => pretrain::run(&options),
         Command::Eval(options) => eval::run(&options),
+        Command::Peers(options) => peers::run(&options),
         Command::Measure(options) => measure::run(&options),
         Command::Tune(options) => pretrain::tune::run(&options),
         Command::Export(options) => pretrain::export::run(&options),

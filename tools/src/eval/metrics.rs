@@ -20,12 +20,17 @@ pub fn psnr_yuv(psnr: &[Option<f64>]) -> Option<f64> {
 
 /// Distortion of `picture`, in a file of `bytes`, against `original`.
 pub fn measure(original: &Yuv, picture: &Yuv, bytes: usize) -> Measured {
+    let [ssim, ms_ssim] = structural(original, picture);
+    Measured { ssim, ms_ssim, ..measure_psnr(original, picture, bytes) }
+}
+
+/// The same without SSIM and MS-SSIM, which take longer.
+pub fn measure_psnr(original: &Yuv, picture: &Yuv, bytes: usize) -> Measured {
     let planes = original.planes.iter().zip(&picture.planes);
     let mse: Vec<f64> = planes.map(|(a, b)| crate::luma::mse(a, b)).collect();
     let psnr: Vec<_> = mse.iter().map(|mse| psnr(*mse)).collect();
     let psnr_yuv = psnr_yuv(&psnr);
-    let [ssim, ms_ssim] = structural(original, picture);
-    Measured { bytes, mse, psnr, psnr_yuv, ssim, ms_ssim }
+    Measured { bytes, mse, psnr, psnr_yuv, ssim: None, ms_ssim: None }
 }
 
 /// Smallest side that MS-SSIM's five scales leave something of.

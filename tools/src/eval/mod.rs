@@ -2,13 +2,14 @@
 //! with an update; figures, BD-rates, tables.
 
 mod bdrate;
-mod metrics;
+pub mod metrics;
 mod point;
 pub mod results;
 mod summary;
 mod table;
 
 use crate::codec::{self, Codec};
+use crate::files::{self, hash, write};
 use crate::yuv::{Original, Planes, Yuv};
 use anyhow::{bail, ensure, Context, Result};
 use clap::Args;
@@ -16,9 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use results::{Failure, Point, Results, Setup};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -140,18 +139,13 @@ fn qualities(options: &Options) -> Result<Vec<u32>> {
     Ok(all.to_vec())
 }
 
-/// The PNG files of a folder by name, `show` of them, spread evenly, marked to be shown.
+/// The PNG files of a folder, `show` of them, spread evenly, marked to be shown.
 fn sources(folder: &Path, show: usize) -> Result<Vec<Source>> {
-    let entries = std::fs::read_dir(folder)
-        .with_context(|| format!("reading the folder {}", folder.display()))?;
-    let mut paths = entries.map(|e| Ok(e?.path())).collect::<Result<Vec<_>>>()?;
-    paths.retain(|p| p.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")));
-    paths.sort();
-    ensure!(!paths.is_empty(), "{}: no PNG pictures in this folder", folder.display());
+    let paths = files::pngs(folder)?;
     let count = paths.len();
     let show = show.min(count);
     let source = |(i, path): (usize, PathBuf)| Source {
-        name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        name: files::name(&path),
         path,
         shown: (i + 1) * show / count > i * show / count,
     };
@@ -196,20 +190,6 @@ impl Job<'_> {
         write(&file, &serde_json::to_vec_pretty(&stored)?)?;
         Ok(stored.point)
     }
-}
-
-fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// Writes a file that is there whole or not at all.
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().context("a file has a folder")?;
-    let what = || format!("writing {}", path.display());
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(what)?;
-    file.write_all(bytes).with_context(what)?;
-    file.persist(path).with_context(what)?;
-    Ok(())
 }
 
 /// A PNG to look at.
