@@ -3,7 +3,7 @@
 # nothing is to do. A Rust toolchain, git and make must be there.
 #
 #   tools/setup.sh build    what `make examples` and `make demo` need
-#   tools/setup.sh test     that, and what `make test` needs
+#   tools/setup.sh test     what `make test` needs: all of it
 #   tools/setup.sh eval     what `make eval` needs
 #   tools/setup.sh peers    what `make eval-peers` needs
 set -eu
@@ -23,7 +23,7 @@ packages=
 for set in "$@"; do
     case $set in
     build) packages="$packages $build" ;;
-    test) packages="$packages $build $test" ;;
+    test) packages="$packages $build $test $eval $peers" ;;
     eval) packages="$packages $eval" ;;
     peers) packages="$packages $eval $peers" ;;
     *) usage ;;
