@@ -1,7 +1,7 @@
 # make demo   the main job on the shipped pictures, from C: a table and target/demo/index.html
 # make test   everything that is tested
-# make test-report   the report's page in a browser
-# make lib examples bench header train clean
+# make eval   figures, BD-rates and a report on a folder of pictures
+# make lib examples bench header train eval-peers test-report clean
 
 TARGET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 RELEASE = $(abspath $(TARGET))/release
@@ -37,7 +37,7 @@ test: examples
 	c-examples/test.sh
 	$(MAKE) -C ffi-tests test LIBDIR=$(RELEASE)
 
-# Leaves screenshots, target/report-test-*.png.
+# The report's page in a browser; leaves screenshots, target/report-test-*.png.
 test-report: setup
 	@tools/setup.sh report
 	cargo test --release -p sidelight-tools report -- --include-ignored
@@ -50,7 +50,7 @@ header: setup
 	SIDELIGHT_BLESS_HEADER=1 cargo test --release --test header
 
 # make train DATA=<folder of PNG pictures> [OUT=<checkpoint>]: the shipped model's recipe.
-OUT ?= target/train/jpeg-y-32x3.ck
+train: OUT ?= target/train/jpeg-y-32x3.ck
 train: setup
 	@test -n "$(DATA)" || { echo "say where the pictures are: make train DATA=<folder>"; exit 1; }
 	@mkdir -p $(dir $(OUT))
@@ -61,9 +61,30 @@ train: setup
 	$(RELEASE)/sidelight-tools tune --data "$(DATA)" --model $(basename $(OUT)).slm \
 	    --out $(basename $(OUT)).slm
 
+# make eval DATA=<folder of PNG pictures> [QF=10,20,30,40] [CODEC=jpeg|jpeg-flat|mozjpeg-psnr|x265-intra]
+#   [PLANES=colour|luma|limited] [OUT=<folder>]: docs/evaluation.md
+CODEC ?= jpeg
+PLANES ?= colour
+eval eval-peers: OUT ?= target/eval/$(notdir $(abspath $(DATA)))-$(CODEC)-$(PLANES)
+eval: tools
+	@test -n "$(DATA)" || { echo "say where the pictures are: make eval DATA=<folder>"; exit 1; }
+	@tools/setup.sh eval
+	$(RELEASE)/sidelight-tools eval --data "$(DATA)" --out "$(OUT)" --codec $(CODEC) \
+	    --planes $(PLANES) $(if $(QF),--quality $(QF))
+	$(RELEASE)/sidelight-tools report "$(OUT)"
+
+# After make eval, with the same variables: ffmpeg's filters, WebP, JPEG XL, AVIF.
+eval-peers: tools
+	@tools/setup.sh peers
+	$(RELEASE)/sidelight-tools peers --data "$(DATA)" --out "$(OUT)"
+	$(RELEASE)/sidelight-tools report "$(OUT)"
+
+tools: setup
+	cargo build --release -p sidelight-tools
+
 clean:
 	cargo clean
 	$(MAKE) -C c-examples clean
 	rm -rf ffi-tests/build
 
-.PHONY: all lib examples pc setup demo test test-report bench header train clean
+.PHONY: all lib examples pc setup demo test test-report bench header train eval eval-peers tools clean

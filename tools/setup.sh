@@ -3,16 +3,20 @@
 # nothing is to do. A Rust toolchain, git and make must be there.
 #
 #   tools/setup.sh build    what `make examples` and `make demo` need
-#   tools/setup.sh test     that, and what `make test` needs
+#   tools/setup.sh test     what `make test` needs: all of it
+#   tools/setup.sh eval     what `make eval` needs
+#   tools/setup.sh peers    what `make eval-peers` needs
 #   tools/setup.sh report   what `make test-report` needs
 set -eu
 
 build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libpng-dev"
 test="g++ libjpeg-turbo-progs valgrind"
+eval="libjpeg-turbo-progs ffmpeg"
+peers="webp libjxl-tools libavif-bin"
 report="chromium"
 
 usage() {
-    echo "usage: tools/setup.sh build|test|report" >&2
+    echo "usage: tools/setup.sh build|test|eval|peers|report" >&2
     exit 1
 }
 
@@ -21,7 +25,9 @@ packages=
 for set in "$@"; do
     case $set in
     build) packages="$packages $build" ;;
-    test) packages="$packages $build $test" ;;
+    test) packages="$packages $build $test $eval $peers" ;;
+    eval) packages="$packages $eval" ;;
+    peers) packages="$packages $eval $peers" ;;
     report) packages="$packages $report" ;;
     *) usage ;;
     esac

@@ -2,13 +2,13 @@
 
 mod codec;
 mod demo;
-mod eval {
-    pub mod results;
-}
+mod eval;
+mod files;
 mod jpeg;
 mod luma;
 mod measure;
 mod page;
+mod peers;
 mod pretrain;
 mod report;
 mod yuv;
@@ -26,6 +26,10 @@ enum Command {
     Export(pretrain::export::Options),
     /// Tune a model's initial coder states
     Tune(pretrain::tune::Options),
+    /// Evaluate on a folder of pictures with a real codec: figures, BD-rates, tables
+    Eval(eval::Options),
+    /// Measure other filters and codecs on an evaluation's pictures
+    Peers(peers::Options),
     /// Measure gains over a folder of pictures
     Measure(measure::Options),
     /// Write a page about an evaluation: tables, curves, pictures before and after
@@ -36,6 +40,8 @@ fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Demo(options) => demo::run(&options),
         Command::Pretrain(options) => pretrain::run(&options),
+        Command::Eval(options) => eval::run(&options),
+        Command::Peers(options) => peers::run(&options),
         Command::Measure(options) => measure::run(&options),
         Command::Report(options) => report::run(&options),
         Command::Tune(options) => pretrain::tune::run(&options),

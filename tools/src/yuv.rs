@@ -1,10 +1,9 @@
 //! Pictures as codecs see them: 8-bit luma and half-resolution chroma.
 
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, Result};
 use clap::ValueEnum;
 use image::{DynamicImage, GrayImage};
 use sidelight::{Layout, Picture, PictureMut, Plane, PlaneMut};
-use std::path::Path;
 
 /// Luma alone, or luma, Cb and Cr at half resolution (rounded up); rows without padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +88,23 @@ impl Yuv {
         Ok(PictureMut::new(layout, planes.collect::<Result<Vec<_>, _>>()?)?)
     }
 
+    /// Something to look at: gray, or RGB with chroma repeated.
+    pub fn to_image(&self) -> DynamicImage {
+        let (width, height) = (self.width as u32, self.height as u32);
+        let luma = GrayImage::from_raw(width, height, self.planes[0].clone()).expect("one plane");
+        let [_, cb, cr] = &self.planes[..] else { return luma.into() };
+        let half = self.width.div_ceil(2);
+        let pixel = |x: u32, y: u32| {
+            let i = y as usize / 2 * half + x as usize / 2;
+            let luma = f64::from(luma.get_pixel(x, y).0[0]);
+            let [cb, cr] = [cb[i], cr[i]].map(|v| f64::from(v) - 128.0);
+            let rgb =
+                [luma + 1.402 * cr, luma - 0.344_136 * cb - 0.714_136 * cr, luma + 1.772 * cb];
+            image::Rgb(rgb.map(|v| v.round() as u8))
+        };
+        image::RgbImage::from_fn(width, height, pixel).into()
+    }
+
     /// All samples, plane after plane, as raw video has them.
     pub fn to_raw(&self) -> Vec<u8> {
         self.planes.concat()
@@ -133,12 +149,7 @@ pub struct Original {
 }
 
 impl Original {
-    /// Reads a picture file; transparency is dropped, deeper samples are rounded to 8 bits.
-    pub fn open(path: &Path, planes: Planes) -> Result<Self> {
-        let picture = image::open(path).with_context(|| format!("reading {}", path.display()))?;
-        Ok(Self::new(picture, planes))
-    }
-
+    /// Transparency is dropped, deeper samples are rounded to 8 bits.
     pub fn new(picture: DynamicImage, planes: Planes) -> Self {
         let gray = |g: GrayImage| {
             let (width, height) = (g.width() as usize, g.height() as usize);

@@ -109,7 +109,7 @@ fn decode_or_unwind(file: &[u8], like: &Yuv) -> Result<Yuv> {
     let mut decoder = decoder.raw()?;
     let mut padded = vec![Vec::new(); factors.len()];
     decoder.read_raw_data(&mut padded.iter_mut().collect::<Vec<_>>());
-    ensure!(decoder.finish_decompress(), "the JPEG ends early");
+    decoder.finish()?;
     let mut out = Yuv::new(width, height, layout);
     for (i, (plane, stride)) in padded.iter().zip(strides).enumerate() {
         let (w, h) = out.size(i);

@@ -68,8 +68,9 @@ fn compress(samples: &[u8], width: u32, channels: u8, quality: c_int) -> Vec<u8>
     unsafe {
         let mut errors: ffi::jpeg_error_mgr = std::mem::zeroed();
         let mut info: ffi::jpeg_compress_struct = std::mem::zeroed();
-        info.common.err = ffi::jpeg_std_error(&mut errors);
-        errors.error_exit = Some(fatal);
+        let handler = ffi::jpeg_std_error(&mut errors);
+        handler.error_exit = Some(fatal);
+        info.common.err = handler;
         ffi::jpeg_create_compress(&mut info);
         let (mut buffer, mut size) = (null_mut(), 0 as c_ulong);
         ffi::jpeg_mem_dest(&mut info, &mut buffer, &mut size);

@@ -20,7 +20,8 @@ class Chart {
   constructor() {
     this.svg = svg("svg", { tabindex: 0, role: "img" });
     this.tip = make("div", { className: "tip", hidden: true });
-    this.legend = make("div", { className: "legend" });
+    this.legend = make("div", { className: "legend", role: "group", ariaLabel: "Curves shown" });
+    this.hidden = new Set();
     this.element = make("div", {}, this.legend, make("div", { className: "chart" }, this.svg, this.tip));
     this.svg.onpointermove = this.svg.onpointerdown = e => this.chooseNear(e);
     this.svg.onpointerleave = this.svg.onblur = () => this.choose(null);
@@ -28,15 +29,26 @@ class Chart {
     new ResizeObserver(() => this.draw()).observe(this.element);
   }
 
-  /** Each of `series` has a name, a colour, a mark and points: x, y and lines of text. */
+  /** Each of `series` has a name, a colour, a mark and points by x: x, y and lines of text. */
   show({ label, x, y, series }) {
     Object.assign(this, { labels: { x, y }, series: series.filter(s => s.points.length) });
     this.svg.setAttribute("aria-label", label + " Arrow keys step through the points.");
-    this.legend.replaceChildren(...this.series.map(s => make("span", {},
+    this.legend.replaceChildren(...this.series.map(s => this.entry(s)));
+    this.draw();
+  }
+
+  /** A button of the legend: shows and hides its curve. */
+  entry(s) {
+    const toggle = () => {
+      if (!this.hidden.delete(s.name)) this.hidden.add(s.name);
+      button.ariaPressed = String(!this.hidden.has(s.name));
+      this.draw();
+    };
+    const button = make("button", { type: "button", onclick: toggle, ariaPressed: String(!this.hidden.has(s.name)) },
       svg("svg", { viewBox: "-15 -6 30 12", style: `--own: var(${s.colour})`, "aria-hidden": "true" },
         svg("path", { class: "curve", d: "M-15,0H15", ...Chart.dash(s) }),
-        svg("path", { class: "mark", d: MARKS[s.mark] })), s.name)));
-    this.draw();
+        svg("path", { class: "mark", d: MARKS[s.mark] })), s.name);
+    return button;
   }
 
   static dash(series) {
@@ -49,7 +61,8 @@ class Chart {
     const width = Math.max(this.element.clientWidth, 200);
     const height = clamp(width / 2, 280, 460);
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    const points = this.series.flatMap(s => s.points);
+    const visible = this.series.filter(s => !this.hidden.has(s.name));
+    const points = Chart.inView(visible);
     if (!points.length) {
       this.svg.replaceChildren(svg("text", { x: width / 2, y: height / 2, "text-anchor": "middle" }, "no points"));
       return;
@@ -57,9 +70,21 @@ class Chart {
     const { left, right, top, bottom } = Chart.MARGIN;
     const x = scale(points.map(p => Math.log(p.x)), left, width - right);
     const y = scale(points.map(p => p.y), height - bottom, top);
-    this.svg.replaceChildren(...this.axes(x, y, width, height));
+    const inside = svg("clipPath", { id: "inside" },
+      svg("rect", { x: left, y: top, width: width - left - right, height: height - top - bottom }));
+    this.svg.replaceChildren(inside, ...this.axes(x, y, width, height));
     this.marks = [];
-    for (const series of this.series) this.svg.append(this.curve(series, x, y));
+    const shown = new Set(points);
+    for (const series of visible) this.svg.append(this.curve(series, x, y, shown));
+  }
+
+  /** Points of guest series are left out where they are far off the others' rates. */
+  static inView(series) {
+    const guests = series.every(s => s.guest);
+    const own = series.filter(s => guests || !s.guest).flatMap(s => s.points);
+    const low = Math.min(...own.map(p => p.x)) / 1.3;
+    const high = Math.max(...own.map(p => p.x)) * 1.3;
+    return series.flatMap(s => s.points).filter(p => p.x >= low && p.x <= high);
   }
 
   axes(x, y, width, height) {
@@ -84,15 +109,17 @@ class Chart {
     return out;
   }
 
-  curve(series, x, y) {
-    const places = series.points.map(p => [x(Math.log(p.x)), y(p.y)]);
+  curve(series, x, y, shown) {
+    const place = p => [x(Math.log(p.x)), y(p.y)];
+    const line = series.points.map(p => place(p).map(v => v.toFixed(1)).join(",")).join("L");
     const group = svg("g", { style: `--own: var(${series.colour})`, "data-name": series.name },
-      svg("path", { class: "curve", d: "M" + places.map(p => p.map(v => v.toFixed(1)).join(",")).join("L"), ...Chart.dash(series) }));
-    places.forEach(([px, py], i) => {
+      svg("path", { class: "curve", d: "M" + line, "clip-path": "url(#inside)", ...Chart.dash(series) }));
+    for (const point of series.points.filter(p => shown.has(p))) {
+      const [px, py] = place(point);
       const element = svg("path", { class: "mark", d: MARKS[series.mark], transform: `translate(${px},${py})` });
-      this.marks.push({ element, x: px, y: py, series, point: series.points[i] });
+      this.marks.push({ element, x: px, y: py, series, point });
       group.append(element);
-    });
+    }
     return group;
   }
 

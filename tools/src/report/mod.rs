@@ -10,7 +10,7 @@ mod synthetic;
 mod tests;
 
 use crate::eval::results::Results;
-use crate::page;
+use crate::{files, page};
 use anyhow::{Context, Result};
 use clap::Args;
 use losses::Loss;
@@ -18,7 +18,6 @@ use machine::Machine;
 use pictures::Shown;
 use serde::{de::DeserializeOwned, Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -52,6 +51,7 @@ struct Report {
 struct Peer {
     name: String,
     kind: PeerKind,
+    version: Option<String>,
     points: Vec<PeerPoint>,
 }
 
@@ -67,6 +67,7 @@ struct PeerPoint {
     picture: String,
     /// The peer's own number; for a filter the codec's.
     quality: f64,
+    setting: Option<String>,
     /// For a filter the codec's.
     bytes: f64,
     psnr: Vec<Option<f64>>,
@@ -82,7 +83,7 @@ pub fn run(options: &Options) -> Result<()> {
         concat!(include_str!("chart.js"), include_str!("page.js")),
         &report,
     )?;
-    std::fs::write(&page, html).with_context(|| format!("writing {}", page.display()))?;
+    files::write(&page, html.as_bytes())?;
     println!("{}", page.display());
     Ok(())
 }
@@ -96,7 +97,8 @@ impl Report {
             measured: written.and_then(seconds),
             machine: Machine::this(),
             commit: commit(),
-            same_program: program()? == results.setup.program,
+            same_program: files::hash(&std::fs::read(std::env::current_exe()?)?)
+                == results.setup.program,
             quality_name: results.setup.codec.quality_name(),
             losses: losses::losses(&results),
             pictures: pictures::shown(&results, &out.join("pictures"))?,
@@ -134,10 +136,4 @@ fn commit() -> String {
         "" => "unknown".to_owned(),
         commit => commit.to_owned(),
     }
-}
-
-/// SHA-256 of this program, as [`Setup::program`](crate::eval::results::Setup) has it.
-fn program() -> Result<String> {
-    let digest = Sha256::digest(std::fs::read(std::env::current_exe()?)?);
-    Ok(digest.iter().map(|b| format!("{b:02x}")).collect())
 }

@@ -180,7 +180,8 @@ function samplesOf(points, measured, metric) {
     const { width, height } = results.points.find(p => p.picture === point.picture) ?? {};
     const own = measured(point);
     const y = METRICS[metric].of(own);
-    return width && known(y) ? [{ quality: point.quality, x: 8 * own.bytes / (width * height), y, bytes: own.bytes }] : [];
+    const x = 8 * own.bytes / (width * height);
+    return width && known(y) ? [{ quality: point.quality, setting: point.setting, x, y, bytes: own.bytes }] : [];
   });
 }
 
@@ -189,7 +190,11 @@ function byQuality(samples) {
   const qualities = [...new Set(samples.map(s => s.quality))];
   const means = qualities.map(quality => {
     const own = samples.filter(s => s.quality === quality);
-    return { quality, pictures: own.length, ...Object.fromEntries(["x", "y", "bytes"].map(k => [k, mean(own.map(s => s[k]))])) };
+    const settings = new Set(own.map(s => s.setting));
+    return {
+      quality, setting: settings.size === 1 ? own[0].setting : null, pictures: own.length,
+      x: mean(own.map(s => s.x)), y: mean(own.map(s => s.y)), bytes: mean(own.map(s => s.bytes)),
+    };
   });
   return means.sort((a, b) => a.x - b.x);
 }
@@ -200,14 +205,16 @@ function curves(picture, metric) {
   const variants = VARIANTS.map((variant, i) =>
     ({ name: variant, colour: `--c${i}`, mark: i, samples: byQuality(samplesOf(own(results.points), p => p[variant], metric)) }));
   const peers = data.peers.map((peer, i) => ({
-    name: peer.name, colour: `--c${3 + i % 6}`, mark: (3 + i) % MARKS.length, dashed: true, peer: true,
+    name: peer.name, colour: `--c${3 + i % 7}`, mark: (3 + i) % MARKS.length, dashed: true, guest: peer.kind,
     samples: byQuality(samplesOf(own(peer.points), p => p, metric)),
   }));
   const lines = (series, s) => {
-    const codec = series.peer ? null : variants[0].samples.find(c => c.quality === s.quality);
+    const codec = series.guest ? null : variants[0].samples.find(c => c.quality === s.quality);
     const gain = codec && series !== variants[0] ? ` (${signed(s.y - codec.y, digits)} over the codec)` : "";
+    const at = series.guest === "codec" ? `setting ${s.setting ?? s.quality}`
+      : quality(s.quality) + (s.setting ? `, setting ${s.setting}` : "");
     return [
-      `${series.peer ? "quality " + s.quality : quality(s.quality)}${picture ? "" : `, mean of ${s.pictures}`}`,
+      at + (picture ? "" : `, mean of ${s.pictures}`),
       `${s.x.toFixed(4)} bit per pixel, ${whole(s.bytes)} bytes`,
       `${name} ${s.y.toFixed(digits)}${unit}${gain}`,
     ];
@@ -230,9 +237,17 @@ function showCurves() {
   byId("rd").append(
     make("div", { className: "bar" }, labelled("Picture", picker), metrics.element), chart.element,
     make("p", { className: "note", textContent: "Means are of each picture's bits per pixel and distortion. Filters after " +
-      "the codec have the codec's bytes. SSIM is known of this evaluation's own curves only." }));
+      "the codec have the codec's bytes. SSIM is known of this evaluation's own curves only. " +
+      "The legend's entries show and hide curves." }),
+    make("p", { className: "note", textContent: peerVersions() }));
   metrics.pick(metric);
   draw();
+}
+
+function peerVersions() {
+  const versions = new Set(data.peers.map(p => p.version).filter(known));
+  const names = version => data.peers.filter(p => p.version === version).map(p => p.name).join(", ");
+  return [...versions].map(version => `${names(version)}: ${version}`).join("; ");
 }
 
 const labelled = (text, control) => make("div", {},
@@ -311,7 +326,7 @@ function shade(parts, index) {
   const kinds = [...new Set(parts.map(kind))];
   const own = parts.filter(name => kind(name) === kind(parts[index]));
   const pale = 60 * own.indexOf(parts[index]) / own.length;
-  return `color-mix(in srgb, var(--c${3 + kinds.indexOf(kind(parts[index])) % 6}), var(--back) ${pale}%)`;
+  return `color-mix(in srgb, var(--c${3 + kinds.indexOf(kind(parts[index])) % 7}), var(--back) ${pale}%)`;
 }
 
 function showAnatomy() {

@@ -154,13 +154,13 @@ fn peers() -> Value {
         let of = |p: &Point| {
             let psnr: Vec<f64> = p.codec.psnr.iter().map(|v| v.unwrap() + luma).collect();
             let (bytes, yuv) = (p.codec.bytes as f64 * bytes, p.codec.psnr_yuv.unwrap() + luma);
-            json!({ "picture": p.picture, "quality": p.quality, "bytes": bytes, "psnr": psnr,
-                "psnr_yuv": yuv })
+            json!({ "picture": p.picture, "quality": p.quality, "setting": "4", "bytes": bytes,
+                "psnr": psnr, "psnr_yuv": yuv })
         };
         results().points.iter().map(of).collect()
     };
     json!([
-        { "name": "WebP", "kind": "codec", "points": points(0.4, 0.86) },
+        { "name": "WebP", "kind": "codec", "version": "cwebp 1.2.4", "points": points(0.4, 0.86) },
         { "name": "ffmpeg spp", "kind": "filter", "points": points(0.35, 1.0) },
     ])
 }

@@ -67,6 +67,8 @@ fn tables(browser: &mut Browser) {
 fn curves(browser: &mut Browser) {
     let names = "[...document.querySelectorAll('#rd .chart g')].map(g => g.dataset.name).join()";
     assert_eq!(browser.value(names), "codec,base,update,WebP,ffmpeg spp");
+    browser.click("#rd .legend button:last-child");
+    assert_eq!(browser.value(names), "codec,base,update,WebP", "the legend hides a curve");
     let path = "document.querySelector('#rd g path').getAttribute('d')";
     let mean = browser.value(path);
     browser.value("document.querySelector('#rd-picture').focus()");

@@ -1,0 +1,103 @@
+//! The summary as text.
+
+use super::results::{Mean, Results, COMPARISONS};
+use std::fmt::Write;
+
+fn gain(of: Option<f64>, over: Option<f64>) -> String {
+    match (of, over) {
+        (Some(a), Some(b)) => format!("{:+.3}", a - b),
+        _ => "-".to_owned(),
+    }
+}
+
+fn number(value: Option<f64>, digits: usize) -> String {
+    value.map_or("-".to_owned(), |v| format!("{v:.digits$}"))
+}
+
+fn percent(value: Option<f64>) -> String {
+    value.map_or("-".to_owned(), |v| format!("{v:+.2} %"))
+}
+
+fn plane(mean: &Mean, i: usize) -> Option<f64> {
+    mean.psnr.get(i).copied().flatten()
+}
+
+/// The tables that an evaluation prints last, as Markdown.
+pub fn text(results: &Results) -> String {
+    let s = &results.summary;
+    let name = results.setup.codec.quality_name();
+    let mut out = String::new();
+    let mut line = |text: String| writeln!(out, "{text}").expect("writing to a string");
+    line(format!("{}, {:?} planes", results.setup.codec_version, results.setup.planes));
+    line(
+        "Gains in dB of PSNR, base over codec and update over base; net: less what the added bytes"
+            .to_owned(),
+    );
+    line("would have gained in the codec.\n".to_owned());
+    line(format!(
+        "| {name} | pictures | bytes | PSNR-Y | base Y | base YUV | update Y | update YUV | updates | payload | net Y | SSIM codec/base/update | filter ms | tune s |"
+    ));
+    line("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|".to_owned());
+    for q in &s.qualities {
+        let ssim = [&q.codec, &q.base, &q.update].map(|m| number(m.ssim, 4));
+        line(format!(
+            "| {} | {} | {:.0} | {} | {} | {} | {} | {} | {} | {:.1} | {} | {} | {:.1} | {:.2} |",
+            q.quality,
+            q.pictures,
+            q.codec.bytes,
+            number(plane(&q.codec, 0), 3),
+            gain(plane(&q.base, 0), plane(&q.codec, 0)),
+            gain(q.base.psnr_yuv, q.codec.psnr_yuv),
+            gain(plane(&q.update, 0), plane(&q.base, 0)),
+            gain(q.update.psnr_yuv, q.base.psnr_yuv),
+            q.updates,
+            q.payload_bytes,
+            q.net_gain_db.map_or("-".to_owned(), |v| format!("{v:+.3}")),
+            ssim.join(" / "),
+            q.seconds.filter * 1e3,
+            q.seconds.payload_encode,
+        ));
+    }
+    line("\n| BD-rate | Y | YUV | worst picture, Y |\n|---|---|---|---|".to_owned());
+    for (comparison, ..) in COMPARISONS {
+        let rates = &s.bd_rate[comparison];
+        let known = rates.pictures.iter().filter_map(|p| Some((p.y?, &p.picture)));
+        let worst = known.max_by(|a, b| a.0.total_cmp(&b.0));
+        let worst = worst.map_or("-".to_owned(), |(y, name)| format!("{name} {y:+.2} %"));
+        line(format!("| {comparison} | {} | {} | {worst} |", percent(rates.y), percent(rates.yuv)));
+    }
+    let lost: Vec<String> = losses(results);
+    line(if lost.is_empty() {
+        "\nNowhere worse than the codec, nor an update than the base model.".to_owned()
+    } else {
+        format!("\nWorse: {}", lost.join("; "))
+    });
+    out
+}
+
+/// Points where a variant has a lower PSNR than what it is meant to improve, or an update whose net
+/// gain is negative.
+fn losses(results: &Results) -> Vec<String> {
+    let mut lost = Vec::new();
+    for p in &results.points {
+        let at = format!("{} at {}", p.picture, p.quality);
+        let kinds = [("base", &p.base, &p.codec), ("update", &p.update, &p.base)];
+        for (kind, of, over) in kinds {
+            for (i, (a, b)) in of.psnr.iter().zip(&over.psnr).enumerate() {
+                if let (Some(a), Some(b)) = (a, b) {
+                    if a < b {
+                        lost.push(format!(
+                            "{kind} {at}, {} {:+.3} dB",
+                            ["Y", "Cb", "Cr"][i],
+                            a - b
+                        ));
+                    }
+                }
+            }
+        }
+        if let Some(net) = p.payload.net_gain_db.filter(|net| *net < 0.0) {
+            lost.push(format!("update {at}, net {net:+.3} dB"));
+        }
+    }
+    lost
+}
