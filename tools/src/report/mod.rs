@@ -83,7 +83,7 @@ pub fn run(options: &Options) -> Result<()> {
         concat!(include_str!("chart.js"), include_str!("page.js")),
         &report,
     )?;
-    files::write(&page, html.as_bytes())?;
+    std::fs::write(&page, html).with_context(|| format!("writing {}", page.display()))?;
     println!("{}", page.display());
     Ok(())
 }
