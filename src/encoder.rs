@@ -36,6 +36,8 @@ pub struct Rate {
     pub coded_bytes: u64,
     /// Luma PSNR that another byte buys, in dB; 0 to estimate it from `coded_bytes`.
     pub slope_db_per_byte: f64,
+    /// Bytes that carrying a payload costs besides the payload.
+    pub carriage_bytes: u32,
 }
 
 impl Rate {
@@ -125,6 +127,7 @@ impl Encoder {
         }
         let condition = hints.condition()?;
         let slope = rate.slope(original.width() * original.height())?;
+        let cost = |mse, bytes: f64| log2(mse) * (10.0 / std::f64::consts::LOG2_10) + slope * bytes;
         let model = models::default_for(&hints.codec)?;
         let (original, decoded) = (original.luma(), decoded.luma());
         let run = |instance| filtered_mse(instance, self, &original, &decoded);
@@ -135,11 +138,16 @@ impl Encoder {
             // Off needs no model: docs/payload.md asks for 0.
             let id = if mode == Mode::Off { 0 } else { model.id };
             let payload = payload::build(mode, id, body, hints.binding)?;
-            Ok(Candidate { mode, payload, mse })
+            // A payload that asks for nothing need not be sent.
+            let bytes = match mode {
+                Mode::Off => 0.0,
+                _ => payload.len() as f64 + f64::from(rate.carriage_bytes),
+            };
+            Ok(Candidate { mode, payload, mse, cost: cost(mse, bytes) })
         };
         let mut best = of(Mode::Off, &[], plain_mse)?;
         if self.settings.mode != Mode::Off {
-            best = best.better(of(Mode::Base, &[], base_mse)?, slope);
+            best = best.better(of(Mode::Base, &[], base_mse)?);
         }
         let mut steps = 0;
         // With no error left there is nothing to gain.
@@ -170,7 +178,7 @@ impl Encoder {
                 }
                 // An update that would overflow is no candidate.
                 if let Ok(instance) = Instance::new(model, condition, Some(&update)) {
-                    best = best.better(of(Mode::Update, &body, run(instance)?)?, slope);
+                    best = best.better(of(Mode::Update, &body, run(instance)?)?);
                 }
                 tried.push(body);
             }
@@ -194,15 +202,14 @@ struct Candidate {
     mode: Mode,
     payload: Vec<u8>,
     mse: f64,
+    /// In dB: the less, the higher its net gain.
+    cost: f64,
 }
 
 impl Candidate {
     /// The one with the higher net gain; `self` where they tie.
-    fn better(self, other: Self, slope: f64) -> Self {
-        let cost = |c: &Self| {
-            log2(c.mse) * (10.0 / std::f64::consts::LOG2_10) + slope * c.payload.len() as f64
-        };
-        if cost(&other) < cost(&self) {
+    fn better(self, other: Self) -> Self {
+        if other.cost < self.cost {
             other
         } else {
             self

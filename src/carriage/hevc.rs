@@ -12,6 +12,10 @@ const PREFIX_SEI: u8 = 39;
 const FIRST_NON_VCL: u8 = 32;
 const USER_DATA_UNREGISTERED: u8 = 5;
 
+/// What a payload of up to 238 bytes adds to a stream besides itself and emulation prevention: start
+/// code, NAL unit header, type, size, UUID and trailing bits.
+pub const CARRIAGE_BYTES: u32 = 4 + 2 + 1 + 1 + UUID.len() as u32 + 1;
+
 /// The NAL unit, start code in front, that carries `payload`.
 #[must_use]
 pub fn sei(payload: &[u8]) -> Vec<u8> {
@@ -63,6 +67,7 @@ mod tests {
         assert_eq!(nal[..8], [0, 0, 0, 1, 78, 1, 5, 26]);
         assert_eq!(nal[8..24], UUID);
         assert_eq!(nal[24..], [0, 0, 3, 0, 0, 3, 1, 0, 0, 4, 0, 0, 0x80]);
+        assert_eq!(sei(&[7; 238]).len(), 238 + CARRIAGE_BYTES as usize);
         assert_eq!(sei(&[7; 600])[6..10], [5, 255, 255, 106]);
     }
 

@@ -157,7 +157,8 @@ fn one(picture: &Luma, quality: Quality, options: &Options) -> Result<Row> {
         / (other.len() as f64 - bytes.len() as f64);
     let settings =
         EncoderSettings { threads: options.threads, steps: options.steps, ..Default::default() };
-    let rate = Rate { coded_bytes: bytes.len() as u64, slope_db_per_byte: slope };
+    let rate =
+        Rate { coded_bytes: bytes.len() as u64, slope_db_per_byte: slope, ..Default::default() };
     let encoded = Encoder::new(settings)?.encode(
         &view(picture)?,
         &view(&decoded)?,

@@ -51,6 +51,10 @@ impl Codec for Turbo {
         hints(file)
     }
 
+    fn carriage_bytes(&self) -> u32 {
+        jpeg::CARRIAGE_BYTES
+    }
+
     fn embed(&self, file: &[u8], payload: &[u8]) -> Result<Vec<u8>> {
         Ok(jpeg::insert(file, payload)?)
     }

@@ -29,6 +29,9 @@ pub trait Codec: Send + Sync {
     /// What the filter is told of how the picture was coded.
     fn hints(&self, file: &[u8], quality: u32) -> Result<Hints>;
 
+    /// What carrying a payload adds to a file besides the payload.
+    fn carriage_bytes(&self) -> u32;
+
     /// The file with `payload` inside.
     fn embed(&self, file: &[u8], payload: &[u8]) -> Result<Vec<u8>>;
 }

@@ -44,6 +44,10 @@ impl Codec for TunedForPsnr {
         jpeg::hints(file)
     }
 
+    fn carriage_bytes(&self) -> u32 {
+        sidelight::carriage::jpeg::CARRIAGE_BYTES
+    }
+
     fn embed(&self, file: &[u8], payload: &[u8]) -> Result<Vec<u8>> {
         Ok(sidelight::carriage::jpeg::insert(file, payload)?)
     }

@@ -65,6 +65,10 @@ impl Codec for Intra {
         Ok(Hints { codec, binding })
     }
 
+    fn carriage_bytes(&self) -> u32 {
+        hevc::CARRIAGE_BYTES
+    }
+
     fn embed(&self, file: &[u8], payload: &[u8]) -> Result<Vec<u8>> {
         Ok(hevc::insert(file, payload)?)
     }

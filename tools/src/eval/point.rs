@@ -40,7 +40,11 @@ pub fn run(
     let hints = codec.hints(&file, quality)?;
     let plain = measure(yuv, &decoded, file.len());
     let slope = slope(original, codec, quality, &plain)?;
-    let rate = Rate { coded_bytes: file.len() as u64, slope_db_per_byte: slope.unwrap_or(0.0) };
+    let rate = Rate {
+        coded_bytes: file.len() as u64,
+        slope_db_per_byte: slope.unwrap_or(0.0),
+        carriage_bytes: codec.carriage_bytes(),
+    };
     let encode = |mode| {
         let settings = EncoderSettings { mode, threads: 1, steps };
         let (original, decoded) = (yuv.picture()?, decoded.picture()?);
