@@ -1,6 +1,7 @@
 //! Sidelight's tools: training of base models, the demo, measuring.
 
 mod demo;
+mod integers;
 mod jpeg;
 mod luma;
 mod measure;
@@ -21,6 +22,8 @@ enum Command {
     Tune(pretrain::tune::Options),
     /// Measure gains over a folder of pictures
     Measure(measure::Options),
+    /// Write the integers of payloads as JSON
+    Integers(integers::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -28,6 +31,7 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(options) => demo::run(&options),
         Command::Pretrain(options) => pretrain::run(&options),
         Command::Measure(options) => measure::run(&options),
+        Command::Integers(options) => integers::run(&options),
         Command::Tune(options) => pretrain::tune::run(&options),
         Command::Export(options) => pretrain::export::run(&options),
     }
