@@ -1,5 +1,6 @@
 # make demo   the main job on the shipped pictures, from C: a table and target/demo/index.html
 # make test   everything that is tested
+# make eval-coders   other coders on the updates of an evaluation
 # make lib examples bench header train clean
 
 TARGET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
@@ -55,9 +56,25 @@ train: setup
 	$(RELEASE)/sidelight-tools tune --data "$(DATA)" --model $(basename $(OUT)).slm \
 	    --out $(basename $(OUT)).slm
 
+# make eval-coders OUT=<folder of an evaluation>: codes the updates of OUT/payloads with other coders.
+# NNCodec is built from source: that wants a C++ compiler and Python's headers.
+PEERS = $(abspath $(TARGET))/peers/venv
+eval-coders: setup $(PEERS)/ready
+	@test -d "$(OUT)/payloads" || \
+	    { echo "say which evaluation: make eval-coders OUT=<folder>"; exit 1; }
+	cargo build --release -p sidelight-tools
+	$(RELEASE)/sidelight-tools integers --payloads "$(OUT)/payloads" --out "$(OUT)/integers.json"
+	$(PEERS)/bin/python tools/peers/update_coders.py "$(OUT)/integers.json" \
+	    --out "$(OUT)/update_coders.json"
+
+$(PEERS)/ready: tools/peers/requirements.txt
+	python3 -m venv --clear $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
 clean:
 	cargo clean
 	$(MAKE) -C c-examples clean
 	rm -rf ffi-tests/build
 
-.PHONY: all lib examples pc setup demo test bench header train clean
+.PHONY: all lib examples pc setup demo test bench header train eval-coders clean
