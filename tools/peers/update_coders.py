@@ -24,7 +24,7 @@ What each coder is used like:
 
 nncodec     NNC (ISO/IEC 15938-17) by the reference implementation of Fraunhofer HHI, through its
             public functions `compress` and `decompress`. Tensors of type int32 are coded without
-            loss. All lengths of the unary part, with and without optimised initial
+            loss. Unary parts of 1, 2, 3, 5 and 11, with and without optimised initial
             probabilities, row skipping, signalling of the differential update, and floating point
             at step 1 and with dependent quantisation are tried. (Dependent quantisation has only
             every second multiple of its step in each of its states, so it is no code for given
