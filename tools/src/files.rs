@@ -28,10 +28,14 @@ pub fn hash(bytes: &[u8]) -> String {
 
 /// Writes a file that is there whole or not at all.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().context("a file has a folder")?;
     let what = || format!("writing {}", path.display());
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(what)?;
-    file.write_all(bytes).with_context(what)?;
-    file.persist(path).with_context(what)?;
-    Ok(())
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.part", std::process::id()));
+    let beside = PathBuf::from(beside);
+    let written = std::fs::File::create(&beside).and_then(|mut file| file.write_all(bytes));
+    let renamed = written.and_then(|()| std::fs::rename(&beside, path));
+    if renamed.is_err() {
+        std::fs::remove_file(&beside).ok();
+    }
+    renamed.with_context(what)
 }

@@ -71,6 +71,20 @@ impl Yuv {
         }
     }
 
+    /// Cut, or padded by replication, at the right and at the bottom.
+    pub fn resized(&self, width: usize, height: usize) -> Self {
+        let mut out = Self::new(width, height, self.layout());
+        for (i, (from, to)) in self.planes.iter().zip(&mut out.planes).enumerate() {
+            let (from_w, from_h) = self.size(i);
+            let to_w = if i == 0 { width } else { width.div_ceil(2) };
+            for (y, row) in to.chunks_exact_mut(to_w).enumerate() {
+                let line = &from[y.min(from_h - 1) * from_w..][..from_w];
+                row.iter_mut().enumerate().for_each(|(x, s)| *s = line[x.min(from_w - 1)]);
+            }
+        }
+        out
+    }
+
     /// The library's view of it.
     pub fn picture(&self) -> Result<Picture<'_>> {
         let planes = self.planes.iter().enumerate().map(|(i, data)| {

@@ -5,7 +5,7 @@ use image::{DynamicImage, Rgb, RgbImage};
 fn picture(width: u32, height: u32) -> DynamicImage {
     RgbImage::from_fn(width, height, |x, y| {
         let wave = (f64::from(x) / 5.0).sin() * 60.0 + f64::from(y) * 0.7;
-        Rgb([(120.0 + wave) as u8, (90.0 + wave / 2.0) as u8, (x * 3 ^ y) as u8])
+        Rgb([(120.0 + wave) as u8, (90.0 + wave / 2.0) as u8, ((x * 3) ^ y) as u8])
     })
     .into()
 }

@@ -54,7 +54,7 @@ impl Codec for Intra {
         let raw = command::pipe("ffmpeg", &[&input[..], &output].concat(), file)?;
         let (width, height) = even_size(like);
         let decoded = Yuv::from_raw(width, height, like.layout(), &raw)?;
-        Ok(resized(&decoded, like.width, like.height))
+        Ok(decoded.resized(like.width, like.height))
     }
 
     fn hints(&self, file: &[u8], quality: u32) -> Result<Hints> {
@@ -88,18 +88,5 @@ fn even_size(yuv: &Yuv) -> (usize, usize) {
 
 fn padded(yuv: &Yuv) -> Yuv {
     let (width, height) = even_size(yuv);
-    resized(yuv, width, height)
-}
-
-/// Cut, or padded by replication, at the right and at the bottom.
-fn resized(yuv: &Yuv, width: usize, height: usize) -> Yuv {
-    let mut out = Yuv::new(width, height, yuv.layout());
-    for i in 0..out.planes.len() {
-        let ((w, h), (from_w, from_h)) = (out.size(i), yuv.size(i));
-        let rows = (0..h).map(|y| &yuv.planes[i][y.min(from_h - 1) * from_w..][..from_w]);
-        for (to, from) in out.planes[i].chunks_exact_mut(w).zip(rows) {
-            to.iter_mut().enumerate().for_each(|(x, s)| *s = from[x.min(from_w - 1)]);
-        }
-    }
-    out
+    yuv.resized(width, height)
 }

@@ -95,7 +95,7 @@ mod tests {
             });
             measure(&original, &out, 0)
         };
-        let values = [2, 8, 30].map(|amount| noisy(amount));
+        let values = [2, 8, 30].map(noisy);
         for pair in values.windows(2) {
             assert!(pair[0].ssim > pair[1].ssim && pair[0].ms_ssim > pair[1].ms_ssim);
             assert!(pair[0].ssim.unwrap() < 1.0 && pair[1].ssim.unwrap() > 0.0);

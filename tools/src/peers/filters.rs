@@ -13,7 +13,7 @@ pub struct Filter {
 }
 
 /// Quantisers, in steps of about a quarter.
-const QUANTISERS: [u32; 13] = [3, 4, 5, 6, 8, 10, 12, 15, 19, 24, 30, 38, 48];
+const QUANTISERS: [u32; 14] = [2, 3, 4, 5, 6, 8, 10, 12, 15, 19, 24, 30, 38, 48];
 
 /// The filters.
 pub fn all() -> Vec<Filter> {
@@ -30,12 +30,16 @@ pub fn all() -> Vec<Filter> {
     ]
 }
 
-/// `decoded` through ffmpeg's `filter`.
+/// `decoded` through ffmpeg's `filter`. Some of the filters spoil pictures whose sizes are no
+/// multiples of 16: they get whole blocks, padded by replication.
 pub fn run(decoded: &Yuv, filter: &str) -> Result<Yuv> {
+    let (width, height) = (decoded.width, decoded.height);
+    let decoded = decoded.resized(width.next_multiple_of(16), height.next_multiple_of(16));
     let format = if decoded.layout() == Layout::I400 { "gray" } else { "yuv420p" };
     let size = format!("{}x{}", decoded.width, decoded.height);
     let input = ["-v", "error", "-f", "rawvideo", "-pix_fmt", format, "-s", &size, "-i", "-"];
     let output = ["-vf", filter, "-pix_fmt", format, "-f", "rawvideo", "-"];
     let raw = command::pipe("ffmpeg", &[&input[..], &output].concat(), &decoded.to_raw())?;
-    Yuv::from_raw(decoded.width, decoded.height, decoded.layout(), &raw)
+    let filtered = Yuv::from_raw(decoded.width, decoded.height, decoded.layout(), &raw)?;
+    Ok(filtered.resized(width, height))
 }

@@ -253,7 +253,7 @@ mod tests {
             eprintln!("ffmpeg: not installed, not tested");
             return;
         }
-        let picture = image::RgbImage::from_fn(48, 40, |x, y| {
+        let picture = image::RgbImage::from_fn(67, 45, |x, y| {
             image::Rgb([(x * 5) as u8, (y * 6) as u8, ((x * y) % 200) as u8])
         });
         let original = Original::new(picture.into(), crate::yuv::Planes::Colour);
