@@ -1,7 +1,83 @@
 # make demo   the main job on the shipped pictures, from C: a table and target/demo/index.html
 # make test   everything that is tested
 # make eval   figures, BD-rates and a report on a folder of pictures
-# make lib examples bench header train eval-peers test-report clean
+# make lib examples bench header train eval-peers eval-coders test-report clean
+
+TARGET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+RELEASE = $(abspath $(TARGET))/release
+export PKG_CONFIG_PATH := $(abspath $(TARGET))/pkgconfig:$(PKG_CONFIG_PATH)
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+
+all: lib
+
+lib: setup
+	cargo build --release
+
+examples: pc
+	$(MAKE) -C c-examples
+
+# A pkg-config file for the library as it lies in the build folder.
+pc: lib
+	@mkdir -p $(TARGET)/pkgconfig
+	@sed -e 's|@PREFIX@|$(CURDIR)|' -e 's|@INCLUDEDIR@|$(CURDIR)/include|' \
+	    -e 's|@LIBDIR@|$(RELEASE)|' -e 's|@VERSION@|$(VERSION)|' sidelight.pc.in \
+	    > $(TARGET)/pkgconfig/sidelight.pc
+
+setup:
+	@tools/setup.sh build
+
+demo: examples
+	cargo build --release -p sidelight-tools
+	$(RELEASE)/sidelight-tools demo --examples c-examples/build --pictures tests/pictures \
+	    --out target/demo
+
+test: examples
+	@tools/setup.sh test
+	cargo test --release --workspace
+	c-examples/test.sh
+	$(MAKE) -C ffi-tests test LIBDIR=$(RELEASE)
+
+# The report's page in a browser; leaves screenshots, target/report-test-*.png.
+test-report: setup
+	@tools/setup.sh report
+	cargo test --release -p sidelight-tools report -- --include-ignored
+
+bench: setup
+	cargo bench
+
+# Rewrites include/sidelight.h from src/capi.
+header: setup
+	SIDELIGHT_BLESS_HEADER=1 cargo test --release --test header
+
+# make train DATA=<folder of PNG pictures> [OUT=<checkpoint>]: the shipped model's recipe.
+train: OUT ?= target/train/jpeg-y-32x3.ck
+train: setup
+	@test -n "$(DATA)" || { echo "say where the pictures are: make train DATA=<folder>"; exit 1; }
+	@mkdir -p $(dir $(OUT))
+	cargo build --release -p sidelight-tools
+	$(RELEASE)/sidelight-tools pretrain --data "$(DATA)" --out $(OUT) --steps 115000
+	$(RELEASE)/sidelight-tools export --data "$(DATA)" --checkpoint $(OUT) \
+	    --out $(basename $(OUT)).slm
+	$(RELEASE)/sidelight-tools tune --data "$(DATA)" --model $(basename $(OUT)).slm \
+	    --out $(basename $(OUT)).slm
+
+# make eval DATA=<folder of PNG pictures> [QF=10,20,30,40] [CODEC=jpeg|jpeg-flat|mozjpeg-psnr|x265-intra]
+#   [PLANES=colour|luma|limited] [OUT=<folder>]: docs/evaluation.md
+CODEC ?= jpeg
+PLANES ?= colour
+eval eval-peers eval-coders: OUT ?= target/eval/$(notdir $(abspath $(DATA)))-$(CODEC)-$(PLANES)
+eval: tools
+	@test -n "$(DATA)" || { echo "say where the pictures are: make eval DATA=<folder>"; exit 1; }
+	@tools/setup.sh eval
+	@$(RELEASE)/sidelight-tools eval --data "$(DATA)" --out "$(OUT)" --codec $(CODEC) \
+	    --planes $(PLANES) $(if $(QF),--quality $(QF)); status=$$?; \
+	test ! -f "$(OUT)/results.json" || $(RELEASE)/sidelight-tools report "$(OUT)"; exit $$status
+
+# After make eval, with the same variables: ffmpeg's filters, WebP, JPEG XL, AVIF.
+eval-peers: tools
+	@tools/setup.sh peers
+	$(RELEASE)/sidelight-tools peers --data "$(DATA)" --out "$(OUT)"
+	$(RELEASE)/sidelight-tools report "$(OUT)"
 
 # After make eval, with the same variables or OUT alone: other coders on the same updates. NNCodec is
 # built from source.
@@ -18,6 +94,9 @@ $(PEERS)/ready: tools/peers/requirements.txt
 	python3 -m venv --clear $(PEERS)
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
+
+tools: setup
+	cargo build --release -p sidelight-tools
 
 clean:
 	cargo clean

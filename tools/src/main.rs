@@ -7,6 +7,7 @@ mod files;
 mod integers;
 mod jpeg;
 mod luma;
+mod machine;
 mod measure;
 mod page;
 mod peers;

@@ -10,6 +10,7 @@ mod table;
 
 use crate::codec::{self, Codec};
 use crate::files::{self, hash, write};
+use crate::machine::Run;
 use crate::yuv::{Original, Planes, Yuv};
 use anyhow::{bail, ensure, Context, Result};
 use clap::Args;
@@ -116,7 +117,7 @@ pub fn run(options: &Options) -> Result<()> {
     points.retain(|p| failures.iter().all(|f| f.picture != p.picture));
     ensure!(!points.is_empty(), "no picture could be measured");
     let summary = summary::summarise(&points, &qualities);
-    let results = Results { setup, qualities, points, failures, summary };
+    let results = Results { setup, run: Run::now(), qualities, points, failures, summary };
     write(&options.out.join("results.json"), &serde_json::to_vec_pretty(&results)?)?;
     write(&options.out.join("pictures.csv"), &csv(&results)?)?;
     let text = table::text(&results);

@@ -1,6 +1,7 @@
 //! What an evaluation measures, as it is stored: `results.json`.
 
 use crate::codec;
+use crate::machine::Run;
 use crate::yuv::Planes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -9,6 +10,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
     pub setup: Setup,
+    /// The last run; points that were stored before may be of another with the same setup.
+    pub run: Run,
     /// The codec's quality numbers, in the order asked for.
     pub qualities: Vec<u32>,
     /// By picture, then in the order of `qualities`.

@@ -2,7 +2,6 @@
 //! nothing from the network.
 
 mod losses;
-mod machine;
 mod pictures;
 #[cfg(test)]
 mod synthetic;
@@ -10,17 +9,14 @@ mod synthetic;
 mod tests;
 
 use crate::eval::results::Results;
-use crate::{files, page};
+use crate::page;
 use anyhow::{Context, Result};
 use clap::Args;
 use losses::Loss;
-use machine::Machine;
 use pictures::Shown;
 use serde::{de::DeserializeOwned, Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(Args)]
 pub struct Options {
@@ -31,12 +27,6 @@ pub struct Options {
 /// What the page shows.
 #[derive(Serialize)]
 struct Report {
-    /// Seconds since 1970.
-    measured: Option<u64>,
-    machine: Machine,
-    commit: String,
-    /// Whether this very program measured.
-    same_program: bool,
     quality_name: &'static str,
     results: Results,
     losses: Vec<Loss>,
@@ -90,15 +80,8 @@ pub fn run(options: &Options) -> Result<()> {
 
 impl Report {
     fn gather(out: &Path) -> Result<Self> {
-        let file = out.join("results.json");
-        let results: Results = read(&file)?;
-        let written = std::fs::metadata(&file)?.modified().ok();
+        let results: Results = read(&out.join("results.json"))?;
         Ok(Self {
-            measured: written.and_then(seconds),
-            machine: Machine::this(),
-            commit: commit(),
-            same_program: files::hash(&std::fs::read(std::env::current_exe()?)?)
-                == results.setup.program,
             quality_name: results.setup.codec.quality_name(),
             losses: losses::losses(&results),
             pictures: pictures::shown(&results, &out.join("pictures"))?,
@@ -119,21 +102,5 @@ fn read_if_there<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
         read(path).map(Some)
     } else {
         Ok(None)
-    }
-}
-
-fn seconds(time: SystemTime) -> Option<u64> {
-    time.duration_since(UNIX_EPOCH).ok().map(|d| d.as_secs())
-}
-
-/// The commit that lies where this program was built.
-fn commit() -> String {
-    let arguments = ["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty"];
-    let output = Command::new("git").args(arguments).output();
-    let said = output.ok().filter(|o| o.status.success()).map(|o| o.stdout);
-    let said = said.and_then(|s| String::from_utf8(s).ok()).unwrap_or_default();
-    match said.trim() {
-        "" => "unknown".to_owned(),
-        commit => commit.to_owned(),
     }
 }

@@ -53,13 +53,13 @@ function table(columns, rows) {
 }
 
 function showSetup() {
-  const { setup } = results;
+  const { setup, run } = results;
   const pixels = pictures.map(name => results.points.find(p => p.picture === name)).reduce((sum, p) => sum + p.width * p.height, 0);
   const planes = {
     colour: "luma, and chroma 4:2:0 of colour pictures", luma: "luma alone, as gray pictures",
     limited: "limited-range luma (BT.601), as gray pictures",
   };
-  const { machine } = data;
+  const { machine } = run;
   const memory = known(machine.memory_gib) ? `, ${machine.memory_gib.toFixed(0)} GiB` : "";
   const time = s => new Date(s * 1000).toISOString().slice(0, 16).replace("T", " ") + " UTC";
   const rows = {
@@ -68,9 +68,9 @@ function showSetup() {
     Pictures: `${pictures.length}, ${(pixels / 1e6).toFixed(2)} megapixels` + (pictures.length <= 8 ? `: ${pictures.join(", ")}` : ""),
     Qualities: results.qualities.map(quality).join(", "),
     Updates: known(setup.steps) ? `${setup.steps} training steps` : "trained as the library chooses",
-    Measured: known(data.measured) ? time(data.measured) : "unknown",
+    Measured: time(run.time),
     Machine: `${machine.cpu}, ${machine.cores} cores${memory}; ${machine.system}`,
-    Build: `commit ${data.commit}` + (data.same_program ? "" : `; measured by another build, program ${setup.program.slice(0, 12)}`),
+    Build: `commit ${run.commit}`,
   };
   for (const [name, text] of Object.entries(rows))
     byId("setup").append(make("dt", { textContent: name }), make("dd", { textContent: text }));

@@ -29,6 +29,7 @@ pub fn results() -> Results {
         ((*name).to_owned(), BdRates { y: Some(y), yuv: Some(0.8 * y), pictures })
     };
     Results {
+        run: crate::machine::Run::now(),
         setup: Setup {
             codec: Kind::Jpeg,
             codec_version: "libjpeg-turbo 2.1.5, standard tables, optimised Huffman tables"

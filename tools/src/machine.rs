@@ -1,9 +1,41 @@
-//! What the machine is, as far as Linux tells.
+//! Where and when something was measured.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fs::read_to_string;
+use std::process::Command;
+use std::time::SystemTime;
 
-#[derive(Serialize)]
+/// A run of a tool.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Run {
+    /// Seconds since 1970, at its end.
+    pub time: u64,
+    /// What was built: `git describe`, or "unknown".
+    pub commit: String,
+    pub machine: Machine,
+}
+
+impl Run {
+    pub fn now() -> Self {
+        let time = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| d.as_secs());
+        Self { time, commit: commit(), machine: Machine::this() }
+    }
+}
+
+/// The commit that lies where this program was built.
+fn commit() -> String {
+    let arguments = ["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty"];
+    let output = Command::new("git").args(arguments).output();
+    let said = output.ok().filter(|o| o.status.success()).map(|o| o.stdout);
+    let said = said.and_then(|s| String::from_utf8(s).ok()).unwrap_or_default();
+    match said.trim() {
+        "" => "unknown".to_owned(),
+        commit => commit.to_owned(),
+    }
+}
+
+/// As far as Linux tells.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
     pub cpu: String,
     /// That this process may use.
@@ -13,7 +45,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn this() -> Self {
+    fn this() -> Self {
         let file = |path| read_to_string(path).unwrap_or_default();
         let kernel = file("/proc/sys/kernel/osrelease");
         let distribution = value(&file("/etc/os-release"), "PRETTY_NAME", '=');
