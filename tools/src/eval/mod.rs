@@ -2,6 +2,7 @@
 //! with an update; figures, BD-rates, tables.
 
 mod bdrate;
+pub mod losses;
 pub mod metrics;
 mod point;
 pub mod results;

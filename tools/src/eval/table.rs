@@ -1,5 +1,6 @@
 //! The summary as text.
 
+use super::losses::{self, Loss};
 use super::results::{Mean, Results, COMPARISONS};
 use std::fmt::Write;
 
@@ -66,38 +67,16 @@ pub fn text(results: &Results) -> String {
         let worst = worst.map_or("-".to_owned(), |(y, name)| format!("{name} {y:+.2} %"));
         line(format!("| {comparison} | {} | {} | {worst} |", percent(rates.y), percent(rates.yuv)));
     }
-    let lost: Vec<String> = losses(results);
+    let lost = losses::losses(results);
     line(if lost.is_empty() {
         "\nNowhere worse than the codec, nor an update than the base model.".to_owned()
     } else {
-        format!("\nWorse: {}", lost.join("; "))
+        format!("\nWorse at {} figures:", lost.len())
     });
-    out
-}
-
-/// Points where a variant has a lower PSNR than what it is meant to improve, or an update whose net
-/// gain is negative.
-fn losses(results: &Results) -> Vec<String> {
-    let mut lost = Vec::new();
-    for p in &results.points {
-        let at = format!("{} at {}", p.picture, p.quality);
-        let kinds = [("base", &p.base, &p.codec), ("update", &p.update, &p.base)];
-        for (kind, of, over) in kinds {
-            for (i, (a, b)) in of.psnr.iter().zip(&over.psnr).enumerate() {
-                if let (Some(a), Some(b)) = (a, b) {
-                    if a < b {
-                        lost.push(format!(
-                            "{kind} {at}, {} {:+.3} dB",
-                            ["Y", "Cb", "Cr"][i],
-                            a - b
-                        ));
-                    }
-                }
-            }
-        }
-        if let Some(net) = p.payload.net_gain_db.filter(|net| *net < 0.0) {
-            lost.push(format!("update {at}, net {net:+.3} dB"));
-        }
+    for loss in lost {
+        let quality = loss.quality.map_or(String::new(), |q| format!(" at {name} {q}"));
+        let Loss { picture, comparison, figure, value, .. } = loss;
+        line(format!("* {picture}{quality}, {comparison}: {figure}: {value:+.3}"));
     }
-    lost
+    out
 }

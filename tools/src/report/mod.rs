@@ -1,18 +1,17 @@
 //! A page about an evaluation, from its folder: tables, curves, pictures before and after. One file,
 //! nothing from the network.
 
-mod losses;
 mod pictures;
 #[cfg(test)]
-mod synthetic;
+pub mod synthetic;
 #[cfg(test)]
 mod tests;
 
+use crate::eval::losses::{self, Loss};
 use crate::eval::results::Results;
 use crate::page;
 use anyhow::{Context, Result};
 use clap::Args;
-use losses::Loss;
 use pictures::Shown;
 use serde::{de::DeserializeOwned, Deserialize, Serialize};
 use serde_json::Value;

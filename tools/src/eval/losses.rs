@@ -1,6 +1,6 @@
 //! Where a variant is worse than what it is meant to improve.
 
-use crate::eval::results::{Measured, Point, Results, Variant, COMPARISONS};
+use super::results::{Measured, Point, Results, Variant, COMPARISONS};
 use serde::Serialize;
 
 /// One figure that is on the wrong side.
@@ -73,8 +73,8 @@ fn gain_y(anchor: &Measured, variant: &Measured) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::synthetic;
     use super::*;
+    use crate::report::synthetic;
 
     #[test]
     fn good_results_have_none() {
