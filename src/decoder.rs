@@ -6,7 +6,7 @@ use crate::hints::Hints;
 use crate::models;
 use crate::network::Instance;
 use crate::payload::{self, Mode};
-use crate::picture::{Picture, PictureMut};
+use crate::picture::{Layout, Picture, PictureMut};
 use crate::{Error, Result};
 
 /// Settings of a [`Decoder`].
@@ -61,7 +61,7 @@ impl Decoder {
         if header.mode == Mode::Off {
             return Ok(Mode::Off);
         }
-        let condition = hints.condition()?;
+        let condition = hints.condition(Layout::I400)?;
         let model = models::by_id(header.model)?;
         let update = match header.mode {
             Mode::Off | Mode::Base => None,
@@ -81,7 +81,7 @@ impl Decoder {
     pub fn set_base(&mut self, hints: &Hints) -> Result {
         self.filter = None;
         let model = models::default_for(&hints.codec)?;
-        let instance = Instance::new(model, hints.condition()?, None)?;
+        let instance = Instance::new(model, hints.condition(Layout::I400)?, None)?;
         self.filter = Some(Filter::new(instance, self.level));
         Ok(())
     }

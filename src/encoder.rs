@@ -1,7 +1,8 @@
 //! The encoder: fine-tunes on a picture, prices what it found and chooses.
 
 use crate::adapt::finetune::{fine_tune, Task};
-use crate::adapt::math::{log2, psnr};
+use crate::adapt::math::psnr;
+use crate::adapt::objective::{mse, Objective};
 use crate::cpu::CpuLevel;
 use crate::decoder::logical_cores;
 use crate::filter::Filter;
@@ -123,35 +124,39 @@ impl Encoder {
         if !original.same_shape(decoded) {
             return Err(Error::InvalidArgument);
         }
-        let condition = hints.condition()?;
+        let condition = hints.condition(decoded.layout())?;
         let slope = rate.slope(original.width() * original.height())?;
         let model = models::default_for(&hints.codec)?;
-        let (original, decoded) = (original.luma(), decoded.luma());
-        let run = |instance| filtered_mse(instance, self, &original, &decoded);
+        let objective = Objective::new(model.arch.has_chroma() && decoded.layout() != Layout::I400);
+        let run =
+            |instance| filtered_mse(&Filter::new(instance, self.level), self, original, decoded);
 
-        let plain_mse = mse(&original, &decoded);
+        let plain_mse = mse(original, decoded);
         let base_mse = run(Instance::new(model, condition, None)?)?;
         let of = |mode, body: &[u8], mse| -> Result<Candidate> {
             // Off needs no model: docs/payload.md asks for 0.
             let id = if mode == Mode::Off { 0 } else { model.id };
             let payload = payload::build(mode, id, body, hints.binding)?;
-            Ok(Candidate { mode, payload, mse })
+            let cost = objective.cost(&mse) + slope * payload.len() as f64;
+            Ok(Candidate { mode, payload, mse, cost })
         };
         let mut best = of(Mode::Off, &[], plain_mse)?;
         if self.settings.mode != Mode::Off {
-            best = best.better(of(Mode::Base, &[], base_mse)?, slope);
+            best = best.better(of(Mode::Base, &[], base_mse)?);
         }
         let mut steps = 0;
         // With no error left there is nothing to gain.
-        if self.settings.mode == Mode::Update && base_mse > 0.0 {
+        let left = objective.cost(&base_mse) > objective.cost(&[0.0; 3]);
+        if self.settings.mode == Mode::Update && left {
             let task = Task {
                 original,
                 decoded,
                 model,
                 condition,
+                objective,
                 base_mse,
                 db_per_bit: slope / 8.0,
-                steps: self.settings.steps.unwrap_or(default_steps(&original)),
+                steps: self.settings.steps.unwrap_or(default_steps(original)),
                 threads: self.settings.threads,
                 level: self.level,
             };
@@ -170,7 +175,7 @@ impl Encoder {
                 }
                 // An update that would overflow is no candidate.
                 if let Ok(instance) = Instance::new(model, condition, Some(&update)) {
-                    best = best.better(of(Mode::Update, &body, run(instance)?)?, slope);
+                    best = best.better(of(Mode::Update, &body, run(instance)?)?);
                 }
                 tried.push(body);
             }
@@ -180,9 +185,9 @@ impl Encoder {
         }
         let report = Report {
             mode: best.mode,
-            psnr_decoded: psnr(plain_mse),
-            psnr_base: psnr(base_mse),
-            psnr_payload: psnr(best.mse),
+            psnr_decoded: psnr(plain_mse[0]),
+            psnr_base: psnr(base_mse[0]),
+            psnr_payload: psnr(best.mse[0]),
             slope_db_per_byte: slope,
             steps,
         };
@@ -193,16 +198,15 @@ impl Encoder {
 struct Candidate {
     mode: Mode,
     payload: Vec<u8>,
-    mse: f64,
+    mse: [f64; 3],
+    /// In dB, bytes included.
+    cost: f64,
 }
 
 impl Candidate {
     /// The one with the higher net gain; `self` where they tie.
-    fn better(self, other: Self, slope: f64) -> Self {
-        let cost = |c: &Self| {
-            log2(c.mse) * (10.0 / std::f64::consts::LOG2_10) + slope * c.payload.len() as f64
-        };
-        if cost(&other) < cost(&self) {
+    fn better(self, other: Self) -> Self {
+        if other.cost < self.cost {
             other
         } else {
             self
@@ -212,8 +216,8 @@ impl Candidate {
 
 /// Steps by size: small pictures are seen whole every few steps, large ones need more to be seen at
 /// all.
-fn default_steps(plane: &Plane<'_>) -> u32 {
-    let samples = plane.width() * plane.height();
+fn default_steps(picture: &Picture<'_>) -> u32 {
+    let samples = picture.width() * picture.height();
     if samples <= 1 << 20 {
         160
     } else {
@@ -221,32 +225,27 @@ fn default_steps(plane: &Plane<'_>) -> u32 {
     }
 }
 
-/// Mean squared error of the luma that the integer filter makes of `decoded`.
+/// Mean squared error of each plane that the integer filter makes of `decoded`.
 fn filtered_mse(
-    instance: Instance,
+    filter: &Filter,
     encoder: &Encoder,
-    original: &Plane<'_>,
-    decoded: &Plane<'_>,
-) -> Result<f64> {
+    original: &Picture<'_>,
+    decoded: &Picture<'_>,
+) -> Result<[f64; 3]> {
     let (width, height) = (decoded.width(), decoded.height());
-    let mut out = Vec::new();
-    out.try_reserve_exact(width * height).map_err(|_| Error::OutOfMemory)?;
-    out.resize(width * height, 0u8);
-    let target = PlaneMut::new(&mut out, width, width, height)?;
-    Filter::new(instance, encoder.level).picture(
-        &Picture::new(Layout::I400, &[*decoded])?,
-        PictureMut::new(Layout::I400, vec![target])?,
-        encoder.settings.threads,
-    )?;
-    Ok(mse(original, &Plane::new(&out, width, width, height)?))
-}
-
-/// Mean squared error of two planes of one size.
-fn mse(a: &Plane<'_>, b: &Plane<'_>) -> f64 {
-    let row = |y| -> u64 {
-        let pairs = a.row(y).iter().zip(b.row(y));
-        pairs.map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum()
-    };
-    let sum: u64 = (0..a.height()).map(row).sum();
-    sum as f64 / (a.width() * a.height()) as f64
+    let layout = decoded.layout();
+    let sizes = (0..layout.planes()).map(|p| layout.plane_size(p, width, height));
+    let mut buffers = Vec::new();
+    for (width, height) in sizes.clone() {
+        let mut samples = Vec::new();
+        samples.try_reserve_exact(width * height).map_err(|_| Error::OutOfMemory)?;
+        samples.resize(width * height, 0u8);
+        buffers.push(samples);
+    }
+    let target = buffers.iter_mut().zip(sizes.clone());
+    let target = target.map(|(b, (w, h))| PlaneMut::new(b, w, w, h)).collect::<Result<_>>()?;
+    filter.picture(decoded, PictureMut::new(layout, target)?, encoder.settings.threads)?;
+    let planes = buffers.iter().zip(sizes).map(|(b, (w, h))| Plane::new(b, w, w, h));
+    let planes = planes.collect::<Result<Vec<_>>>()?;
+    Ok(mse(original, &Picture::new(layout, &planes)?))
 }

@@ -1,15 +1,17 @@
 //! Fine-tuning of scales and biases on one picture, with quantisation in the loop and a rate-aware
-//! objective: `10·log10(MSE) + λ·bits(q)` over the update's integers q, rounded straight-through.
+//! objective: the [`Objective`]'s dB + λ·bits(q) over the update's integers q, rounded
+//! straight-through.
 
 use super::adam::{Adam, AdamRates};
 use super::net::{padded, Net, Train, Workspace};
+use super::objective::Objective;
 use super::tiles::{self, Tile};
 use crate::cpu::CpuLevel;
 use crate::network::instance::{room, scaled};
 use crate::network::model::INPUT_LIMIT;
 use crate::network::{Condition, Model};
 use crate::payload::update::{LayerScaleBias, ScaleBias, MAX_STEP};
-use crate::picture::Plane;
+use crate::picture::Picture;
 use crate::xorshift::Xorshift;
 use std::sync::{Mutex, PoisonError};
 
@@ -25,16 +27,18 @@ const GREY: f32 = 128.0;
 
 /// What to fine-tune on.
 pub struct Task<'a> {
-    /// Luma before coding.
-    pub original: Plane<'a>,
-    /// Luma as decoded; the same size.
-    pub decoded: Plane<'a>,
+    /// The picture before coding.
+    pub original: &'a Picture<'a>,
+    /// As decoded; the same shape.
+    pub decoded: &'a Picture<'a>,
     /// The base model.
     pub model: &'a Model,
     /// The picture's condition.
     pub condition: Condition,
-    /// Mean squared error through the base model, in grey levels²; above 0.
-    pub base_mse: f64,
+    /// What counts.
+    pub objective: Objective,
+    /// Mean squared error of each plane through the base model, in grey levels².
+    pub base_mse: [f64; 3],
     /// What a bit costs, in dB.
     pub db_per_bit: f64,
     /// Optimiser steps.
@@ -150,16 +154,18 @@ struct Worker {
 }
 
 impl Worker {
-    /// Gradient of the summed squared error (grey levels²) over the tile's samples, for each
-    /// parameter's unit.
+    /// Gradient of the squared error (grey levels²) summed over the tile's samples, those of plane p
+    /// times `units[p]`, for each parameter's unit.
     fn tile(
         &mut self,
         task: &Task<'_>,
         net: &Net,
         parameters: &[Parameter],
+        units: [f32; 3],
         tile: Tile,
     ) -> Vec<f32> {
-        tiles::load(&task.decoded, tile.origin, self.workspace.input());
+        let inputs = net.arch.inputs;
+        tiles::load(task.decoded, tile.origin, self.workspace.input());
         self.workspace.forward(net, task.condition, tile.origin);
         for layer in &mut self.gradient.layers {
             layer.scale.fill(0.0);
@@ -175,12 +181,12 @@ impl Worker {
                     return;
                 }
                 for x in tile.columns.0..tile.columns.1 {
-                    for i in 0..4 {
+                    for i in 0..inputs {
                         let at = (tile.origin.0 + y, tile.origin.1 + x);
-                        let target = tiles::residual(&task.original, &task.decoded, at.0, at.1, i);
-                        let Some(target) = target else { continue };
-                        let e = out[8 * x + i] * GREY - target;
-                        slope[8 * x + i] = 2.0 * GREY * e;
+                        let (sum, count) =
+                            tiles::residual(task.original, task.decoded, at.0, at.1, i);
+                        let e = count * out[8 * x + i] * GREY - sum;
+                        slope[8 * x + i] = 2.0 * GREY * units[i.saturating_sub(3)] * e;
                     }
                 }
             },
@@ -227,7 +233,7 @@ impl Shuffle {
 /// Fine-tunes; `progress` gets the fraction done and returns whether to go on.
 pub fn fine_tune(task: &Task<'_>, progress: &mut dyn FnMut(f64) -> bool) -> Tuned {
     let base = Net::from_model(task.model);
-    let field = step_field(task.base_mse, task.db_per_bit);
+    let field = step_field(task.base_mse[0], task.db_per_bit);
     let parameters = parameters(task.model, task.condition, field);
     let (height, width) = (task.decoded.height().div_ceil(2), task.decoded.width().div_ceil(2));
     let arch = task.model.arch;
@@ -244,6 +250,7 @@ pub fn fine_tune(task: &Task<'_>, progress: &mut dyn FnMut(f64) -> bool) -> Tune
     let mut adam = Adam::new(values.len());
     let mut net = base.clone();
     let mut shuffle = Shuffle::new(tiles.len());
+    let slopes = task.objective.slopes(&task.base_mse);
     let mut done = 0;
     while done < task.steps {
         if !progress(f64::from(done) / f64::from(task.steps)) {
@@ -251,16 +258,18 @@ pub fn fine_tune(task: &Task<'_>, progress: &mut dyn FnMut(f64) -> bool) -> Tune
         }
         apply(&base, &parameters, &values, &mut net);
         let picked: Vec<Tile> = (0..per_step).map(|_| tiles[shuffle.take()]).collect();
-        let results = run(&mut workers, task, &net, &parameters, &picked);
-        let samples: usize = picked.iter().map(|t| samples(t, &task.decoded)).sum();
-        // d(10·log10 MSE) = 10/ln 10 · dMSE / MSE.
-        let unit = (10.0 / std::f64::consts::LN_10 / task.base_mse / samples as f64) as f32;
+        let mut units = [0.0; 3];
+        for (p, (unit, slope)) in units.iter_mut().zip(slopes).enumerate() {
+            let samples: usize = picked.iter().map(|t| tiles::samples(task.decoded, t, p)).sum();
+            *unit = (slope / samples.max(1) as f64) as f32;
+        }
+        let results = run(&mut workers, task, &net, &parameters, units, &picked);
         let mut gradient = vec![0.0f32; values.len()];
         for g in &results {
             gradient.iter_mut().zip(g).for_each(|(sum, g)| *sum += g);
         }
         for (g, v) in gradient.iter_mut().zip(&values) {
-            *g = *g * unit + task.db_per_bit as f32 * price_slope(*v);
+            *g += task.db_per_bit as f32 * price_slope(*v);
         }
         let rest = 1.0 - done as f32 / task.steps as f32;
         done += 1;
@@ -273,27 +282,19 @@ pub fn fine_tune(task: &Task<'_>, progress: &mut dyn FnMut(f64) -> bool) -> Tune
     Tuned { step: field, values, channels: task.model.channels(), steps: done }
 }
 
-/// Samples of the picture that a tile counts.
-fn samples(tile: &Tile, plane: &Plane<'_>) -> usize {
-    let span = |origin: usize, part: (usize, usize), size: usize| {
-        (2 * (origin + part.1)).min(size) - 2 * (origin + part.0)
-    };
-    span(tile.origin.0, tile.rows, plane.height())
-        * span(tile.origin.1, tile.columns, plane.width())
-}
-
 /// Every picked tile's gradient, in their order, whatever the number of workers.
 fn run(
     workers: &mut [Worker],
     task: &Task<'_>,
     net: &Net,
     parameters: &[Parameter],
+    units: [f32; 3],
     picked: &[Tile],
 ) -> Vec<Vec<f32>> {
     let stride = workers.len();
     let work = |worker: &mut Worker, lane: usize| {
         let mine = picked.iter().skip(lane).step_by(stride);
-        mine.map(|t| worker.tile(task, net, parameters, *t)).collect::<Vec<_>>()
+        mine.map(|t| worker.tile(task, net, parameters, units, *t)).collect::<Vec<_>>()
     };
     let mut lanes: Vec<Vec<Vec<f32>>> = vec![Vec::new(); stride];
     // Threads take lanes until there are none; where no thread can be started, the caller's takes

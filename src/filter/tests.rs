@@ -18,6 +18,7 @@ fn instance(rng: &mut Xorshift, channels: usize, hidden: usize) -> Instance {
             cout,
             taps: taps.into(),
             bias: (0..phases * cout).map(|_| rng.range(-100_000, 100_000) as i32).collect(),
+            period: if l == 0 { 4 } else { 1 },
             multiplier: (0..cout).map(|_| rng.range(400, 700) as i32).collect(),
             shift: 20,
             low: if l + 1 == count { -4095 } else { 0 },

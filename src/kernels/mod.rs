@@ -42,8 +42,8 @@ impl Convolution {
     /// The bias of output channel 0 at column `x` of row `y`.
     #[must_use]
     pub fn bias_row(&self, y: usize, x: usize) -> &[i32] {
-        let c = self.layer.cout;
-        let phase = if self.layer.bias.len() == c { 0 } else { (y & 3) * 4 + (x & 3) };
+        let (c, period) = (self.layer.cout, self.layer.period);
+        let phase = period * (y & (period - 1)) + (x & (period - 1));
         &self.layer.bias[phase * c..(phase + 1) * c]
     }
 }
@@ -84,7 +84,7 @@ fn check_row(conv: &Convolution, src: &[&[i16]; 3], dst: &[i16]) -> usize {
     assert!(width > 0 && dst.len() == width * l.cout);
     assert!(src.iter().all(|row| row.len() >= (width + 2) * l.cin));
     assert!(conv.packed.len() == 9 * l.cin * l.cout && l.multiplier.len() == l.cout);
-    assert!(l.bias.len() == l.cout || l.bias.len() == 16 * l.cout);
+    assert!(l.period.is_power_of_two() && l.bias.len() == l.period * l.period * l.cout);
     width
 }
 

@@ -48,6 +48,7 @@ fn layer(rng: &mut Xorshift, style: Style, cin: usize, cout: usize, phases: usiz
         cout,
         taps: taps.into(),
         bias,
+        period: if phases == 16 { 4 } else { 1 },
         multiplier,
         shift,
         low: if signed { -high } else { 0 },

@@ -1,22 +1,24 @@
 //! The shape of a network.
 
+use super::condition::{FEATURES, LUMA_FEATURES};
 use crate::{Error, Result};
 
 /// Shape of a network of the family: space-to-depth 2, a first convolution, `hidden` hidden
 /// convolutions, a last convolution, depth-to-space 2, added to the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arch {
-    /// Channels in and out: 4 luma phases.
+    /// Channels in and out: 4 luma phases, and for 6 also Cb and Cr at half resolution.
     pub inputs: usize,
     /// Channels of every hidden feature map; a multiple of 16.
     pub channels: usize,
     /// Convolutions between the first and the last.
     pub hidden: usize,
+    /// The first convolution's bias depends on a pixel's row and column modulo this: 4 spans a luma
+    /// block in half-resolution pixels, 8 also a block of chroma at half resolution.
+    pub period: usize,
+    /// Conditioning features: 8 of luma, or all.
+    pub features: usize,
 }
-
-/// Entries of the first convolution's bias table: the 4×4 half-resolution phases of the 8×8 block
-/// grid.
-pub const PHASES: usize = 16;
 
 impl Arch {
     /// Largest `channels` and `hidden` that are accepted: caps on work for hostile model files.
@@ -24,22 +26,40 @@ impl Arch {
     /// See [`MAX_CHANNELS`](Self::MAX_CHANNELS).
     pub const MAX_HIDDEN: usize = 8;
 
+    /// A network that filters luma only.
+    #[must_use]
+    pub const fn luma(channels: usize, hidden: usize) -> Self {
+        Self { inputs: 4, channels, hidden, period: 4, features: LUMA_FEATURES }
+    }
+
+    /// A network that filters all planes.
+    #[must_use]
+    pub const fn colour(channels: usize, hidden: usize) -> Self {
+        Self { inputs: 6, channels, hidden, period: 8, features: FEATURES }
+    }
+
     /// Checks the ranges.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if a field is out of range.
     pub fn check(self) -> Result {
-        let ok = self.inputs == 4
-            && self.channels >= 16
-            && self.channels <= Self::MAX_CHANNELS
+        let ok = [4, 6].contains(&self.inputs)
+            && (16..=Self::MAX_CHANNELS).contains(&self.channels)
             && self.channels.is_multiple_of(16)
-            && self.hidden >= 1
-            && self.hidden <= Self::MAX_HIDDEN;
+            && (1..=Self::MAX_HIDDEN).contains(&self.hidden)
+            && [4, 8].contains(&self.period)
+            && [LUMA_FEATURES, FEATURES].contains(&self.features);
         if ok {
             Ok(())
         } else {
             Err(Error::Unsupported)
         }
+    }
+
+    /// Whether chroma is filtered as well.
+    #[must_use]
+    pub fn has_chroma(self) -> bool {
+        self.inputs == 6
     }
 
     /// Number of convolutions.
@@ -54,6 +74,17 @@ impl Arch {
         let cin = if layer == 0 { self.inputs } else { self.channels };
         let cout = if layer + 1 == self.layers() { self.inputs } else { self.channels };
         (cin, cout)
+    }
+
+    /// Rows of the bias table of convolution `layer`: one for each phase of the block grid in the
+    /// first, one in the others.
+    #[must_use]
+    pub fn phases(self, layer: usize) -> usize {
+        if layer == 0 {
+            self.period * self.period
+        } else {
+            1
+        }
     }
 
     /// Multiply-accumulates per luma sample.

@@ -7,7 +7,10 @@ use crate::payload::update::{ContextTable, CONTEXTS};
 use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian as LE};
 
-const MAGIC: &[u8; 8] = b"SLMODEL0";
+/// Of the first version, whose networks are [`Arch::luma`].
+const MAGIC_LUMA: &[u8; 8] = b"SLMODEL0";
+/// Of the second, which names period and features.
+const MAGIC: &[u8; 8] = b"SLMODEL1";
 /// Largest file that is read.
 pub const MAX_FILE: usize = 4 << 20;
 
@@ -55,13 +58,22 @@ impl Model {
         let body_len = bytes.len().checked_sub(8).ok_or(Error::Corrupt)?;
         let (body, tail) = bytes.split_at(body_len);
         let content = Fnv1a::of(body.iter().copied());
-        if !body.starts_with(MAGIC) || LE::read_u64(tail) != content {
+        let mut r = Reader(body);
+        let magic = r.take(MAGIC.len())?;
+        if (magic != MAGIC_LUMA && magic != MAGIC) || LE::read_u64(tail) != content {
             return Err(Error::Corrupt);
         }
-        let mut r = Reader(&body[MAGIC.len()..]);
-        let arch = Arch { inputs: r.u8()?, channels: r.u8()?, hidden: r.u8()? };
+        let (inputs, channels, hidden, period) = (r.u8()?, r.u8()?, r.u8()?, r.u8()?);
+        let luma = Arch::luma(channels, hidden);
+        let arch = if magic == MAGIC_LUMA {
+            // In place of the period this version has a reserved byte.
+            Arch { inputs, period: luma.period | period, ..luma }
+        } else {
+            Arch { inputs, channels, hidden, period, features: r.u8()? }
+        };
         arch.check()?;
-        if r.u8()? != 0 || usize::from(r.u16()?) != CONTEXTS {
+        // The first version is the only one for its networks.
+        if (arch == luma) != (magic == MAGIC_LUMA) || usize::from(r.u16()?) != CONTEXTS {
             return Err(Error::Unsupported);
         }
         let contexts =
@@ -69,15 +81,14 @@ impl Model {
         let mut layers = Vec::with_capacity(arch.layers());
         for l in 0..arch.layers() {
             let (cin, cout) = arch.layer(l);
-            let features = super::condition::FEATURES;
             layers.push(ModelLayer {
                 cin,
                 cout,
                 shift: r.u8()? as u32,
                 limit: i32::from(r.u16()?),
                 taps: r.i16s(9 * cin * cout)?.into(),
-                bias: r.i32s(ModelLayer::phases(l) * cout)?,
-                condition: r.i32s(features * cout)?,
+                bias: r.i32s(arch.phases(l) * cout)?,
+                condition: r.i32s(arch.features * cout)?,
                 multiplier: r.i32s(cout)?,
                 scale_step: r.i32s(cout)?,
                 bias_step: r.i32s(cout)?,
@@ -93,8 +104,17 @@ impl Model {
     /// Writes the model file and sets `id` to its content's hash.
     pub fn to_bytes(&mut self) -> Vec<u8> {
         let a = self.arch;
-        let mut out = MAGIC.to_vec();
-        out.extend([a.inputs as u8, a.channels as u8, a.hidden as u8, 0]);
+        let shape = [a.inputs, a.channels, a.hidden].map(|v| v as u8);
+        let mut out = Vec::new();
+        if a == Arch::luma(a.channels, a.hidden) {
+            out.extend(MAGIC_LUMA);
+            out.extend(shape);
+            out.push(0);
+        } else {
+            out.extend(MAGIC);
+            out.extend(shape);
+            out.extend([a.period as u8, a.features as u8]);
+        }
         out.extend((CONTEXTS as u16).to_le_bytes());
         out.extend(self.contexts.as_bytes());
         for l in &self.layers {

@@ -17,8 +17,10 @@ pub struct Layer {
     pub cout: usize,
     /// `[9][cin][cout]`.
     pub taps: Arc<[i16]>,
-    /// `[16 or 1][cout]`, condition and update included.
+    /// `[period²][cout]`, condition and update included.
     pub bias: Vec<i32>,
+    /// The bias row of pixel (y, x) is `period·(y mod period) + (x mod period)`; 1, 4 or 8.
+    pub period: usize,
     /// `[cout]`, update included.
     pub multiplier: Vec<i32>,
     /// Right shift, 1..=31.
@@ -56,10 +58,10 @@ impl Instance {
         let mut input_limit = INPUT_LIMIT;
         let mut layers = Vec::with_capacity(model.layers.len());
         for (i, base) in model.layers.iter().enumerate() {
-            if !base.is_consistent(i) {
+            if !base.is_consistent(model.arch, i) {
                 return Err(Error::Corrupt);
             }
-            let layer = prepare(base, i, condition, update, i + 1 == model.layers.len())?;
+            let layer = prepare(model, i, condition, update)?;
             prove(&layer, input_limit)?;
             input_limit = base.limit;
             layers.push(layer);
@@ -113,12 +115,12 @@ pub(crate) fn scaled(step: i32, field: u8) -> i64 {
 }
 
 fn prepare(
-    base: &ModelLayer,
+    model: &Model,
     index: usize,
     condition: Condition,
     update: Option<&ScaleBias>,
-    last: bool,
 ) -> Result<Layer> {
+    let base = &model.layers[index];
     let cout = base.cout;
     let (mut bias, mut multiplier) = (Vec::with_capacity(base.bias.len()), Vec::new());
     let shift_of = |c: usize| -> i64 {
@@ -146,9 +148,10 @@ fn prepare(
         cout,
         taps: Arc::clone(&base.taps),
         bias,
+        period: if index == 0 { model.arch.period } else { 1 },
         multiplier,
         shift: base.shift,
-        low: if last { -base.limit } else { 0 },
+        low: if index + 1 == model.layers.len() { -base.limit } else { 0 },
         high: base.limit,
     })
 }

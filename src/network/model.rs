@@ -1,7 +1,5 @@
 //! A base model: the integer parameters that a payload's update applies to.
 
-use super::arch::PHASES;
-use super::condition::FEATURES;
 use super::Arch;
 use crate::payload::update::ContextTable;
 use std::sync::Arc;
@@ -23,9 +21,10 @@ pub struct ModelLayer {
     pub cout: usize,
     /// `[9][cin][cout]`, tap 3·ky + kx.
     pub taps: Arc<[i16]>,
-    /// `[16 or 1][cout]`: the first layer has one row for each phase of the block grid.
+    /// `[phases][cout]`: the first layer has one row for each phase of the block grid, the others
+    /// one.
     pub bias: Vec<i32>,
-    /// `[FEATURES][cout]`, added to the bias as `(Σ condition · feature + 128) >> 8`.
+    /// `[features][cout]`, added to the bias as `(Σ condition · feature + 128) >> 8`.
     pub condition: Vec<i32>,
     /// `[cout]`, 1..=2^shift.
     pub multiplier: Vec<i32>,
@@ -53,22 +52,13 @@ pub struct Model {
 }
 
 impl ModelLayer {
-    /// Rows of the bias table of layer `layer`.
-    #[must_use]
-    pub fn phases(layer: usize) -> usize {
-        if layer == 0 {
-            PHASES
-        } else {
-            1
-        }
-    }
-
-    /// Whether every vector has the length that the shape asks for.
-    pub(super) fn is_consistent(&self, layer: usize) -> bool {
+    /// Whether this can be layer `layer` of a network of shape `arch`.
+    pub(super) fn is_consistent(&self, arch: Arch, layer: usize) -> bool {
         let c = self.cout;
-        self.taps.len() == 9 * self.cin * c
-            && self.bias.len() == Self::phases(layer) * c
-            && self.condition.len() == FEATURES * c
+        (self.cin, c) == arch.layer(layer)
+            && self.taps.len() == 9 * self.cin * c
+            && self.bias.len() == arch.phases(layer) * c
+            && self.condition.len() == arch.features * c
             && [&self.multiplier, &self.scale_step, &self.bias_step].iter().all(|v| v.len() == c)
     }
 }

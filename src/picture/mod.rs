@@ -27,6 +27,17 @@ impl Layout {
         }
     }
 
+    /// Rows and columns of the chroma samples, in each plane, beside 2×2 luma samples.
+    #[must_use]
+    pub fn chroma_beside_pixel(self) -> Option<(usize, usize)> {
+        match self {
+            Self::I400 => None,
+            Self::I420 => Some((1, 1)),
+            Self::I422 => Some((2, 1)),
+            Self::I444 => Some((2, 2)),
+        }
+    }
+
     /// Columns and rows of plane `plane` of a `width × height` picture.
     #[must_use]
     pub fn plane_size(self, plane: usize, width: usize, height: usize) -> (usize, usize) {

@@ -3,7 +3,7 @@
 
 use super::checkpoint::Checkpoint;
 use super::data::{Crop, Pictures};
-use super::{hadamard, OUTPUT_GAIN};
+use super::{hadamard, CHROMA_GAIN, OUTPUT_GAIN};
 use anyhow::{ensure, Context, Result};
 use clap::Args;
 use rand::{Rng, SeedableRng};
@@ -52,7 +52,7 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<()> {
-    let arch = Arch { inputs: 4, channels: options.channels, hidden: options.hidden };
+    let arch = Arch::colour(options.channels, options.hidden);
     arch.check()?;
     let state = Checkpoint::read(&options.checkpoint, arch)?
         .with_context(|| format!("{}: no such file", options.checkpoint.display()))?;
@@ -72,21 +72,25 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The network on plain phases with outputs in units of 128 grey levels.
+/// The network on plain phases and chroma with outputs in units of 128 grey levels.
 #[allow(clippy::needless_range_loop)] // matrix indices
 fn fold(mut net: Net) -> Net {
     // The transform is symmetric, so its matrix rows are what it makes of unit vectors.
     let unit = |i: usize| hadamard(std::array::from_fn(|k| f32::from(u8::from(k == i))));
     let h: [[f32; 4]; 4] = std::array::from_fn(unit);
+    let inputs = net.arch.inputs;
     let last = net.layers.len() - 1;
     let first = &mut net.layers[0];
     let p = padded(first.cout);
     let old = first.taps.clone();
     for t in 0..9 {
-        for i in 0..4 {
-            for co in 0..p {
-                first.taps[(t * 4 + i) * p + co] =
-                    (0..4).map(|k| h[k][i] * old[(t * 4 + k) * p + co]).sum();
+        for co in 0..p {
+            let at = |i: usize| (t * inputs + i) * p + co;
+            for i in 0..4 {
+                first.taps[at(i)] = (0..4).map(|k| h[k][i] * old[at(k)]).sum();
+            }
+            for i in 4..inputs {
+                first.taps[at(i)] *= CHROMA_GAIN;
             }
         }
     }
@@ -95,8 +99,9 @@ fn fold(mut net: Net) -> Net {
     let mix = |row: &mut [f32]| {
         let old: [f32; 4] = row[..4].try_into().expect("four outputs");
         for (o, v) in row.iter_mut().enumerate().take(4) {
-            *v = (0..4).map(|k| h[k][o] * old[k]).sum::<f32>() / OUTPUT_GAIN;
+            *v = (0..4).map(|k| h[k][o] * old[k]).sum::<f32>();
         }
+        row.iter_mut().for_each(|v| *v /= OUTPUT_GAIN);
     };
     layer.taps.chunks_exact_mut(p).for_each(mix);
     layer.bias.chunks_exact_mut(p).for_each(mix);
@@ -189,6 +194,7 @@ fn quantise(net: &Net, peaks: &[f32]) -> Result<Model> {
 fn measure_steps(model: &mut Model, crops: &[Crop], rng: &mut impl Rng) -> Result<()> {
     let net = Net::from_model(model);
     let half = crops[0].size() / 2;
+    let inputs = net.arch.inputs;
     let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current());
     let mut gradient = Net::zeros(net.arch);
     let mut squares: Vec<[Vec<f64>; 2]> =
@@ -199,7 +205,7 @@ fn measure_steps(model: &mut Model, crops: &[Crop], rng: &mut impl Rng) -> Resul
         gradient.tensors_mut().for_each(|t| t.fill(0.0));
         ws.backward(&net, crop.condition, Train::ScaleBias, &mut gradient, |_, _, d| {
             for pixel in d.chunks_exact_mut(8) {
-                pixel[..4].fill_with(|| if rng.random() { 1.0 } else { -1.0 });
+                pixel[..inputs].fill_with(|| if rng.random() { 1.0 } else { -1.0 });
             }
         });
         for (layer, squares) in gradient.layers.iter().zip(&mut squares) {

@@ -1,16 +1,18 @@
 //! Trains a base model from scratch on a folder of pictures.
 //!
-//! The network sees the four luma phases through an orthonormal 2×2 Hadamard transform, and its
-//! targets likewise: this only preconditions the optimiser, and is folded into the first and last
-//! convolutions when the model is exported. The loss is the squared error divided by the mean
-//! error that pictures of the same quality have, so that every quality weighs the same.
+//! The network sees the four luma phases through an orthonormal 2×2 Hadamard transform and chroma
+//! amplified, and its luma targets are transformed likewise: this only preconditions the optimiser,
+//! and is folded into the first and last convolutions when the model is exported. The loss is each
+//! plane's squared error divided by the mean error that planes of the same quality have, so that
+//! every quality weighs the same; chroma planes weigh a sixth of luma each.
 
 mod checkpoint;
 mod data;
 pub mod export;
+mod planes;
+mod tables;
 pub mod tune;
 
-use crate::jpeg::standard_table;
 use anyhow::{Context, Result};
 use checkpoint::Checkpoint;
 use clap::Args;
@@ -22,13 +24,18 @@ use sidelight::adapt::net::{padded, Net, Train, Workspace};
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
 use sidelight::network::Arch;
-use sidelight::Condition;
+use sidelight::{Condition, Layout, Picture};
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
 /// The output of the trained network is in units of 128 / OUTPUT_GAIN grey levels.
 pub const OUTPUT_GAIN: f32 = 16.0;
+/// Chroma inputs of the trained network are in units of 128 / CHROMA_GAIN grey levels: chroma varies
+/// less than luma.
+pub const CHROMA_GAIN: f32 = 2.0;
+/// What each plane's error weighs.
+const WEIGHTS: [f32; 3] = [1.0, 1.0 / 6.0, 1.0 / 6.0];
 /// Rows and columns of half-resolution pixels at a crop's edge that do not count.
 const MARGIN: usize = 2;
 const VALIDATION_CROP: usize = 192;
@@ -53,7 +60,7 @@ pub struct Options {
     /// Crops in a step
     #[arg(long, default_value_t = 8)]
     batch: usize,
-    /// Luma samples along a crop's side (a multiple of 8)
+    /// Luma samples along a crop's side (a multiple of 16)
     #[arg(long, default_value_t = 96)]
     crop: usize,
     /// Largest step size
@@ -75,11 +82,11 @@ pub struct Options {
 
 /// Trains until the schedule ends.
 pub fn run(options: &Options) -> Result<()> {
-    let arch = Arch { inputs: 4, channels: options.channels, hidden: options.hidden };
+    let arch = Arch::colour(options.channels, options.hidden);
     arch.check()?;
     anyhow::ensure!(
-        options.crop.is_multiple_of(8) && options.crop >= 32,
-        "--crop: a multiple of 8"
+        options.crop.is_multiple_of(16) && options.crop >= 32,
+        "--crop: a multiple of 16"
     );
     let pictures = Pictures::open(&options.data)?;
     let (train, held_out) = pictures.counts();
@@ -105,13 +112,12 @@ pub fn run(options: &Options) -> Result<()> {
         bar.set_position(u64::from(state.step));
         if state.step % options.every == 0 || state.step == last {
             state.write(&options.out).context("writing the checkpoint")?;
-            let gains = validation.gains(&state.net);
             let line = format!(
                 "{} {:.0} s loss {:.5} gain {}",
                 state.step,
                 clock.elapsed().as_secs_f64(),
                 trainer.take_loss(),
-                gains.map(|g| format!("{g:.3}")).join(" ")
+                validation.gains(&state.net)
             );
             writeln!(log, "{line}")?;
             bar.println(&line);
@@ -140,24 +146,33 @@ fn initial(arch: Arch, seed: u64) -> Net {
     net
 }
 
-/// Fills the network's input with a crop's transformed phases.
+/// Fills the network's input with a crop's transformed phases and its chroma.
 fn load(crop: &Crop, ws: &mut Workspace) {
     let map = ws.input();
     tiles::load(&crop.decoded(), (0, 0), map);
+    let inputs = map.channels;
     for y in 0..map.height {
-        for pixel in map.row_mut(y).chunks_exact_mut(4) {
-            let phases: &mut [f32; 4] = pixel.try_into().expect("four phases");
-            *phases = hadamard(*phases);
+        for pixel in map.row_mut(y).chunks_exact_mut(inputs) {
+            let (luma, chroma) = pixel.split_first_chunk_mut::<4>().expect("four phases");
+            *luma = hadamard(*luma);
+            chroma.iter_mut().for_each(|c| *c *= CHROMA_GAIN);
         }
     }
 }
 
-/// What the four phases of half-resolution pixel (`y`, `x`) lack, in grey levels.
-fn residual(crop: &Crop, y: usize, x: usize) -> [f32; 4] {
-    let (original, decoded) = (crop.original(), crop.decoded());
-    std::array::from_fn(|i| {
-        tiles::residual(&original, &decoded, y, x, i).expect("crops have even sizes")
+/// What channel `c` of half-resolution pixel (`y`, `x`) lacks, in grey levels: the mean over its
+/// samples; 0 in a gray picture's chroma.
+fn residual(original: &Picture<'_>, decoded: &Picture<'_>, y: usize, x: usize) -> [f32; 6] {
+    std::array::from_fn(|c| {
+        let (sum, count) = tiles::residual(original, decoded, y, x, c);
+        sum / count.max(1.0)
     })
+}
+
+/// Residuals with transformed luma.
+fn transformed(r: [f32; 6]) -> [f32; 6] {
+    let [a, b, c, d] = hadamard([r[0], r[1], r[2], r[3]]);
+    [a, b, c, d, r[4], r[5]]
 }
 
 /// The orthonormal 2×2 Hadamard transform; its own inverse.
@@ -165,11 +180,15 @@ pub fn hadamard([a, b, c, d]: [f32; 4]) -> [f32; 4] {
     [a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d].map(|v| v / 2.0)
 }
 
-/// Squared error that pictures coded with mean log-step `c` have, roughly; it sets how much a
+/// Squared error that planes coded with the condition's tables have, roughly; it sets how much a
 /// crop weighs.
-fn expected_error(c: Condition) -> f32 {
-    let log_step = (c.0[1] + c.0[2] + c.0[3]) as f32 / (3.0 * 256.0) + 4.0;
-    2.0 * (0.85 * log_step).exp2()
+fn expected_errors(c: Condition) -> [f32; 3] {
+    let error = |table: &[i32], amount: f32| {
+        let log_step = (table[1] + table[2] + table[3]) as f32 / (3.0 * 256.0) + 4.0;
+        amount * (0.85 * log_step).exp2()
+    };
+    let chroma = error(&c.0[8..], 0.5);
+    [error(&c.0, 2.0), chroma, chroma]
 }
 
 struct Trainer {
@@ -267,10 +286,19 @@ fn one_crop(net: &Net, crop: &Crop, ws: &mut Workspace, grad: &mut Net) -> f64 {
     grad.tensors_mut().for_each(|t| t.fill(0.0));
     let (h, w) = ws.size();
     let inner = (h - 2 * MARGIN) * (w - 2 * MARGIN);
-    let own = crop.error() as f32;
-    let weight = 1.0 / (0.5 * own + 0.5 * expected_error(crop.condition));
+    let (original, decoded) = (crop.original(), crop.decoded());
     // Squared error in grey levels² is the output's error times (128 / OUTPUT_GAIN)², over 4 phases.
-    let unit = (128.0 / OUTPUT_GAIN) * (128.0 / OUTPUT_GAIN) * weight / (4 * inner) as f32;
+    let scale = (128.0 / OUTPUT_GAIN) * (128.0 / OUTPUT_GAIN);
+    let mut units = [0.0f32; 3];
+    for (p, (own, expected)) in
+        crop.errors().into_iter().zip(expected_errors(crop.condition)).enumerate()
+    {
+        let weight = WEIGHTS[p] / (0.5 * own as f32 + 0.5 * expected);
+        let channels = if p == 0 { 4 } else { 1 };
+        if p < original.planes().len() {
+            units[p] = scale * weight / (channels * inner) as f32;
+        }
+    }
     let mut loss = 0.0f64;
     ws.backward(net, crop.condition, Train::Weights, grad, |y, out, d| {
         if y < MARGIN || y >= h - MARGIN {
@@ -278,9 +306,10 @@ fn one_crop(net: &Net, crop: &Crop, ws: &mut Workspace, grad: &mut Net) -> f64 {
         }
         let mut row = 0.0f32;
         for x in MARGIN..w - MARGIN {
-            let target = hadamard(residual(crop, y, x));
-            for c in 0..4 {
+            let target = transformed(residual(&original, &decoded, y, x));
+            for c in 0..6 {
                 let e = out[x * 8 + c] - target[c] * (OUTPUT_GAIN / 128.0);
+                let unit = units[c.saturating_sub(3)];
                 row += e * e * unit;
                 d[x * 8 + c] = 2.0 * e * unit;
             }
@@ -292,46 +321,69 @@ fn one_crop(net: &Net, crop: &Crop, ws: &mut Workspace, grad: &mut Net) -> f64 {
 
 /// Held-out crops at a few qualities.
 struct Validation {
-    sets: Vec<Vec<Crop>>,
+    /// 4:2:0.
+    colour: Vec<Vec<Crop>>,
+    gray: Vec<Vec<Crop>>,
 }
 
 impl Validation {
     fn new(pictures: &Pictures) -> Result<Self> {
         let tables = [
-            standard_table(10),
-            standard_table(20),
-            standard_table(40),
-            standard_table(80),
-            [40; 64],
+            tables::standard(10),
+            tables::standard(20),
+            tables::standard(40),
+            tables::standard(80),
+            [[40; 64]; 2],
         ];
-        let sets = tables.iter().map(|t| pictures.validation(VALIDATION_CROP, t));
-        Ok(Self { sets: sets.collect::<Result<_>>()? })
+        let sets = |layout| -> Result<Vec<_>> {
+            tables.iter().map(|t| pictures.validation(VALIDATION_CROP, layout, t)).collect()
+        };
+        Ok(Self { colour: sets(Layout::I420)?, gray: sets(Layout::I400)? })
     }
 
-    /// Mean gain in dB at QF 10, 20, 40, 80 and with a flat table of 40.
-    fn gains(&self, net: &Net) -> [f64; 5] {
+    /// Mean gains in dB at QF 10, 20, 40, 80 and with a flat table of 40.
+    fn gains(&self, net: &Net) -> String {
         let half = VALIDATION_CROP / 2;
         let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current());
-        std::array::from_fn(|s| {
-            let gains = self.sets[s].iter().map(|crop| {
-                load(crop, &mut ws);
-                ws.forward(net, crop.condition, (0, 0));
-                let out = ws.output();
-                let (mut before, mut after) = (0.0, 0.0);
-                for y in 0..half {
-                    for x in 0..half {
-                        let wanted = residual(crop, y, x);
-                        let z = &out.row(y)[x * 8..x * 8 + 4];
-                        let r = hadamard(std::array::from_fn(|i| z[i] * 128.0 / OUTPUT_GAIN));
-                        for i in 0..4 {
-                            before += f64::from(wanted[i]).powi(2);
-                            after += f64::from((wanted[i] - r[i]).powi(2));
-                        }
-                    }
+        let mut means = |sets: &[Vec<Crop>]| -> Vec<[f64; 3]> {
+            let sets = sets.iter().map(|set| {
+                let mut mean = [0.0; 3];
+                for gains in set.iter().map(|crop| gains(net, crop, &mut ws)) {
+                    mean.iter_mut().zip(gains).for_each(|(m, g)| *m += g / set.len() as f64);
                 }
-                10.0 * (before / after).log10()
+                mean
             });
-            gains.sum::<f64>() / self.sets[s].len() as f64
-        })
+            sets.collect()
+        };
+        let (colour, gray) = (means(&self.colour), means(&self.gray));
+        let line = |of: &[[f64; 3]], p: usize| {
+            of.iter().map(|g| format!("{:.3}", g[p])).collect::<Vec<_>>().join(" ")
+        };
+        format!(
+            "Y {} | Cb {} | Cr {} | gray {}",
+            line(&colour, 0),
+            line(&colour, 1),
+            line(&colour, 2),
+            line(&gray, 0)
+        )
     }
+}
+
+/// Gains in dB of each plane of a crop, gray or 4:2:0.
+fn gains(net: &Net, crop: &Crop, ws: &mut Workspace) -> [f64; 3] {
+    load(crop, ws);
+    ws.forward(net, crop.condition, (0, 0));
+    let out = ws.output();
+    let (original, decoded) = (crop.original(), crop.decoded());
+    let (mut before, mut after) = ([0.0; 3], [0.0; 3]);
+    for (y, x) in (0..out.height).flat_map(|y| (0..out.width).map(move |x| (y, x))) {
+        let wanted = residual(&original, &decoded, y, x);
+        let z = &out.row(y)[x * 8..x * 8 + 6];
+        let r = transformed(std::array::from_fn(|i| z[i] * 128.0 / OUTPUT_GAIN));
+        for i in 0..6usize {
+            before[i.saturating_sub(3)] += f64::from(wanted[i]).powi(2);
+            after[i.saturating_sub(3)] += f64::from(wanted[i] - r[i]).powi(2);
+        }
+    }
+    std::array::from_fn(|p| 10.0 * (before[p] / f64::max(after[p], 1e-9)).log10())
 }
