@@ -10,8 +10,9 @@ use std::hint::black_box;
 
 fn instance() -> Instance {
     let table = [24; 64];
-    let model = models::default_for(&Codec::Jpeg { luma: table, chroma: None }).unwrap();
-    Instance::new(model, Condition::from_jpeg_table(&table), None).unwrap()
+    let codec = Codec::Jpeg { luma: table, chroma: None };
+    let model = models::default_for(&codec, Layout::I400).unwrap();
+    Instance::new(model, Condition::from_jpeg_tables(&table, &table, Layout::I400), None).unwrap()
 }
 
 fn noise(len: usize) -> Vec<u8> {

@@ -126,7 +126,7 @@ impl Encoder {
         }
         let condition = hints.condition(decoded.layout())?;
         let slope = rate.slope(original.width() * original.height())?;
-        let model = models::default_for(&hints.codec)?;
+        let model = models::default_for(&hints.codec, decoded.layout())?;
         let objective = Objective::new(model.arch.has_chroma() && decoded.layout() != Layout::I400);
         let run =
             |instance| filtered_mse(&Filter::new(instance, self.level), self, original, decoded);
@@ -173,8 +173,13 @@ impl Encoder {
                 if tried.contains(&body) {
                     continue;
                 }
-                // An update that would overflow is no candidate.
-                if let Ok(instance) = Instance::new(model, condition, Some(&update)) {
+                // An update that would overflow is no candidate. Decoders prepare for every layout.
+                let valid = Layout::ALL.into_iter().all(|layout| {
+                    let condition = hints.condition(layout);
+                    condition.and_then(|c| Instance::new(model, c, Some(&update))).is_ok()
+                });
+                if valid {
+                    let instance = Instance::new(model, condition, Some(&update))?;
                     best = best.better(of(Mode::Update, &body, run(instance)?)?);
                 }
                 tried.push(body);

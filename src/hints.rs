@@ -26,16 +26,26 @@ pub struct Hints {
 }
 
 impl Hints {
-    /// The network's conditioning features for pictures of `layout`.
+    /// Checks the ranges.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if a step is 0.
-    pub fn condition(&self, layout: Layout) -> Result<Condition> {
+    pub fn check(&self) -> Result {
         let Codec::Jpeg { luma, chroma } = &self.codec;
-        let chroma = chroma.as_ref().unwrap_or(luma);
-        if luma.contains(&0) || chroma.contains(&0) {
+        if luma.contains(&0) || chroma.is_some_and(|c| c.contains(&0)) {
             return Err(Error::InvalidArgument);
         }
+        Ok(())
+    }
+
+    /// The network's conditioning features for pictures of `layout`.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn condition(&self, layout: Layout) -> Result<Condition> {
+        self.check()?;
+        let Codec::Jpeg { luma, chroma } = &self.codec;
+        let chroma = chroma.as_ref().unwrap_or(luma);
         Ok(Condition::from_jpeg_tables(luma, chroma, layout))
     }
 }

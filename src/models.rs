@@ -2,6 +2,7 @@
 
 use crate::hints::Codec;
 use crate::network::Model;
+use crate::picture::Layout;
 use crate::{Error, Result};
 use std::sync::OnceLock;
 
@@ -23,11 +24,11 @@ pub fn by_id(id: u32) -> Result<&'static Model> {
     all().iter().find(|m| m.id == id).ok_or(Error::UnknownModel)
 }
 
-/// The default model of a codec.
+/// The default model of a codec, for pictures of `layout`.
 ///
 /// # Errors
 /// [`Error::UnknownModel`] if this build has none.
-pub fn default_for(codec: &Codec) -> Result<&'static Model> {
+pub fn default_for(codec: &Codec, _layout: Layout) -> Result<&'static Model> {
     let Codec::Jpeg { .. } = codec;
     all().first().ok_or(Error::UnknownModel)
 }

@@ -2,12 +2,12 @@
 
 use sidelight::network::{Condition, Instance, Model};
 use sidelight::payload::{LayerScaleBias, ScaleBias};
-use sidelight::Error;
+use sidelight::{Error, Layout};
 
 const FILE: &[u8] = include_bytes!("../models/jpeg-y-32x3.slm");
 
 fn condition() -> Condition {
-    Condition::from_jpeg_table(&[20; 64])
+    Condition::from_jpeg_tables(&[20; 64], &[20; 64], Layout::I420)
 }
 
 /// FNV-1a, written again from docs/model.md.

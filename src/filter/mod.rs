@@ -47,14 +47,9 @@ impl Filter {
         mut output: PictureMut<'_>,
     ) -> Result {
         check_band(input, first_row, &output)?;
-        band::luma(
-            &self.convolutions,
-            &self.kernels,
-            input.luma(),
-            first_row,
-            &mut output.planes_mut()[0],
-        );
-        copy_planes(input, first_row, &mut output, 1);
+        band::run(&self.convolutions, &self.kernels, input, first_row, &mut output);
+        let filtered = band::planes(input, self.convolutions[0].layer.cin);
+        copy_planes(input, first_row, &mut output, filtered);
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ pub struct Convolution {
     /// Its integer parameters.
     pub layer: Layer,
     /// Taps as the row kernels read them: `[9][cin / 2][cout][2]`, pairs of input channels side by
-    /// side; for a layer of 4 output channels `[4][9][cin]`.
+    /// side; for a last layer, of 4 or 6 output channels, `[cout][9][cin]`.
     pub packed: Vec<i16>,
 }
 
@@ -24,7 +24,7 @@ impl Convolution {
     pub fn new(layer: Layer) -> Self {
         let (cin, cout) = (layer.cin, layer.cout);
         let mut packed = Vec::with_capacity(layer.taps.len());
-        if cout == 4 {
+        if cout < 16 {
             for co in 0..cout {
                 packed.extend((0..9 * cin).map(|i| layer.taps[i * cout + co]));
             }
@@ -60,7 +60,7 @@ pub type ConvRow = fn(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut 
 pub struct Kernels {
     /// For layers whose output channels are a multiple of 16.
     pub conv_row: ConvRow,
-    /// For layers of 4 output channels.
+    /// For layers of 4 or 6 output channels.
     pub conv_row_last: ConvRow,
 }
 

@@ -63,17 +63,17 @@ impl Model {
         if (magic != MAGIC_LUMA && magic != MAGIC) || LE::read_u64(tail) != content {
             return Err(Error::Corrupt);
         }
-        let (inputs, channels, hidden, period) = (r.u8()?, r.u8()?, r.u8()?, r.u8()?);
+        let (inputs, channels, hidden) = (r.u8()?, r.u8()?, r.u8()?);
         let luma = Arch::luma(channels, hidden);
-        let arch = if magic == MAGIC_LUMA {
-            // In place of the period this version has a reserved byte.
-            Arch { inputs, period: luma.period | period, ..luma }
+        let (arch, reserved) = if magic == MAGIC_LUMA {
+            (Arch { inputs, ..luma }, r.u8()?)
         } else {
-            Arch { inputs, channels, hidden, period, features: r.u8()? }
+            (Arch { inputs, channels, hidden, period: r.u8()?, features: r.u8()? }, 0)
         };
         arch.check()?;
-        // The first version is the only one for its networks.
-        if (arch == luma) != (magic == MAGIC_LUMA) || usize::from(r.u16()?) != CONTEXTS {
+        // A network has one version only.
+        let versioned = (arch == luma) == (magic == MAGIC_LUMA);
+        if !versioned || reserved != 0 || usize::from(r.u16()?) != CONTEXTS {
             return Err(Error::Unsupported);
         }
         let contexts =

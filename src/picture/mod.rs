@@ -17,6 +17,9 @@ pub enum Layout {
 }
 
 impl Layout {
+    /// Every layout, in the order of their discriminants.
+    pub const ALL: [Self; 4] = [Self::I400, Self::I420, Self::I422, Self::I444];
+
     /// Number of planes.
     #[must_use]
     pub fn planes(self) -> usize {
