@@ -127,7 +127,7 @@ impl Encoder {
         let condition = hints.condition(decoded.layout())?;
         let slope = rate.slope(original.width() * original.height())?;
         let model = models::default_for(&hints.codec, decoded.layout())?;
-        let objective = Objective::new(model.arch.has_chroma() && decoded.layout() != Layout::I400);
+        let objective = Objective::new(model.chroma.is_some() && decoded.layout() != Layout::I400);
         let run =
             |instance| filtered_mse(&Filter::new(instance, self.level), self, original, decoded);
 

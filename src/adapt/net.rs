@@ -4,7 +4,7 @@ use super::conv::{conv3x3, weight_gradient, Conv, Finish, Map};
 use crate::cpu::CpuLevel;
 use crate::network::condition::{FEATURES, FEATURE_BITS};
 use crate::network::model::INPUT_LIMIT;
-use crate::network::{Arch, Condition, Model};
+use crate::network::{Arch, Condition, Network};
 
 /// Floats per pixel for `channels` channels: a multiple of 8, so that vectors cover them.
 #[must_use]
@@ -69,13 +69,13 @@ impl Net {
         Self { arch, layers }
     }
 
-    /// The network of `model` in floating point: activations are the integer ones divided by
+    /// `network` in floating point: activations are the integer ones divided by
     /// [`INPUT_LIMIT`], without the rounding and the upper clip of requantisation. Conditions stay
     /// apart; taps are the integer ones, and scales undo their size.
     #[must_use]
-    pub fn from_model(model: &Model) -> Self {
-        let mut net = Self::zeros(model.arch);
-        for (layer, m) in net.layers.iter_mut().zip(&model.layers) {
+    pub fn from_network(network: &Network) -> Self {
+        let mut net = Self::zeros(network.arch);
+        for (layer, m) in net.layers.iter_mut().zip(&network.layers) {
             let p = padded(m.cout);
             let spread = |rows: &mut [f32], ints: &mut dyn Iterator<Item = f32>| {
                 for row in rows.chunks_exact_mut(p) {
@@ -358,10 +358,10 @@ mod tests {
     use super::*;
     use crate::xorshift::Xorshift;
 
-    const ARCHS: [Arch; 2] = [Arch::luma(16, 2), Arch::colour(16, 2)];
+    const ARCHS: [Arch; 2] = [Arch::luma(16, 2), Arch::chroma(16, 2)];
 
     fn condition(rng: &mut Xorshift) -> Condition {
-        Condition(std::array::from_fn(|_| rng.range(-300, 300) as i32))
+        Condition(std::array::from_fn(|_| rng.range(-100, 100) as i32))
     }
 
     fn random_net(arch: Arch, rng: &mut Xorshift) -> Net {
@@ -441,12 +441,15 @@ mod tests {
                         n.tensors_mut().nth(4 * l + kind).unwrap()[i] += e;
                         run(&mut ws, &n, c)
                     };
-                    let slope = (at(eps) - at(-eps)) / f64::from(2.0 * eps);
+                    let (below, here, above) = (at(-eps), at(0.0), at(eps));
+                    // Where an activation passes zero in between, only one side has the slope.
+                    let slopes = [above - below, 2.0 * (above - here), 2.0 * (here - below)]
+                        .map(|rise| rise / f64::from(2.0 * eps));
                     let g = f64::from(grad.tensors().nth(4 * l + kind).unwrap()[i]);
-                    let tolerance = 0.02 * slope.abs().max(g.abs()) + 0.02;
+                    let close = |s: &f64| (s - g).abs() <= 0.02 * s.abs().max(g.abs()) + 0.02;
                     assert!(
-                        (slope - g).abs() <= tolerance,
-                        "{train:?} layer {l} kind {kind} [{i}]: {g} against {slope}"
+                        slopes.iter().any(close),
+                        "{train:?} layer {l} kind {kind} [{i}]: {g} against {slopes:?}"
                     );
                 }
             }
@@ -455,7 +458,7 @@ mod tests {
 
     #[test]
     fn back_ends_agree_to_the_last_bit() {
-        for arch in [Arch::luma(32, 1), Arch::colour(32, 1), Arch::colour(48, 1)] {
+        for arch in [Arch::luma(32, 1), Arch::chroma(16, 1), Arch::chroma(48, 1)] {
             let mut results = Vec::new();
             for level in CpuLevel::available() {
                 let mut rng = Xorshift(42);

@@ -41,7 +41,7 @@ impl Lines {
     }
 }
 
-/// Filters the planes that the network knows, from luma row `first_row` on, into `out`.
+/// Runs luma's or chroma's network over a band that starts at luma row `first_row`, into `out`.
 ///
 /// The layers run in step: when the input has half-resolution row t, layer l makes row
 /// t − 1 − l. Each starts where the band's halo does.
@@ -59,15 +59,15 @@ pub(super) fn run(
     let (width, height) = (input.width().div_ceil(2), input.height().div_ceil(2));
     let first = first_row / 2;
     let end = (first_row + out.height()).div_ceil(2);
-    let channels = convolutions[0].layer.cin;
-    let mut lines = vec![Lines::new(width, channels)];
+    let (inputs, outputs) = (convolutions[0].layer.cin, convolutions[layers - 1].layer.cout);
+    let mut lines = vec![Lines::new(width, inputs)];
     for conv in &convolutions[..layers - 1] {
         lines.push(Lines::new(width, conv.layer.cout));
     }
-    let mut residual = vec![0i16; width * channels];
+    let mut residual = vec![0i16; width * outputs];
     for t in first.saturating_sub(layers)..end + layers {
         if t < height {
-            pack(input, t, channels, lines[0].inner(t));
+            pack(input, t, inputs, lines[0].inner(t));
             lines[0].replicate_ends(t);
         }
         for (l, conv) in convolutions.iter().enumerate() {
@@ -83,15 +83,10 @@ pub(super) fn run(
                 below[0].replicate_ends(y);
             } else {
                 (kernels.conv_row_last)(conv, y, src, &mut residual);
-                unpack(input, y, channels, &residual, first_row, out);
+                unpack(input, y, outputs, &residual, first_row, out);
             }
         }
     }
-}
-
-/// Planes that a network of `channels` inputs filters.
-pub(super) fn planes(input: &Picture<'_>, channels: usize) -> usize {
-    input.layout().planes().min(channels - 3)
 }
 
 /// Two rows, or the last one in place of those below it.
@@ -101,12 +96,12 @@ fn pair<'a>(plane: &Plane<'a>, first: usize, second: usize) -> [&'a [u8]; 2] {
 }
 
 /// Space-to-depth and conversion to activations: half-resolution row `y`; samples beyond the
-/// picture are replicated. Chroma of a gray picture stays at the zeros that lines start with.
-fn pack(input: &Picture<'_>, y: usize, channels: usize, dst: &mut [i16]) {
+/// picture are replicated. With 6 inputs, luma is followed by chroma.
+fn pack(input: &Picture<'_>, y: usize, inputs: usize, dst: &mut [i16]) {
     let activation = |s: u8| (i16::from(s) - 128) << SAMPLE_SHIFT;
     let rows = pair(&input.luma(), 2 * y, 2 * y + 1);
     let last = input.width() - 1;
-    for (x, out) in dst.chunks_exact_mut(channels).enumerate() {
+    for (x, out) in dst.chunks_exact_mut(inputs).enumerate() {
         let (left, right) = (2 * x, (2 * x + 1).min(last));
         out[0] = activation(rows[0][left]);
         out[1] = activation(rows[0][right]);
@@ -114,11 +109,11 @@ fn pack(input: &Picture<'_>, y: usize, channels: usize, dst: &mut [i16]) {
         out[3] = activation(rows[1][right]);
     }
     let Some((tall, wide)) = input.layout().chroma_beside_pixel() else { return };
-    for c in 1..planes(input, channels) {
+    for c in 1..inputs - 3 {
         let plane = &input.planes()[c];
         let rows = pair(plane, tall * y, tall * y + tall - 1);
         let last = plane.width() - 1;
-        for (x, out) in dst.chunks_exact_mut(channels).enumerate() {
+        for (x, out) in dst.chunks_exact_mut(inputs).enumerate() {
             let (left, right) = (wide * x, (wide * x + wide - 1).min(last));
             // The same sample two or four times where the layout has fewer.
             let sum: i16 = rows.iter().map(|r| i16::from(r[left]) + i16::from(r[right])).sum();
@@ -131,14 +126,14 @@ fn pack(input: &Picture<'_>, y: usize, channels: usize, dst: &mut [i16]) {
 fn unpack(
     input: &Picture<'_>,
     y: usize,
-    channels: usize,
+    outputs: usize,
     residual: &[i16],
     first_row: usize,
     out: &mut PictureMut<'_>,
 ) {
     let beside = input.layout().chroma_beside_pixel().unwrap_or_default();
-    for p in 0..planes(input, channels) {
-        let (tall, wide) = if p == 0 { (2, 2) } else { beside };
+    let ((tall, wide), planes) = if outputs == 4 { ((2, 2), 0..1) } else { (beside, 1..3) };
+    for p in planes {
         let (src, dst) = (&input.planes()[p], &mut out.planes_mut()[p]);
         let first = first_row / 2 * tall;
         for row in (tall * y..tall * y + tall).filter(|r| *r >= first) {
@@ -147,8 +142,8 @@ fn unpack(
             }
             let (src, dst) = (src.row(row), dst.row_mut(row - first));
             // Luma samples have a residual each, chroma samples beside a pixel share theirs.
-            let (channel, step) = if p == 0 { (2 * (row % 2), 1) } else { (3 + p, 0) };
-            let pixels = residual.chunks_exact(channels).map(|r| &r[channel..]);
+            let (channel, step) = if p == 0 { (2 * (row % 2), 1) } else { (p - 1, 0) };
+            let pixels = residual.chunks_exact(outputs).map(|r| &r[channel..]);
             for ((src, dst), r) in src.chunks(wide).zip(dst.chunks_mut(wide)).zip(pixels) {
                 for (i, (s, d)) in src.iter().zip(dst).enumerate() {
                     *d = corrected(*s, r[i * step]);

@@ -3,34 +3,37 @@
 use super::*;
 use crate::kernels::scalar::requantise;
 use crate::network::instance::Layer;
+use crate::network::Arch;
 use crate::picture::{Plane, PlaneMut};
 use crate::xorshift::Xorshift;
 
-fn instance(rng: &mut Xorshift, inputs: usize, channels: usize, hidden: usize) -> Instance {
-    let count = hidden + 2;
-    let layers = (0..count).map(|l| {
-        let cin = if l == 0 { inputs } else { channels };
-        let cout = if l + 1 == count { inputs } else { channels };
+/// Random layers of luma's shape, or of chroma's.
+fn layers(rng: &mut Xorshift, arch: Arch) -> Vec<Layer> {
+    let last = arch.layers() - 1;
+    let layers = (0..=last).map(|l| {
+        let (cin, cout) = arch.layer(l);
         let taps: Vec<i16> = (0..9 * cin * cout).map(|_| rng.range(-300, 300) as i16).collect();
-        let period = match (l, inputs) {
-            (0, 4) => 4,
-            (0, _) => 8,
-            _ => 1,
-        };
-        let biases = 0..period * period * cout;
+        let biases = 0..arch.phases(l) * cout;
         Layer {
             cin,
             cout,
             taps: taps.into(),
             bias: biases.map(|_| rng.range(-100_000, 100_000) as i32).collect(),
-            period,
+            period: if l == 0 { arch.period } else { 1 },
             multiplier: (0..cout).map(|_| rng.range(400, 700) as i32).collect(),
             shift: 20,
-            low: if l + 1 == count { -4095 } else { 0 },
-            high: if l + 1 == count { 4095 } else { 16383 },
+            low: if l == last { -4095 } else { 0 },
+            high: if l == last { 4095 } else { 16383 },
         }
     });
-    Instance { layers: layers.collect() }
+    layers.collect()
+}
+
+fn instance(rng: &mut Xorshift, chroma: bool) -> Instance {
+    Instance {
+        luma: layers(rng, Arch::luma(16, 2)),
+        chroma: if chroma { layers(rng, Arch::chroma(16, 1)) } else { Vec::new() },
+    }
 }
 
 /// Samples of every plane of a picture, rows without padding.
@@ -82,53 +85,59 @@ impl Samples {
 
 /// The filter by its definition: whole maps, no bands, no packing.
 fn reference(instance: &Instance, input: &Samples) -> Samples {
-    let inputs = instance.layers[0].cin;
-    let (w, h) = (input.width.div_ceil(2), input.height.div_ceil(2));
-    let pixels = || (0..h).flat_map(|y| (0..w).map(move |x| (y, x)));
-    let mut map: Vec<i32> = Vec::new();
-    for (y, x) in pixels() {
-        let phases = [(0, 0), (0, 1), (1, 0), (1, 1)];
-        for (dy, dx) in phases {
-            map.push((input.beside(0, 2 * y + dy, 2 * x + dx) - 128) * 16);
-        }
-        for p in 1..inputs - 3 {
-            if input.layout == Layout::I400 {
-                map.push(0);
-                continue;
-            }
-            let samples = phases.map(|(dy, dx)| input.beside(p, 2 * y + dy, 2 * x + dx));
-            map.push(samples.iter().sum::<i32>() * 4 - 2048);
+    let mut out = input.clone();
+    let luma = outputs(&instance.luma, input);
+    correct(input, &mut out, 0, |y, x| luma[y / 2][x / 2][2 * (y % 2) + x % 2]);
+    if !instance.chroma.is_empty() && input.layout != Layout::I400 {
+        let chroma = outputs(&instance.chroma, input);
+        for p in 1..3 {
+            correct(input, &mut out, p, |y, x| chroma[y / 2][x / 2][p - 1]);
         }
     }
-    for layer in &instance.layers {
-        let mut out = Vec::new();
-        for (y, x) in pixels() {
-            for co in 0..layer.cout {
-                let phase = (y % layer.period) * layer.period + x % layer.period;
+    out
+}
+
+/// Adds to plane `p` the residual beside each luma row and column.
+fn correct(input: &Samples, out: &mut Samples, p: usize, residual: impl Fn(usize, usize) -> i32) {
+    let ((columns, _), (wide, tall)) = (input.size(p), input.ratio(p));
+    for (i, sample) in out.planes[p].iter_mut().enumerate() {
+        let r = residual(i / columns * tall, i % columns * wide);
+        *sample = (i32::from(*sample) + ((r + 8) >> 4)).clamp(0, 255) as u8;
+    }
+}
+
+type Map = Vec<Vec<Vec<i32>>>;
+
+/// A network's outputs for each half-resolution pixel.
+fn outputs(layers: &[Layer], input: &Samples) -> Map {
+    let (w, h) = (input.width.div_ceil(2), input.height.div_ceil(2));
+    let phases = [(0, 0), (0, 1), (1, 0), (1, 1)];
+    let first = |y: usize, x: usize| -> Vec<i32> {
+        let beside = |p| phases.map(|(dy, dx)| input.beside(p, 2 * y + dy, 2 * x + dx));
+        let luma = beside(0).map(|s| (s - 128) * 16);
+        let chroma = (1..layers[0].cin - 3).map(|p| beside(p).iter().sum::<i32>() * 4 - 2048);
+        luma.into_iter().chain(chroma).collect()
+    };
+    let mut map: Map = (0..h).map(|y| (0..w).map(|x| first(y, x)).collect()).collect();
+    for layer in layers {
+        let pixel = |y: usize, x: usize| -> Vec<i32> {
+            let phase = (y % layer.period) * layer.period + x % layer.period;
+            let output = |co: usize| {
                 let mut sum = layer.bias[phase * layer.cout + co];
                 for (t, ci) in (0..9).flat_map(|t| (0..layer.cin).map(move |ci| (t, ci))) {
                     let sy = (y + t / 3).saturating_sub(1).min(h - 1);
                     let sx = (x + t % 3).saturating_sub(1).min(w - 1);
                     let tap = i32::from(layer.taps[(t * layer.cin + ci) * layer.cout + co]);
-                    sum += map[(sy * w + sx) * layer.cin + ci] * tap;
+                    sum += map[sy][sx][ci] * tap;
                 }
                 let y = requantise(sum, layer.multiplier[co], layer.shift);
-                out.push(y.clamp(layer.low, layer.high));
-            }
-        }
-        map = out;
+                y.clamp(layer.low, layer.high)
+            };
+            (0..layer.cout).map(output).collect()
+        };
+        map = (0..h).map(|y| (0..w).map(|x| pixel(y, x)).collect()).collect();
     }
-    let mut out = input.clone();
-    for p in 0..input.planes.len().min(inputs - 3) {
-        let ((columns, _), (wide, tall)) = (input.size(p), input.ratio(p));
-        for (i, sample) in out.planes[p].iter_mut().enumerate() {
-            let (y, x) = (i / columns * tall, i % columns * wide);
-            let channel = if p == 0 { 2 * (y % 2) + x % 2 } else { 3 + p };
-            let residual = map[(y / 2 * w + x / 2) * inputs + channel];
-            *sample = (i32::from(*sample) + ((residual + 8) >> 4)).clamp(0, 255) as u8;
-        }
-    }
-    out
+    map
 }
 
 const PADDING: u8 = 0xa5;
@@ -176,12 +185,12 @@ fn every_size_layout_level_and_cut_gives_the_reference() {
     let sizes = (1..=18).flat_map(|h| [1, 2, 3, 7, 8, 13, 26].map(|w| (w, h)));
     let cases = sizes.chain([(40, 77), (9, 130)]).flat_map(|s| Layout::ALL.map(|l| (s, l)));
     for ((width, height), layout) in cases {
-        let inputs = if rng.next() % 4 == 0 { 4 } else { 6 };
-        let instance = instance(&mut rng, inputs, 16, 2);
+        let chroma = rng.next() % 4 != 0;
+        let instance = instance(&mut rng, chroma);
         let input = Samples::new(&mut rng, layout, width, height);
         let expected = reference(&instance, &input);
         for level in CpuLevel::available() {
-            let case = format!("{width}x{height} {layout:?} {inputs} inputs {level:?}");
+            let case = format!("{width}x{height} {layout:?} {chroma} {level:?}");
             let filter = Filter::new(instance.clone(), level);
             let padding = (rng.next() % 5) as usize;
             for threads in [1, 2, 5] {
@@ -208,7 +217,7 @@ fn every_size_layout_level_and_cut_gives_the_reference() {
 #[test]
 fn odd_bands_are_refused() {
     let mut rng = Xorshift(7);
-    let filter = Filter::new(instance(&mut rng, 4, 16, 1), CpuLevel::Scalar);
+    let filter = Filter::new(instance(&mut rng, false), CpuLevel::Scalar);
     let data = [0; 80];
     let input = Picture::new(Layout::I400, &[Plane::new(&data, 8, 8, 10).unwrap()]).unwrap();
     let mut out = [0; 80];

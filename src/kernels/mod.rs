@@ -14,7 +14,7 @@ pub struct Convolution {
     /// Its integer parameters.
     pub layer: Layer,
     /// Taps as the row kernels read them: `[9][cin / 2][cout][2]`, pairs of input channels side by
-    /// side; for a last layer, of 4 or 6 output channels, `[cout][9][cin]`.
+    /// side; for a last layer, of 4 or 2 output channels, `[cout][9][cin]`.
     pub packed: Vec<i16>,
 }
 
@@ -60,7 +60,7 @@ pub type ConvRow = fn(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut 
 pub struct Kernels {
     /// For layers whose output channels are a multiple of 16.
     pub conv_row: ConvRow,
-    /// For layers of 4 or 6 output channels.
+    /// For layers of 4 or 2 output channels.
     pub conv_row_last: ConvRow,
 }
 

@@ -3,12 +3,14 @@
 use super::condition::{FEATURES, LUMA_FEATURES};
 use crate::{Error, Result};
 
-/// Shape of a network of the family: space-to-depth 2, a first convolution, `hidden` hidden
-/// convolutions, a last convolution, depth-to-space 2, added to the input.
+/// Shape of a network: space-to-depth 2, a first convolution, `hidden` hidden convolutions, a last
+/// convolution, depth-to-space 2, added to the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arch {
-    /// Channels in and out: 4 luma phases, and for 6 also Cb and Cr at half resolution.
+    /// Channels in: 4 luma phases, for chroma also Cb and Cr at half resolution.
     pub inputs: usize,
+    /// Channels out: 4 luma phases, or Cb and Cr.
+    pub outputs: usize,
     /// Channels of every hidden feature map; a multiple of 16.
     pub channels: usize,
     /// Convolutions between the first and the last.
@@ -16,7 +18,7 @@ pub struct Arch {
     /// The first convolution's bias depends on a pixel's row and column modulo this: 4 spans a luma
     /// block in half-resolution pixels, 8 also a block of chroma at half resolution.
     pub period: usize,
-    /// Conditioning features: 8 of luma, or all.
+    /// Conditioning features: those of luma, or all.
     pub features: usize,
 }
 
@@ -26,16 +28,16 @@ impl Arch {
     /// See [`MAX_CHANNELS`](Self::MAX_CHANNELS).
     pub const MAX_HIDDEN: usize = 8;
 
-    /// A network that filters luma only.
+    /// A network that corrects luma.
     #[must_use]
     pub const fn luma(channels: usize, hidden: usize) -> Self {
-        Self { inputs: 4, channels, hidden, period: 4, features: LUMA_FEATURES }
+        Self { inputs: 4, outputs: 4, channels, hidden, period: 4, features: LUMA_FEATURES }
     }
 
-    /// A network that filters all planes.
+    /// A network that corrects chroma, seeing luma as well.
     #[must_use]
-    pub const fn colour(channels: usize, hidden: usize) -> Self {
-        Self { inputs: 6, channels, hidden, period: 8, features: FEATURES }
+    pub const fn chroma(channels: usize, hidden: usize) -> Self {
+        Self { inputs: 6, outputs: 2, channels, hidden, period: 8, features: FEATURES }
     }
 
     /// Checks the ranges.
@@ -43,23 +45,15 @@ impl Arch {
     /// # Errors
     /// [`Error::Unsupported`] if a field is out of range.
     pub fn check(self) -> Result {
-        let ok = [4, 6].contains(&self.inputs)
+        let ok = [Self::luma, Self::chroma].iter().any(|of| self == of(self.channels, self.hidden))
             && (16..=Self::MAX_CHANNELS).contains(&self.channels)
             && self.channels.is_multiple_of(16)
-            && (1..=Self::MAX_HIDDEN).contains(&self.hidden)
-            && [4, 8].contains(&self.period)
-            && [LUMA_FEATURES, FEATURES].contains(&self.features);
+            && (1..=Self::MAX_HIDDEN).contains(&self.hidden);
         if ok {
             Ok(())
         } else {
             Err(Error::Unsupported)
         }
-    }
-
-    /// Whether chroma is filtered as well.
-    #[must_use]
-    pub fn has_chroma(self) -> bool {
-        self.inputs == 6
     }
 
     /// Number of convolutions.
@@ -72,7 +66,7 @@ impl Arch {
     #[must_use]
     pub fn layer(self, layer: usize) -> (usize, usize) {
         let cin = if layer == 0 { self.inputs } else { self.channels };
-        let cout = if layer + 1 == self.layers() { self.inputs } else { self.channels };
+        let cout = if layer + 1 == self.layers() { self.outputs } else { self.channels };
         (cin, cout)
     }
 

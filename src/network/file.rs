@@ -1,15 +1,15 @@
 //! The model file: see docs/model.md for the byte tables.
 
-use super::model::{Model, ModelLayer};
+use super::model::{Model, ModelLayer, Network};
 use super::Arch;
 use crate::hash::Fnv1a;
 use crate::payload::update::{ContextTable, CONTEXTS};
 use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian as LE};
 
-/// Of the first version, whose networks are [`Arch::luma`].
+/// Of models of luma only.
 const MAGIC_LUMA: &[u8; 8] = b"SLMODEL0";
-/// Of the second, which names period and features.
+/// Of models of luma and chroma.
 const MAGIC: &[u8; 8] = b"SLMODEL1";
 /// Largest file that is read.
 pub const MAX_FILE: usize = 4 << 20;
@@ -43,6 +43,30 @@ impl<'a> Reader<'a> {
         LE::read_i32_into(self.take(4 * n)?, &mut v);
         Ok(v)
     }
+
+    fn network(&mut self, arch: Arch) -> Result<Network> {
+        let mut layers = Vec::with_capacity(arch.layers());
+        for l in 0..arch.layers() {
+            let (cin, cout) = arch.layer(l);
+            layers.push(ModelLayer {
+                cin,
+                cout,
+                shift: self.u8()? as u32,
+                limit: i32::from(self.u16()?),
+                taps: self.i16s(9 * cin * cout)?.into(),
+                bias: self.i32s(arch.phases(l) * cout)?,
+                condition: self.i32s(arch.features * cout)?,
+                multiplier: self.i32s(cout)?,
+                scale_step: self.i32s(cout)?,
+                bias_step: self.i32s(cout)?,
+            });
+        }
+        let steps_ok = |l: &ModelLayer| l.scale_step.iter().chain(&l.bias_step).all(|s| *s >= 1);
+        if !layers.iter().all(steps_ok) {
+            return Err(Error::Corrupt);
+        }
+        Ok(Network { arch, layers })
+    }
 }
 
 impl Model {
@@ -63,61 +87,52 @@ impl Model {
         if (magic != MAGIC_LUMA && magic != MAGIC) || LE::read_u64(tail) != content {
             return Err(Error::Corrupt);
         }
-        let (inputs, channels, hidden) = (r.u8()?, r.u8()?, r.u8()?);
-        let luma = Arch::luma(channels, hidden);
-        let (arch, reserved) = if magic == MAGIC_LUMA {
-            (Arch { inputs, ..luma }, r.u8()?)
+        let (luma, chroma) = if magic == MAGIC {
+            let luma = Arch::luma(r.u8()?, r.u8()?);
+            (luma, Some(Arch::chroma(r.u8()?, r.u8()?)))
         } else {
-            (Arch { inputs, channels, hidden, period: r.u8()?, features: r.u8()? }, 0)
+            let inputs = r.u8()?;
+            let luma = Arch::luma(r.u8()?, r.u8()?);
+            if inputs != luma.inputs || r.u8()? != 0 {
+                return Err(Error::Unsupported);
+            }
+            (luma, None)
         };
-        arch.check()?;
-        // A network has one version only.
-        let versioned = (arch == luma) == (magic == MAGIC_LUMA);
-        if !versioned || reserved != 0 || usize::from(r.u16()?) != CONTEXTS {
+        luma.check()?;
+        chroma.map_or(Ok(()), Arch::check)?;
+        if usize::from(r.u16()?) != CONTEXTS {
             return Err(Error::Unsupported);
         }
         let contexts =
             ContextTable::new(r.take(CONTEXTS)?.try_into().map_err(|_| Error::Internal)?);
-        let mut layers = Vec::with_capacity(arch.layers());
-        for l in 0..arch.layers() {
-            let (cin, cout) = arch.layer(l);
-            layers.push(ModelLayer {
-                cin,
-                cout,
-                shift: r.u8()? as u32,
-                limit: i32::from(r.u16()?),
-                taps: r.i16s(9 * cin * cout)?.into(),
-                bias: r.i32s(arch.phases(l) * cout)?,
-                condition: r.i32s(arch.features * cout)?,
-                multiplier: r.i32s(cout)?,
-                scale_step: r.i32s(cout)?,
-                bias_step: r.i32s(cout)?,
-            });
-        }
-        let steps_ok = |l: &ModelLayer| l.scale_step.iter().chain(&l.bias_step).all(|s| *s >= 1);
-        if !r.0.is_empty() || !layers.iter().all(steps_ok) {
+        let luma = r.network(luma)?;
+        let chroma = chroma.map(|arch| r.network(arch)).transpose()?;
+        if !r.0.is_empty() {
             return Err(Error::Corrupt);
         }
-        Ok(Self { id: content as u32, arch, layers, contexts })
+        Ok(Self { id: content as u32, luma, chroma, contexts })
     }
 
     /// Writes the model file and sets `id` to its content's hash.
     pub fn to_bytes(&mut self) -> Vec<u8> {
-        let a = self.arch;
-        let shape = [a.inputs, a.channels, a.hidden].map(|v| v as u8);
+        let shape = |n: &Network| [n.arch.channels as u8, n.arch.hidden as u8];
         let mut out = Vec::new();
-        if a == Arch::luma(a.channels, a.hidden) {
-            out.extend(MAGIC_LUMA);
-            out.extend(shape);
-            out.push(0);
-        } else {
-            out.extend(MAGIC);
-            out.extend(shape);
-            out.extend([a.period as u8, a.features as u8]);
+        match &self.chroma {
+            None => {
+                out.extend(MAGIC_LUMA);
+                out.push(self.luma.arch.inputs as u8);
+                out.extend(shape(&self.luma));
+                out.push(0);
+            }
+            Some(chroma) => {
+                out.extend(MAGIC);
+                out.extend(shape(&self.luma));
+                out.extend(shape(chroma));
+            }
         }
         out.extend((CONTEXTS as u16).to_le_bytes());
         out.extend(self.contexts.as_bytes());
-        for l in &self.layers {
+        for l in self.networks().flat_map(|n| &n.layers) {
             out.push(l.shift as u8);
             out.extend((l.limit as u16).to_le_bytes());
             out.extend(l.taps.iter().flat_map(|v| v.to_le_bytes()));

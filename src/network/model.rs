@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// an 8-bit sample.
 pub const INPUT_LIMIT: i32 = 2048;
 
-/// One convolution of a base model.
+/// One convolution of a network.
 ///
 /// `acc = bias[phase] + Σ taps · x + condition`, `y = clamp((acc · multiplier + 2^(shift − 1)) >>
 /// shift, low, high)`; `low` is 0 and `high` is `limit` in all layers but the last, where they are
@@ -38,22 +38,31 @@ pub struct ModelLayer {
     pub bias_step: Vec<i32>,
 }
 
+/// The convolutions of luma or of chroma.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its shape.
+    pub arch: Arch,
+    /// Convolutions, first to last.
+    pub layers: Vec<ModelLayer>,
+}
+
 /// A base model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
     /// The content's hash, as payloads name it.
     pub id: u32,
-    /// The network's shape.
-    pub arch: Arch,
-    /// Convolutions, first to last.
-    pub layers: Vec<ModelLayer>,
+    /// Corrects luma.
+    pub luma: Network,
+    /// Corrects chroma; `None`: it passes through.
+    pub chroma: Option<Network>,
     /// Initial states of the update's contexts.
     pub contexts: ContextTable,
 }
 
 impl ModelLayer {
     /// Whether this can be layer `layer` of a network of shape `arch`.
-    pub(super) fn is_consistent(&self, arch: Arch, layer: usize) -> bool {
+    fn is_consistent(&self, arch: Arch, layer: usize) -> bool {
         let c = self.cout;
         (self.cin, c) == arch.layer(layer)
             && self.taps.len() == 9 * self.cin * c
@@ -63,10 +72,24 @@ impl ModelLayer {
     }
 }
 
+impl Network {
+    /// Whether all layers are of its shape.
+    pub(super) fn is_consistent(&self) -> bool {
+        let mut layers = self.layers.iter().enumerate();
+        self.layers.len() == self.arch.layers()
+            && layers.all(|(i, layer)| layer.is_consistent(self.arch, i))
+    }
+}
+
 impl Model {
-    /// Output channels of every layer, as the update's syntax asks for.
+    /// Luma's network, then chroma's if there is one.
+    pub fn networks(&self) -> impl Iterator<Item = &Network> {
+        std::iter::once(&self.luma).chain(&self.chroma)
+    }
+
+    /// Output channels of every layer of all networks, as the update's syntax asks for.
     #[must_use]
     pub fn channels(&self) -> Vec<usize> {
-        self.layers.iter().map(|l| l.cout).collect()
+        self.networks().flat_map(|n| &n.layers).map(|l| l.cout).collect()
     }
 }

@@ -112,7 +112,7 @@ fn requantise(sum: __m256i, multiplier: __m256i, l: &Layer) -> __m256i {
     _mm256_min_epi32(_mm256_max_epi32(y, _mm256_set1_epi32(l.low)), _mm256_set1_epi32(l.high))
 }
 
-/// See [`ConvRow`](super::super::ConvRow); 4 or 6 output channels, input channels a multiple of 16,
+/// See [`ConvRow`](super::super::ConvRow); 4 or 2 output channels, input channels a multiple of 16,
 /// which lie across the lanes.
 pub(super) fn conv_row_last(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
     let width = check_row(conv, &src, dst);
@@ -121,14 +121,14 @@ pub(super) fn conv_row_last(conv: &Convolution, y: usize, src: [&[i16]; 3], dst:
     unsafe {
         match conv.layer.cout {
             4 => conv_row_last_avx2::<4>(conv, y, src, dst, width),
-            6 => conv_row_last_avx2::<6>(conv, y, src, dst, width),
-            _ => unreachable!("last layers have 4 or 6 output channels"),
+            2 => conv_row_last_avx2::<2>(conv, y, src, dst, width),
+            _ => unreachable!("last layers have 4 or 2 output channels"),
         }
     }
 }
 
 /// # Safety
-/// AVX2; slices as `check_row` asserts; `cout` is `N`, 4 or 6, `cin` a multiple of 16.
+/// AVX2; slices as `check_row` asserts; `cout` is `N`, 4 or 2, `cin` a multiple of 16.
 #[target_feature(enable = "avx2")]
 unsafe fn conv_row_last_avx2<const N: usize>(
     conv: &Convolution,
@@ -155,19 +155,19 @@ unsafe fn conv_row_last_avx2<const N: usize>(
                 }
             }
         }
-        let (bias, m) = (conv.bias_row(y, x), l.multiplier.as_ptr());
-        let out: &mut [i16] = &mut dst[N * x..N * x + N];
-        let four = sum4([acc[0], acc[1], acc[2], acc[3]]);
+        let (bias, m) = (conv.bias_row(y, x).as_ptr(), l.multiplier.as_ptr());
+        let out = dst[N * x..N * x + N].as_mut_ptr();
+        let sum = sum4([acc[0], acc[1], acc[2 % N], acc[3 % N]]);
         // SAFETY: bias and multiplier hold N values, out N activations.
         unsafe {
-            let s = _mm_add_epi32(four, _mm_loadu_si128(bias.as_ptr().cast()));
-            let y = requantise4(s, _mm_loadu_si128(m.cast()), l);
-            _mm_storel_epi64(out.as_mut_ptr().cast(), y);
-            if N == 6 {
-                let two = sum4([acc[N - 2], acc[N - 1], acc[N - 2], acc[N - 1]]);
-                let s = _mm_add_epi32(two, _mm_loadl_epi64(bias.as_ptr().add(4).cast()));
-                let y = requantise4(s, _mm_loadl_epi64(m.add(4).cast()), l);
-                out.as_mut_ptr().add(4).cast::<i32>().write_unaligned(_mm_cvtsi128_si32(y));
+            if N == 4 {
+                let sum = _mm_add_epi32(sum, _mm_loadu_si128(bias.cast()));
+                let y = requantise4(sum, _mm_loadu_si128(m.cast()), l);
+                _mm_storel_epi64(out.cast(), y);
+            } else {
+                let sum = _mm_add_epi32(sum, _mm_loadl_epi64(bias.cast()));
+                let y = requantise4(sum, _mm_loadl_epi64(m.cast()), l);
+                out.cast::<i32>().write_unaligned(_mm_cvtsi128_si32(y));
             }
         }
     }

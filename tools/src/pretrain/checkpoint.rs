@@ -6,7 +6,7 @@ use sidelight::adapt::net::Net;
 use sidelight::network::Arch;
 use std::path::Path;
 
-const MAGIC: &[u8; 8] = b"SLCKPT02";
+const MAGIC: &[u8; 8] = b"SLCKPT01";
 
 /// Everything that a run needs to go on as if it had not stopped.
 pub struct Checkpoint {
@@ -33,7 +33,7 @@ impl Checkpoint {
         let mut word =
             || words.next().map(|w| [w[0], w[1], w[2], w[3]]).context("checkpoint is too short");
         ensure!(bytes.starts_with(MAGIC), "{}: not a checkpoint", path.display());
-        let shape = [word()?, word()?, word()?, word()?, word()?].map(u32::from_le_bytes);
+        let shape = [word()?, word()?, word()?].map(u32::from_le_bytes);
         ensure!(
             shape == shape_of(arch),
             "{}: a checkpoint of another shape, {shape:?}",
@@ -67,6 +67,6 @@ impl Checkpoint {
     }
 }
 
-fn shape_of(a: Arch) -> [u32; 5] {
-    [a.inputs, a.channels, a.hidden, a.period, a.features].map(|v| v as u32)
+fn shape_of(a: Arch) -> [u32; 3] {
+    [a.inputs, a.channels, a.hidden].map(|v| v as u32)
 }

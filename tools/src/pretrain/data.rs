@@ -2,6 +2,7 @@
 
 use super::planes::Planes;
 use super::tables::{self, Tables};
+use super::Part;
 use anyhow::{bail, Result};
 use rand::Rng;
 use sidelight::{Condition, Layout, Picture};
@@ -86,15 +87,21 @@ impl Pictures {
         cut(picture, size, rng)
     }
 
-    /// A random training crop of `size × size`.
-    pub fn crop(&self, size: usize, rng: &mut impl Rng) -> Result<Crop> {
+    /// A random training crop of `size × size` for `part`'s network.
+    pub fn crop(&self, size: usize, part: Part, rng: &mut impl Rng) -> Result<Crop> {
         let picture = loop {
             let p = &self.train[rng.random_range(0..self.train.len())];
             if p.size().0 >= size && p.size().1 >= size {
                 break p;
             }
         };
-        Crop::new(cut(picture, size, rng), &tables::random(rng))
+        let crop = cut(picture, size, rng);
+        let tables = tables::random(rng);
+        let layout = match part {
+            Part::Luma => Layout::I400,
+            Part::Chroma => random_layout(rng),
+        };
+        Crop::new(crop.sampled(layout), &tables)
     }
 
     /// The centre of every held-out picture, degraded with `tables`.
@@ -107,21 +114,20 @@ impl Pictures {
     }
 }
 
-/// `size × size` samples of `picture` somewhere, somehow turned, in some layout.
+/// `size × size` samples of `picture` somewhere, somehow turned.
 fn cut(picture: &Planes, size: usize, rng: &mut impl Rng) -> Planes {
     let x = rng.random_range(0..=picture.size().0 - size);
     let y = rng.random_range(0..=picture.size().1 - size);
     let turn = rng.random_range(0..8u32);
-    picture.crop(y, x, size, turn).sampled(random_layout(rng))
+    picture.crop(y, x, size, turn)
 }
 
-/// Layouts as often as they are met, but rare ones often enough to learn.
-fn random_layout(rng: &mut impl Rng) -> Layout {
-    match rng.random_range(0..50) {
-        0..=34 => Layout::I420,
-        35..=40 => Layout::I444,
-        41..=43 => Layout::I422,
-        _ => Layout::I400,
+/// Colour layouts about as often as they are met.
+pub fn random_layout(rng: &mut impl Rng) -> Layout {
+    match rng.random_range(0..20) {
+        0..=14 => Layout::I420,
+        15..=17 => Layout::I444,
+        _ => Layout::I422,
     }
 }
 

@@ -1,10 +1,10 @@
-//! Trains a base model from scratch on a folder of pictures.
+//! Trains a base model's network of luma or of chroma from scratch on a folder of pictures.
 //!
 //! The network sees the four luma phases through an orthonormal 2×2 Hadamard transform and chroma
-//! amplified, and its luma targets are transformed likewise: this only preconditions the optimiser,
+//! amplified, and luma's targets are transformed likewise: this only preconditions the optimiser,
 //! and is folded into the first and last convolutions when the model is exported. The loss is each
 //! plane's squared error divided by the mean error that planes of the same quality have, so that
-//! every quality weighs the same; chroma planes weigh a sixth of luma each.
+//! every quality weighs the same.
 
 mod checkpoint;
 mod data;
@@ -15,7 +15,7 @@ pub mod tune;
 
 use anyhow::{Context, Result};
 use checkpoint::Checkpoint;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use data::{Crop, Pictures};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
@@ -34,17 +34,35 @@ pub const OUTPUT_GAIN: f32 = 16.0;
 /// Chroma inputs of the trained network are in units of 128 / CHROMA_GAIN grey levels: chroma varies
 /// less than luma.
 pub const CHROMA_GAIN: f32 = 2.0;
-/// What each plane's error weighs.
-const WEIGHTS: [f32; 3] = [1.0, 1.0 / 6.0, 1.0 / 6.0];
 /// Rows and columns of half-resolution pixels at a crop's edge that do not count.
 const MARGIN: usize = 2;
 const VALIDATION_CROP: usize = 192;
+
+/// What a network corrects.
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub enum Part {
+    #[default]
+    Luma,
+    Chroma,
+}
+
+impl Part {
+    fn arch(self, channels: usize, hidden: usize) -> Arch {
+        match self {
+            Self::Luma => Arch::luma(channels, hidden),
+            Self::Chroma => Arch::chroma(channels, hidden),
+        }
+    }
+}
 
 #[derive(Args)]
 pub struct Options {
     /// Folder of PNG pictures to train on
     #[arg(long)]
     data: PathBuf,
+    /// What the network corrects
+    #[arg(long, value_enum, default_value_t)]
+    part: Part,
     /// Checkpoint to write, and to resume from if it exists
     #[arg(long)]
     out: PathBuf,
@@ -82,7 +100,7 @@ pub struct Options {
 
 /// Trains until the schedule ends.
 pub fn run(options: &Options) -> Result<()> {
-    let arch = Arch::colour(options.channels, options.hidden);
+    let arch = options.part.arch(options.channels, options.hidden);
     arch.check()?;
     anyhow::ensure!(
         options.crop.is_multiple_of(16) && options.crop >= 32,
@@ -95,7 +113,7 @@ pub fn run(options: &Options) -> Result<()> {
         arch.macs_per_sample(),
         CpuLevel::current()
     );
-    let validation = Validation::new(&pictures)?;
+    let validation = Validation::new(&pictures, arch)?;
     let mut state = match Checkpoint::read(&options.out, arch)? {
         Some(c) => c,
         None => Checkpoint::new(initial(arch, options.seed)),
@@ -160,19 +178,29 @@ fn load(crop: &Crop, ws: &mut Workspace) {
     }
 }
 
-/// What channel `c` of half-resolution pixel (`y`, `x`) lacks, in grey levels: the mean over its
-/// samples; 0 in a gray picture's chroma.
-fn residual(original: &Picture<'_>, decoded: &Picture<'_>, y: usize, x: usize) -> [f32; 6] {
-    std::array::from_fn(|c| {
+/// What each output lacks at half-resolution pixel (`y`, `x`), in grey levels: the mean over its
+/// samples, luma transformed. Outputs beyond the network's are 0.
+fn target(
+    arch: Arch,
+    original: &Picture<'_>,
+    decoded: &Picture<'_>,
+    y: usize,
+    x: usize,
+) -> [f32; 4] {
+    let mean = |c: usize| {
         let (sum, count) = tiles::residual(original, decoded, y, x, c);
-        sum / count.max(1.0)
-    })
+        sum / count
+    };
+    if arch.outputs == 4 {
+        hadamard(std::array::from_fn(mean))
+    } else {
+        [mean(4), mean(5), 0.0, 0.0]
+    }
 }
 
-/// Residuals with transformed luma.
-fn transformed(r: [f32; 6]) -> [f32; 6] {
-    let [a, b, c, d] = hadamard([r[0], r[1], r[2], r[3]]);
-    [a, b, c, d, r[4], r[5]]
+/// The plane that output `c` belongs to.
+fn plane(arch: Arch, c: usize) -> usize {
+    (arch.inputs - arch.outputs + c).saturating_sub(3)
 }
 
 /// The orthonormal 2×2 Hadamard transform; its own inverse.
@@ -230,7 +258,7 @@ impl Trainer {
                 lane.into_iter()
                     .map(|(i, (ws, grad))| {
                         let mut rng = Pcg64Mcg::seed_from_u64(seed + i as u64);
-                        let crop = pictures.crop(options.crop, &mut rng)?;
+                        let crop = pictures.crop(options.crop, options.part, &mut rng)?;
                         Ok((i, one_crop(net, &crop, ws, grad)))
                     })
                     .collect()
@@ -284,21 +312,18 @@ fn one_crop(net: &Net, crop: &Crop, ws: &mut Workspace, grad: &mut Net) -> f64 {
     load(crop, ws);
     ws.forward(net, crop.condition, (0, 0));
     grad.tensors_mut().for_each(|t| t.fill(0.0));
+    let (arch, outputs) = (net.arch, net.arch.outputs);
     let (h, w) = ws.size();
     let inner = (h - 2 * MARGIN) * (w - 2 * MARGIN);
     let (original, decoded) = (crop.original(), crop.decoded());
-    // Squared error in grey levels² is the output's error times (128 / OUTPUT_GAIN)², over 4 phases.
-    let scale = (128.0 / OUTPUT_GAIN) * (128.0 / OUTPUT_GAIN);
-    let mut units = [0.0f32; 3];
-    for (p, (own, expected)) in
-        crop.errors().into_iter().zip(expected_errors(crop.condition)).enumerate()
-    {
-        let weight = WEIGHTS[p] / (0.5 * own as f32 + 0.5 * expected);
-        let channels = if p == 0 { 4 } else { 1 };
-        if p < original.planes().len() {
-            units[p] = scale * weight / (channels * inner) as f32;
-        }
-    }
+    let (own, expected) = (crop.errors(), expected_errors(crop.condition));
+    // Squared error in grey levels² is the output's error times (128 / OUTPUT_GAIN)², over all
+    // outputs.
+    let units: [f32; 4] = std::array::from_fn(|c| {
+        let p = plane(arch, c.min(outputs - 1));
+        let weight = 1.0 / (0.5 * own[p] as f32 + 0.5 * expected[p]);
+        (128.0 / OUTPUT_GAIN) * (128.0 / OUTPUT_GAIN) * weight / (outputs * inner) as f32
+    });
     let mut loss = 0.0f64;
     ws.backward(net, crop.condition, Train::Weights, grad, |y, out, d| {
         if y < MARGIN || y >= h - MARGIN {
@@ -306,12 +331,11 @@ fn one_crop(net: &Net, crop: &Crop, ws: &mut Workspace, grad: &mut Net) -> f64 {
         }
         let mut row = 0.0f32;
         for x in MARGIN..w - MARGIN {
-            let target = transformed(residual(&original, &decoded, y, x));
-            for c in 0..6 {
+            let target = target(arch, &original, &decoded, y, x);
+            for c in 0..outputs {
                 let e = out[x * 8 + c] - target[c] * (OUTPUT_GAIN / 128.0);
-                let unit = units[c.saturating_sub(3)];
-                row += e * e * unit;
-                d[x * 8 + c] = 2.0 * e * unit;
+                row += e * e * units[c];
+                d[x * 8 + c] = 2.0 * e * units[c];
             }
         }
         loss += f64::from(row);
@@ -321,13 +345,11 @@ fn one_crop(net: &Net, crop: &Crop, ws: &mut Workspace, grad: &mut Net) -> f64 {
 
 /// Held-out crops at a few qualities.
 struct Validation {
-    /// 4:2:0.
-    colour: Vec<Vec<Crop>>,
-    gray: Vec<Vec<Crop>>,
+    sets: Vec<Vec<Crop>>,
 }
 
 impl Validation {
-    fn new(pictures: &Pictures) -> Result<Self> {
+    fn new(pictures: &Pictures, arch: Arch) -> Result<Self> {
         let tables = [
             tables::standard(10),
             tables::standard(20),
@@ -335,55 +357,45 @@ impl Validation {
             tables::standard(80),
             [[40; 64]; 2],
         ];
-        let sets = |layout| -> Result<Vec<_>> {
-            tables.iter().map(|t| pictures.validation(VALIDATION_CROP, layout, t)).collect()
-        };
-        Ok(Self { colour: sets(Layout::I420)?, gray: sets(Layout::I400)? })
+        let layout = if arch.outputs == 4 { Layout::I400 } else { Layout::I420 };
+        let sets = tables.iter().map(|t| pictures.validation(VALIDATION_CROP, layout, t));
+        Ok(Self { sets: sets.collect::<Result<_>>()? })
     }
 
-    /// Mean gains in dB at QF 10, 20, 40, 80 and with a flat table of 40.
+    /// Mean gains in dB at QF 10, 20, 40, 80 and with a flat table of 40: of luma, or of Cb and then
+    /// of Cr.
     fn gains(&self, net: &Net) -> String {
         let half = VALIDATION_CROP / 2;
         let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current());
-        let mut means = |sets: &[Vec<Crop>]| -> Vec<[f64; 3]> {
-            let sets = sets.iter().map(|set| {
-                let mut mean = [0.0; 3];
-                for gains in set.iter().map(|crop| gains(net, crop, &mut ws)) {
-                    mean.iter_mut().zip(gains).for_each(|(m, g)| *m += g / set.len() as f64);
+        let mut means = [[0.0; 5]; 3];
+        for (s, set) in self.sets.iter().enumerate() {
+            for gains in set.iter().map(|crop| gains(net, crop, &mut ws)) {
+                for (mean, gain) in means.iter_mut().zip(gains) {
+                    mean[s] += gain / set.len() as f64;
                 }
-                mean
-            });
-            sets.collect()
-        };
-        let (colour, gray) = (means(&self.colour), means(&self.gray));
-        let line = |of: &[[f64; 3]], p: usize| {
-            of.iter().map(|g| format!("{:.3}", g[p])).collect::<Vec<_>>().join(" ")
-        };
-        format!(
-            "Y {} | Cb {} | Cr {} | gray {}",
-            line(&colour, 0),
-            line(&colour, 1),
-            line(&colour, 2),
-            line(&gray, 0)
-        )
+            }
+        }
+        let planes = plane(net.arch, 0)..=plane(net.arch, net.arch.outputs - 1);
+        let line = |p: usize| means[p].map(|g| format!("{g:.3}")).join(" ");
+        planes.map(line).collect::<Vec<_>>().join(" | ")
     }
 }
 
-/// Gains in dB of each plane of a crop, gray or 4:2:0.
+/// Gains in dB of the planes that the network corrects, in a crop with one chroma sample to a pixel.
 fn gains(net: &Net, crop: &Crop, ws: &mut Workspace) -> [f64; 3] {
     load(crop, ws);
     ws.forward(net, crop.condition, (0, 0));
-    let out = ws.output();
+    let (arch, out) = (net.arch, ws.output());
     let (original, decoded) = (crop.original(), crop.decoded());
     let (mut before, mut after) = ([0.0; 3], [0.0; 3]);
     for (y, x) in (0..out.height).flat_map(|y| (0..out.width).map(move |x| (y, x))) {
-        let wanted = residual(&original, &decoded, y, x);
-        let z = &out.row(y)[x * 8..x * 8 + 6];
-        let r = transformed(std::array::from_fn(|i| z[i] * 128.0 / OUTPUT_GAIN));
-        for i in 0..6usize {
-            before[i.saturating_sub(3)] += f64::from(wanted[i]).powi(2);
-            after[i.saturating_sub(3)] += f64::from(wanted[i] - r[i]).powi(2);
+        // The transform of luma keeps squared errors.
+        let wanted = target(arch, &original, &decoded, y, x);
+        for c in 0..arch.outputs {
+            let r = out.row(y)[x * 8 + c] * 128.0 / OUTPUT_GAIN;
+            before[plane(arch, c)] += f64::from(wanted[c]).powi(2);
+            after[plane(arch, c)] += f64::from(wanted[c] - r).powi(2);
         }
     }
-    std::array::from_fn(|p| 10.0 * (before[p] / f64::max(after[p], 1e-9)).log10())
+    std::array::from_fn(|p| 10.0 * (before[p] / after[p]).log10())
 }

@@ -30,13 +30,13 @@ pub fn standard(q: u32) -> Tables {
     [standard_table(q), scaled(&ANNEX_K_CHROMA, q)]
 }
 
-/// Tables drawn for training: standard ones of any quality, mozjpeg's, flat ones, random shapes.
+/// Tables drawn for training: standard ones of any quality, flat ones, random shapes. Chroma mostly
+/// goes with luma; sometimes it has luma's table, or one of mozjpeg's.
 pub fn random(rng: &mut impl Rng) -> Tables {
     match rng.random_range(0..20) {
         0..=6 => standard(rng.random_range(5..50)),
         7..=10 => standard(rng.random_range(50..=93)),
-        11 => [scaled(&ROBIDOUX, rng.random_range(8..=93)); 2],
-        12..=13 => {
+        11..=13 => {
             let step = log_uniform(rng, 4.0, 90.0);
             let ratio = if rng.random() { 1.0 } else { log_uniform(rng, 0.6, 2.5) };
             [[step.round() as u16; 64], [(step * ratio).round().clamp(1.0, 255.0) as u16; 64]]
@@ -45,14 +45,16 @@ pub fn random(rng: &mut impl Rng) -> Tables {
             let q = rng.random_range(8..=90);
             let flat = log_uniform(rng, 4.0, 70.0);
             let luma = shaped(rng, &standard_table(q), flat);
-            match rng.random_range(0..4) {
-                0 => [luma; 2],
+            let chroma = match rng.random_range(0..8) {
+                0 | 1 => luma,
+                2 => scaled(&ROBIDOUX, q),
                 _ => {
                     let q = (q as i32 + rng.random_range(-12..=6)).clamp(5, 93) as u32;
                     let flat = flat * log_uniform(rng, 0.7, 2.0);
-                    [luma, shaped(rng, &scaled(&ANNEX_K_CHROMA, q), flat)]
+                    shaped(rng, &scaled(&ANNEX_K_CHROMA, q), flat)
                 }
-            }
+            };
+            [luma, chroma]
         }
     }
 }

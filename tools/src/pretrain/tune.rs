@@ -1,6 +1,6 @@
 //! Tunes the initial states of the update's contexts on fine-tuned training pictures.
 
-use super::data::{Crop, Pictures};
+use super::data::{random_layout, Crop, Pictures};
 use super::tables;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -46,16 +46,16 @@ pub fn run(options: &Options) -> Result<()> {
     let mut updates = Vec::new();
     for _ in 0..options.pictures {
         let tables = tables::standard(rng.random_range(8..=60));
-        let crop = Crop::new(pictures.square(&mut rng), &tables)?;
+        let layout = if model.chroma.is_some() { random_layout(&mut rng) } else { Layout::I400 };
+        let crop = Crop::new(pictures.square(&mut rng).sampled(layout), &tables)?;
         let bits_per_sample: f64 = rng.random_range(0.2..0.9);
         let bytes = bits_per_sample * (crop.size() * crop.size()) as f64 / 8.0;
-        let chroma = model.arch.has_chroma() && crop.decoded().layout() != Layout::I400;
         let task = Task {
             original: &crop.original(),
             decoded: &crop.decoded(),
             model: &model,
             condition: crop.condition,
-            objective: Objective::new(chroma),
+            objective: Objective::new(model.chroma.is_some()),
             // The base model gains about a decibel.
             base_mse: crop.errors().map(|e| 0.78 * e),
             db_per_bit: DB_PER_DOUBLING / std::f64::consts::LN_2 / bytes / 8.0,
