@@ -8,10 +8,11 @@ use sidelight::network::{Condition, Instance};
 use sidelight::{models, Codec, Layout, Picture, PictureMut, Plane, PlaneMut};
 use std::hint::black_box;
 
-fn instance() -> Instance {
-    let table = [24; 64];
-    let model = models::default_for(&Codec::Jpeg { luma: table, chroma: None }).unwrap();
-    Instance::new(model, Condition::from_jpeg_table(&table), None).unwrap()
+const TABLE: [u16; 64] = [24; 64];
+
+fn instance(layout: Layout) -> Instance {
+    let model = models::default_for(&Codec::Jpeg { luma: TABLE, chroma: None }, layout).unwrap();
+    Instance::new(model, Condition::from_jpeg_tables(&TABLE, &TABLE, layout), None).unwrap()
 }
 
 fn noise(len: usize) -> Vec<u8> {
@@ -28,35 +29,37 @@ fn noise(len: usize) -> Vec<u8> {
 fn pictures(c: &mut Criterion) {
     let (width, height) = (768, 512);
     let input = noise(width * height);
-    let mut group = c.benchmark_group("picture_768x512");
-    group.throughput(Throughput::Elements((width * height) as u64));
-    group.sample_size(20);
-    for level in CpuLevel::available() {
-        let filter = Filter::new(instance(), level);
-        for threads in [1, 2] {
-            let id = BenchmarkId::new(format!("{level:?}"), format!("{threads} threads"));
-            group.bench_function(id, |b| {
-                let mut out = vec![0; input.len()];
-                b.iter(|| {
-                    let plane = Plane::new(&input, width, width, height).unwrap();
-                    let target = PlaneMut::new(&mut out, width, width, height).unwrap();
-                    filter
-                        .picture(
-                            &Picture::new(Layout::I400, &[plane]).unwrap(),
-                            PictureMut::new(Layout::I400, vec![target]).unwrap(),
-                            threads,
-                        )
-                        .unwrap();
+    for layout in [Layout::I400, Layout::I420] {
+        let sizes = (0..layout.planes()).map(|p| layout.plane_size(p, width, height));
+        let sizes: Vec<_> = sizes.collect();
+        let planes = sizes.iter().map(|(w, h)| Plane::new(&input, *w, *w, *h).unwrap());
+        let picture = Picture::new(layout, &planes.collect::<Vec<_>>()).unwrap();
+        let mut group = c.benchmark_group(format!("picture_768x512_{layout:?}"));
+        group.throughput(Throughput::Elements((width * height) as u64));
+        group.sample_size(20);
+        for level in CpuLevel::available() {
+            let filter = Filter::new(instance(layout), level);
+            for threads in [1, 2] {
+                let id = BenchmarkId::new(format!("{level:?}"), format!("{threads} threads"));
+                group.bench_function(id, |b| {
+                    let mut out: Vec<_> = sizes.iter().map(|(w, h)| vec![0; w * h]).collect();
+                    b.iter(|| {
+                        let targets = out.iter_mut().zip(&sizes);
+                        let targets = targets.map(|(o, (w, h))| PlaneMut::new(o, *w, *w, *h));
+                        let targets = targets.collect::<Result<_, _>>().unwrap();
+                        let target = PictureMut::new(layout, targets).unwrap();
+                        filter.picture(&picture, target, threads).unwrap();
+                    });
                 });
-            });
+            }
         }
+        group.finish();
     }
-    group.finish();
 }
 
 fn rows(c: &mut Criterion) {
     let width = 384;
-    let layer = instance().layers.swap_remove(1);
+    let layer = instance(Layout::I400).luma.swap_remove(1);
     let (cin, cout) = (layer.cin, layer.cout);
     let conv = Convolution::new(layer);
     let src: Vec<i16> = noise((width + 2) * cin).into_iter().map(i16::from).collect();

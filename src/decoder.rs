@@ -4,9 +4,9 @@ use crate::cpu::CpuLevel;
 use crate::filter::{self, Filter};
 use crate::hints::Hints;
 use crate::models;
-use crate::network::Instance;
-use crate::payload::{self, Mode};
-use crate::picture::{Picture, PictureMut};
+use crate::network::{Instance, Model};
+use crate::payload::{self, Mode, ScaleBias};
+use crate::picture::{Layout, Picture, PictureMut};
 use crate::{Error, Result};
 
 /// Settings of a [`Decoder`].
@@ -34,15 +34,15 @@ pub fn logical_cores() -> usize {
 pub struct Decoder {
     settings: DecoderSettings,
     level: CpuLevel,
-    /// `None`: pictures pass through.
-    filter: Option<Filter>,
+    /// One for each layout, as [`Layout::ALL`]; none: pictures pass through.
+    filters: Vec<Filter>,
 }
 
 impl Decoder {
     /// A decoder that passes pictures through.
     #[must_use]
     pub fn new(settings: DecoderSettings) -> Self {
-        Self { settings, level: CpuLevel::current(), filter: None }
+        Self { settings, level: CpuLevel::current(), filters: Vec::new() }
     }
 
     /// Sets what `payload` asks for; on an error pictures pass through.
@@ -53,7 +53,7 @@ impl Decoder {
     /// [`Error::Unsupported`],
     /// [`Error::InvalidArgument`] for bad hints.
     pub fn set_payload(&mut self, payload: &[u8], hints: &Hints) -> Result<Mode> {
-        self.filter = None;
+        self.filters.clear();
         let header = payload::parse(payload)?;
         if !self.settings.skip_binding {
             header.check_binding(hints.binding)?;
@@ -61,7 +61,7 @@ impl Decoder {
         if header.mode == Mode::Off {
             return Ok(Mode::Off);
         }
-        let condition = hints.condition()?;
+        hints.check()?;
         let model = models::by_id(header.model)?;
         let update = match header.mode {
             Mode::Off | Mode::Base => None,
@@ -69,26 +69,39 @@ impl Decoder {
                 Some(payload::update::read(header.body, &model.channels(), &model.contexts)?)
             }
         };
-        let instance = Instance::new(model, condition, update.as_ref())?;
-        self.filter = Some(Filter::new(instance, self.level));
+        self.filters = self.prepare(hints, |_| Ok(model), update.as_ref())?;
         Ok(header.mode)
     }
 
-    /// Sets the codec's default base model.
+    /// Sets the codec's default base models.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for bad hints.
     pub fn set_base(&mut self, hints: &Hints) -> Result {
-        self.filter = None;
-        let model = models::default_for(&hints.codec)?;
-        let instance = Instance::new(model, hints.condition()?, None)?;
-        self.filter = Some(Filter::new(instance, self.level));
+        self.filters.clear();
+        hints.check()?;
+        let model = |layout| models::default_for(&hints.codec, layout);
+        self.filters = self.prepare(hints, model, None)?;
         Ok(())
+    }
+
+    /// A filter for each layout: which one pictures have is not known yet.
+    fn prepare(
+        &self,
+        hints: &Hints,
+        model: impl Fn(Layout) -> Result<&'static Model>,
+        update: Option<&ScaleBias>,
+    ) -> Result<Vec<Filter>> {
+        let filter = |layout| {
+            let instance = Instance::new(model(layout)?, hints.condition(layout)?, update)?;
+            Ok(Filter::new(instance, self.level))
+        };
+        Layout::ALL.into_iter().map(filter).collect()
     }
 
     /// Pictures pass through from now on.
     pub fn set_off(&mut self) {
-        self.filter = None;
+        self.filters.clear();
     }
 
     /// Filters, or copies, a whole picture with the decoder's threads.
@@ -99,7 +112,7 @@ impl Decoder {
         if output.height() != input.height() {
             return Err(Error::InvalidArgument);
         }
-        match &self.filter {
+        match self.filters.get(input.layout() as usize) {
             Some(f) => f.picture(input, output, self.settings.threads),
             None => filter::copy_band(input, 0, output),
         }
@@ -117,7 +130,7 @@ impl Decoder {
         first_row: usize,
         output: PictureMut<'_>,
     ) -> Result {
-        match &self.filter {
+        match self.filters.get(input.layout() as usize) {
             Some(f) => f.band(input, first_row, output),
             None => filter::copy_band(input, first_row, output),
         }

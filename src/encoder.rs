@@ -1,7 +1,8 @@
 //! The encoder: fine-tunes on a picture, prices what it found and chooses.
 
 use crate::adapt::finetune::{fine_tune, Task};
-use crate::adapt::math::{log2, psnr};
+use crate::adapt::math::psnr;
+use crate::adapt::objective::{mse, Objective};
 use crate::cpu::CpuLevel;
 use crate::decoder::logical_cores;
 use crate::filter::Filter;
@@ -34,7 +35,8 @@ impl Default for EncoderSettings {
 pub struct Rate {
     /// Bytes of the coded picture; 0 if unknown.
     pub coded_bytes: u64,
-    /// Luma PSNR that another byte buys, in dB; 0 to estimate it from `coded_bytes`.
+    /// PSNR that another byte buys, in dB: PSNR-YUV 6:1:1 for colour pictures (that of luma is nearly
+    /// the same), luma's for gray ones; 0 to estimate it from `coded_bytes`.
     pub slope_db_per_byte: f64,
     /// Bytes that carrying a payload costs besides the payload.
     pub carriage_bytes: u32,
@@ -57,17 +59,24 @@ impl Rate {
     }
 }
 
-/// What an encode measured, through the integer filter that the decoder runs; luma PSNR in dB.
+/// What an encode measured, through the integer filter that the decoder runs; PSNR in dB, infinite
+/// where planes are equal.
 #[derive(Clone, Copy, Debug)]
 pub struct Report {
     /// What the payload asks for.
     pub mode: Mode,
-    /// Of the decoded picture.
+    /// Luma of the decoded picture.
     pub psnr_decoded: f64,
-    /// With the base model.
+    /// Luma with the base model.
     pub psnr_base: f64,
-    /// With what the payload asks for.
+    /// Luma with what the payload asks for.
     pub psnr_payload: f64,
+    /// Cb and Cr of the decoded picture; 0 for gray ones.
+    pub psnr_chroma_decoded: [f64; 2],
+    /// Cb and Cr with the base model.
+    pub psnr_chroma_base: [f64; 2],
+    /// Cb and Cr with what the payload asks for.
+    pub psnr_chroma_payload: [f64; 2],
     /// Slope that the choice was made with.
     pub slope_db_per_byte: f64,
     /// Training steps that were run.
@@ -125,14 +134,14 @@ impl Encoder {
         if !original.same_shape(decoded) {
             return Err(Error::InvalidArgument);
         }
-        let condition = hints.condition()?;
+        let condition = hints.condition(decoded.layout())?;
         let slope = rate.slope(original.width() * original.height())?;
-        let cost = |mse, bytes: f64| log2(mse) * (10.0 / std::f64::consts::LOG2_10) + slope * bytes;
-        let model = models::default_for(&hints.codec)?;
-        let (original, decoded) = (original.luma(), decoded.luma());
-        let run = |instance| filtered_mse(instance, self, &original, &decoded);
+        let model = models::default_for(&hints.codec, decoded.layout())?;
+        let objective = Objective::new(model.chroma.is_some() && decoded.layout() != Layout::I400);
+        let run =
+            |instance| filtered_mse(&Filter::new(instance, self.level), self, original, decoded);
 
-        let plain_mse = mse(&original, &decoded);
+        let plain_mse = mse(original, decoded);
         let base_mse = run(Instance::new(model, condition, None)?)?;
         let of = |mode, body: &[u8], mse| -> Result<Candidate> {
             // Off needs no model: docs/payload.md asks for 0.
@@ -143,7 +152,8 @@ impl Encoder {
                 Mode::Off => 0.0,
                 _ => payload.len() as f64 + f64::from(rate.carriage_bytes),
             };
-            Ok(Candidate { mode, payload, mse, cost: cost(mse, bytes) })
+            let cost = objective.cost(&mse) + slope * bytes;
+            Ok(Candidate { mode, payload, mse, cost })
         };
         let mut best = of(Mode::Off, &[], plain_mse)?;
         if self.settings.mode != Mode::Off {
@@ -151,15 +161,17 @@ impl Encoder {
         }
         let mut steps = 0;
         // With no error left there is nothing to gain.
-        if self.settings.mode == Mode::Update && base_mse > 0.0 {
+        let left = objective.cost(&base_mse) > objective.cost(&[0.0; 3]);
+        if self.settings.mode == Mode::Update && left {
             let task = Task {
                 original,
                 decoded,
                 model,
                 condition,
+                objective,
                 base_mse,
                 db_per_bit: slope / 8.0,
-                steps: self.settings.steps.unwrap_or(default_steps(&original)),
+                steps: self.settings.steps.unwrap_or(default_steps(original)),
                 threads: self.settings.threads,
                 level: self.level,
             };
@@ -176,8 +188,13 @@ impl Encoder {
                 if tried.contains(&body) {
                     continue;
                 }
-                // An update that would overflow is no candidate.
-                if let Ok(instance) = Instance::new(model, condition, Some(&update)) {
+                // An update that would overflow is no candidate. Decoders prepare for every layout.
+                let valid = Layout::ALL.into_iter().all(|layout| {
+                    let condition = hints.condition(layout);
+                    condition.and_then(|c| Instance::new(model, c, Some(&update))).is_ok()
+                });
+                if valid {
+                    let instance = Instance::new(model, condition, Some(&update))?;
                     best = best.better(of(Mode::Update, &body, run(instance)?)?);
                 }
                 tried.push(body);
@@ -186,11 +203,16 @@ impl Encoder {
                 progress(1.0);
             }
         }
+        let gray = decoded.layout() == Layout::I400;
+        let chroma = |mse: [f64; 3]| [1, 2].map(|p| if gray { 0.0 } else { psnr(mse[p]) });
         let report = Report {
             mode: best.mode,
-            psnr_decoded: psnr(plain_mse),
-            psnr_base: psnr(base_mse),
-            psnr_payload: psnr(best.mse),
+            psnr_decoded: psnr(plain_mse[0]),
+            psnr_base: psnr(base_mse[0]),
+            psnr_payload: psnr(best.mse[0]),
+            psnr_chroma_decoded: chroma(plain_mse),
+            psnr_chroma_base: chroma(base_mse),
+            psnr_chroma_payload: chroma(best.mse),
             slope_db_per_byte: slope,
             steps,
         };
@@ -201,8 +223,8 @@ impl Encoder {
 struct Candidate {
     mode: Mode,
     payload: Vec<u8>,
-    mse: f64,
-    /// In dB: the less, the higher its net gain.
+    mse: [f64; 3],
+    /// In dB, bytes included.
     cost: f64,
 }
 
@@ -219,8 +241,8 @@ impl Candidate {
 
 /// Steps by size: small pictures are seen whole every few steps, large ones need more to be seen at
 /// all.
-fn default_steps(plane: &Plane<'_>) -> u32 {
-    let samples = plane.width() * plane.height();
+fn default_steps(picture: &Picture<'_>) -> u32 {
+    let samples = picture.width() * picture.height();
     if samples <= 1 << 20 {
         160
     } else {
@@ -228,32 +250,27 @@ fn default_steps(plane: &Plane<'_>) -> u32 {
     }
 }
 
-/// Mean squared error of the luma that the integer filter makes of `decoded`.
+/// Mean squared error of each plane that the integer filter makes of `decoded`.
 fn filtered_mse(
-    instance: Instance,
+    filter: &Filter,
     encoder: &Encoder,
-    original: &Plane<'_>,
-    decoded: &Plane<'_>,
-) -> Result<f64> {
+    original: &Picture<'_>,
+    decoded: &Picture<'_>,
+) -> Result<[f64; 3]> {
     let (width, height) = (decoded.width(), decoded.height());
-    let mut out = Vec::new();
-    out.try_reserve_exact(width * height).map_err(|_| Error::OutOfMemory)?;
-    out.resize(width * height, 0u8);
-    let target = PlaneMut::new(&mut out, width, width, height)?;
-    Filter::new(instance, encoder.level).picture(
-        &Picture::new(Layout::I400, &[*decoded])?,
-        PictureMut::new(Layout::I400, vec![target])?,
-        encoder.settings.threads,
-    )?;
-    Ok(mse(original, &Plane::new(&out, width, width, height)?))
-}
-
-/// Mean squared error of two planes of one size.
-fn mse(a: &Plane<'_>, b: &Plane<'_>) -> f64 {
-    let row = |y| -> u64 {
-        let pairs = a.row(y).iter().zip(b.row(y));
-        pairs.map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum()
-    };
-    let sum: u64 = (0..a.height()).map(row).sum();
-    sum as f64 / (a.width() * a.height()) as f64
+    let layout = decoded.layout();
+    let sizes = (0..layout.planes()).map(|p| layout.plane_size(p, width, height));
+    let mut buffers = Vec::new();
+    for (width, height) in sizes.clone() {
+        let mut samples = Vec::new();
+        samples.try_reserve_exact(width * height).map_err(|_| Error::OutOfMemory)?;
+        samples.resize(width * height, 0u8);
+        buffers.push(samples);
+    }
+    let target = buffers.iter_mut().zip(sizes.clone());
+    let target = target.map(|(b, (w, h))| PlaneMut::new(b, w, w, h)).collect::<Result<_>>()?;
+    filter.picture(decoded, PictureMut::new(layout, target)?, encoder.settings.threads)?;
+    let planes = buffers.iter().zip(sizes).map(|(b, (w, h))| Plane::new(b, w, w, h));
+    let planes = planes.collect::<Result<Vec<_>>>()?;
+    Ok(mse(original, &Picture::new(layout, &planes)?))
 }

@@ -1,6 +1,7 @@
 //! What the host knows of how a picture was coded.
 
 use crate::network::Condition;
+use crate::picture::Layout;
 use crate::{Error, Result};
 
 /// The codec and how strongly it quantised.
@@ -10,7 +11,7 @@ pub enum Codec {
     Jpeg {
         /// Luma table, steps 1..=65535.
         luma: [u16; 64],
-        /// Chroma table, if there is one.
+        /// Chroma table; `None` for that of luma.
         chroma: Option<[u16; 64]>,
     },
 }
@@ -25,15 +26,26 @@ pub struct Hints {
 }
 
 impl Hints {
-    /// The network's conditioning features.
+    /// Checks the ranges.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if a luma step is 0.
-    pub fn condition(&self) -> Result<Condition> {
-        let Codec::Jpeg { luma, .. } = &self.codec;
-        if luma.contains(&0) {
+    /// [`Error::InvalidArgument`] if a step is 0.
+    pub fn check(&self) -> Result {
+        let Codec::Jpeg { luma, chroma } = &self.codec;
+        if luma.contains(&0) || chroma.is_some_and(|c| c.contains(&0)) {
             return Err(Error::InvalidArgument);
         }
-        Ok(Condition::from_jpeg_table(luma))
+        Ok(())
+    }
+
+    /// The network's conditioning features for pictures of `layout`.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn condition(&self, layout: Layout) -> Result<Condition> {
+        self.check()?;
+        let Codec::Jpeg { luma, chroma } = &self.codec;
+        let chroma = chroma.as_ref().unwrap_or(luma);
+        Ok(Condition::from_jpeg_tables(luma, chroma, layout))
     }
 }

@@ -2,11 +2,13 @@
 
 use crate::hints::Codec;
 use crate::network::Model;
+use crate::picture::Layout;
 use crate::{Error, Result};
 use std::sync::OnceLock;
 
-/// Model files, the default first.
-static FILES: [&[u8]; 1] = [include_bytes!("../models/jpeg-y-32x3.slm")];
+/// Model files. The second has the first one's luma network and one for chroma.
+static FILES: [&[u8]; 2] =
+    [include_bytes!("../models/jpeg-y-32x3.slm"), include_bytes!("../models/jpeg-ycc-32x3.slm")];
 
 fn all() -> &'static [Model] {
     static MODELS: OnceLock<Vec<Model>> = OnceLock::new();
@@ -23,13 +25,14 @@ pub fn by_id(id: u32) -> Result<&'static Model> {
     all().iter().find(|m| m.id == id).ok_or(Error::UnknownModel)
 }
 
-/// The default model of a codec.
+/// The default model of a codec, for pictures of `layout`.
 ///
 /// # Errors
 /// [`Error::UnknownModel`] if this build has none.
-pub fn default_for(codec: &Codec) -> Result<&'static Model> {
+pub fn default_for(codec: &Codec, layout: Layout) -> Result<&'static Model> {
     let Codec::Jpeg { .. } = codec;
-    all().first().ok_or(Error::UnknownModel)
+    let chroma = layout != Layout::I400;
+    all().iter().find(|m| m.chroma.is_some() == chroma).ok_or(Error::UnknownModel)
 }
 
 #[cfg(test)]
@@ -42,6 +45,11 @@ mod tests {
         for (model, file) in all().iter().zip(FILES) {
             assert_eq!(model.clone().to_bytes(), file);
             assert_eq!(by_id(model.id).unwrap(), model);
+        }
+        let codec = Codec::Jpeg { luma: [1; 64], chroma: None };
+        for layout in Layout::ALL {
+            let model = default_for(&codec, layout).unwrap();
+            assert_eq!(model.chroma.is_some(), layout != Layout::I400);
         }
     }
 }

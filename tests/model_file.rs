@@ -1,13 +1,14 @@
 //! Model files and updates from hostile hands: an error, never a panic, never an overflow.
 
-use sidelight::network::{Condition, Instance, Model};
+use sidelight::network::{Condition, Instance, Model, Network};
 use sidelight::payload::{LayerScaleBias, ScaleBias};
-use sidelight::Error;
+use sidelight::{Error, Layout};
 
-const FILE: &[u8] = include_bytes!("../models/jpeg-y-32x3.slm");
+const LUMA: &[u8] = include_bytes!("../models/jpeg-y-32x3.slm");
+const COLOUR: &[u8] = include_bytes!("../models/jpeg-ycc-32x3.slm");
 
 fn condition() -> Condition {
-    Condition::from_jpeg_table(&[20; 64])
+    Condition::from_jpeg_tables(&[20; 64], &[20; 64], Layout::I420)
 }
 
 /// FNV-1a, written again from docs/model.md.
@@ -26,95 +27,151 @@ fn zeros(model: &Model) -> ScaleBias {
 }
 
 #[test]
-fn the_shipped_file_is_sealed_as_documented() {
-    assert_eq!(seal(&FILE[..FILE.len() - 8]), FILE);
+fn the_shipped_files_are_sealed_as_documented() {
+    for file in [LUMA, COLOUR] {
+        assert_eq!(seal(&file[..file.len() - 8]), file);
+    }
+}
+
+/// Bytes of a network's layers, from docs/model.md.
+fn layers_len(
+    inputs: usize,
+    outputs: usize,
+    channels: usize,
+    hidden: usize,
+    phases: usize,
+    features: usize,
+) -> usize {
+    let layer = |cin: usize, cout: usize, phases: usize| {
+        3 + 2 * 9 * cin * cout + 4 * (phases + features + 3) * cout
+    };
+    layer(inputs, channels, phases)
+        + hidden * layer(channels, channels, 1)
+        + layer(channels, outputs, 1)
+}
+
+#[test]
+fn the_shipped_files_have_the_documented_length() {
+    let frame = 8 + 4 + 2 + 63 + 8;
+    assert_eq!(LUMA.len(), frame + layers_len(4, 4, 32, 3, 16, 8));
+    assert_eq!(&LUMA[..14], b"SLMODEL0\x04\x20\x03\x00\x3f\x00");
+    let networks = layers_len(4, 4, 32, 3, 16, 8) + layers_len(6, 2, 16, 3, 64, 19);
+    assert_eq!(COLOUR.len(), frame + networks);
+    assert_eq!(&COLOUR[..14], b"SLMODEL1\x20\x03\x10\x03\x3f\x00");
+    let (luma, colour) = (Model::from_bytes(LUMA).unwrap(), Model::from_bytes(COLOUR).unwrap());
+    assert_eq!(luma.luma, colour.luma);
 }
 
 #[test]
 fn truncations_and_flips_are_corrupt() {
-    for n in (0..FILE.len()).step_by(997).chain([FILE.len() - 1]) {
-        assert_eq!(Model::from_bytes(&FILE[..n]), Err(Error::Corrupt), "{n} bytes");
-    }
-    for at in (0..FILE.len()).step_by(613) {
-        let mut bytes = FILE.to_vec();
-        bytes[at] ^= 0x10;
-        assert_eq!(Model::from_bytes(&bytes), Err(Error::Corrupt), "byte {at}");
+    for file in [LUMA, COLOUR] {
+        for n in (0..file.len()).step_by(997).chain([file.len() - 1]) {
+            assert_eq!(Model::from_bytes(&file[..n]), Err(Error::Corrupt), "{n} bytes");
+        }
+        for at in (0..file.len()).step_by(613) {
+            let mut bytes = file.to_vec();
+            bytes[at] ^= 0x10;
+            assert_eq!(Model::from_bytes(&bytes), Err(Error::Corrupt), "byte {at}");
+        }
     }
     assert_eq!(Model::from_bytes(&vec![0; 5 << 20]), Err(Error::TooLarge));
 }
 
 #[test]
-fn well_sealed_nonsense_is_refused_or_safe() {
-    let body = &FILE[..FILE.len() - 8];
-    for (at, value) in [(8, 6), (9, 0), (9, 24), (9, 80), (10, 0), (10, 9), (11, 1), (12, 62)] {
-        let mut bytes = body.to_vec();
+fn shapes_out_of_range_are_unsupported() {
+    let luma = [(8, 6), (9, 0), (9, 24), (9, 80), (10, 0), (10, 9), (11, 1), (12, 62)];
+    let colour =
+        [(8, 0), (8, 24), (8, 80), (9, 0), (9, 9), (10, 0), (10, 8), (11, 0), (11, 9), (12, 62)];
+    let cases = luma.map(|c| (LUMA, c)).into_iter().chain(colour.map(|c| (COLOUR, c)));
+    for (file, (at, value)) in cases {
+        let mut bytes = file[..file.len() - 8].to_vec();
         bytes[at] = value;
         let error = Model::from_bytes(&seal(&bytes)).unwrap_err();
         assert_eq!(error, Error::Unsupported, "byte {at} = {value}");
     }
-    for length in [body.len() - 1, body.len() + 1] {
-        let mut bytes = body.to_vec();
-        bytes.resize(length, 7);
-        assert_eq!(Model::from_bytes(&seal(&bytes)), Err(Error::Corrupt));
-    }
-    let mut state = 0x2545_f491_4f6c_dd1du64;
-    let mut next = |n: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as usize % n
-    };
-    let (mut accepted, mut refused) = (0, 0);
-    for _ in 0..600 {
-        let mut bytes = body.to_vec();
-        for _ in 0..=next(4) {
-            bytes[12 + next(body.len() - 12)] = next(256) as u8;
+}
+
+#[test]
+fn well_sealed_nonsense_is_refused_or_safe() {
+    for file in [LUMA, COLOUR] {
+        let body = &file[..file.len() - 8];
+        for length in [body.len() - 1, body.len() + 1] {
+            let mut bytes = body.to_vec();
+            bytes.resize(length, 7);
+            assert_eq!(Model::from_bytes(&seal(&bytes)), Err(Error::Corrupt));
         }
-        match Model::from_bytes(&seal(&bytes)).and_then(|m| Instance::new(&m, condition(), None)) {
-            Ok(_) => accepted += 1,
-            Err(_) => refused += 1,
+        let mut state = 0x2545_f491_4f6c_dd1du64;
+        let mut next = |n: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as usize % n
+        };
+        let (mut accepted, mut refused) = (0, 0);
+        for _ in 0..600 {
+            let mut bytes = body.to_vec();
+            for _ in 0..=next(4) {
+                bytes[12 + next(body.len() - 12)] = next(256) as u8;
+            }
+            let model = Model::from_bytes(&seal(&bytes));
+            match model.and_then(|m| Instance::new(&m, condition(), None)) {
+                Ok(_) => accepted += 1,
+                Err(_) => refused += 1,
+            }
         }
+        assert!(accepted > 0 && refused > 0, "{accepted} accepted, {refused} refused");
     }
-    assert!(accepted > 0 && refused > 0, "{accepted} accepted, {refused} refused");
 }
 
 #[test]
 fn models_that_could_overflow_are_refused() {
-    let good = Model::from_bytes(FILE).unwrap();
-    let refused = |change: &dyn Fn(&mut Model)| {
-        let mut model = good.clone();
-        change(&mut model);
+    type Change = dyn Fn(&mut Network);
+    let refused = |change: &Change, part: fn(&mut Model) -> &mut Network| {
+        let mut model = Model::from_bytes(COLOUR).unwrap();
+        change(part(&mut model));
         matches!(Instance::new(&model, condition(), None), Err(Error::Corrupt))
     };
-    assert!(!refused(&|_| {}));
-    assert!(refused(&|m| m.layers[1].taps = m.layers[1].taps.iter().map(|_| i16::MIN).collect()));
-    assert!(refused(&|m| m.layers[0].bias[5] = i32::MIN));
-    assert!(refused(&|m| m.layers[0].bias[16 * 32 - 1] = i32::MAX));
-    assert!(refused(&|m| m.layers[2].condition[3] = i32::MAX));
-    assert!(refused(&|m| m.layers[3].multiplier[0] = 0));
-    assert!(refused(&|m| m.layers[3].multiplier[0] = -5));
-    assert!(refused(&|m| m.layers[4].shift = 0));
-    assert!(refused(&|m| m.layers[4].shift = 32));
-    assert!(refused(&|m| m.layers[4].shift = 12));
-    assert!(refused(&|m| m.layers[0].limit = 0));
-    assert!(refused(&|m| m.layers[0].limit = 32768));
-    assert!(refused(&|m| m.layers[0].multiplier.truncate(31)));
+    let parts: [fn(&mut Model) -> &mut Network; 2] =
+        [|m| &mut m.luma, |m| m.chroma.as_mut().unwrap()];
+    for part in parts {
+        let refused = |change: &Change| refused(change, part);
+        assert!(!refused(&|_| {}));
+        assert!(refused(
+            &|n| n.layers[1].taps = n.layers[1].taps.iter().map(|_| i16::MIN).collect()
+        ));
+        assert!(refused(&|n| n.layers[0].bias[5] = i32::MIN));
+        assert!(refused(&|n| *n.layers[0].bias.last_mut().unwrap() = i32::MAX));
+        assert!(refused(&|n| n.layers[2].condition[3] = i32::MAX));
+        assert!(refused(&|n| n.layers[3].multiplier[0] = 0));
+        assert!(refused(&|n| n.layers[3].multiplier[0] = -5));
+        assert!(refused(&|n| n.layers[4].shift = 0));
+        assert!(refused(&|n| n.layers[4].shift = 32));
+        assert!(refused(&|n| n.layers[4].shift = 12));
+        assert!(refused(&|n| n.layers[0].limit = 0));
+        assert!(refused(&|n| n.layers[0].limit = 32768));
+        assert!(refused(&|n| n.layers[0].multiplier.truncate(15)));
+        assert!(refused(&|n| n.layers.truncate(4)));
+        assert!(refused(&|n| n.arch.period = 2));
+    }
 }
 
 #[test]
 fn updates_that_could_overflow_are_refused() {
-    let model = Model::from_bytes(FILE).unwrap();
+    let model = Model::from_bytes(COLOUR).unwrap();
     let result = |change: &dyn Fn(&mut ScaleBias)| {
         let mut update = zeros(&model);
         change(&mut update);
         Instance::new(&model, condition(), Some(&update)).map(|_| ())
     };
     assert_eq!(result(&|_| {}), Ok(()));
-    assert_eq!(result(&|u| u.layers[1].scale[0] = 1), Ok(()));
-    assert_eq!(result(&|u| u.layers[1].scale[0] = -255), Err(Error::Corrupt));
+    // Five layers of luma, five of chroma.
+    for layer in [1, 6] {
+        assert_eq!(result(&|u| u.layers[layer].scale[0] = 1), Ok(()));
+        assert_eq!(result(&|u| u.layers[layer].scale[0] = -255), Err(Error::Corrupt));
+        assert_eq!(result(&|u| u.layers[layer].scale.truncate(4)), Err(Error::Corrupt));
+    }
     assert_eq!(result(&|u| u.step = 8), Err(Error::Corrupt));
-    assert_eq!(result(&|u| u.layers[1].scale.truncate(4)), Err(Error::Corrupt));
-    assert_eq!(result(&|u| u.layers.truncate(4)), Err(Error::Corrupt));
+    assert_eq!(result(&|u| u.layers.truncate(5)), Err(Error::Corrupt));
     // Some channel's bias reaches 2^31 when every bias takes the largest step.
     let all = |u: &mut ScaleBias| {
         u.step = 7;
@@ -125,9 +182,9 @@ fn updates_that_could_overflow_are_refused() {
 
 #[test]
 fn the_room_for_updates_is_exact_enough_to_use() {
-    let model = Model::from_bytes(FILE).unwrap();
-    for step in 0..=7 {
-        for sign in [-1, 1] {
+    for file in [LUMA, COLOUR] {
+        let model = Model::from_bytes(file).unwrap();
+        for (step, sign) in (0..=7).flat_map(|step| [(step, -1), (step, 1)]) {
             let room = sidelight::network::instance::room(&model, condition(), step);
             let layers = room.into_iter().map(|[scale, bias]| LayerScaleBias {
                 scale: scale.into_iter().map(|v| sign * v).collect(),

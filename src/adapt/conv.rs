@@ -105,12 +105,14 @@ pub(super) enum Finish {
 }
 
 /// One convolution: `taps[t][ci][co]`, `t = 3·ky + kx`; the sums start from
-/// `bias[phase][co]`, with 16 phases `4·(y mod 4) + (x mod 4)` or a single one.
+/// `bias[phase][co]`, with phase `period·(y mod period) + (x mod period)`.
 pub(super) struct Conv<'a> {
     pub cin: usize,
     pub cout: usize,
     pub taps: &'a [f32],
     pub bias: &'a [f32],
+    /// A power of two.
+    pub period: usize,
     pub scale: &'a [f32],
     pub finish: Finish,
 }
@@ -128,7 +130,8 @@ pub(super) unsafe fn conv3x3(level: CpuLevel, conv: &Conv<'_>, src: &Map, dst: &
     assert!(src.pad >= 1 && src.height >= dst.height && src.width >= dst.width);
     assert!(conv.cin <= src.channels && conv.cout == dst.channels && conv.cout.is_multiple_of(8));
     assert_eq!(conv.taps.len(), 9 * conv.cin * conv.cout);
-    assert!(conv.bias.len() == conv.cout || conv.bias.len() == 16 * conv.cout);
+    assert!(conv.period.is_power_of_two());
+    assert_eq!(conv.bias.len(), conv.period * conv.period * conv.cout);
     assert_eq!(conv.scale.len(), conv.cout);
     // SAFETY: the shapes above keep every access in bounds (see `conv_generic`); the instruction set
     // is the caller's promise.
@@ -231,12 +234,12 @@ unsafe fn conv_block<V: Vector, const NV: usize, const P: usize>(
     x: usize,
 ) {
     let (cin, cout, sc) = (conv.cin, conv.cout, src.channels);
-    let phased = conv.bias.len() != cout;
+    let mask = conv.period - 1;
     // SAFETY: pixel (y + ky − 1, x + p + kx − 1) lies inside src's border; tap and bias indices are
     // below the lengths that the caller asserted; dst's pixels are inside it.
     unsafe {
         let mut acc: [[V; NV]; P] = std::array::from_fn(|p| {
-            let phase = if phased { (y & 3) * 4 + ((x + p) & 3) } else { 0 };
+            let phase = (y & mask) * conv.period + ((x + p) & mask);
             std::array::from_fn(|v| V::load(conv.bias.as_ptr().add(phase * cout + co + v * V::N)))
         });
         for ky in 0..3 {
@@ -290,7 +293,8 @@ pub(super) unsafe fn weight_gradient(
     grad: &mut [f32],
 ) {
     assert!(src.pad >= 1 && src.height == dy.height && src.width == dy.width);
-    assert!(cin <= src.channels && cin.is_multiple_of(4) && dy.channels.is_multiple_of(8));
+    assert!(cin <= src.channels && (cin == 6 || cin.is_multiple_of(4)));
+    assert!(dy.channels.is_multiple_of(8));
     assert_eq!(grad.len(), 9 * cin * dy.channels);
     // SAFETY: shapes as asserted keep every access in bounds; the instruction set is the caller's
     // promise.
@@ -307,7 +311,13 @@ pub(super) unsafe fn weight_gradient(
 
 unsafe fn gradient_portable(src: &Map, cin: usize, dy: &Map, grad: &mut [f32]) {
     // SAFETY: forwarded.
-    unsafe { gradient_generic::<Portable, 1, 4>(src, cin, dy, grad, 0, dy.channels) }
+    unsafe {
+        if cin == 6 {
+            gradient_generic::<Portable, 1, 6>(src, cin, dy, grad, 0, dy.channels);
+        } else {
+            gradient_generic::<Portable, 1, 4>(src, cin, dy, grad, 0, dy.channels);
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -315,22 +325,32 @@ unsafe fn gradient_portable(src: &Map, cin: usize, dy: &Map, grad: &mut [f32]) {
 unsafe fn gradient_avx2(src: &Map, cin: usize, dy: &Map, grad: &mut [f32]) {
     // SAFETY: forwarded.
     unsafe {
-        gradient_generic::<super::vector::x86::Avx2, 2, 4>(src, cin, dy, grad, 0, dy.channels);
+        if cin == 6 {
+            gradient_generic::<super::vector::x86::Avx2, 2, 6>(src, cin, dy, grad, 0, dy.channels);
+        } else {
+            gradient_generic::<super::vector::x86::Avx2, 2, 4>(src, cin, dy, grad, 0, dy.channels);
+        }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx2,fma")]
 unsafe fn gradient_avx512(src: &Map, cin: usize, dy: &Map, grad: &mut [f32]) {
+    use super::vector::x86::{Avx2, Avx512};
     let wide = dy.channels - dy.channels % 16;
     // SAFETY: forwarded; the calls cover disjoint output channels.
     unsafe {
-        if cin.is_multiple_of(8) {
-            gradient_generic::<super::vector::x86::Avx512, 2, 8>(src, cin, dy, grad, 0, wide);
+        if cin == 6 {
+            gradient_generic::<Avx512, 2, 6>(src, cin, dy, grad, 0, wide);
+            gradient_generic::<Avx2, 1, 6>(src, cin, dy, grad, wide, dy.channels);
         } else {
-            gradient_generic::<super::vector::x86::Avx512, 2, 4>(src, cin, dy, grad, 0, wide);
+            if cin.is_multiple_of(8) {
+                gradient_generic::<Avx512, 2, 8>(src, cin, dy, grad, 0, wide);
+            } else {
+                gradient_generic::<Avx512, 2, 4>(src, cin, dy, grad, 0, wide);
+            }
+            gradient_generic::<Avx2, 1, 4>(src, cin, dy, grad, wide, dy.channels);
         }
-        gradient_generic::<super::vector::x86::Avx2, 1, 4>(src, cin, dy, grad, wide, dy.channels);
     }
 }
 

@@ -1,15 +1,17 @@
 //! Fine-tuning of scales and biases on one picture, with quantisation in the loop and a rate-aware
-//! objective: `10·log10(MSE) + λ·bits(q)` over the update's integers q, rounded straight-through.
+//! objective: the [`Objective`]'s dB + λ·bits(q) over the update's integers q, rounded
+//! straight-through.
 
 use super::adam::{Adam, AdamRates};
 use super::net::{padded, Net, Train, Workspace};
+use super::objective::Objective;
 use super::tiles::{self, Tile};
 use crate::cpu::CpuLevel;
 use crate::network::instance::{room, scaled};
 use crate::network::model::INPUT_LIMIT;
 use crate::network::{Condition, Model};
 use crate::payload::update::{LayerScaleBias, ScaleBias, MAX_STEP};
-use crate::picture::Plane;
+use crate::picture::{Layout, Picture};
 use crate::xorshift::Xorshift;
 use std::sync::{Mutex, PoisonError};
 
@@ -25,16 +27,18 @@ const GREY: f32 = 128.0;
 
 /// What to fine-tune on.
 pub struct Task<'a> {
-    /// Luma before coding.
-    pub original: Plane<'a>,
-    /// Luma as decoded; the same size.
-    pub decoded: Plane<'a>,
+    /// The picture before coding.
+    pub original: &'a Picture<'a>,
+    /// As decoded; the same shape.
+    pub decoded: &'a Picture<'a>,
     /// The base model.
     pub model: &'a Model,
     /// The picture's condition.
     pub condition: Condition,
-    /// Mean squared error through the base model, in grey levels²; above 0.
-    pub base_mse: f64,
+    /// What counts.
+    pub objective: Objective,
+    /// Mean squared error of each plane through the base model, in grey levels².
+    pub base_mse: [f64; 3],
     /// What a bit costs, in dB.
     pub db_per_bit: f64,
     /// Optimiser steps.
@@ -101,6 +105,7 @@ fn step_field(mse: f64, db_per_bit: f64) -> u8 {
 
 /// One integer of the update.
 struct Parameter {
+    network: usize,
     layer: usize,
     bias: bool,
     channel: usize,
@@ -111,26 +116,30 @@ struct Parameter {
 }
 
 fn parameters(model: &Model, condition: Condition, field: u8) -> Vec<Parameter> {
-    let room = room(model, condition, field);
+    let mut room = room(model, condition, field).into_iter();
     let mut all = Vec::new();
-    for (layer, m) in model.layers.iter().enumerate() {
+    for (network, layer, m) in model.networks().enumerate().flat_map(|(n, network)| {
+        network.layers.iter().enumerate().map(move |(l, layer)| (n, l, layer))
+    }) {
+        let room = room.next().unwrap_or_default();
         let scales = (false, &m.scale_step, 1.0 / (1u64 << m.shift) as f32);
         let biases = (true, &m.bias_step, 1.0 / INPUT_LIMIT as f32);
         for (bias, steps, unit) in [scales, biases] {
             for (channel, step) in steps.iter().enumerate() {
                 let amount = scaled(*step, field) as f32 * unit;
-                let most = f32::from(room[layer][usize::from(bias)][channel]);
-                all.push(Parameter { layer, bias, channel, amount, most });
+                let most = f32::from(room[usize::from(bias)][channel]);
+                all.push(Parameter { network, layer, bias, channel, amount, most });
             }
         }
     }
     all
 }
 
-/// Writes the parameters' integers into `net`, a copy of `base`.
-fn apply(base: &Net, parameters: &[Parameter], values: &[f32], net: &mut Net) {
+/// Writes the parameters' integers into `nets`, a copy of `base`.
+fn apply(base: &[Net], parameters: &[Parameter], values: &[f32], nets: &mut [Net]) {
     for (p, v) in parameters.iter().zip(values) {
-        let (from, to) = (&base.layers[p.layer], &mut net.layers[p.layer]);
+        let from = &base[p.network].layers[p.layer];
+        let to = &mut nets[p.network].layers[p.layer];
         let change = quantise(*v, 0.5) * p.amount;
         if p.bias {
             let rows = padded(from.cout);
@@ -143,52 +152,36 @@ fn apply(base: &Net, parameters: &[Parameter], values: &[f32], net: &mut Net) {
     }
 }
 
-/// One thread's buffers.
+/// One thread's buffers, for each network.
 struct Worker {
-    workspace: Workspace,
-    gradient: Net,
+    workspaces: Vec<Workspace>,
+    gradients: Vec<Net>,
 }
 
 impl Worker {
-    /// Gradient of the summed squared error (grey levels²) over the tile's samples, for each
-    /// parameter's unit.
+    /// Gradient of the squared error (grey levels²) summed over the tile's samples, those of plane p
+    /// times `units[p]`, for each parameter's unit.
     fn tile(
         &mut self,
         task: &Task<'_>,
-        net: &Net,
+        nets: &[Net],
         parameters: &[Parameter],
+        units: [f32; 3],
         tile: Tile,
     ) -> Vec<f32> {
-        tiles::load(&task.decoded, tile.origin, self.workspace.input());
-        self.workspace.forward(net, task.condition, tile.origin);
-        for layer in &mut self.gradient.layers {
-            layer.scale.fill(0.0);
-            layer.bias.fill(0.0);
+        for ((net, workspace), gradient) in
+            nets.iter().zip(&mut self.workspaces).zip(&mut self.gradients)
+        {
+            for layer in &mut gradient.layers {
+                layer.scale.fill(0.0);
+                layer.bias.fill(0.0);
+            }
+            backward(task, net, units, tile, workspace, gradient);
         }
-        self.workspace.backward(
-            net,
-            task.condition,
-            Train::ScaleBias,
-            &mut self.gradient,
-            |y, out, slope| {
-                if y < tile.rows.0 || y >= tile.rows.1 {
-                    return;
-                }
-                for x in tile.columns.0..tile.columns.1 {
-                    for i in 0..4 {
-                        let at = (tile.origin.0 + y, tile.origin.1 + x);
-                        let target = tiles::residual(&task.original, &task.decoded, at.0, at.1, i);
-                        let Some(target) = target else { continue };
-                        let e = out[8 * x + i] * GREY - target;
-                        slope[8 * x + i] = 2.0 * GREY * e;
-                    }
-                }
-            },
-        );
         parameters
             .iter()
             .map(|p| {
-                let layer = &self.gradient.layers[p.layer];
+                let layer = &self.gradients[p.network].layers[p.layer];
                 let sum: f32 = if p.bias {
                     layer.bias[p.channel..].iter().step_by(padded(layer.cout)).sum()
                 } else {
@@ -198,6 +191,37 @@ impl Worker {
             })
             .collect()
     }
+}
+
+/// Adds one network's gradient of the error that [`Worker::tile`] defines.
+fn backward(
+    task: &Task<'_>,
+    net: &Net,
+    units: [f32; 3],
+    tile: Tile,
+    workspace: &mut Workspace,
+    gradient: &mut Net,
+) {
+    let arch = net.arch;
+    let channels = arch.inputs - arch.outputs..arch.inputs;
+    tiles::load(task.decoded, tile.origin, workspace.input());
+    workspace.forward(net, task.condition, tile.origin);
+    let loss = |y: usize, out: &[f32], slope: &mut [f32]| {
+        if y < tile.rows.0 || y >= tile.rows.1 {
+            return;
+        }
+        for x in tile.columns.0..tile.columns.1 {
+            let (row, column) = (tile.origin.0 + y, tile.origin.1 + x);
+            let pixel = 8 * x..8 * x + arch.outputs;
+            let outputs = out[pixel.clone()].iter().zip(&mut slope[pixel]);
+            for (i, (out, slope)) in channels.clone().zip(outputs) {
+                let (sum, count) = tiles::residual(task.original, task.decoded, row, column, i);
+                let e = count * out * GREY - sum;
+                *slope = 2.0 * GREY * units[i.saturating_sub(3)] * e;
+            }
+        }
+    };
+    workspace.backward(net, task.condition, Train::ScaleBias, gradient, loss);
 }
 
 /// Deterministic shuffling of the tiles.
@@ -226,41 +250,50 @@ impl Shuffle {
 
 /// Fine-tunes; `progress` gets the fraction done and returns whether to go on.
 pub fn fine_tune(task: &Task<'_>, progress: &mut dyn FnMut(f64) -> bool) -> Tuned {
-    let base = Net::from_model(task.model);
-    let field = step_field(task.base_mse, task.db_per_bit);
-    let parameters = parameters(task.model, task.condition, field);
+    // Without chroma its network has nothing to learn from: its part of the update stays 0.
+    let networks = task.model.networks();
+    let used = if task.decoded.layout() == Layout::I400 { 1 } else { 2 };
+    let base: Vec<Net> = networks.take(used).map(Net::from_network).collect();
+    let field = step_field(task.base_mse[0], task.db_per_bit);
+    let mut parameters = parameters(task.model, task.condition, field);
+    let all = parameters.len();
+    parameters.retain(|p| p.network < base.len());
     let (height, width) = (task.decoded.height().div_ceil(2), task.decoded.width().div_ceil(2));
-    let arch = task.model.arch;
-    let (tiles, window) = tiles::tiles(height, width, PART, arch.halo());
+    let halo = base.iter().map(|net| net.arch.halo()).max().unwrap_or(0);
+    let (tiles, window) = tiles::tiles(height, width, PART, halo);
     let per_step = TILES_PER_STEP.min(tiles.len());
     let threads = task.threads.clamp(1, per_step);
+    let workspace = |net: &Net| Workspace::new(net.arch, window.0, window.1, task.level);
     let mut workers: Vec<Worker> = (0..threads)
         .map(|_| Worker {
-            workspace: Workspace::new(arch, window.0, window.1, task.level),
-            gradient: Net::zeros(arch),
+            workspaces: base.iter().map(workspace).collect(),
+            gradients: base.iter().map(|net| Net::zeros(net.arch)).collect(),
         })
         .collect();
     let mut values = vec![0.0f32; parameters.len()];
     let mut adam = Adam::new(values.len());
-    let mut net = base.clone();
+    let mut nets = base.clone();
     let mut shuffle = Shuffle::new(tiles.len());
+    let slopes = task.objective.slopes(&task.base_mse);
     let mut done = 0;
     while done < task.steps {
         if !progress(f64::from(done) / f64::from(task.steps)) {
             break;
         }
-        apply(&base, &parameters, &values, &mut net);
+        apply(&base, &parameters, &values, &mut nets);
         let picked: Vec<Tile> = (0..per_step).map(|_| tiles[shuffle.take()]).collect();
-        let results = run(&mut workers, task, &net, &parameters, &picked);
-        let samples: usize = picked.iter().map(|t| samples(t, &task.decoded)).sum();
-        // d(10·log10 MSE) = 10/ln 10 · dMSE / MSE.
-        let unit = (10.0 / std::f64::consts::LN_10 / task.base_mse / samples as f64) as f32;
+        let mut units = [0.0; 3];
+        for (p, (unit, slope)) in units.iter_mut().zip(slopes).enumerate() {
+            let samples: usize = picked.iter().map(|t| tiles::samples(task.decoded, t, p)).sum();
+            *unit = (slope / samples.max(1) as f64) as f32;
+        }
+        let results = run(&mut workers, task, &nets, &parameters, units, &picked);
         let mut gradient = vec![0.0f32; values.len()];
         for g in &results {
             gradient.iter_mut().zip(g).for_each(|(sum, g)| *sum += g);
         }
         for (g, v) in gradient.iter_mut().zip(&values) {
-            *g = *g * unit + task.db_per_bit as f32 * price_slope(*v);
+            *g += task.db_per_bit as f32 * price_slope(*v);
         }
         let rest = 1.0 - done as f32 / task.steps as f32;
         done += 1;
@@ -270,30 +303,23 @@ pub fn fine_tune(task: &Task<'_>, progress: &mut dyn FnMut(f64) -> bool) -> Tune
             *v = v.clamp(-p.most, p.most);
         }
     }
+    values.resize(all, 0.0);
     Tuned { step: field, values, channels: task.model.channels(), steps: done }
-}
-
-/// Samples of the picture that a tile counts.
-fn samples(tile: &Tile, plane: &Plane<'_>) -> usize {
-    let span = |origin: usize, part: (usize, usize), size: usize| {
-        (2 * (origin + part.1)).min(size) - 2 * (origin + part.0)
-    };
-    span(tile.origin.0, tile.rows, plane.height())
-        * span(tile.origin.1, tile.columns, plane.width())
 }
 
 /// Every picked tile's gradient, in their order, whatever the number of workers.
 fn run(
     workers: &mut [Worker],
     task: &Task<'_>,
-    net: &Net,
+    nets: &[Net],
     parameters: &[Parameter],
+    units: [f32; 3],
     picked: &[Tile],
 ) -> Vec<Vec<f32>> {
     let stride = workers.len();
     let work = |worker: &mut Worker, lane: usize| {
         let mine = picked.iter().skip(lane).step_by(stride);
-        mine.map(|t| worker.tile(task, net, parameters, *t)).collect::<Vec<_>>()
+        mine.map(|t| worker.tile(task, nets, parameters, units, *t)).collect::<Vec<_>>()
     };
     let mut lanes: Vec<Vec<Vec<f32>>> = vec![Vec::new(); stride];
     // Threads take lanes until there are none; where no thread can be started, the caller's takes

@@ -5,5 +5,6 @@ pub mod conv;
 pub mod finetune;
 pub mod math;
 pub mod net;
+pub mod objective;
 pub mod tiles;
 mod vector;

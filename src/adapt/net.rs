@@ -2,10 +2,9 @@
 
 use super::conv::{conv3x3, weight_gradient, Conv, Finish, Map};
 use crate::cpu::CpuLevel;
-use crate::network::arch::PHASES;
 use crate::network::condition::{FEATURES, FEATURE_BITS};
 use crate::network::model::INPUT_LIMIT;
-use crate::network::{Arch, Condition, Model};
+use crate::network::{Arch, Condition, Network};
 
 /// Floats per pixel for `channels` channels: a multiple of 8, so that vectors cover them.
 #[must_use]
@@ -22,9 +21,10 @@ pub struct Layer {
     pub cout: usize,
     /// `[9][cin][padded(cout)]`; padding is zero.
     pub taps: Vec<f32>,
-    /// `[16 or 1][padded(cout)]`: the first layer has one row for each phase of the block grid.
+    /// `[phases][padded(cout)]`: the first layer has one row for each phase of the block grid, the
+    /// others one.
     pub bias: Vec<f32>,
-    /// `[FEATURES][padded(cout)]`.
+    /// `[features][padded(cout)]`.
     pub condition: Vec<f32>,
     /// `[padded(cout)]`.
     pub scale: Vec<f32>,
@@ -60,8 +60,8 @@ impl Net {
                     cin,
                     cout,
                     taps: vec![0.0; 9 * cin * p],
-                    bias: vec![0.0; if l == 0 { PHASES * p } else { p }],
-                    condition: vec![0.0; FEATURES * p],
+                    bias: vec![0.0; arch.phases(l) * p],
+                    condition: vec![0.0; arch.features * p],
                     scale: vec![1.0; p],
                 }
             })
@@ -69,13 +69,13 @@ impl Net {
         Self { arch, layers }
     }
 
-    /// The network of `model` in floating point: activations are the integer ones divided by
+    /// `network` in floating point: activations are the integer ones divided by
     /// [`INPUT_LIMIT`], without the rounding and the upper clip of requantisation. Conditions stay
     /// apart; taps are the integer ones, and scales undo their size.
     #[must_use]
-    pub fn from_model(model: &Model) -> Self {
-        let mut net = Self::zeros(model.arch);
-        for (layer, m) in net.layers.iter_mut().zip(&model.layers) {
+    pub fn from_network(network: &Network) -> Self {
+        let mut net = Self::zeros(network.arch);
+        for (layer, m) in net.layers.iter_mut().zip(&network.layers) {
             let p = padded(m.cout);
             let spread = |rows: &mut [f32], ints: &mut dyn Iterator<Item = f32>| {
                 for row in rows.chunks_exact_mut(p) {
@@ -175,17 +175,15 @@ impl Workspace {
             let cout = padded(layer.cout);
             let bias = &mut self.biases[l];
             bias.clear();
-            for phase in 0..layer.bias.len() / cout {
-                let moved = if l == 0 {
-                    4 * ((phase / 4 + origin.0) % 4) + (phase + origin.1) % 4
-                } else {
-                    phase
-                };
+            let period = if l == 0 { net.arch.period } else { 1 };
+            for phase in 0..period * period {
+                let row = (phase / period + origin.0) % period;
+                let moved = period * row + (phase + origin.1) % period;
                 bias.extend_from_slice(&layer.bias[moved * cout..(moved + 1) * cout]);
             }
             for row in bias.chunks_exact_mut(cout) {
-                for (k, fk) in f.iter().enumerate() {
-                    for (b, w) in row.iter_mut().zip(&layer.condition[k * cout..(k + 1) * cout]) {
+                for (weights, fk) in layer.condition.chunks_exact(cout).zip(&f) {
+                    for (b, w) in row.iter_mut().zip(weights) {
                         *b = fk.mul_add(*w, *b);
                     }
                 }
@@ -196,6 +194,7 @@ impl Workspace {
                 cout,
                 taps: &layer.taps,
                 bias: &self.biases[l],
+                period,
                 scale: &layer.scale,
                 finish: if last { Finish::Scale } else { Finish::ScaleRelu },
             };
@@ -210,7 +209,7 @@ impl Workspace {
     /// last `forward` is written by `loss(output row y, derivative row y)`; derivative rows start
     /// as zeros.
     ///
-    /// The first layer's 16 bias rows get gradients by phase as if the origin was (0, 0).
+    /// The first layer's bias rows get gradients by phase as if the origin was (0, 0).
     pub fn backward(
         &mut self,
         net: &Net,
@@ -229,7 +228,9 @@ impl Workspace {
         for l in (0..=last).rev() {
             let layer = &net.layers[l];
             let cout = padded(layer.cout);
-            channel_gradients(layer, &self.maps[l + 1], &self.dy, train, &f, &mut grad.layers[l]);
+            let period = if l == 0 { net.arch.period } else { 1 };
+            let (output, grad_l) = (&self.maps[l + 1], &mut grad.layers[l]);
+            channel_gradients(layer, period, output, &self.dy, train, &f, grad_l);
             if train == Train::Weights {
                 let taps = &mut grad.layers[l].taps;
                 // SAFETY: `level` is supported.
@@ -245,6 +246,7 @@ impl Workspace {
                 cout: layer.cin,
                 taps: &self.flipped,
                 bias: &zeros[..layer.cin],
+                period: 1,
                 scale: &zeros[..layer.cin],
                 finish: Finish::Plain,
             };
@@ -309,6 +311,7 @@ fn flip(layer: &Layer, out: &mut Vec<f32>) {
 /// trained (their scales are then 1).
 fn channel_gradients(
     layer: &Layer,
+    period: usize,
     output: &Map,
     dz: &Map,
     train: Train,
@@ -316,14 +319,14 @@ fn channel_gradients(
     grad: &mut Layer,
 ) {
     let cout = padded(layer.cout);
-    let phases = layer.bias.len() / cout;
+    let phases = period * period;
     let mut sums = vec![0.0f32; phases * cout];
     let mut scaled = vec![0.0f32; cout];
     for y in 0..dz.height {
         let (d, z) = (dz.row(y), output.row(y));
         for x in 0..dz.width {
             let d = &d[x * cout..(x + 1) * cout];
-            let phase = if phases == 1 { 0 } else { (y & 3) * 4 + (x & 3) };
+            let phase = period * (y % period) + x % period;
             for (s, d) in sums[phase * cout..(phase + 1) * cout].iter_mut().zip(d) {
                 *s += d;
             }
@@ -338,8 +341,8 @@ fn channel_gradients(
         for c in 0..cout {
             let s = sums[phase * cout + c] * layer.scale[c];
             grad.bias[phase * cout + c] += s;
-            for (k, f) in features.iter().enumerate() {
-                grad.condition[k * cout + c] += s * f;
+            for (row, f) in grad.condition.chunks_exact_mut(cout).zip(features) {
+                row[c] += s * f;
             }
         }
     }
@@ -355,7 +358,11 @@ mod tests {
     use super::*;
     use crate::xorshift::Xorshift;
 
-    const ARCH: Arch = Arch { inputs: 4, channels: 16, hidden: 2 };
+    const ARCHS: [Arch; 2] = [Arch::luma(16, 2), Arch::chroma(16, 2)];
+
+    fn condition(rng: &mut Xorshift) -> Condition {
+        Condition(std::array::from_fn(|_| rng.range(-100, 100) as i32))
+    }
 
     fn random_net(arch: Arch, rng: &mut Xorshift) -> Net {
         let mut net = Net::zeros(arch);
@@ -397,44 +404,53 @@ mod tests {
     #[test]
     fn gradients_match_finite_differences() {
         let mut rng = Xorshift(0x9e37_79b9_7f4a_7c15);
-        let c = Condition([100, -200, 300, 50, 25, 80, 130, 200]);
-        let mut net = random_net(ARCH, &mut rng);
-        for train in [Train::ScaleBias, Train::Weights] {
-            if train == Train::Weights {
-                for l in &mut net.layers {
-                    l.scale.fill(1.0);
-                }
-            }
-            let mut ws = Workspace::new(ARCH, 7, 9, CpuLevel::current());
-            fill(ws.input(), &mut rng);
-            run(&mut ws, &net, c);
-            let mut grad = Net::zeros(ARCH);
-            grad.layers.iter_mut().for_each(|l| l.scale.fill(0.0));
-            ws.backward(&net, c, train, &mut grad, |_, z, d| d.copy_from_slice(z));
-            for l in 0..net.layers.len() {
-                let p = padded(net.layers[l].cout);
-                let kinds: &[usize] = if train == Train::Weights { &[0, 1, 2] } else { &[1, 3] };
-                for &kind in kinds {
-                    for trial in 0..12 {
-                        let len = net.tensors().nth(4 * l + kind).unwrap().len();
-                        let i = (trial * 7919 + 3 * trial) % len;
-                        if i % p >= net.layers[l].cout {
-                            continue;
-                        }
-                        let eps = 3e-4f32;
-                        let mut at = |e: f32| {
-                            let mut n = net.clone();
-                            n.tensors_mut().nth(4 * l + kind).unwrap()[i] += e;
-                            run(&mut ws, &n, c)
-                        };
-                        let slope = (at(eps) - at(-eps)) / f64::from(2.0 * eps);
-                        let g = f64::from(grad.tensors().nth(4 * l + kind).unwrap()[i]);
-                        let tolerance = 0.02 * slope.abs().max(g.abs()) + 0.02;
-                        assert!(
-                            (slope - g).abs() <= tolerance,
-                            "{train:?} layer {l} kind {kind} [{i}]: {g} against {slope}"
-                        );
+        for arch in ARCHS {
+            let c = condition(&mut rng);
+            let mut net = random_net(arch, &mut rng);
+            for train in [Train::ScaleBias, Train::Weights] {
+                if train == Train::Weights {
+                    for l in &mut net.layers {
+                        l.scale.fill(1.0);
                     }
+                }
+                check_gradients(&net, c, train, &mut rng);
+            }
+        }
+    }
+
+    fn check_gradients(net: &Net, c: Condition, train: Train, rng: &mut Xorshift) {
+        let mut ws = Workspace::new(net.arch, 7, 9, CpuLevel::current());
+        fill(ws.input(), rng);
+        run(&mut ws, net, c);
+        let mut grad = Net::zeros(net.arch);
+        grad.layers.iter_mut().for_each(|l| l.scale.fill(0.0));
+        ws.backward(net, c, train, &mut grad, |_, z, d| d.copy_from_slice(z));
+        for l in 0..net.layers.len() {
+            let p = padded(net.layers[l].cout);
+            let kinds: &[usize] = if train == Train::Weights { &[0, 1, 2] } else { &[1, 3] };
+            for &kind in kinds {
+                for trial in 0..12 {
+                    let len = net.tensors().nth(4 * l + kind).unwrap().len();
+                    let i = (trial * 7919 + 3 * trial) % len;
+                    if i % p >= net.layers[l].cout {
+                        continue;
+                    }
+                    let eps = 3e-4f32;
+                    let mut at = |e: f32| {
+                        let mut n = net.clone();
+                        n.tensors_mut().nth(4 * l + kind).unwrap()[i] += e;
+                        run(&mut ws, &n, c)
+                    };
+                    let (below, here, above) = (at(-eps), at(0.0), at(eps));
+                    // Where an activation passes zero in between, only one side has the slope.
+                    let slopes = [above - below, 2.0 * (above - here), 2.0 * (here - below)]
+                        .map(|rise| rise / f64::from(2.0 * eps));
+                    let g = f64::from(grad.tensors().nth(4 * l + kind).unwrap()[i]);
+                    let close = |s: &f64| (s - g).abs() <= 0.02 * s.abs().max(g.abs()) + 0.02;
+                    assert!(
+                        slopes.iter().any(close),
+                        "{train:?} layer {l} kind {kind} [{i}]: {g} against {slopes:?}"
+                    );
                 }
             }
         }
@@ -442,21 +458,22 @@ mod tests {
 
     #[test]
     fn back_ends_agree_to_the_last_bit() {
-        let arch = Arch { inputs: 4, channels: 32, hidden: 1 };
-        let c = Condition([10, 20, 30, 40, 50, 60, 70, 80]);
-        let mut results = Vec::new();
-        for level in CpuLevel::available() {
-            let mut rng = Xorshift(42);
-            let mut net = random_net(arch, &mut rng);
-            net.layers.iter_mut().for_each(|l| l.scale.fill(1.0));
-            let mut ws = Workspace::new(arch, 5, 19, level);
-            fill(ws.input(), &mut rng);
-            let loss = run(&mut ws, &net, c);
-            let mut grad = Net::zeros(arch);
-            ws.backward(&net, c, Train::Weights, &mut grad, |_, z, d| d.copy_from_slice(z));
-            let bits: Vec<u32> = grad.tensors().flatten().map(|v| v.to_bits()).collect();
-            results.push((loss.to_bits(), bits));
+        for arch in [Arch::luma(32, 1), Arch::chroma(16, 1), Arch::chroma(48, 1)] {
+            let mut results = Vec::new();
+            for level in CpuLevel::available() {
+                let mut rng = Xorshift(42);
+                let c = condition(&mut rng);
+                let mut net = random_net(arch, &mut rng);
+                net.layers.iter_mut().for_each(|l| l.scale.fill(1.0));
+                let mut ws = Workspace::new(arch, 5, 19, level);
+                fill(ws.input(), &mut rng);
+                let loss = run(&mut ws, &net, c);
+                let mut grad = Net::zeros(arch);
+                ws.backward(&net, c, Train::Weights, &mut grad, |_, z, d| d.copy_from_slice(z));
+                let bits: Vec<u32> = grad.tensors().flatten().map(|v| v.to_bits()).collect();
+                results.push((loss.to_bits(), bits));
+            }
+            assert!(results.windows(2).all(|w| w[0] == w[1]), "{arch:?}");
         }
-        assert!(results.windows(2).all(|w| w[0] == w[1]));
     }
 }

@@ -1,7 +1,7 @@
 //! Windows of a picture for training: what the network sees, and which of its pixels count.
 
 use super::conv::Map;
-use crate::picture::Plane;
+use crate::picture::{Layout, Picture};
 
 /// A window in half-resolution pixels, and the part of it whose loss counts. Around that part the
 /// window holds the network's whole halo, or ends where the picture ends.
@@ -42,38 +42,107 @@ pub fn tiles(height: usize, width: usize, part: usize, halo: usize) -> (Vec<Tile
     (all.collect(), window)
 }
 
-/// Fills a network's input with the window of `plane` at `origin`, as the filter's packing does:
-/// four phases for each pixel, 1.0 for 128 grey levels, samples beyond the picture replicated.
-pub fn load(plane: &Plane<'_>, origin: (usize, usize), map: &mut Map) {
-    let (last_row, last_column) = (plane.height() - 1, plane.width() - 1);
-    for y in 0..map.height {
-        let top = 2 * (origin.0 + y);
-        let rows = [plane.row(top.min(last_row)), plane.row((top + 1).min(last_row))];
-        for (x, out) in map.row_mut(y).chunks_exact_mut(4).enumerate() {
-            let left = 2 * (origin.1 + x);
-            for (i, o) in out.iter_mut().enumerate() {
-                let s = rows[i / 2][(left + i % 2).min(last_column)];
-                *o = (f32::from(s) - 128.0) / 128.0;
+/// The samples beside a half-resolution pixel that one of the network's channels stands for.
+struct Source {
+    plane: usize,
+    /// First sample's row and column for each row and column of pixels.
+    step: (usize, usize),
+    /// Added to these.
+    first: (usize, usize),
+    /// Rows and columns of samples.
+    size: (usize, usize),
+}
+
+impl Source {
+    /// Of channel `i`: four luma phases, Cb, Cr.
+    fn new(layout: Layout, i: usize) -> Self {
+        if i < 4 {
+            return Self { plane: 0, step: (2, 2), first: (i / 2, i % 2), size: (1, 1) };
+        }
+        let size = layout.chroma_beside_pixel().unwrap_or_default();
+        Self { plane: i - 3, step: size, first: (0, 0), size }
+    }
+
+    /// Rows of samples beside pixels in row `y`.
+    fn rows(&self, y: usize) -> std::ops::Range<usize> {
+        let first = self.step.0 * y + self.first.0;
+        first..first + self.size.0
+    }
+
+    /// Columns of samples beside pixels in column `x`.
+    fn columns(&self, x: usize) -> std::ops::Range<usize> {
+        let first = self.step.1 * x + self.first.1;
+        first..first + self.size.1
+    }
+}
+
+/// Fills a network's input with the window of `picture` at `origin`, as the filter's packing does:
+/// four luma phases for each pixel, then the means of the Cb and Cr samples beside it if the map has
+/// 6 channels; 1.0 for 128 grey levels, samples beyond the picture replicated.
+///
+/// # Panics
+/// If the map has 6 channels and the picture is gray.
+pub fn load(picture: &Picture<'_>, origin: (usize, usize), map: &mut Map) {
+    let channels = map.channels;
+    for i in 0..channels {
+        let source = Source::new(picture.layout(), i);
+        let plane = &picture.planes()[source.plane];
+        let (last_row, last_column) = (plane.height() - 1, plane.width() - 1);
+        let unit = 1.0 / (128 * source.size.0 * source.size.1) as f32;
+        for y in 0..map.height {
+            let row = map.row_mut(y).iter_mut().skip(i).step_by(channels);
+            let rows = source.rows(origin.0 + y);
+            for (x, out) in row.enumerate() {
+                let mut sum = 0;
+                for samples in rows.clone().map(|r| plane.row(r.min(last_row))) {
+                    let columns = source.columns(origin.1 + x);
+                    sum +=
+                        columns.map(|c| i32::from(samples[c.min(last_column)]) - 128).sum::<i32>();
+                }
+                *out = sum as f32 * unit;
             }
         }
     }
 }
 
-/// `original − decoded` in grey levels at phase `i` of pixel (`y`, `x`) of the picture, or `None`
-/// beyond the picture's ends.
+/// Samples of plane `plane` in the part of `tile` that counts.
+#[must_use]
+pub fn samples(picture: &Picture<'_>, tile: &Tile, plane: usize) -> usize {
+    let step = if plane == 0 { Some((2, 2)) } else { picture.layout().chroma_beside_pixel() };
+    let Some(step) = step else { return 0 };
+    let plane = &picture.planes()[plane];
+    let span = |step: usize, origin: usize, part: (usize, usize), size: usize| {
+        (step * (origin + part.1)).min(size) - step * (origin + part.0)
+    };
+    span(step.0, tile.origin.0, tile.rows, plane.height())
+        * span(step.1, tile.origin.1, tile.columns, plane.width())
+}
+
+/// `original − decoded` in grey levels at channel `i` of pixel (`y`, `x`) of the picture: the sum
+/// over the samples that it stands for, and how many these are; none beyond the picture's ends.
+///
+/// # Panics
+/// For chroma of a gray picture.
 #[must_use]
 pub fn residual(
-    original: &Plane<'_>,
-    decoded: &Plane<'_>,
+    original: &Picture<'_>,
+    decoded: &Picture<'_>,
     y: usize,
     x: usize,
     i: usize,
-) -> Option<f32> {
-    let (row, column) = (2 * y + i / 2, 2 * x + i % 2);
-    if row >= original.height() || column >= original.width() {
-        return None;
+) -> (f32, f32) {
+    let source = Source::new(original.layout(), i);
+    let planes = (&original.planes()[source.plane], &decoded.planes()[source.plane]);
+    let (height, width) = (planes.0.height(), planes.0.width());
+    let (mut sum, mut count) = (0, 0);
+    for row in source.rows(y).filter(|r| *r < height) {
+        let (original, decoded) = (planes.0.row(row), planes.1.row(row));
+        for column in source.columns(x).filter(|c| *c < width) {
+            sum += i32::from(original[column]) - i32::from(decoded[column]);
+            count += 1;
+        }
     }
-    Some(f32::from(original.row(row)[column]) - f32::from(decoded.row(row)[column]))
+    (sum as f32, count as f32)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! One band of the luma plane: whole-width line buffers through all layers.
+//! One band of a picture: whole-width line buffers through all layers.
 
 use crate::kernels::{Convolution, Kernels};
-use crate::picture::{Plane, PlaneMut};
+use crate::picture::{Picture, PictureMut, Plane};
 
 /// Shift from 8-bit samples to activations.
 const SAMPLE_SHIFT: u32 = 4;
@@ -41,16 +41,16 @@ impl Lines {
     }
 }
 
-/// Filters luma rows `first_row..` into `out`.
+/// Runs luma's or chroma's network over a band that starts at luma row `first_row`, into `out`.
 ///
 /// The layers run in step: when the input has half-resolution row t, layer l makes row
 /// t − 1 − l. Each starts where the band's halo does.
-pub(super) fn luma(
+pub(super) fn run(
     convolutions: &[Convolution],
     kernels: &Kernels,
-    input: Plane<'_>,
+    input: &Picture<'_>,
     first_row: usize,
-    out: &mut PlaneMut<'_>,
+    out: &mut PictureMut<'_>,
 ) {
     if out.height() == 0 {
         return;
@@ -59,14 +59,15 @@ pub(super) fn luma(
     let (width, height) = (input.width().div_ceil(2), input.height().div_ceil(2));
     let first = first_row / 2;
     let end = (first_row + out.height()).div_ceil(2);
-    let mut lines = vec![Lines::new(width, convolutions[0].layer.cin)];
+    let (inputs, outputs) = (convolutions[0].layer.cin, convolutions[layers - 1].layer.cout);
+    let mut lines = vec![Lines::new(width, inputs)];
     for conv in &convolutions[..layers - 1] {
         lines.push(Lines::new(width, conv.layer.cout));
     }
-    let mut residual = vec![0i16; width * 4];
+    let mut residual = vec![0i16; width * outputs];
     for t in first.saturating_sub(layers)..end + layers {
         if t < height {
-            pack(input, t, lines[0].inner(t));
+            pack(input, t, inputs, lines[0].inner(t));
             lines[0].replicate_ends(t);
         }
         for (l, conv) in convolutions.iter().enumerate() {
@@ -82,41 +83,78 @@ pub(super) fn luma(
                 below[0].replicate_ends(y);
             } else {
                 (kernels.conv_row_last)(conv, y, src, &mut residual);
-                unpack(input, y, &residual, first_row, out);
+                unpack(input, y, outputs, &residual, first_row, out);
             }
         }
     }
 }
 
+/// Two rows, or the last one in place of those below it.
+fn pair<'a>(plane: &Plane<'a>, first: usize, second: usize) -> [&'a [u8]; 2] {
+    let last = plane.height() - 1;
+    [plane.row(first.min(last)), plane.row(second.min(last))]
+}
+
 /// Space-to-depth and conversion to activations: half-resolution row `y`; samples beyond the
-/// picture are replicated.
-fn pack(input: Plane<'_>, y: usize, dst: &mut [i16]) {
-    let width = input.width();
-    let rows = [input.row(2 * y), input.row((2 * y + 1).min(input.height() - 1))];
+/// picture are replicated. With 6 inputs, luma is followed by chroma.
+fn pack(input: &Picture<'_>, y: usize, inputs: usize, dst: &mut [i16]) {
     let activation = |s: u8| (i16::from(s) - 128) << SAMPLE_SHIFT;
-    for (x, out) in dst.chunks_exact_mut(4).enumerate() {
-        let (left, right) = (2 * x, (2 * x + 1).min(width - 1));
+    let rows = pair(&input.luma(), 2 * y, 2 * y + 1);
+    let last = input.width() - 1;
+    for (x, out) in dst.chunks_exact_mut(inputs).enumerate() {
+        let (left, right) = (2 * x, (2 * x + 1).min(last));
         out[0] = activation(rows[0][left]);
         out[1] = activation(rows[0][right]);
         out[2] = activation(rows[1][left]);
         out[3] = activation(rows[1][right]);
     }
+    let Some((tall, wide)) = input.layout().chroma_beside_pixel() else { return };
+    for c in 1..inputs - 3 {
+        let plane = &input.planes()[c];
+        let rows = pair(plane, tall * y, tall * y + tall - 1);
+        let last = plane.width() - 1;
+        for (x, out) in dst.chunks_exact_mut(inputs).enumerate() {
+            let (left, right) = (wide * x, (wide * x + wide - 1).min(last));
+            // The same sample two or four times where the layout has fewer.
+            let sum: i16 = rows.iter().map(|r| i16::from(r[left]) + i16::from(r[right])).sum();
+            out[3 + c] = (sum - 4 * 128) << (SAMPLE_SHIFT - 2);
+        }
+    }
 }
 
-/// Depth-to-space of half-resolution row `y`, added to the input with rounding and clipped.
-fn unpack(input: Plane<'_>, y: usize, residual: &[i16], first_row: usize, out: &mut PlaneMut<'_>) {
-    for half in 0..2 {
-        let row = 2 * y + half;
-        if row < first_row || row - first_row >= out.height() {
-            continue;
-        }
-        let (src, dst) = (input.row(row), out.row_mut(row - first_row));
-        let pairs = residual.chunks_exact(4).map(|r| &r[2 * half..2 * half + 2]);
-        for ((src, dst), r) in src.chunks(2).zip(dst.chunks_mut(2)).zip(pairs) {
-            for ((s, d), r) in src.iter().zip(dst).zip(r) {
-                let rounded = (i32::from(*r) + (1 << (SAMPLE_SHIFT - 1))) >> SAMPLE_SHIFT;
-                *d = (i32::from(*s) + rounded).clamp(0, 255) as u8;
+/// Depth-to-space of half-resolution row `y`, added to the input.
+fn unpack(
+    input: &Picture<'_>,
+    y: usize,
+    outputs: usize,
+    residual: &[i16],
+    first_row: usize,
+    out: &mut PictureMut<'_>,
+) {
+    let beside = input.layout().chroma_beside_pixel().unwrap_or_default();
+    let ((tall, wide), planes) = if outputs == 4 { ((2, 2), 0..1) } else { (beside, 1..3) };
+    for p in planes {
+        let (src, dst) = (&input.planes()[p], &mut out.planes_mut()[p]);
+        let first = first_row / 2 * tall;
+        for row in (tall * y..tall * y + tall).filter(|r| *r >= first) {
+            if row - first >= dst.height() {
+                break;
+            }
+            let (src, dst) = (src.row(row), dst.row_mut(row - first));
+            // Luma samples have a residual each, chroma samples beside a pixel share theirs.
+            let (channel, step) = if p == 0 { (2 * (row % 2), 1) } else { (p - 1, 0) };
+            let pixels = residual.chunks_exact(outputs).map(|r| &r[channel..]);
+            for ((src, dst), r) in src.chunks(wide).zip(dst.chunks_mut(wide)).zip(pixels) {
+                for (i, (s, d)) in src.iter().zip(dst).enumerate() {
+                    *d = corrected(*s, r[i * step]);
+                }
             }
         }
     }
+}
+
+/// A sample plus its residual, rounded and clipped.
+fn corrected(sample: u8, residual: i16) -> u8 {
+    let rounded = (i32::from(residual) + (1 << (SAMPLE_SHIFT - 1))) >> SAMPLE_SHIFT;
+    (i32::from(sample) + rounded).clamp(0, 255) as u8
 }

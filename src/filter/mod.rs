@@ -12,7 +12,9 @@ use std::sync::Mutex;
 /// A network ready to filter pictures. Cheap to share between threads.
 #[derive(Clone)]
 pub struct Filter {
-    convolutions: Vec<Convolution>,
+    luma: Vec<Convolution>,
+    /// None: chroma is copied.
+    chroma: Vec<Convolution>,
     kernels: Kernels,
 }
 
@@ -21,7 +23,8 @@ impl Filter {
     #[must_use]
     pub fn new(instance: Instance, level: CpuLevel) -> Self {
         Self {
-            convolutions: instance.layers.into_iter().map(Convolution::new).collect(),
+            luma: instance.luma.into_iter().map(Convolution::new).collect(),
+            chroma: instance.chroma.into_iter().map(Convolution::new).collect(),
             kernels: Kernels::new(level),
         }
     }
@@ -47,14 +50,12 @@ impl Filter {
         mut output: PictureMut<'_>,
     ) -> Result {
         check_band(input, first_row, &output)?;
-        band::luma(
-            &self.convolutions,
-            &self.kernels,
-            input.luma(),
-            first_row,
-            &mut output.planes_mut()[0],
-        );
-        copy_planes(input, first_row, &mut output, 1);
+        band::run(&self.luma, &self.kernels, input, first_row, &mut output);
+        if self.chroma.is_empty() {
+            copy_planes(input, first_row, &mut output, 1);
+        } else if input.layout() != Layout::I400 {
+            band::run(&self.chroma, &self.kernels, input, first_row, &mut output);
+        }
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ pub struct Convolution {
     /// Its integer parameters.
     pub layer: Layer,
     /// Taps as the row kernels read them: `[9][cin / 2][cout][2]`, pairs of input channels side by
-    /// side; for a layer of 4 output channels `[4][9][cin]`.
+    /// side; for a last layer, of 4 or 2 output channels, `[cout][9][cin]`.
     pub packed: Vec<i16>,
 }
 
@@ -24,7 +24,7 @@ impl Convolution {
     pub fn new(layer: Layer) -> Self {
         let (cin, cout) = (layer.cin, layer.cout);
         let mut packed = Vec::with_capacity(layer.taps.len());
-        if cout == 4 {
+        if cout < 16 {
             for co in 0..cout {
                 packed.extend((0..9 * cin).map(|i| layer.taps[i * cout + co]));
             }
@@ -42,8 +42,8 @@ impl Convolution {
     /// The bias of output channel 0 at column `x` of row `y`.
     #[must_use]
     pub fn bias_row(&self, y: usize, x: usize) -> &[i32] {
-        let c = self.layer.cout;
-        let phase = if self.layer.bias.len() == c { 0 } else { (y & 3) * 4 + (x & 3) };
+        let (c, period) = (self.layer.cout, self.layer.period);
+        let phase = period * (y & (period - 1)) + (x & (period - 1));
         &self.layer.bias[phase * c..(phase + 1) * c]
     }
 }
@@ -60,7 +60,7 @@ pub type ConvRow = fn(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut 
 pub struct Kernels {
     /// For layers whose output channels are a multiple of 16.
     pub conv_row: ConvRow,
-    /// For layers of 4 output channels.
+    /// For layers of 4 or 2 output channels.
     pub conv_row_last: ConvRow,
 }
 
@@ -84,7 +84,7 @@ fn check_row(conv: &Convolution, src: &[&[i16]; 3], dst: &[i16]) -> usize {
     assert!(width > 0 && dst.len() == width * l.cout);
     assert!(src.iter().all(|row| row.len() >= (width + 2) * l.cin));
     assert!(conv.packed.len() == 9 * l.cin * l.cout && l.multiplier.len() == l.cout);
-    assert!(l.bias.len() == l.cout || l.bias.len() == 16 * l.cout);
+    assert!(l.period.is_power_of_two() && l.bias.len() == l.period * l.period * l.cout);
     width
 }
 

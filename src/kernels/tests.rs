@@ -16,7 +16,7 @@ enum Style {
 
 const INPUT_LIMIT: i64 = 32767;
 
-fn layer(rng: &mut Xorshift, style: Style, cin: usize, cout: usize, phases: usize) -> Layer {
+fn layer(rng: &mut Xorshift, style: Style, cin: usize, cout: usize, period: usize) -> Layer {
     // Σ|w| · 32767 + |bias| < 2^31 for every channel: Σ|w| ≤ 65000 leaves room for the bias.
     let mean = 65000 / (9 * cin) as i64;
     let mut taps = vec![0i16; 9 * cin * cout];
@@ -27,7 +27,7 @@ fn layer(rng: &mut Xorshift, style: Style, cin: usize, cout: usize, phases: usiz
             Style::Limit(sign) => sign * mean,
         } as i16;
     }
-    let bias = (0..phases * cout)
+    let bias = (0..period * period * cout)
         .map(|_| match style {
             Style::Limit(sign) => (sign * 10_000_000) as i32,
             _ => rng.range(-10_000_000, 10_000_000) as i32,
@@ -48,6 +48,7 @@ fn layer(rng: &mut Xorshift, style: Style, cin: usize, cout: usize, phases: usiz
         cout,
         taps: taps.into(),
         bias,
+        period,
         multiplier,
         shift,
         low: if signed { -high } else { 0 },
@@ -76,26 +77,31 @@ fn kernels_equal_the_reference() {
         [Style::Uniform, Style::NearZero, Style::Limit(1), Style::Limit(-1), Style::Uniform];
     for level in CpuLevel::available() {
         let tested = Kernels::new(level);
-        for (cin, cout, phases) in [
-            (4, 16, 16),
-            (4, 32, 16),
+        for (cin, cout, period) in [
+            (4, 16, 4),
+            (4, 32, 4),
+            (6, 16, 8),
+            (6, 32, 8),
             (16, 16, 1),
             (32, 32, 1),
             (48, 48, 1),
             (16, 4, 1),
             (32, 4, 1),
-            (64, 4, 16),
+            (64, 4, 4),
+            (16, 2, 1),
+            (32, 2, 1),
+            (64, 2, 8),
         ] {
             for width in (1..=20).chain([31, 64]) {
                 for style in styles {
-                    let conv = Convolution::new(layer(&mut rng, style, cin, cout, phases));
+                    let conv = Convolution::new(layer(&mut rng, style, cin, cout, period));
                     let src = rows(&mut rng, style, (width + 2) * cin);
                     let src = [&src[0][..], &src[1][..], &src[2][..]];
-                    let y = (rng.next() % 8) as usize;
+                    let y = (rng.next() % 16) as usize;
                     let mut expected = vec![0; width * cout];
                     let mut got = vec![GUARD; width * cout + 32];
                     let (row, guard) = got.split_at_mut(width * cout);
-                    if cout == 4 {
+                    if cout < 16 {
                         (reference.conv_row_last)(&conv, y, src, &mut expected);
                         (tested.conv_row_last)(&conv, y, src, row);
                     } else {

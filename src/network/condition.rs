@@ -1,15 +1,22 @@
 //! What the codec says about quality, as the network's conditioning features. Integers only.
 
-/// Number of conditioning features.
-pub const FEATURES: usize = 8;
+use crate::picture::Layout;
+
+/// Number of conditioning features: 8 of the luma table, 8 of the chroma table, 3 of the layout.
+pub const FEATURES: usize = 19;
+/// The features of the luma table, which come first.
+pub const LUMA_FEATURES: usize = 8;
+/// Index of the first layout feature.
+const LAYOUT: usize = 16;
 /// Fraction bits of a feature.
 pub const FEATURE_BITS: u32 = 8;
 
 /// Conditioning features of a picture, in units of 1/256; each lies in −1024..=1024.
 ///
-/// The first four are log2 of the mean quantiser step, less 4, in the bands DC, low, mid and high
-/// of the 8×8 transform; the last four are the same means divided by 64. Steps are means in
-/// 8-bit sample units, clipped to 1..=255.
+/// For each of the luma and the chroma table there are eight: log2 of the mean quantiser step, less
+/// 4, in the bands DC, low, mid and high of the 8×8 transform, then the same means divided by 64.
+/// Steps are means in 8-bit sample units, clipped to 1..=255. The last three are 1 where the layout
+/// is 4:2:0, 4:2:2, 4:4:4. All but the luma features are 0 for a gray picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Condition(pub [i32; FEATURES]);
 
@@ -24,23 +31,46 @@ const fn band(u: usize, v: usize) -> usize {
 }
 
 impl Condition {
-    /// From JPEG's luma quantisation table in natural (row-major) order.
+    /// From JPEG's luma and chroma quantisation tables in natural (row-major) order, for a picture
+    /// of `layout`.
     #[must_use]
-    pub fn from_jpeg_table(table: &[u16; 64]) -> Self {
-        let (mut sum, mut count) = ([0u32; 4], [0u32; 4]);
-        for (i, &step) in table.iter().enumerate() {
-            let b = band(i % 8, i / 8);
-            sum[b] += u32::from(step.clamp(1, 255));
-            count[b] += 1;
-        }
+    pub fn from_jpeg_tables(luma: &[u16; 64], chroma: &[u16; 64], layout: Layout) -> Self {
         let mut f = [0; FEATURES];
-        for b in 0..4 {
-            let mean = (16 * sum[b] + count[b] / 2) / count[b];
-            f[b] = log2_q8(mean) - (4 + 4) * 256;
-            f[4 + b] = (mean / 4) as i32;
-        }
-        Self(f)
+        f[..8].copy_from_slice(&of_table(luma));
+        f[8..LAYOUT].copy_from_slice(&of_table(chroma));
+        Self(f).of_layout(layout)
     }
+
+    /// The condition of a picture coded alike, but of `layout`. What a gray picture drops does not
+    /// come back.
+    #[must_use]
+    pub fn of_layout(mut self, layout: Layout) -> Self {
+        self.0[LAYOUT..].fill(0);
+        match layout {
+            Layout::I400 => self.0[LUMA_FEATURES..].fill(0),
+            Layout::I420 => self.0[LAYOUT] = 1 << FEATURE_BITS,
+            Layout::I422 => self.0[LAYOUT + 1] = 1 << FEATURE_BITS,
+            Layout::I444 => self.0[LAYOUT + 2] = 1 << FEATURE_BITS,
+        }
+        self
+    }
+}
+
+/// The features of one table.
+fn of_table(table: &[u16; 64]) -> [i32; 8] {
+    let (mut sum, mut count) = ([0u32; 4], [0u32; 4]);
+    for (i, &step) in table.iter().enumerate() {
+        let b = band(i % 8, i / 8);
+        sum[b] += u32::from(step.clamp(1, 255));
+        count[b] += 1;
+    }
+    let mut f = [0; 8];
+    for b in 0..4 {
+        let mean = (16 * sum[b] + count[b] / 2) / count[b];
+        f[b] = log2_q8(mean) - (4 + 4) * 256;
+        f[4 + b] = (mean / 4) as i32;
+    }
+    f
 }
 
 /// `log2(x)` in 1/256, rounded down; `x ≥ 1`.
@@ -77,10 +107,20 @@ mod tests {
     #[test]
     fn features_stay_in_range() {
         for step in [1u16, 2, 40, 255, 65535] {
-            let c = Condition::from_jpeg_table(&[step; 64]);
+            let c = Condition::from_jpeg_tables(&[step; 64], &[step; 64], Layout::I444);
             assert!(c.0.iter().all(|f| f.abs() <= 1024), "{c:?}");
         }
-        let flat = Condition::from_jpeg_table(&[64; 64]);
-        assert_eq!(flat.0, [512, 512, 512, 512, 256, 256, 256, 256]);
+    }
+
+    #[test]
+    fn layouts_have_their_features() {
+        let colour = Condition::from_jpeg_tables(&[64; 64], &[32; 64], Layout::I422);
+        assert_eq!(colour.0[..8], [512, 512, 512, 512, 256, 256, 256, 256]);
+        assert_eq!(colour.0[8..16], [256, 256, 256, 256, 128, 128, 128, 128]);
+        assert_eq!(colour.0[16..], [0, 256, 0]);
+        assert_eq!(colour.of_layout(Layout::I420).0[16..], [256, 0, 0]);
+        let gray = colour.of_layout(Layout::I400);
+        assert_eq!(gray.0[..8], colour.0[..8]);
+        assert!(gray.0[8..].iter().all(|f| *f == 0));
     }
 }

@@ -1,13 +1,16 @@
 //! The model file: see docs/model.md for the byte tables.
 
-use super::model::{Model, ModelLayer};
+use super::model::{Model, ModelLayer, Network};
 use super::Arch;
 use crate::hash::Fnv1a;
 use crate::payload::update::{ContextTable, CONTEXTS};
 use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian as LE};
 
-const MAGIC: &[u8; 8] = b"SLMODEL0";
+/// Of models of luma only.
+const MAGIC_LUMA: &[u8; 8] = b"SLMODEL0";
+/// Of models of luma and chroma.
+const MAGIC: &[u8; 8] = b"SLMODEL1";
 /// Largest file that is read.
 pub const MAX_FILE: usize = 4 << 20;
 
@@ -40,6 +43,30 @@ impl<'a> Reader<'a> {
         LE::read_i32_into(self.take(4 * n)?, &mut v);
         Ok(v)
     }
+
+    fn network(&mut self, arch: Arch) -> Result<Network> {
+        let mut layers = Vec::with_capacity(arch.layers());
+        for l in 0..arch.layers() {
+            let (cin, cout) = arch.layer(l);
+            layers.push(ModelLayer {
+                cin,
+                cout,
+                shift: self.u8()? as u32,
+                limit: i32::from(self.u16()?),
+                taps: self.i16s(9 * cin * cout)?.into(),
+                bias: self.i32s(arch.phases(l) * cout)?,
+                condition: self.i32s(arch.features * cout)?,
+                multiplier: self.i32s(cout)?,
+                scale_step: self.i32s(cout)?,
+                bias_step: self.i32s(cout)?,
+            });
+        }
+        let steps_ok = |l: &ModelLayer| l.scale_step.iter().chain(&l.bias_step).all(|s| *s >= 1);
+        if !layers.iter().all(steps_ok) {
+            return Err(Error::Corrupt);
+        }
+        Ok(Network { arch, layers })
+    }
 }
 
 impl Model {
@@ -55,49 +82,57 @@ impl Model {
         let body_len = bytes.len().checked_sub(8).ok_or(Error::Corrupt)?;
         let (body, tail) = bytes.split_at(body_len);
         let content = Fnv1a::of(body.iter().copied());
-        if !body.starts_with(MAGIC) || LE::read_u64(tail) != content {
+        let mut r = Reader(body);
+        let magic = r.take(MAGIC.len())?;
+        if (magic != MAGIC_LUMA && magic != MAGIC) || LE::read_u64(tail) != content {
             return Err(Error::Corrupt);
         }
-        let mut r = Reader(&body[MAGIC.len()..]);
-        let arch = Arch { inputs: r.u8()?, channels: r.u8()?, hidden: r.u8()? };
-        arch.check()?;
-        if r.u8()? != 0 || usize::from(r.u16()?) != CONTEXTS {
+        let (luma, chroma) = if magic == MAGIC {
+            let luma = Arch::luma(r.u8()?, r.u8()?);
+            (luma, Some(Arch::chroma(r.u8()?, r.u8()?)))
+        } else {
+            let inputs = r.u8()?;
+            let luma = Arch::luma(r.u8()?, r.u8()?);
+            if inputs != luma.inputs || r.u8()? != 0 {
+                return Err(Error::Unsupported);
+            }
+            (luma, None)
+        };
+        luma.check()?;
+        chroma.map_or(Ok(()), Arch::check)?;
+        if usize::from(r.u16()?) != CONTEXTS {
             return Err(Error::Unsupported);
         }
         let contexts =
             ContextTable::new(r.take(CONTEXTS)?.try_into().map_err(|_| Error::Internal)?);
-        let mut layers = Vec::with_capacity(arch.layers());
-        for l in 0..arch.layers() {
-            let (cin, cout) = arch.layer(l);
-            let features = super::condition::FEATURES;
-            layers.push(ModelLayer {
-                cin,
-                cout,
-                shift: r.u8()? as u32,
-                limit: i32::from(r.u16()?),
-                taps: r.i16s(9 * cin * cout)?.into(),
-                bias: r.i32s(ModelLayer::phases(l) * cout)?,
-                condition: r.i32s(features * cout)?,
-                multiplier: r.i32s(cout)?,
-                scale_step: r.i32s(cout)?,
-                bias_step: r.i32s(cout)?,
-            });
-        }
-        let steps_ok = |l: &ModelLayer| l.scale_step.iter().chain(&l.bias_step).all(|s| *s >= 1);
-        if !r.0.is_empty() || !layers.iter().all(steps_ok) {
+        let luma = r.network(luma)?;
+        let chroma = chroma.map(|arch| r.network(arch)).transpose()?;
+        if !r.0.is_empty() {
             return Err(Error::Corrupt);
         }
-        Ok(Self { id: content as u32, arch, layers, contexts })
+        Ok(Self { id: content as u32, luma, chroma, contexts })
     }
 
     /// Writes the model file and sets `id` to its content's hash.
     pub fn to_bytes(&mut self) -> Vec<u8> {
-        let a = self.arch;
-        let mut out = MAGIC.to_vec();
-        out.extend([a.inputs as u8, a.channels as u8, a.hidden as u8, 0]);
+        let shape = |n: &Network| [n.arch.channels as u8, n.arch.hidden as u8];
+        let mut out = Vec::new();
+        match &self.chroma {
+            None => {
+                out.extend(MAGIC_LUMA);
+                out.push(self.luma.arch.inputs as u8);
+                out.extend(shape(&self.luma));
+                out.push(0);
+            }
+            Some(chroma) => {
+                out.extend(MAGIC);
+                out.extend(shape(&self.luma));
+                out.extend(shape(chroma));
+            }
+        }
         out.extend((CONTEXTS as u16).to_le_bytes());
         out.extend(self.contexts.as_bytes());
-        for l in &self.layers {
+        for l in self.networks().flat_map(|n| &n.layers) {
             out.push(l.shift as u8);
             out.extend((l.limit as u16).to_le_bytes());
             out.extend(l.taps.iter().flat_map(|v| v.to_le_bytes()));

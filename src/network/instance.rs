@@ -1,10 +1,10 @@
-//! A model made ready for one picture: condition and update folded in, and the proof that nothing
+//! A model made ready for pictures of one kind: condition and update folded in, and the proof that nothing
 //! can overflow.
 
 use super::condition::FEATURE_BITS;
-use super::model::{Model, ModelLayer, INPUT_LIMIT};
+use super::model::{Model, ModelLayer, Network, INPUT_LIMIT};
 use super::Condition;
-use crate::payload::update::{ScaleBias, MAX_MAGNITUDE, MAX_STEP};
+use crate::payload::update::{LayerScaleBias, ScaleBias, MAX_MAGNITUDE, MAX_STEP};
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -17,8 +17,10 @@ pub struct Layer {
     pub cout: usize,
     /// `[9][cin][cout]`.
     pub taps: Arc<[i16]>,
-    /// `[16 or 1][cout]`, condition and update included.
+    /// `[period²][cout]`, condition and update included.
     pub bias: Vec<i32>,
+    /// The bias row of pixel (y, x) is `period·(y mod period) + (x mod period)`; 1, 4 or 8.
+    pub period: usize,
     /// `[cout]`, update included.
     pub multiplier: Vec<i32>,
     /// Right shift, 1..=31.
@@ -29,11 +31,13 @@ pub struct Layer {
     pub high: i32,
 }
 
-/// A network ready to run. Holding one proves that its sums cannot overflow 32 bits.
+/// A model ready to run. Holding one proves that its sums cannot overflow 32 bits.
 #[derive(Clone, Debug)]
 pub struct Instance {
-    /// Convolutions, first to last.
-    pub layers: Vec<Layer>,
+    /// Convolutions of luma, first to last.
+    pub luma: Vec<Layer>,
+    /// Convolutions of chroma; none: it passes through.
+    pub chroma: Vec<Layer>,
 }
 
 impl Instance {
@@ -43,28 +47,28 @@ impl Instance {
     /// [`Error::Corrupt`] if the update is not of the model's shape, or if with it a multiplier
     /// leaves 1..=2^shift or a sum could reach 2^31.
     pub fn new(model: &Model, condition: Condition, update: Option<&ScaleBias>) -> Result<Self> {
+        if !model.networks().all(Network::is_consistent) {
+            return Err(Error::Corrupt);
+        }
         if let Some(u) = update {
-            let fits = u.layers.len() == model.layers.len()
+            let fits = u.layers.len() == model.channels().len()
                 && u.layers
                     .iter()
-                    .zip(&model.layers)
-                    .all(|(u, m)| u.scale.len() == m.cout && u.bias.len() == m.cout);
+                    .zip(model.channels())
+                    .all(|(u, cout)| u.scale.len() == cout && u.bias.len() == cout);
             if !fits || u.step > MAX_STEP {
                 return Err(Error::Corrupt);
             }
         }
-        let mut input_limit = INPUT_LIMIT;
-        let mut layers = Vec::with_capacity(model.layers.len());
-        for (i, base) in model.layers.iter().enumerate() {
-            if !base.is_consistent(i) {
-                return Err(Error::Corrupt);
-            }
-            let layer = prepare(base, i, condition, update, i + 1 == model.layers.len())?;
-            prove(&layer, input_limit)?;
-            input_limit = base.limit;
-            layers.push(layer);
-        }
-        Ok(Self { layers })
+        let step = update.map_or(0, |u| u.step);
+        let updates = update.map_or(&[][..], |u| &u.layers);
+        let mut updates = updates.iter().map(|layer| LayerUpdate { layer, step });
+        let luma = prepare_all(&model.luma, condition, &mut updates)?;
+        let chroma = match &model.chroma {
+            Some(network) => prepare_all(network, condition, &mut updates)?,
+            None => Vec::new(),
+        };
+        Ok(Self { luma, chroma })
     }
 }
 
@@ -74,21 +78,23 @@ impl Instance {
 #[must_use]
 pub fn room(model: &Model, condition: Condition, field: u8) -> Vec<[Vec<i16>; 2]> {
     let most = i64::from(MAX_MAGNITUDE);
-    let mut limit_in = i64::from(INPUT_LIMIT);
-    let mut all = Vec::with_capacity(model.layers.len());
-    for layer in &model.layers {
-        let room_of = |c: usize| -> (i16, i16) {
-            let m = i64::from(layer.multiplier[c]);
-            let up = (1i64 << layer.shift) - m;
-            let scale = (m - m / 8).min(up).max(0) / scaled(layer.scale_step[c], field);
-            let taken = largest_sum(&layer.taps, &layer.bias, layer.cout, c, limit_in)
-                + folded(layer, condition, c).abs();
-            let bias = ((1 << 31) - 1 - taken).max(0) / scaled(layer.bias_step[c], field);
-            (scale.min(most) as i16, bias.min(most) as i16)
-        };
-        let (scales, biases) = (0..layer.cout).map(room_of).unzip();
-        all.push([scales, biases]);
-        limit_in = i64::from(layer.limit);
+    let mut all = Vec::new();
+    for network in model.networks() {
+        let mut limit_in = i64::from(INPUT_LIMIT);
+        for layer in &network.layers {
+            let room_of = |c: usize| -> (i16, i16) {
+                let m = i64::from(layer.multiplier[c]);
+                let up = (1i64 << layer.shift) - m;
+                let scale = (m - m / 8).min(up).max(0) / scaled(layer.scale_step[c], field);
+                let taken = largest_sum(&layer.taps, &layer.bias, layer.cout, c, limit_in)
+                    + folded(layer, condition, c).abs();
+                let bias = ((1 << 31) - 1 - taken).max(0) / scaled(layer.bias_step[c], field);
+                (scale.min(most) as i16, bias.min(most) as i16)
+            };
+            let (scales, biases) = (0..layer.cout).map(room_of).unzip();
+            all.push([scales, biases]);
+            limit_in = i64::from(layer.limit);
+        }
     }
     all
 }
@@ -112,19 +118,53 @@ pub(crate) fn scaled(step: i32, field: u8) -> i64 {
     ((i64::from(step) << field) >> 3).max(1)
 }
 
-fn prepare(
-    base: &ModelLayer,
-    index: usize,
+/// What an update changes in one layer.
+struct LayerUpdate<'a> {
+    layer: &'a LayerScaleBias,
+    step: u8,
+}
+
+/// The layers of `network`, proven; takes its part of the update from `updates`, if there is one.
+fn prepare_all<'a>(
+    network: &Network,
     condition: Condition,
-    update: Option<&ScaleBias>,
-    last: bool,
-) -> Result<Layer> {
+    updates: &mut impl Iterator<Item = LayerUpdate<'a>>,
+) -> Result<Vec<Layer>> {
+    let mut input_limit = INPUT_LIMIT;
+    let mut layers = Vec::with_capacity(network.layers.len());
+    for (i, base) in network.layers.iter().enumerate() {
+        let (bias, multiplier) = fold(base, condition, updates.next())?;
+        let last = i + 1 == network.layers.len();
+        let layer = Layer {
+            cin: base.cin,
+            cout: base.cout,
+            taps: Arc::clone(&base.taps),
+            bias,
+            period: if i == 0 { network.arch.period } else { 1 },
+            multiplier,
+            shift: base.shift,
+            low: if last { -base.limit } else { 0 },
+            high: base.limit,
+        };
+        prove(&layer, input_limit)?;
+        input_limit = base.limit;
+        layers.push(layer);
+    }
+    Ok(layers)
+}
+
+/// Biases and multipliers with condition and update.
+fn fold(
+    base: &ModelLayer,
+    condition: Condition,
+    update: Option<LayerUpdate<'_>>,
+) -> Result<(Vec<i32>, Vec<i32>)> {
     let cout = base.cout;
     let (mut bias, mut multiplier) = (Vec::with_capacity(base.bias.len()), Vec::new());
     let shift_of = |c: usize| -> i64 {
         let mut shift = folded(base, condition, c);
-        if let Some(u) = update {
-            shift += i64::from(u.layers[index].bias[c]) * scaled(base.bias_step[c], u.step);
+        if let Some(u) = &update {
+            shift += i64::from(u.layer.bias[c]) * scaled(base.bias_step[c], u.step);
         }
         shift
     };
@@ -136,21 +176,12 @@ fn prepare(
     }
     for c in 0..cout {
         let mut m = i64::from(base.multiplier[c]);
-        if let Some(u) = update {
-            m += i64::from(u.layers[index].scale[c]) * scaled(base.scale_step[c], u.step);
+        if let Some(u) = &update {
+            m += i64::from(u.layer.scale[c]) * scaled(base.scale_step[c], u.step);
         }
         multiplier.push(i32::try_from(m).map_err(|_| Error::Corrupt)?);
     }
-    Ok(Layer {
-        cin: base.cin,
-        cout,
-        taps: Arc::clone(&base.taps),
-        bias,
-        multiplier,
-        shift: base.shift,
-        low: if last { -base.limit } else { 0 },
-        high: base.limit,
-    })
+    Ok((bias, multiplier))
 }
 
 /// Proves for inputs of magnitude up to `input_limit` that no sum, in any order, reaches 2^31, and

@@ -1,7 +1,5 @@
 //! A base model: the integer parameters that a payload's update applies to.
 
-use super::arch::PHASES;
-use super::condition::FEATURES;
 use super::Arch;
 use crate::payload::update::ContextTable;
 use std::sync::Arc;
@@ -10,7 +8,7 @@ use std::sync::Arc;
 /// an 8-bit sample.
 pub const INPUT_LIMIT: i32 = 2048;
 
-/// One convolution of a base model.
+/// One convolution of a network.
 ///
 /// `acc = bias[phase] + Σ taps · x + condition`, `y = clamp((acc · multiplier + 2^(shift − 1)) >>
 /// shift, low, high)`; `low` is 0 and `high` is `limit` in all layers but the last, where they are
@@ -23,9 +21,10 @@ pub struct ModelLayer {
     pub cout: usize,
     /// `[9][cin][cout]`, tap 3·ky + kx.
     pub taps: Arc<[i16]>,
-    /// `[16 or 1][cout]`: the first layer has one row for each phase of the block grid.
+    /// `[phases][cout]`: the first layer has one row for each phase of the block grid, the others
+    /// one.
     pub bias: Vec<i32>,
-    /// `[FEATURES][cout]`, added to the bias as `(Σ condition · feature + 128) >> 8`.
+    /// `[features][cout]`, added to the bias as `(Σ condition · feature + 128) >> 8`.
     pub condition: Vec<i32>,
     /// `[cout]`, 1..=2^shift.
     pub multiplier: Vec<i32>,
@@ -39,44 +38,58 @@ pub struct ModelLayer {
     pub bias_step: Vec<i32>,
 }
 
+/// The convolutions of luma or of chroma.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its shape.
+    pub arch: Arch,
+    /// Convolutions, first to last.
+    pub layers: Vec<ModelLayer>,
+}
+
 /// A base model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
     /// The content's hash, as payloads name it.
     pub id: u32,
-    /// The network's shape.
-    pub arch: Arch,
-    /// Convolutions, first to last.
-    pub layers: Vec<ModelLayer>,
+    /// Corrects luma.
+    pub luma: Network,
+    /// Corrects chroma; `None`: it passes through.
+    pub chroma: Option<Network>,
     /// Initial states of the update's contexts.
     pub contexts: ContextTable,
 }
 
 impl ModelLayer {
-    /// Rows of the bias table of layer `layer`.
-    #[must_use]
-    pub fn phases(layer: usize) -> usize {
-        if layer == 0 {
-            PHASES
-        } else {
-            1
-        }
-    }
-
-    /// Whether every vector has the length that the shape asks for.
-    pub(super) fn is_consistent(&self, layer: usize) -> bool {
+    /// Whether this can be layer `layer` of a network of shape `arch`.
+    fn is_consistent(&self, arch: Arch, layer: usize) -> bool {
         let c = self.cout;
-        self.taps.len() == 9 * self.cin * c
-            && self.bias.len() == Self::phases(layer) * c
-            && self.condition.len() == FEATURES * c
+        (self.cin, c) == arch.layer(layer)
+            && self.taps.len() == 9 * self.cin * c
+            && self.bias.len() == arch.phases(layer) * c
+            && self.condition.len() == arch.features * c
             && [&self.multiplier, &self.scale_step, &self.bias_step].iter().all(|v| v.len() == c)
     }
 }
 
+impl Network {
+    /// Whether all layers are of its shape.
+    pub(super) fn is_consistent(&self) -> bool {
+        let mut layers = self.layers.iter().enumerate();
+        self.layers.len() == self.arch.layers()
+            && layers.all(|(i, layer)| layer.is_consistent(self.arch, i))
+    }
+}
+
 impl Model {
-    /// Output channels of every layer, as the update's syntax asks for.
+    /// Luma's network, then chroma's if there is one.
+    pub fn networks(&self) -> impl Iterator<Item = &Network> {
+        std::iter::once(&self.luma).chain(&self.chroma)
+    }
+
+    /// Output channels of every layer of all networks, as the update's syntax asks for.
     #[must_use]
     pub fn channels(&self) -> Vec<usize> {
-        self.layers.iter().map(|l| l.cout).collect()
+        self.networks().flat_map(|n| &n.layers).map(|l| l.cout).collect()
     }
 }

@@ -17,6 +17,9 @@ pub enum Layout {
 }
 
 impl Layout {
+    /// Every layout, in the order of their discriminants.
+    pub const ALL: [Self; 4] = [Self::I400, Self::I420, Self::I422, Self::I444];
+
     /// Number of planes.
     #[must_use]
     pub fn planes(self) -> usize {
@@ -24,6 +27,17 @@ impl Layout {
             1
         } else {
             3
+        }
+    }
+
+    /// Rows and columns of the chroma samples, in each plane, beside 2×2 luma samples.
+    #[must_use]
+    pub fn chroma_beside_pixel(self) -> Option<(usize, usize)> {
+        match self {
+            Self::I400 => None,
+            Self::I420 => Some((1, 1)),
+            Self::I422 => Some((2, 1)),
+            Self::I444 => Some((2, 2)),
         }
     }
 

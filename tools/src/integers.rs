@@ -100,6 +100,7 @@ mod tests {
     use sidelight::hints::Codec;
     use sidelight::network::Model;
     use sidelight::payload::{build, LayerScaleBias, ScaleBias};
+    use sidelight::Layout;
 
     /// A folder of its own that goes when the test ends.
     struct Folder(PathBuf);
@@ -123,7 +124,7 @@ mod tests {
     }
 
     fn model() -> &'static Model {
-        models::default_for(&Codec::Jpeg { luma: [1; 64], chroma: None }).unwrap()
+        models::default_for(&Codec::Jpeg { luma: [1; 64], chroma: None }, Layout::I400).unwrap()
     }
 
     /// Values from −3 to 3, another mix in every list.

@@ -8,7 +8,6 @@ mod integers;
 mod jpeg;
 mod luma;
 mod machine;
-mod measure;
 mod page;
 mod peers;
 mod pretrain;
@@ -30,8 +29,6 @@ enum Command {
     Integers(integers::Options),
     /// Write a page about an evaluation: tables, curves, pictures before and after
     Report(report::Options),
-    /// Measure gains over a folder of pictures
-    Measure(measure::Options),
     /// Train a base model from scratch on a folder of pictures
     Pretrain(pretrain::Options),
     /// Turn a training checkpoint into a model file
@@ -47,7 +44,6 @@ fn main() -> anyhow::Result<()> {
         Command::Peers(options) => peers::run(&options),
         Command::Integers(options) => integers::run(&options),
         Command::Report(options) => report::run(&options),
-        Command::Measure(options) => measure::run(&options),
         Command::Pretrain(options) => pretrain::run(&options),
         Command::Export(options) => pretrain::export::run(&options),
         Command::Tune(options) => pretrain::tune::run(&options),

@@ -112,19 +112,25 @@ fn requantise(sum: __m256i, multiplier: __m256i, l: &Layer) -> __m256i {
     _mm256_min_epi32(_mm256_max_epi32(y, _mm256_set1_epi32(l.low)), _mm256_set1_epi32(l.high))
 }
 
-/// See [`ConvRow`](super::super::ConvRow); 4 output channels, input channels a multiple of 16, which
-/// lie across the lanes.
+/// See [`ConvRow`](super::super::ConvRow); 4 or 2 output channels, input channels a multiple of 16,
+/// which lie across the lanes.
 pub(super) fn conv_row_last(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
     let width = check_row(conv, &src, dst);
-    assert!(conv.layer.cout == 4 && conv.layer.cin.is_multiple_of(16));
+    assert!(conv.layer.cin.is_multiple_of(16));
     // SAFETY: `Kernels::new` hands this function out only where the CPU has AVX2; lengths are checked.
-    unsafe { conv_row_last_avx2(conv, y, src, dst, width) }
+    unsafe {
+        match conv.layer.cout {
+            4 => conv_row_last_avx2::<4>(conv, y, src, dst, width),
+            2 => conv_row_last_avx2::<2>(conv, y, src, dst, width),
+            _ => unreachable!("last layers have 4 or 2 output channels"),
+        }
+    }
 }
 
 /// # Safety
-/// AVX2; slices as `check_row` asserts; `cout` is 4, `cin` a multiple of 16.
+/// AVX2; slices as `check_row` asserts; `cout` is `N`, 4 or 2, `cin` a multiple of 16.
 #[target_feature(enable = "avx2")]
-unsafe fn conv_row_last_avx2(
+unsafe fn conv_row_last_avx2<const N: usize>(
     conv: &Convolution,
     y: usize,
     src: [&[i16]; 3],
@@ -134,11 +140,11 @@ unsafe fn conv_row_last_avx2(
     let l = &conv.layer;
     let cin = l.cin;
     for x in 0..width {
-        let mut acc = [_mm256_setzero_si256(); 4];
+        let mut acc = [_mm256_setzero_si256(); N];
         for (ky, row) in src.iter().enumerate() {
             // The three taps of a row read 3·cin neighbouring activations.
             for i in (0..3 * cin).step_by(16) {
-                // SAFETY: pixels x..x + 3 are in the row; packed is [4][9][cin].
+                // SAFETY: pixels x..x + 3 are in the row; packed is [N][9][cin].
                 unsafe {
                     let a = _mm256_loadu_si256(row.as_ptr().add(x * cin + i).cast());
                     for (co, acc) in acc.iter_mut().enumerate() {
@@ -149,18 +155,37 @@ unsafe fn conv_row_last_avx2(
                 }
             }
         }
-        let bias = conv.bias_row(y, x);
-        let s =
-            _mm256_hadd_epi32(_mm256_hadd_epi32(acc[0], acc[1]), _mm256_hadd_epi32(acc[2], acc[3]));
-        let s = _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
-        let out: &mut [i16] = &mut dst[4 * x..4 * x + 4];
-        // SAFETY: bias and multiplier hold 4 values, out 4 activations.
+        let (bias, m) = (conv.bias_row(y, x).as_ptr(), l.multiplier.as_ptr());
+        let out = dst[N * x..N * x + N].as_mut_ptr();
+        let sum = sum4([acc[0], acc[1], acc[2 % N], acc[3 % N]]);
+        // SAFETY: bias and multiplier hold N values, out N activations.
         unsafe {
-            let s = _mm_add_epi32(s, _mm_loadu_si128(bias.as_ptr().cast()));
-            let m = _mm_loadu_si128(l.multiplier.as_ptr().cast());
-            let y = requantise(_mm256_castsi128_si256(s), _mm256_castsi128_si256(m), l);
-            let y = _mm256_castsi256_si128(y);
-            _mm_storel_epi64(out.as_mut_ptr().cast(), _mm_packs_epi32(y, y));
+            if N == 4 {
+                let sum = _mm_add_epi32(sum, _mm_loadu_si128(bias.cast()));
+                let y = requantise4(sum, _mm_loadu_si128(m.cast()), l);
+                _mm_storel_epi64(out.cast(), y);
+            } else {
+                let sum = _mm_add_epi32(sum, _mm_loadl_epi64(bias.cast()));
+                let y = requantise4(sum, _mm_loadl_epi64(m.cast()), l);
+                out.cast::<i32>().write_unaligned(_mm_cvtsi128_si32(y));
+            }
         }
     }
+}
+
+/// The sum over the lanes of each of four accumulators.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sum4(acc: [__m256i; 4]) -> __m128i {
+    let s = _mm256_hadd_epi32(_mm256_hadd_epi32(acc[0], acc[1]), _mm256_hadd_epi32(acc[2], acc[3]));
+    _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1))
+}
+
+/// [`requantise`] on four lanes; the results as four activations in the low half.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn requantise4(sum: __m128i, multiplier: __m128i, l: &Layer) -> __m128i {
+    let y = requantise(_mm256_castsi128_si256(sum), _mm256_castsi128_si256(multiplier), l);
+    let y = _mm256_castsi256_si128(y);
+    _mm_packs_epi32(y, y)
 }

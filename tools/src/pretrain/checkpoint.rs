@@ -35,7 +35,7 @@ impl Checkpoint {
         ensure!(bytes.starts_with(MAGIC), "{}: not a checkpoint", path.display());
         let shape = [word()?, word()?, word()?].map(u32::from_le_bytes);
         ensure!(
-            shape == [arch.inputs as u32, arch.channels as u32, arch.hidden as u32],
+            shape == shape_of(arch),
             "{}: a checkpoint of another shape, {shape:?}",
             path.display()
         );
@@ -52,8 +52,7 @@ impl Checkpoint {
 
     pub fn write(&self, path: &Path) -> Result<()> {
         let mut bytes = MAGIC.to_vec();
-        let a = self.net.arch;
-        for v in [a.inputs as u32, a.channels as u32, a.hidden as u32, self.step] {
+        for v in shape_of(self.net.arch).into_iter().chain([self.step]) {
             bytes.extend(v.to_le_bytes());
         }
         for (tensor, adam) in self.net.tensors().zip(&self.adam) {
@@ -66,4 +65,8 @@ impl Checkpoint {
         std::fs::rename(&beside, path)?;
         Ok(())
     }
+}
+
+fn shape_of(a: Arch) -> [u32; 3] {
+    [a.inputs, a.channels, a.hidden].map(|v| v as u32)
 }

@@ -1,10 +1,11 @@
 //! Training crops: pictures at several scales, cut, flipped, transposed and degraded on the fly.
 
-use crate::jpeg::{self, standard_table};
-use crate::luma::{mse, Luma};
+use super::planes::Planes;
+use super::tables::{self, Tables};
+use super::Part;
 use anyhow::{bail, Result};
 use rand::Rng;
-use sidelight::{Condition, Plane};
+use sidelight::{Condition, Layout, Picture};
 use std::path::{Path, PathBuf};
 
 /// Scales at which every picture is offered: smaller pictures are denser in detail.
@@ -14,40 +15,42 @@ const HOLD_OUT: usize = 16;
 
 /// A decoded crop and its original, with the condition that the decoder would know.
 pub struct Crop {
-    original: Luma,
-    decoded: Luma,
+    original: Planes,
+    decoded: Planes,
     pub condition: Condition,
 }
 
 impl Crop {
-    fn new(original: Luma, table: &[u16; 64]) -> Result<Self> {
-        let decoded = jpeg::degrade(&original, table)?;
-        Ok(Self { original, decoded, condition: Condition::from_jpeg_table(table) })
+    /// `original` coded with `tables`.
+    pub fn new(original: Planes, tables: &Tables) -> Result<Self> {
+        let decoded = original.degraded(tables)?;
+        let condition = Condition::from_jpeg_tables(&tables[0], &tables[1], original.layout);
+        Ok(Self { original, decoded, condition })
     }
 
-    /// Samples along a side.
+    /// Luma samples along a side.
     pub fn size(&self) -> usize {
-        self.original.width
+        self.original.size().0
     }
 
-    pub fn original(&self) -> Plane<'_> {
-        self.original.plane()
+    pub fn original(&self) -> Picture<'_> {
+        self.original.view()
     }
 
-    pub fn decoded(&self) -> Plane<'_> {
-        self.decoded.plane()
+    pub fn decoded(&self) -> Picture<'_> {
+        self.decoded.view()
     }
 
-    /// Mean squared error of the decoded crop.
-    pub fn error(&self) -> f64 {
-        mse(&self.original.data, &self.decoded.data)
+    /// Mean squared error of each decoded plane.
+    pub fn errors(&self) -> [f64; 3] {
+        self.original.errors(&self.decoded)
     }
 }
 
 /// All pictures in memory.
 pub struct Pictures {
-    train: Vec<Luma>,
-    held_out: Vec<Luma>,
+    train: Vec<Planes>,
+    held_out: Vec<Planes>,
 }
 
 impl Pictures {
@@ -58,12 +61,12 @@ impl Pictures {
         paths.sort();
         let (mut train, mut held_out) = (Vec::new(), Vec::new());
         for (i, path) in paths.iter().enumerate() {
-            let luma = Luma::open(path)?;
+            let picture = Planes::open(path)?;
             if i % HOLD_OUT == HOLD_OUT - 1 {
-                held_out.push(luma.scaled(0.55));
+                held_out.push(picture.scaled(0.55));
             } else {
                 for s in SCALES {
-                    train.push(if s == 1.0 { luma.clone() } else { luma.scaled(s) });
+                    train.push(if s == 1.0 { picture.clone() } else { picture.scaled(s) });
                 }
             }
         }
@@ -77,76 +80,55 @@ impl Pictures {
         (self.train.len() / SCALES.len(), self.held_out.len())
     }
 
-    /// A random training picture, at one of its scales.
-    pub fn random(&self, rng: &mut impl Rng) -> &Luma {
-        &self.train[rng.random_range(0..self.train.len())]
+    /// The largest square of a random training picture, at one of its scales.
+    pub fn square(&self, rng: &mut impl Rng) -> Planes {
+        let picture = &self.train[rng.random_range(0..self.train.len())];
+        let size = picture.size().0.min(picture.size().1) / 16 * 16;
+        cut(picture, size, rng)
     }
 
-    /// A random training crop of `size × size`.
-    pub fn crop(&self, size: usize, rng: &mut impl Rng) -> Result<Crop> {
+    /// A random training crop of `size × size` for `part`'s network.
+    pub fn crop(&self, size: usize, part: Part, rng: &mut impl Rng) -> Result<Crop> {
         let picture = loop {
-            let p = self.random(rng);
-            if p.width >= size && p.height >= size {
+            let p = &self.train[rng.random_range(0..self.train.len())];
+            if p.size().0 >= size && p.size().1 >= size {
                 break p;
             }
         };
-        let x = rng.random_range(0..=picture.width - size);
-        let y = rng.random_range(0..=picture.height - size);
-        let turn = rng.random_range(0..8u32);
-        let data = (0..size * size)
-            .map(|i| {
-                let (mut u, mut v) = (i % size, i / size);
-                if turn & 1 != 0 {
-                    u = size - 1 - u;
-                }
-                if turn & 2 != 0 {
-                    v = size - 1 - v;
-                }
-                if turn & 4 != 0 {
-                    std::mem::swap(&mut u, &mut v);
-                }
-                picture.data[(y + v) * picture.width + x + u]
-            })
-            .collect();
-        Crop::new(Luma { width: size, height: size, data }, &random_table(rng))
+        let crop = cut(picture, size, rng);
+        let tables = tables::random(rng);
+        let layout = match part {
+            Part::Luma => Layout::I400,
+            Part::Chroma => random_layout(rng),
+        };
+        Crop::new(crop.sampled(layout), &tables)
     }
 
-    /// The centre of every held-out picture, degraded with `table`.
-    pub fn validation(&self, size: usize, table: &[u16; 64]) -> Result<Vec<Crop>> {
+    /// The centre of every held-out picture, degraded with `tables`.
+    pub fn validation(&self, size: usize, layout: Layout, tables: &Tables) -> Result<Vec<Crop>> {
         let crops = self.held_out.iter().map(|p| {
-            let (x, y) = ((p.width - size) / 2, (p.height - size) / 2);
-            let rows = (y..y + size)
-                .flat_map(|r| p.data[r * p.width + x..r * p.width + x + size].iter().copied());
-            Crop::new(Luma { width: size, height: size, data: rows.collect() }, table)
+            let (x, y) = ((p.size().0 - size) / 2, (p.size().1 - size) / 2);
+            Crop::new(p.crop(y, x, size, 0).sampled(layout), tables)
         });
         crops.collect()
     }
 }
 
-/// A table drawn for training: standard tables of any quality, flat ones, and random shapes.
-fn random_table(rng: &mut impl Rng) -> [u16; 64] {
-    match rng.random_range(0..20) {
-        0..=6 => standard_table(rng.random_range(5..50)),
-        7..=10 => standard_table(rng.random_range(50..=93)),
-        11..=13 => [log_uniform(rng, 4.0, 90.0).round() as u16; 64],
-        _ => {
-            let base = standard_table(rng.random_range(8..=90));
-            let flat = log_uniform(rng, 4.0, 70.0);
-            let mix: f64 = rng.random_range(0.0..=1.0);
-            let tilt: f64 = rng.random_range(-0.08..=0.08);
-            let noise: f64 = rng.random_range(0.0..=0.3);
-            std::array::from_fn(|i| {
-                let order = (i % 8 + i / 8) as f64;
-                let step = f64::from(base[i]).powf(mix) * flat.powf(1.0 - mix);
-                let jitter = noise * rng.random_range(-1.0..=1.0);
-                (step * (tilt * order + jitter).exp()).round().clamp(1.0, 255.0) as u16
-            })
-        }
-    }
+/// `size × size` samples of `picture` somewhere, somehow turned.
+fn cut(picture: &Planes, size: usize, rng: &mut impl Rng) -> Planes {
+    let x = rng.random_range(0..=picture.size().0 - size);
+    let y = rng.random_range(0..=picture.size().1 - size);
+    let turn = rng.random_range(0..8u32);
+    picture.crop(y, x, size, turn)
 }
 
-fn log_uniform(rng: &mut impl Rng, low: f64, high: f64) -> f64 {
-    (rng.random_range(low.ln()..=high.ln())).exp()
+/// Colour layouts about as often as they are met.
+pub fn random_layout(rng: &mut impl Rng) -> Layout {
+    match rng.random_range(0..20) {
+        0..=14 => Layout::I420,
+        15..=17 => Layout::I444,
+        _ => Layout::I422,
+    }
 }
 
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {

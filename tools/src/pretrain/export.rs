@@ -3,7 +3,7 @@
 
 use super::checkpoint::Checkpoint;
 use super::data::{Crop, Pictures};
-use super::{hadamard, OUTPUT_GAIN};
+use super::{hadamard, Part, CHROMA_GAIN, OUTPUT_GAIN};
 use anyhow::{ensure, Context, Result};
 use clap::Args;
 use rand::{Rng, SeedableRng};
@@ -13,7 +13,7 @@ use sidelight::adapt::net::{padded, Net, Train, Workspace};
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
 use sidelight::network::model::{ModelLayer, INPUT_LIMIT};
-use sidelight::network::{Arch, Model};
+use sidelight::network::{Model, Network};
 use sidelight::payload::ContextTable;
 use std::path::PathBuf;
 
@@ -46,13 +46,17 @@ pub struct Options {
     /// Training crops to measure activations and sensitivities on
     #[arg(long, default_value_t = 400)]
     crops: usize,
+    /// Model file whose luma network the model gets; the checkpoint is then of chroma's
+    #[arg(long)]
+    luma: Option<PathBuf>,
     /// Model file to write
     #[arg(long)]
     out: PathBuf,
 }
 
 pub fn run(options: &Options) -> Result<()> {
-    let arch = Arch { inputs: 4, channels: options.channels, hidden: options.hidden };
+    let part = if options.luma.is_some() { Part::Chroma } else { Part::Luma };
+    let arch = part.arch(options.channels, options.hidden);
     arch.check()?;
     let state = Checkpoint::read(&options.checkpoint, arch)?
         .with_context(|| format!("{}: no such file", options.checkpoint.display()))?;
@@ -60,11 +64,19 @@ pub fn run(options: &Options) -> Result<()> {
     let pictures = Pictures::open(&options.data)?;
     let mut rng = Pcg64Mcg::seed_from_u64(77);
     let crops: Vec<Crop> =
-        (0..options.crops).map(|_| pictures.crop(96, &mut rng)).collect::<Result<_>>()?;
+        (0..options.crops).map(|_| pictures.crop(96, part, &mut rng)).collect::<Result<_>>()?;
     let peaks = peaks(&net, &crops)?;
     eprintln!("largest activations: {peaks:?}");
-    let mut model = quantise(&net, &peaks)?;
-    measure_steps(&mut model, &crops, &mut rng)?;
+    let mut network = quantise(&net, &peaks)?;
+    measure_steps(&mut network, &crops, &mut rng)?;
+    let contexts = ContextTable::DEFAULT;
+    let mut model = match &options.luma {
+        None => Model { id: 0, luma: network, chroma: None, contexts },
+        Some(path) => {
+            let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+            Model { id: 0, chroma: Some(network), ..Model::from_bytes(&bytes)? }
+        }
+    };
     let bytes = model.to_bytes();
     ensure!(Model::from_bytes(&bytes)? == model, "the model file does not read back");
     std::fs::write(&options.out, &bytes)?;
@@ -72,31 +84,38 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The network on plain phases with outputs in units of 128 grey levels.
+/// The network on plain phases and chroma with outputs in units of 128 grey levels.
 #[allow(clippy::needless_range_loop)] // matrix indices
 fn fold(mut net: Net) -> Net {
     // The transform is symmetric, so its matrix rows are what it makes of unit vectors.
     let unit = |i: usize| hadamard(std::array::from_fn(|k| f32::from(u8::from(k == i))));
     let h: [[f32; 4]; 4] = std::array::from_fn(unit);
+    let (inputs, outputs) = (net.arch.inputs, net.arch.outputs);
     let last = net.layers.len() - 1;
     let first = &mut net.layers[0];
     let p = padded(first.cout);
     let old = first.taps.clone();
     for t in 0..9 {
-        for i in 0..4 {
-            for co in 0..p {
-                first.taps[(t * 4 + i) * p + co] =
-                    (0..4).map(|k| h[k][i] * old[(t * 4 + k) * p + co]).sum();
+        for co in 0..p {
+            let at = |i: usize| (t * inputs + i) * p + co;
+            for i in 0..4 {
+                first.taps[at(i)] = (0..4).map(|k| h[k][i] * old[at(k)]).sum();
+            }
+            for i in 4..inputs {
+                first.taps[at(i)] *= CHROMA_GAIN;
             }
         }
     }
     let layer = &mut net.layers[last];
     let p = padded(layer.cout);
     let mix = |row: &mut [f32]| {
-        let old: [f32; 4] = row[..4].try_into().expect("four outputs");
-        for (o, v) in row.iter_mut().enumerate().take(4) {
-            *v = (0..4).map(|k| h[k][o] * old[k]).sum::<f32>() / OUTPUT_GAIN;
+        let old: [f32; 4] = row[..4].try_into().expect("rows are padded to eight");
+        if outputs == 4 {
+            for (o, v) in row.iter_mut().enumerate().take(4) {
+                *v = (0..4).map(|k| h[k][o] * old[k]).sum::<f32>();
+            }
         }
+        row.iter_mut().for_each(|v| *v /= OUTPUT_GAIN);
     };
     layer.taps.chunks_exact_mut(p).for_each(mix);
     layer.bias.chunks_exact_mut(p).for_each(mix);
@@ -122,7 +141,7 @@ fn peaks(net: &Net, crops: &[Crop]) -> Result<Vec<f32>> {
     Ok(peaks)
 }
 
-fn quantise(net: &Net, peaks: &[f32]) -> Result<Model> {
+fn quantise(net: &Net, peaks: &[f32]) -> Result<Network> {
     // Integer units for 1.0 of a layer's input.
     let mut unit_in = f64::from(INPUT_LIMIT);
     let mut limit_in = f64::from(INPUT_LIMIT);
@@ -177,7 +196,7 @@ fn quantise(net: &Net, peaks: &[f32]) -> Result<Model> {
         ensure!(layers[l].multiplier.iter().all(|m| *m >= 64), "layer {l}: multipliers too small");
         (unit_in, limit_in) = (unit_out, f64::from(limit));
     }
-    Ok(Model { id: 0, arch: net.arch, layers, contexts: ContextTable::DEFAULT })
+    Ok(Network { arch: net.arch, layers })
 }
 
 /// Steps such that one step changes the output by [`STEP_CHANGE`] grey levels (root mean square
@@ -186,9 +205,10 @@ fn quantise(net: &Net, peaks: &[f32]) -> Result<Model> {
 /// With random signs r as the output's cotangent, E[(rᵀJ)²] is the squared norm of a parameter's
 /// Jacobian column, so plain backward passes measure all parameters at once.
 #[allow(clippy::needless_range_loop)] // channels index several tables
-fn measure_steps(model: &mut Model, crops: &[Crop], rng: &mut impl Rng) -> Result<()> {
-    let net = Net::from_model(model);
+fn measure_steps(network: &mut Network, crops: &[Crop], rng: &mut impl Rng) -> Result<()> {
+    let net = Net::from_network(network);
     let half = crops[0].size() / 2;
+    let outputs = net.arch.outputs;
     let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current());
     let mut gradient = Net::zeros(net.arch);
     let mut squares: Vec<[Vec<f64>; 2]> =
@@ -199,7 +219,7 @@ fn measure_steps(model: &mut Model, crops: &[Crop], rng: &mut impl Rng) -> Resul
         gradient.tensors_mut().for_each(|t| t.fill(0.0));
         ws.backward(&net, crop.condition, Train::ScaleBias, &mut gradient, |_, _, d| {
             for pixel in d.chunks_exact_mut(8) {
-                pixel[..4].fill_with(|| if rng.random() { 1.0 } else { -1.0 });
+                pixel[..outputs].fill_with(|| if rng.random() { 1.0 } else { -1.0 });
             }
         });
         for (layer, squares) in gradient.layers.iter().zip(&mut squares) {
@@ -211,9 +231,10 @@ fn measure_steps(model: &mut Model, crops: &[Crop], rng: &mut impl Rng) -> Resul
             }
         }
     }
-    let samples = (crops.len() * crops[0].size() * crops[0].size()) as f64;
+    // Of luma, or of a chroma plane at half resolution twice.
+    let samples = (crops.len() * half * half * outputs) as f64;
     let wanted = STEP_CHANGE / 128.0;
-    for (layer, squares) in model.layers.iter_mut().zip(&squares) {
+    for (layer, squares) in network.layers.iter_mut().zip(&squares) {
         let scale_unit = f64::from(1u32 << layer.shift);
         let bias_unit = f64::from(INPUT_LIMIT);
         for c in 0..layer.cout {

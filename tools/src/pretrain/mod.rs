@@ -1,19 +1,21 @@
-//! Trains a base model from scratch on a folder of pictures.
+//! Trains a base model's network of luma or of chroma from scratch on a folder of pictures.
 //!
-//! The network sees the four luma phases through an orthonormal 2×2 Hadamard transform, and its
-//! targets likewise: this only preconditions the optimiser, and is folded into the first and last
-//! convolutions when the model is exported. The loss is the squared error divided by the mean
-//! error that pictures of the same quality have, so that every quality weighs the same.
+//! The network sees the four luma phases through an orthonormal 2×2 Hadamard transform and chroma
+//! amplified, and luma's targets are transformed likewise: this only preconditions the optimiser,
+//! and is folded into the first and last convolutions when the model is exported. The loss is each
+//! plane's squared error divided by the mean error that planes of the same quality have, so that
+//! every quality weighs the same.
 
 mod checkpoint;
 mod data;
 pub mod export;
+mod planes;
+mod tables;
 pub mod tune;
 
-use crate::jpeg::standard_table;
 use anyhow::{Context, Result};
 use checkpoint::Checkpoint;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use data::{Crop, Pictures};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
@@ -22,22 +24,45 @@ use sidelight::adapt::net::{padded, Net, Train, Workspace};
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
 use sidelight::network::Arch;
-use sidelight::Condition;
+use sidelight::{Condition, Layout, Picture};
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
 /// The output of the trained network is in units of 128 / OUTPUT_GAIN grey levels.
 pub const OUTPUT_GAIN: f32 = 16.0;
+/// Chroma inputs of the trained network are in units of 128 / CHROMA_GAIN grey levels: chroma varies
+/// less than luma.
+pub const CHROMA_GAIN: f32 = 2.0;
 /// Rows and columns of half-resolution pixels at a crop's edge that do not count.
 const MARGIN: usize = 2;
 const VALIDATION_CROP: usize = 192;
+
+/// What a network corrects.
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub enum Part {
+    #[default]
+    Luma,
+    Chroma,
+}
+
+impl Part {
+    fn arch(self, channels: usize, hidden: usize) -> Arch {
+        match self {
+            Self::Luma => Arch::luma(channels, hidden),
+            Self::Chroma => Arch::chroma(channels, hidden),
+        }
+    }
+}
 
 #[derive(Args)]
 pub struct Options {
     /// Folder of PNG pictures to train on
     #[arg(long)]
     data: PathBuf,
+    /// What the network corrects
+    #[arg(long, value_enum, default_value_t)]
+    part: Part,
     /// Checkpoint to write, and to resume from if it exists
     #[arg(long)]
     out: PathBuf,
@@ -53,7 +78,7 @@ pub struct Options {
     /// Crops in a step
     #[arg(long, default_value_t = 8)]
     batch: usize,
-    /// Luma samples along a crop's side (a multiple of 8)
+    /// Luma samples along a crop's side (a multiple of 16)
     #[arg(long, default_value_t = 96)]
     crop: usize,
     /// Largest step size
@@ -75,11 +100,11 @@ pub struct Options {
 
 /// Trains until the schedule ends.
 pub fn run(options: &Options) -> Result<()> {
-    let arch = Arch { inputs: 4, channels: options.channels, hidden: options.hidden };
+    let arch = options.part.arch(options.channels, options.hidden);
     arch.check()?;
     anyhow::ensure!(
-        options.crop.is_multiple_of(8) && options.crop >= 32,
-        "--crop: a multiple of 8"
+        options.crop.is_multiple_of(16) && options.crop >= 32,
+        "--crop: a multiple of 16"
     );
     let pictures = Pictures::open(&options.data)?;
     let (train, held_out) = pictures.counts();
@@ -88,7 +113,7 @@ pub fn run(options: &Options) -> Result<()> {
         arch.macs_per_sample(),
         CpuLevel::current()
     );
-    let validation = Validation::new(&pictures)?;
+    let validation = Validation::new(&pictures, arch)?;
     let mut state = match Checkpoint::read(&options.out, arch)? {
         Some(c) => c,
         None => Checkpoint::new(initial(arch, options.seed)),
@@ -105,13 +130,12 @@ pub fn run(options: &Options) -> Result<()> {
         bar.set_position(u64::from(state.step));
         if state.step % options.every == 0 || state.step == last {
             state.write(&options.out).context("writing the checkpoint")?;
-            let gains = validation.gains(&state.net);
             let line = format!(
                 "{} {:.0} s loss {:.5} gain {}",
                 state.step,
                 clock.elapsed().as_secs_f64(),
                 trainer.take_loss(),
-                gains.map(|g| format!("{g:.3}")).join(" ")
+                validation.gains(&state.net)
             );
             writeln!(log, "{line}")?;
             bar.println(&line);
@@ -140,24 +164,43 @@ fn initial(arch: Arch, seed: u64) -> Net {
     net
 }
 
-/// Fills the network's input with a crop's transformed phases.
+/// Fills the network's input with a crop's transformed phases and its chroma.
 fn load(crop: &Crop, ws: &mut Workspace) {
     let map = ws.input();
     tiles::load(&crop.decoded(), (0, 0), map);
+    let inputs = map.channels;
     for y in 0..map.height {
-        for pixel in map.row_mut(y).chunks_exact_mut(4) {
-            let phases: &mut [f32; 4] = pixel.try_into().expect("four phases");
-            *phases = hadamard(*phases);
+        for pixel in map.row_mut(y).chunks_exact_mut(inputs) {
+            let (luma, chroma) = pixel.split_first_chunk_mut::<4>().expect("four phases");
+            *luma = hadamard(*luma);
+            chroma.iter_mut().for_each(|c| *c *= CHROMA_GAIN);
         }
     }
 }
 
-/// What the four phases of half-resolution pixel (`y`, `x`) lack, in grey levels.
-fn residual(crop: &Crop, y: usize, x: usize) -> [f32; 4] {
-    let (original, decoded) = (crop.original(), crop.decoded());
-    std::array::from_fn(|i| {
-        tiles::residual(&original, &decoded, y, x, i).expect("crops have even sizes")
-    })
+/// What each output lacks at half-resolution pixel (`y`, `x`), in grey levels: the mean over its
+/// samples, luma transformed. Outputs beyond the network's are 0.
+fn target(
+    arch: Arch,
+    original: &Picture<'_>,
+    decoded: &Picture<'_>,
+    y: usize,
+    x: usize,
+) -> [f32; 4] {
+    let mean = |c: usize| {
+        let (sum, count) = tiles::residual(original, decoded, y, x, c);
+        sum / count
+    };
+    if arch.outputs == 4 {
+        hadamard(std::array::from_fn(mean))
+    } else {
+        [mean(4), mean(5), 0.0, 0.0]
+    }
+}
+
+/// The plane that output `c` belongs to.
+fn plane(arch: Arch, c: usize) -> usize {
+    (arch.inputs - arch.outputs + c).saturating_sub(3)
 }
 
 /// The orthonormal 2×2 Hadamard transform; its own inverse.
@@ -165,11 +208,15 @@ pub fn hadamard([a, b, c, d]: [f32; 4]) -> [f32; 4] {
     [a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d].map(|v| v / 2.0)
 }
 
-/// Squared error that pictures coded with mean log-step `c` have, roughly; it sets how much a
+/// Squared error that planes coded with the condition's tables have, roughly; it sets how much a
 /// crop weighs.
-fn expected_error(c: Condition) -> f32 {
-    let log_step = (c.0[1] + c.0[2] + c.0[3]) as f32 / (3.0 * 256.0) + 4.0;
-    2.0 * (0.85 * log_step).exp2()
+fn expected_errors(c: Condition) -> [f32; 3] {
+    let error = |table: &[i32], amount: f32| {
+        let log_step = (table[1] + table[2] + table[3]) as f32 / (3.0 * 256.0) + 4.0;
+        amount * (0.85 * log_step).exp2()
+    };
+    let chroma = error(&c.0[8..], 0.5);
+    [error(&c.0, 2.0), chroma, chroma]
 }
 
 struct Trainer {
@@ -211,7 +258,7 @@ impl Trainer {
                 lane.into_iter()
                     .map(|(i, (ws, grad))| {
                         let mut rng = Pcg64Mcg::seed_from_u64(seed + i as u64);
-                        let crop = pictures.crop(options.crop, &mut rng)?;
+                        let crop = pictures.crop(options.crop, options.part, &mut rng)?;
                         Ok((i, one_crop(net, &crop, ws, grad)))
                     })
                     .collect()
@@ -265,12 +312,18 @@ fn one_crop(net: &Net, crop: &Crop, ws: &mut Workspace, grad: &mut Net) -> f64 {
     load(crop, ws);
     ws.forward(net, crop.condition, (0, 0));
     grad.tensors_mut().for_each(|t| t.fill(0.0));
+    let (arch, outputs) = (net.arch, net.arch.outputs);
     let (h, w) = ws.size();
     let inner = (h - 2 * MARGIN) * (w - 2 * MARGIN);
-    let own = crop.error() as f32;
-    let weight = 1.0 / (0.5 * own + 0.5 * expected_error(crop.condition));
-    // Squared error in grey levels² is the output's error times (128 / OUTPUT_GAIN)², over 4 phases.
-    let unit = (128.0 / OUTPUT_GAIN) * (128.0 / OUTPUT_GAIN) * weight / (4 * inner) as f32;
+    let (original, decoded) = (crop.original(), crop.decoded());
+    let (own, expected) = (crop.errors(), expected_errors(crop.condition));
+    // Squared error in grey levels² is the output's error times (128 / OUTPUT_GAIN)², over all
+    // outputs.
+    let units: [f32; 4] = std::array::from_fn(|c| {
+        let p = plane(arch, c.min(outputs - 1));
+        let weight = 1.0 / (0.5 * own[p] as f32 + 0.5 * expected[p]);
+        (128.0 / OUTPUT_GAIN) * (128.0 / OUTPUT_GAIN) * weight / (outputs * inner) as f32
+    });
     let mut loss = 0.0f64;
     ws.backward(net, crop.condition, Train::Weights, grad, |y, out, d| {
         if y < MARGIN || y >= h - MARGIN {
@@ -278,11 +331,11 @@ fn one_crop(net: &Net, crop: &Crop, ws: &mut Workspace, grad: &mut Net) -> f64 {
         }
         let mut row = 0.0f32;
         for x in MARGIN..w - MARGIN {
-            let target = hadamard(residual(crop, y, x));
-            for c in 0..4 {
+            let target = target(arch, &original, &decoded, y, x);
+            for c in 0..outputs {
                 let e = out[x * 8 + c] - target[c] * (OUTPUT_GAIN / 128.0);
-                row += e * e * unit;
-                d[x * 8 + c] = 2.0 * e * unit;
+                row += e * e * units[c];
+                d[x * 8 + c] = 2.0 * e * units[c];
             }
         }
         loss += f64::from(row);
@@ -296,42 +349,53 @@ struct Validation {
 }
 
 impl Validation {
-    fn new(pictures: &Pictures) -> Result<Self> {
+    fn new(pictures: &Pictures, arch: Arch) -> Result<Self> {
         let tables = [
-            standard_table(10),
-            standard_table(20),
-            standard_table(40),
-            standard_table(80),
-            [40; 64],
+            tables::standard(10),
+            tables::standard(20),
+            tables::standard(40),
+            tables::standard(80),
+            [[40; 64]; 2],
         ];
-        let sets = tables.iter().map(|t| pictures.validation(VALIDATION_CROP, t));
+        let layout = if arch.outputs == 4 { Layout::I400 } else { Layout::I420 };
+        let sets = tables.iter().map(|t| pictures.validation(VALIDATION_CROP, layout, t));
         Ok(Self { sets: sets.collect::<Result<_>>()? })
     }
 
-    /// Mean gain in dB at QF 10, 20, 40, 80 and with a flat table of 40.
-    fn gains(&self, net: &Net) -> [f64; 5] {
+    /// Mean gains in dB at QF 10, 20, 40, 80 and with a flat table of 40: of luma, or of Cb and then
+    /// of Cr.
+    fn gains(&self, net: &Net) -> String {
         let half = VALIDATION_CROP / 2;
         let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current());
-        std::array::from_fn(|s| {
-            let gains = self.sets[s].iter().map(|crop| {
-                load(crop, &mut ws);
-                ws.forward(net, crop.condition, (0, 0));
-                let out = ws.output();
-                let (mut before, mut after) = (0.0, 0.0);
-                for y in 0..half {
-                    for x in 0..half {
-                        let wanted = residual(crop, y, x);
-                        let z = &out.row(y)[x * 8..x * 8 + 4];
-                        let r = hadamard(std::array::from_fn(|i| z[i] * 128.0 / OUTPUT_GAIN));
-                        for i in 0..4 {
-                            before += f64::from(wanted[i]).powi(2);
-                            after += f64::from((wanted[i] - r[i]).powi(2));
-                        }
-                    }
+        let mut means = [[0.0; 5]; 3];
+        for (s, set) in self.sets.iter().enumerate() {
+            for gains in set.iter().map(|crop| gains(net, crop, &mut ws)) {
+                for (mean, gain) in means.iter_mut().zip(gains) {
+                    mean[s] += gain / set.len() as f64;
                 }
-                10.0 * (before / after).log10()
-            });
-            gains.sum::<f64>() / self.sets[s].len() as f64
-        })
+            }
+        }
+        let planes = plane(net.arch, 0)..=plane(net.arch, net.arch.outputs - 1);
+        let line = |p: usize| means[p].map(|g| format!("{g:.3}")).join(" ");
+        planes.map(line).collect::<Vec<_>>().join(" | ")
     }
+}
+
+/// Gains in dB of the planes that the network corrects, in a crop with one chroma sample to a pixel.
+fn gains(net: &Net, crop: &Crop, ws: &mut Workspace) -> [f64; 3] {
+    load(crop, ws);
+    ws.forward(net, crop.condition, (0, 0));
+    let (arch, out) = (net.arch, ws.output());
+    let (original, decoded) = (crop.original(), crop.decoded());
+    let (mut before, mut after) = ([0.0; 3], [0.0; 3]);
+    for (y, x) in (0..out.height).flat_map(|y| (0..out.width).map(move |x| (y, x))) {
+        // The transform of luma keeps squared errors.
+        let wanted = target(arch, &original, &decoded, y, x);
+        for c in 0..arch.outputs {
+            let r = out.row(y)[x * 8 + c] * 128.0 / OUTPUT_GAIN;
+            before[plane(arch, c)] += f64::from(wanted[c]).powi(2);
+            after[plane(arch, c)] += f64::from(wanted[c] - r).powi(2);
+        }
+    }
+    std::array::from_fn(|p| 10.0 * (before[p] / after[p]).log10())
 }

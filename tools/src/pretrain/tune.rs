@@ -1,16 +1,17 @@
 //! Tunes the initial states of the update's contexts on fine-tuned training pictures.
 
-use super::data::Pictures;
-use crate::jpeg::{self, standard_table};
-use crate::luma::mse;
+use super::data::{random_layout, Crop, Pictures};
+use super::tables;
 use anyhow::{Context, Result};
 use clap::Args;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use sidelight::adapt::finetune::{fine_tune, Task};
+use sidelight::adapt::objective::Objective;
 use sidelight::cpu::CpuLevel;
-use sidelight::network::{Condition, Model};
+use sidelight::network::Model;
 use sidelight::payload::{update, ContextTable, ScaleBias, CONTEXTS};
+use sidelight::Layout;
 use std::path::PathBuf;
 
 /// Slope at which the updates are made, in dB for each doubling of the rate, as a JPEG has it.
@@ -44,18 +45,19 @@ pub fn run(options: &Options) -> Result<()> {
     let bar = indicatif::ProgressBar::new(options.pictures as u64);
     let mut updates = Vec::new();
     for _ in 0..options.pictures {
-        let picture = pictures.random(&mut rng);
-        let table = standard_table(rng.random_range(8..=60));
-        let decoded = jpeg::degrade(picture, &table)?;
+        let tables = tables::standard(rng.random_range(8..=60));
+        let layout = if model.chroma.is_some() { random_layout(&mut rng) } else { Layout::I400 };
+        let crop = Crop::new(pictures.square(&mut rng).sampled(layout), &tables)?;
         let bits_per_sample: f64 = rng.random_range(0.2..0.9);
-        let bytes = bits_per_sample * picture.data.len() as f64 / 8.0;
+        let bytes = bits_per_sample * (crop.size() * crop.size()) as f64 / 8.0;
         let task = Task {
-            original: picture.plane(),
-            decoded: decoded.plane(),
+            original: &crop.original(),
+            decoded: &crop.decoded(),
             model: &model,
-            condition: Condition::from_jpeg_table(&table),
+            condition: crop.condition,
+            objective: Objective::new(model.chroma.is_some()),
             // The base model gains about a decibel.
-            base_mse: 0.78 * mse(&picture.data, &decoded.data).max(1e-3),
+            base_mse: crop.errors().map(|e| 0.78 * e),
             db_per_bit: DB_PER_DOUBLING / std::f64::consts::LN_2 / bytes / 8.0,
             steps: 160,
             threads: options.threads,

@@ -1,0 +1,74 @@
+//! What the encoder minimises: the negative PSNR-YUV 6:1:1, but for a constant.
+
+use super::math::log2;
+use crate::picture::Picture;
+
+/// Errors below that of rounding samples to integers, in grey levels², count as that: a plane that
+/// the codec kept without loss must not decide alone.
+const LEAST: f64 = 1.0 / 12.0;
+
+/// `Σ weight · 10·log10(max(MSE, 1/12))` over the planes.
+#[derive(Clone, Copy, Debug)]
+pub struct Objective {
+    weights: [f64; 3],
+}
+
+impl Objective {
+    /// Luma alone if the picture or the model has no chroma; else 6:1:1.
+    #[must_use]
+    pub fn new(chroma: bool) -> Self {
+        Self { weights: if chroma { [6.0 / 8.0, 1.0 / 8.0, 1.0 / 8.0] } else { [1.0, 0.0, 0.0] } }
+    }
+
+    /// In dB, for mean squared errors in grey levels².
+    #[must_use]
+    pub fn cost(&self, mse: &[f64; 3]) -> f64 {
+        let terms = self.weights.iter().zip(mse).filter(|(w, _)| **w > 0.0);
+        terms.map(|(w, e)| w * (10.0 / std::f64::consts::LOG2_10) * log2(e.max(LEAST))).sum()
+    }
+
+    /// The derivative by each plane's error.
+    #[must_use]
+    pub fn slopes(&self, mse: &[f64; 3]) -> [f64; 3] {
+        std::array::from_fn(|p| {
+            self.weights[p] * 10.0 / std::f64::consts::LN_10 / mse[p].max(LEAST)
+        })
+    }
+}
+
+/// Mean squared error of every plane, 0 for those that are not there.
+///
+/// # Panics
+/// If the pictures' shapes differ.
+#[must_use]
+pub fn mse(a: &Picture<'_>, b: &Picture<'_>) -> [f64; 3] {
+    assert!(a.same_shape(b));
+    let mut all = [0.0; 3];
+    for (mse, (a, b)) in all.iter_mut().zip(a.planes().iter().zip(b.planes())) {
+        let row = |y| -> u64 {
+            let pairs = a.row(y).iter().zip(b.row(y));
+            pairs.map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum()
+        };
+        let sum: u64 = (0..a.height()).map(row).sum();
+        *mse = sum as f64 / (a.width() * a.height()) as f64;
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weighs_planes() {
+        let gray = Objective::new(false);
+        assert_eq!(gray.cost(&[1.0, 5.0, 5.0]), 0.0);
+        let colour = Objective::new(true);
+        assert!((colour.cost(&[10.0, 1.0, 1.0]) - 7.5).abs() < 1e-12);
+        assert!((colour.cost(&[1.0, 10.0, 10.0]) - 2.5).abs() < 1e-12);
+        assert_eq!(colour.cost(&[1.0, 0.0, 1.0]), colour.cost(&[1.0, 0.01, 1.0]));
+        let (low, high) = (colour.cost(&[8.0, 3.0, 2.0]), colour.cost(&[8.0, 3.0001, 2.0]));
+        let slope = colour.slopes(&[8.0, 3.0, 2.0])[1];
+        assert!(((high - low) / 1e-4 - slope).abs() < 1e-4);
+    }
+}

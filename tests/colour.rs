@@ -1,0 +1,166 @@
+//! Colour pictures through the Rust API, in every layout.
+
+use sidelight::cpu::CpuLevel;
+use sidelight::{
+    models, Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings, Hints, Layout,
+    Mode, Picture, PictureMut, Plane, PlaneMut, Rate,
+};
+
+const WIDTH: usize = 71;
+const HEIGHT: usize = 53;
+const STEP: i32 = 24;
+const COLOUR: [Layout; 3] = [Layout::I420, Layout::I422, Layout::I444];
+/// Bytes nearly free: an update pays.
+const CHEAP: Rate = Rate { coded_bytes: 0, slope_db_per_byte: 1e-5, carriage_bytes: 0 };
+
+#[derive(Clone, PartialEq, Debug)]
+struct Samples {
+    layout: Layout,
+    planes: Vec<Vec<u8>>,
+}
+
+impl Samples {
+    /// Edges and gradients, different in each plane.
+    fn original(layout: Layout) -> Self {
+        let planes = (0..layout.planes()).map(|p| {
+            let (width, height) = layout.plane_size(p, WIDTH, HEIGHT);
+            let sample = |i: usize| {
+                let (x, y) = (i % width * WIDTH / width, i / width * HEIGHT / height);
+                let disc = (y as i32 - 20).pow(2) + (x as i32 - 30).pow(2) < 200;
+                let slope = if p == 1 { y } else { x } as i32;
+                (70 + slope + if disc { 40 + 10 * p as i32 } else { 0 }).clamp(0, 255) as u8
+            };
+            (0..width * height).map(sample).collect()
+        });
+        Self { layout, planes: planes.collect() }
+    }
+
+    /// A crude codec: every sample is quantised; in each 8×8 block to other levels.
+    fn coded(&self) -> Self {
+        let mut out = self.clone();
+        for (p, plane) in out.planes.iter_mut().enumerate() {
+            let width = self.layout.plane_size(p, WIDTH, HEIGHT).0;
+            for (i, v) in plane.iter_mut().enumerate() {
+                let block = (i % width / 8 + 3 * (i / width / 8)) as i32;
+                let offset = block * 7 % STEP;
+                let level = (i32::from(*v) + offset + STEP / 2).div_euclid(STEP);
+                *v = (level * STEP - offset).clamp(0, 255) as u8;
+            }
+        }
+        out
+    }
+
+    fn view(&self) -> Picture<'_> {
+        let planes = self.planes.iter().enumerate().map(|(p, data)| {
+            let (width, height) = self.layout.plane_size(p, WIDTH, HEIGHT);
+            Plane::new(data, width, width, height).unwrap()
+        });
+        Picture::new(self.layout, &planes.collect::<Vec<_>>()).unwrap()
+    }
+
+    fn filtered(&self, decoder: &Decoder) -> Self {
+        let mut out = self.clone();
+        let planes = out.planes.iter_mut().enumerate().map(|(p, data)| {
+            let (width, height) = self.layout.plane_size(p, WIDTH, HEIGHT);
+            PlaneMut::new(data, width, width, height).unwrap()
+        });
+        let target = PictureMut::new(self.layout, planes.collect()).unwrap();
+        decoder.filter(&self.view(), target).unwrap();
+        out
+    }
+
+    fn psnr(&self, other: &Self, p: usize) -> f64 {
+        let pairs = self.planes[p].iter().zip(&other.planes[p]);
+        let sum: f64 = pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
+        10.0 * (255.0 * 255.0 * self.planes[p].len() as f64 / sum).log10()
+    }
+}
+
+fn hints() -> Hints {
+    let table = [STEP as u16; 64];
+    Hints { codec: Codec::Jpeg { luma: table, chroma: Some(table) }, binding: 9 }
+}
+
+fn encode(original: &Samples, decoded: &Samples, threads: usize, steps: u32) -> Encoded {
+    let settings = EncoderSettings { mode: Mode::Update, threads, steps: Some(steps) };
+    let encoder = Encoder::new(settings).unwrap();
+    encoder.encode(&original.view(), &decoded.view(), &hints(), CHEAP, &mut |_| true).unwrap()
+}
+
+#[test]
+fn updates_serve_all_planes() {
+    for layout in COLOUR {
+        let original = Samples::original(layout);
+        let decoded = original.coded();
+        let encoded = encode(&original, &decoded, 2, 40);
+        assert_eq!(encoded.report.mode, Mode::Update, "{layout:?}");
+        let mut decoder = Decoder::new(DecoderSettings { threads: 2, skip_binding: false });
+        assert_eq!(decoder.set_payload(&encoded.payload, &hints()), Ok(Mode::Update));
+        let updated = decoded.filtered(&decoder);
+        decoder.set_base(&hints()).unwrap();
+        let base = decoded.filtered(&decoder);
+        let psnr = [&decoded, &base, &updated].map(|s| [0, 1, 2].map(|p| original.psnr(s, p)));
+        assert!((psnr[2][0] - encoded.report.psnr_payload).abs() < 1e-9, "{layout:?} {psnr:?}");
+        let yuv = psnr.map(|[y, cb, cr]| (6.0 * y + cb + cr) / 8.0);
+        assert!(yuv[2] > yuv[1] && yuv[2] > yuv[0], "{layout:?} {psnr:?}");
+        assert!(base.planes[1] != decoded.planes[1] && base.planes[1] != updated.planes[1]);
+    }
+}
+
+#[test]
+fn colour_payloads_do_not_depend_on_threads_or_cpu() {
+    for layout in COLOUR {
+        let original = Samples::original(layout);
+        let decoded = original.coded();
+        let expected = encode(&original, &decoded, 1, 6).payload;
+        // The cap is global: other tests may run under it meanwhile, with the same results.
+        for (level, threads) in CpuLevel::available().into_iter().zip([3, 1, 2]) {
+            CpuLevel::set_cap(Some(level));
+            let payload = encode(&original, &decoded, threads, 6).payload;
+            assert_eq!(payload, expected, "{layout:?} {level:?}");
+        }
+        CpuLevel::set_cap(None);
+    }
+}
+
+/// A host may hand over luma alone, and gets the same luma.
+#[test]
+fn luma_does_not_depend_on_chroma() {
+    let colour = Samples::original(Layout::I420).coded();
+    let gray = Samples { layout: Layout::I400, planes: vec![colour.planes[0].clone()] };
+    let original = Samples::original(Layout::I420);
+    let mut decoder = Decoder::new(DecoderSettings::default());
+    decoder.set_base(&hints()).unwrap();
+    assert_eq!(colour.filtered(&decoder).planes[0], gray.filtered(&decoder).planes[0]);
+    let payload = encode(&original, &colour, 1, 10).payload;
+    decoder.set_payload(&payload, &hints()).unwrap();
+    assert_eq!(colour.filtered(&decoder).planes[0], gray.filtered(&decoder).planes[0]);
+}
+
+/// Payloads that name the model of luma only were made when there was no other.
+#[test]
+fn a_model_of_luma_leaves_chroma_alone() {
+    let model = models::default_for(&hints().codec, Layout::I400).unwrap();
+    let payload = sidelight::payload::build(Mode::Base, model.id, &[], hints().binding).unwrap();
+    let mut decoder = Decoder::new(DecoderSettings::default());
+    decoder.set_payload(&payload, &hints()).unwrap();
+    for layout in COLOUR {
+        let decoded = Samples::original(layout).coded();
+        let filtered = decoded.filtered(&decoder);
+        assert_ne!(filtered.planes[0], decoded.planes[0]);
+        assert_eq!(filtered.planes[1..], decoded.planes[1..]);
+    }
+}
+
+/// A gray picture coded in colour: nothing is gained or lost in chroma, and luma still decides.
+#[test]
+fn lossless_chroma_does_not_decide() {
+    let mut original = Samples::original(Layout::I420);
+    original.planes[1].fill(128);
+    original.planes[2].fill(128);
+    let mut decoded = original.coded();
+    decoded.planes[1].fill(128);
+    decoded.planes[2].fill(128);
+    let report = encode(&original, &decoded, 1, 10).report;
+    assert!(report.psnr_payload > report.psnr_decoded, "{report:?}");
+}
