@@ -54,7 +54,8 @@ fn at_point(point: &Point) -> Vec<Loss> {
     }
     let (codec, base) = (point.variant(Variant::Codec), point.variant(Variant::Base));
     let more = base.bytes as f64 - codec.bytes as f64;
-    let net = gain_y(codec, base).map(|gain| gain - more * point.payload.slope_db_per_byte);
+    let gain = base.psnr_yuv.zip(codec.psnr_yuv).map(|(b, c)| b - c);
+    let net = gain.map(|gain| gain - more * point.payload.slope_db_per_byte);
     if let Some(value) = net.filter(|v| *v < 0.0 || (more > 0.0 && *v == 0.0)) {
         push(step_base, "net gain, dB", value);
     }
@@ -88,6 +89,7 @@ mod tests {
         let mut results = synthetic::results();
         let point = &mut results.points[0];
         point.base.psnr[0] = point.codec.psnr[0].map(|v| v - 0.5);
+        point.base.psnr_yuv = point.codec.psnr_yuv.map(|v| v - 0.4);
         point.update.psnr_yuv = point.base.psnr_yuv.map(|v| v - 0.25);
         point.payload.mode = "update".to_owned();
         point.payload.net_gain_db = Some(0.0);
@@ -98,10 +100,11 @@ mod tests {
             found.iter().map(|l| (l.picture.as_str(), l.quality, l.comparison, l.figure)).collect();
         let [first, second] = [&results.points[0].picture, &rates_picture(&results)];
         assert_eq!(
-            brief[..5],
+            brief[..6],
             [
                 (second.as_str(), None, "base against codec", "BD-rate Y, %"),
                 (first.as_str(), Some(10), "base against codec", "PSNR-Y, dB"),
+                (first.as_str(), Some(10), "base against codec", "PSNR-YUV, dB"),
                 (first.as_str(), Some(10), "update against base", "PSNR-YUV, dB"),
                 (first.as_str(), Some(10), "base against codec", "net gain, dB"),
                 (first.as_str(), Some(10), "update against base", "net gain, dB"),

@@ -1,6 +1,6 @@
 //! One picture at one quality: coded, filtered, and with an update.
 
-use super::metrics::measure;
+use super::metrics::{measure, measure_psnr};
 use super::results::{Measured, Part, Payload, Point, Seconds};
 use crate::codec::Codec;
 use crate::yuv::{Original, Yuv};
@@ -104,7 +104,7 @@ fn set(payload: &[u8], hints: &Hints) -> Result<Decoder> {
     Ok(decoder)
 }
 
-/// Luma PSNR that a byte buys, from a second encode nearby; `None` where it buys nothing.
+/// PSNR-YUV that a byte buys, from a second encode nearby; `None` where it buys nothing.
 fn slope(
     original: &Original,
     codec: &dyn Codec,
@@ -113,16 +113,16 @@ fn slope(
 ) -> Result<Option<f64>> {
     let near = codec.encode(original, codec.neighbour(quality))?;
     let near_picture = codec.decode(&near, &original.yuv)?;
-    let near_mse = crate::luma::mse(&original.yuv.planes[0], &near_picture.planes[0]);
-    let (Some(a), Some(b)) = (plain.psnr[0], super::metrics::psnr(near_mse)) else {
+    let near = measure_psnr(&original.yuv, &near_picture, near.len());
+    let (Some(a), Some(b)) = (plain.psnr_yuv, near.psnr_yuv) else {
         return Ok(None);
     };
-    let slope = (b - a) / (near.len() as f64 - plain.bytes as f64);
+    let slope = (b - a) / (near.bytes as f64 - plain.bytes as f64);
     Ok((slope.is_finite() && slope > 0.0).then_some(slope))
 }
 
 fn net_gain(base: &Measured, update: &Measured, slope: f64) -> Option<f64> {
-    let gain = update.psnr[0]? - base.psnr[0]?;
+    let gain = update.psnr_yuv? - base.psnr_yuv?;
     Some(gain - slope * (update.bytes as f64 - base.bytes as f64))
 }
 

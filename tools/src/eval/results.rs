@@ -80,9 +80,9 @@ pub struct Payload {
     pub container_bytes: usize,
     /// Bytes by part, in the payload's order: "header", then the update's; they sum to `bytes`.
     pub parts: Vec<Part>,
-    /// Luma PSNR that a byte bought at this point, from a second encode nearby.
+    /// PSNR-YUV that a byte bought at this point, from a second encode nearby.
     pub slope_db_per_byte: f64,
-    /// Luma gain over the base model, less what the added bytes would have gained in the codec.
+    /// Gain in PSNR-YUV over the base model, less what the added bytes would have gained in the codec.
     pub net_gain_db: Option<f64>,
 }
 

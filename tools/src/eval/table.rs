@@ -1,7 +1,7 @@
 //! The summary as text.
 
 use super::losses::{self, Loss};
-use super::results::{Mean, Results, COMPARISONS};
+use super::results::{Mean, PictureBdRate, Results, COMPARISONS};
 use std::fmt::Write;
 
 fn gain(of: Option<f64>, over: Option<f64>) -> String {
@@ -23,6 +23,13 @@ fn plane(mean: &Mean, i: usize) -> Option<f64> {
     mean.psnr.get(i).copied().flatten()
 }
 
+/// Of Y alone, or of Y, Cb, Cr and YUV.
+fn gains(of: &Mean, over: &Mean) -> String {
+    let planes = (0..of.psnr.len()).map(|i| gain(plane(of, i), plane(over, i)));
+    let yuv = (of.psnr.len() > 1).then(|| gain(of.psnr_yuv, over.psnr_yuv));
+    planes.chain(yuv).collect::<Vec<_>>().join(" / ")
+}
+
 /// The tables that an evaluation prints last, as Markdown.
 pub fn text(results: &Results) -> String {
     let s = &results.summary;
@@ -31,26 +38,27 @@ pub fn text(results: &Results) -> String {
     let mut line = |text: String| writeln!(out, "{text}").expect("writing to a string");
     line(format!("{}, {:?} planes", results.setup.codec_version, results.setup.planes));
     line(
-        "Gains in dB of PSNR, base over codec and update over base; net: less what the added bytes"
-            .to_owned(),
+        "Gains in dB of PSNR (Y / Cb / Cr / YUV), base over codec and update over base; net: the"
+            .into(),
     );
-    line("would have gained in the codec.\n".to_owned());
+    line(
+        "update's gain in PSNR-YUV less what the added bytes would have gained in the codec.\n"
+            .into(),
+    );
     line(format!(
-        "| {name} | pictures | bytes | PSNR-Y | base Y | base YUV | update Y | update YUV | updates | payload | net Y | SSIM codec/base/update | filter ms | tune s |"
+        "| {name} | pictures | bytes | PSNR-Y | base | update | updates | payload | net | SSIM codec / base / update | filter ms | tune s |"
     ));
-    line("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|".to_owned());
+    line("|---|---|---|---|---|---|---|---|---|---|---|---|".to_owned());
     for q in &s.qualities {
         let ssim = [&q.codec, &q.base, &q.update].map(|m| number(m.ssim, 4));
         line(format!(
-            "| {} | {} | {:.0} | {} | {} | {} | {} | {} | {} | {:.1} | {} | {} | {:.1} | {:.2} |",
+            "| {} | {} | {:.0} | {} | {} | {} | {} | {:.1} | {} | {} | {:.1} | {:.2} |",
             q.quality,
             q.pictures,
             q.codec.bytes,
             number(plane(&q.codec, 0), 3),
-            gain(plane(&q.base, 0), plane(&q.codec, 0)),
-            gain(q.base.psnr_yuv, q.codec.psnr_yuv),
-            gain(plane(&q.update, 0), plane(&q.base, 0)),
-            gain(q.update.psnr_yuv, q.base.psnr_yuv),
+            gains(&q.base, &q.codec),
+            gains(&q.update, &q.base),
             q.updates,
             q.payload_bytes,
             q.net_gain_db.map_or("-".to_owned(), |v| format!("{v:+.3}")),
@@ -59,13 +67,23 @@ pub fn text(results: &Results) -> String {
             q.seconds.payload_encode,
         ));
     }
-    line("\n| BD-rate | Y | YUV | worst picture, Y |\n|---|---|---|---|".to_owned());
+    line(
+        "\n| BD-rate | Y | YUV | worst picture, Y | worst, YUV |\n|---|---|---|---|---|".to_owned(),
+    );
     for (comparison, ..) in COMPARISONS {
         let rates = &s.bd_rate[comparison];
-        let known = rates.pictures.iter().filter_map(|p| Some((p.y?, &p.picture)));
-        let worst = known.max_by(|a, b| a.0.total_cmp(&b.0));
-        let worst = worst.map_or("-".to_owned(), |(y, name)| format!("{name} {y:+.2} %"));
-        line(format!("| {comparison} | {} | {} | {worst} |", percent(rates.y), percent(rates.yuv)));
+        let worst = |of: fn(&PictureBdRate) -> Option<f64>| {
+            let known = rates.pictures.iter().filter_map(|p| Some((of(p)?, &p.picture)));
+            let worst = known.max_by(|a, b| a.0.total_cmp(&b.0));
+            worst.map_or("-".to_owned(), |(rate, name)| format!("{name} {rate:+.2} %"))
+        };
+        line(format!(
+            "| {comparison} | {} | {} | {} | {} |",
+            percent(rates.y),
+            percent(rates.yuv),
+            worst(|p| p.y),
+            worst(|p| p.yuv)
+        ));
     }
     let lost = losses::losses(results);
     line(if lost.is_empty() {
