@@ -78,6 +78,14 @@ impl Planes {
         Self { layout: self.layout, planes: self.planes.iter().map(cut).collect() }
     }
 
+    /// Chroma `factor` times as strong, 0..=1.
+    pub fn saturated(mut self, factor: f32) -> Self {
+        for sample in self.planes.iter_mut().skip(1).flat_map(|p| &mut p.data) {
+            *sample = ((f32::from(*sample) - 128.0) * factor + 128.0).round() as u8;
+        }
+        self
+    }
+
     /// From full-size chroma to `layout`, with box filters. Sizes are even.
     pub fn sampled(mut self, layout: Layout) -> Self {
         assert_eq!(self.layout, Layout::I444);
