@@ -124,7 +124,7 @@ EOF
     done
     SIDELIGHT_CPU=avx2 "$encode" --quality 20 --steps 40 "$pictures/$picture.png" cpu.jpg >/dev/null
     check "$picture: encode with AVX2" cmp one.jpg cpu.jpg
-    for level in scalar avx2; do
+    for level in scalar sse41 avx2; do
         SIDELIGHT_CPU=$level "$decode" one.jpg cpu.y4m >/dev/null
         check "$picture: decode with $level" cmp one.y4m cpu.y4m
     done

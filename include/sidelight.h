@@ -100,9 +100,17 @@ typedef enum SidelightCpuLevel {
    */
   SIDELIGHT_CPU_LEVEL_SCALAR = 0,
   /**
+   * SSE4.1.
+   */
+  SIDELIGHT_CPU_LEVEL_SSE41 = 1,
+  /**
    * AVX2 and FMA.
    */
-  SIDELIGHT_CPU_LEVEL_AVX2 = 1,
+  SIDELIGHT_CPU_LEVEL_AVX2 = 2,
+  /**
+   * AVX-512 F, BW, VL and VNNI.
+   */
+  SIDELIGHT_CPU_LEVEL_AVX512 = 3,
   /**
    * The best that this CPU has.
    */
@@ -390,9 +398,8 @@ void sidelight_set_log_callback(SidelightLog callback,
 
 /**
  * Caps the instruction set of the whole process at `level`, a SidelightCpuLevel; it is never
- * raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, avx2; anything else is
- * ignored) allow.
- * Results are the same at every level. Handles opened later obey it.
+ * raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2; anything
+ * else is ignored) allow. Results are the same at every level. Handles opened later obey it.
  *
  * @return 0, or SIDELIGHT_ERROR_INVALID_ARGUMENT for an unknown level.
  */

@@ -64,8 +64,12 @@ pub enum SidelightLogLevel {
 pub enum SidelightCpuLevel {
     /// Portable code.
     Scalar = 0,
+    /// SSE4.1.
+    Sse41 = 1,
     /// AVX2 and FMA.
-    Avx2 = 1,
+    Avx2 = 2,
+    /// AVX-512 F, BW, VL and VNNI.
+    Avx512 = 3,
     /// The best that this CPU has.
     Best = 255,
 }

@@ -1,6 +1,8 @@
 //! The reference: what every other kernel must give.
 
-use super::{check_row, Convolution};
+use super::{check_row, Convolution, Kernels};
+
+pub(super) const KERNELS: Kernels = Kernels { conv_row, conv_row_last: conv_row };
 
 /// See [`ConvRow`](super::ConvRow). Any number of channels.
 pub fn conv_row(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
