@@ -43,17 +43,23 @@ bench: setup
 header: setup
 	SIDELIGHT_BLESS_HEADER=1 cargo test --release --test header
 
-# make train DATA=<folder of PNG pictures> [OUT=<checkpoint>]: the shipped model's recipe.
-OUT ?= target/train/jpeg-y-32x3.ck
+# make train DATA=<folder of PNG pictures> [OUT=<folder>]: the shipped models' recipe. The model of
+# colour has the network of the model of luma.
+OUT ?= target/train
+TOOL = $(RELEASE)/sidelight-tools
 train: setup
 	@test -n "$(DATA)" || { echo "say where the pictures are: make train DATA=<folder>"; exit 1; }
-	@mkdir -p $(dir $(OUT))
+	@mkdir -p $(OUT)
 	cargo build --release -p sidelight-tools
-	$(RELEASE)/sidelight-tools pretrain --data "$(DATA)" --out $(OUT) --steps 115000
-	$(RELEASE)/sidelight-tools export --data "$(DATA)" --checkpoint $(OUT) \
-	    --out $(basename $(OUT)).slm
-	$(RELEASE)/sidelight-tools tune --data "$(DATA)" --model $(basename $(OUT)).slm \
-	    --out $(basename $(OUT)).slm
+	$(TOOL) pretrain --data "$(DATA)" --out $(OUT)/luma.ck --steps 115000
+	$(TOOL) export --data "$(DATA)" --checkpoint $(OUT)/luma.ck --out $(OUT)/jpeg-y-32x3.slm
+	$(TOOL) tune --data "$(DATA)" --model $(OUT)/jpeg-y-32x3.slm --out $(OUT)/jpeg-y-32x3.slm
+	$(TOOL) pretrain --data "$(DATA)" --part chroma --channels 16 --out $(OUT)/chroma.ck \
+	    --steps 100000
+	$(TOOL) export --data "$(DATA)" --checkpoint $(OUT)/chroma.ck --channels 16 \
+	    --luma $(OUT)/jpeg-y-32x3.slm --out $(OUT)/jpeg-ycc-32x3.slm
+	$(TOOL) tune --data "$(DATA)" --model $(OUT)/jpeg-ycc-32x3.slm \
+	    --out $(OUT)/jpeg-ycc-32x3.slm
 
 clean:
 	cargo clean

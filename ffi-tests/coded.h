@@ -4,8 +4,8 @@
 
 #include "frame.h"
 
-/* A picture, the JPEG file of its luma, and what that decodes to. Chroma is not coded: the decoded
- * picture has the original's. */
+/* A picture, the JPEG file of its luma, and what that decodes to. Chroma is coded alike, in files of
+ * its own. */
 struct coded {
     struct frame original;
     struct frame decoded;

@@ -156,16 +156,18 @@ void frame_paint(struct frame *f, uint32_t seed)
     }
 }
 
-double frame_psnr(const struct frame *a, const struct frame *b)
+double frame_psnr(const struct frame *a, const struct frame *b, int plane)
 {
     const SidelightPicture *p = &a->picture;
+    uint32_t columns, rows;
+    layout_size(p->layout, plane, p->width, p->height, &columns, &rows);
     uint64_t sum = 0;
-    for (uint32_t y = 0; y < p->height; y++) {
-        const uint8_t *s = frame_row(a, 0, y), *t = frame_row(b, 0, y);
-        for (uint32_t x = 0; x < p->width; x++) sum += (uint64_t)((s[x] - t[x]) * (s[x] - t[x]));
+    for (uint32_t y = 0; y < rows; y++) {
+        const uint8_t *s = frame_row(a, plane, y), *t = frame_row(b, plane, y);
+        for (uint32_t x = 0; x < columns; x++) sum += (uint64_t)((s[x] - t[x]) * (s[x] - t[x]));
     }
     if (!sum) return INFINITY;
-    const double mse = (double)sum / ((double)p->width * p->height);
+    const double mse = (double)sum / ((double)columns * rows);
     return 10 * log10(255.0 * 255.0 / mse);
 }
 

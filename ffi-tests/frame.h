@@ -48,8 +48,8 @@ bool frame_plane_equal(const struct frame *a, const struct frame *b, int plane);
  * and a little noise. `seed` gives other pictures. */
 void frame_paint(struct frame *f, uint32_t seed);
 
-/* Luma PSNR in dB. */
-double frame_psnr(const struct frame *a, const struct frame *b);
+/* PSNR of a plane in dB. */
+double frame_psnr(const struct frame *a, const struct frame *b, int plane);
 
 /* A small random generator (xorshift). */
 uint32_t random_next(uint64_t *state);

@@ -105,8 +105,9 @@ static void layouts_and_sizes(void)
             CHECK_INT(sidelight_decoder_filter(decoder, &in.picture, &out.picture), 0);
             CHECK(frame_guards_hold(&out));
             CHECK(frame_equal(&in, &kept, 0) && frame_guards_hold(&in));
-            CHECK(frame_equal(&in, &out, 1));
-            if (w * h > 1000) CHECK(!frame_plane_equal(&in, &out, 0));
+            for (int p = 0; p < layout_planes(layout) && w * h > 1000; p++) {
+                CHECK(!frame_plane_equal(&in, &out, p));
+            }
             /* Strides and neighbours in memory do not matter. */
             CHECK_INT(sidelight_decoder_filter(decoder, &tight_in.picture, &tight.picture), 0);
             CHECK(frame_equal(&tight, &out, 0));
@@ -130,7 +131,7 @@ static void longest_sides(void)
         struct frame out = frame_new(SIDELIGHT_LAYOUT_I420, w, h, 0, 0);
         frame_paint(&in, 1);
         CHECK_INT(sidelight_decoder_filter(decoder, &in.picture, &out.picture), 0);
-        CHECK(frame_equal(&in, &out, 1));
+        for (int p = 0; p < 3; p++) CHECK(!frame_plane_equal(&in, &out, p));
         frame_free(&in);
         frame_free(&out);
     }
@@ -240,10 +241,13 @@ static void base_improves(void)
         SidelightDecoder *decoder = open_decoder(0);
         CHECK_INT(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &c.hints), 0);
         CHECK_INT(sidelight_decoder_filter(decoder, &c.decoded.picture, &out.picture), 0);
-        const double before = frame_psnr(&c.original, &c.decoded);
-        const double after = frame_psnr(&c.original, &out);
-        check_that(after > before, __FILE__, __LINE__, "quality %d: %.3f dB before, %.3f after",
-                   quality, before, after);
+        for (int p = 0; p < 3; p++) {
+            const double before = frame_psnr(&c.original, &c.decoded, p);
+            const double after = frame_psnr(&c.original, &out, p);
+            check_that(after > before, __FILE__, __LINE__,
+                       "quality %d, plane %d: %.3f dB before, %.3f after", quality, p, before,
+                       after);
+        }
         sidelight_decoder_close(&decoder);
         frame_free(&out);
         coded_free(&c);

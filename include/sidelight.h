@@ -207,7 +207,7 @@ typedef struct SidelightHints {
   uint32_t codec;
   /**
    * Luma and chroma quantisation tables in natural (row-major, not zig-zag) order; steps 1 to 65535
-   * in 8-bit units. Chroma is all zero where there is none.
+   * in 8-bit units. Chroma is all zero where there is none, or where its table is luma's.
    */
   uint16_t quant[2][64];
   /**
@@ -220,7 +220,8 @@ typedef struct SidelightHints {
    */
   uint64_t coded_bytes;
   /**
-   * What a byte buys in the codec at this quality: dB of luma PSNR per byte; 0 to estimate it from
+   * What a byte buys in the codec at this quality: dB per byte, of PSNR-YUV 6:1:1 for colour
+   * pictures (that of luma PSNR is nearly the same), of luma PSNR for gray ones; 0 to estimate it from
    * coded_bytes. Read by the encoder only.
    */
   double slope_db_per_byte;
@@ -312,8 +313,8 @@ typedef struct SidelightPicture {
 } SidelightPicture;
 
 /**
- * What an encode measured, through the integer filter that the decoder will run. Luma PSNR in dB;
- * infinite where the pictures are equal.
+ * What an encode measured, through the integer filter that the decoder will run. PSNR in dB,
+ * infinite where planes are equal.
  */
 typedef struct SidelightReport {
   /**
@@ -325,15 +326,15 @@ typedef struct SidelightReport {
    */
   uint32_t payload_bytes;
   /**
-   * The decoded picture.
+   * Luma of the decoded picture.
    */
   double psnr_decoded;
   /**
-   * With the base model.
+   * Luma with the base model.
    */
   double psnr_base;
   /**
-   * With what the payload asks for.
+   * Luma with what the payload asks for.
    */
   double psnr_payload;
   /**
@@ -345,9 +346,25 @@ typedef struct SidelightReport {
    */
   uint32_t steps;
   /**
-   * Must be zero; calls fail otherwise.
+   * Zero.
    */
-  uint8_t reserved[60];
+  uint32_t reserved32;
+  /**
+   * Cb and Cr of the decoded picture; zero for gray ones.
+   */
+  double psnr_chroma_decoded[2];
+  /**
+   * Cb and Cr with the base model.
+   */
+  double psnr_chroma_base[2];
+  /**
+   * Cb and Cr with what the payload asks for.
+   */
+  double psnr_chroma_payload[2];
+  /**
+   * Zero.
+   */
+  uint8_t reserved[8];
 } SidelightReport;
 
 /**
@@ -484,8 +501,9 @@ int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
 /**
  * Makes the payload of one picture.
  *
- * The choice among off, base and update falls by net gain: luma PSNR less what the payload's bytes
- * would have bought at `hints->slope_db_per_byte`. The same input gives the same payload on every
+ * The choice among off, base and update falls by net gain: PSNR-YUV 6:1:1 of colour pictures, luma
+ * PSNR of gray ones, less what the payload's bytes would have bought at
+ * `hints->slope_db_per_byte`. The same input gives the same payload on every
  * machine and with any number of threads, in the default floating-point environment (a host built
  * with -ffast-math may change it). What carriage adds is not counted: it is the same for base and
  * update. Where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a payload

@@ -35,7 +35,8 @@ impl Default for EncoderSettings {
 pub struct Rate {
     /// Bytes of the coded picture; 0 if unknown.
     pub coded_bytes: u64,
-    /// Luma PSNR that another byte buys, in dB; 0 to estimate it from `coded_bytes`.
+    /// PSNR that another byte buys, in dB: PSNR-YUV 6:1:1 for colour pictures (that of luma is nearly
+    /// the same), luma's for gray ones; 0 to estimate it from `coded_bytes`.
     pub slope_db_per_byte: f64,
 }
 
@@ -56,17 +57,24 @@ impl Rate {
     }
 }
 
-/// What an encode measured, through the integer filter that the decoder runs; luma PSNR in dB.
+/// What an encode measured, through the integer filter that the decoder runs; PSNR in dB, infinite
+/// where planes are equal.
 #[derive(Clone, Copy, Debug)]
 pub struct Report {
     /// What the payload asks for.
     pub mode: Mode,
-    /// Of the decoded picture.
+    /// Luma of the decoded picture.
     pub psnr_decoded: f64,
-    /// With the base model.
+    /// Luma with the base model.
     pub psnr_base: f64,
-    /// With what the payload asks for.
+    /// Luma with what the payload asks for.
     pub psnr_payload: f64,
+    /// Cb and Cr of the decoded picture; 0 for gray ones.
+    pub psnr_chroma_decoded: [f64; 2],
+    /// Cb and Cr with the base model.
+    pub psnr_chroma_base: [f64; 2],
+    /// Cb and Cr with what the payload asks for.
+    pub psnr_chroma_payload: [f64; 2],
     /// Slope that the choice was made with.
     pub slope_db_per_byte: f64,
     /// Training steps that were run.
@@ -188,11 +196,16 @@ impl Encoder {
                 progress(1.0);
             }
         }
+        let gray = decoded.layout() == Layout::I400;
+        let chroma = |mse: [f64; 3]| [1, 2].map(|p| if gray { 0.0 } else { psnr(mse[p]) });
         let report = Report {
             mode: best.mode,
             psnr_decoded: psnr(plain_mse[0]),
             psnr_base: psnr(base_mse[0]),
             psnr_payload: psnr(best.mse[0]),
+            psnr_chroma_decoded: chroma(plain_mse),
+            psnr_chroma_base: chroma(base_mse),
+            psnr_chroma_payload: chroma(best.mse),
             slope_db_per_byte: slope,
             steps,
         };

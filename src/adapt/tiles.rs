@@ -54,13 +54,13 @@ struct Source {
 }
 
 impl Source {
-    /// Of channel `i`: four luma phases, Cb, Cr. `None` where the layout has no such plane.
-    fn new(layout: Layout, i: usize) -> Option<Self> {
+    /// Of channel `i`: four luma phases, Cb, Cr.
+    fn new(layout: Layout, i: usize) -> Self {
         if i < 4 {
-            return Some(Self { plane: 0, step: (2, 2), first: (i / 2, i % 2), size: (1, 1) });
+            return Self { plane: 0, step: (2, 2), first: (i / 2, i % 2), size: (1, 1) };
         }
-        let size = layout.chroma_beside_pixel()?;
-        Some(Self { plane: i - 3, step: size, first: (0, 0), size })
+        let size = layout.chroma_beside_pixel().unwrap_or_default();
+        Self { plane: i - 3, step: size, first: (0, 0), size }
     }
 
     /// Rows of samples beside pixels in row `y`.
@@ -79,21 +79,20 @@ impl Source {
 /// Fills a network's input with the window of `picture` at `origin`, as the filter's packing does:
 /// four luma phases for each pixel, then the means of the Cb and Cr samples beside it if the map has
 /// 6 channels; 1.0 for 128 grey levels, samples beyond the picture replicated.
+///
+/// # Panics
+/// If the map has 6 channels and the picture is gray.
 pub fn load(picture: &Picture<'_>, origin: (usize, usize), map: &mut Map) {
     let channels = map.channels;
     for i in 0..channels {
         let source = Source::new(picture.layout(), i);
+        let plane = &picture.planes()[source.plane];
+        let (last_row, last_column) = (plane.height() - 1, plane.width() - 1);
+        let unit = 1.0 / (128 * source.size.0 * source.size.1) as f32;
         for y in 0..map.height {
-            let row = map.row_mut(y).iter_mut().skip(i).step_by(channels).enumerate();
-            let Some(source) = &source else {
-                row.for_each(|(_, out)| *out = 0.0);
-                continue;
-            };
-            let plane = &picture.planes()[source.plane];
-            let (last_row, last_column) = (plane.height() - 1, plane.width() - 1);
-            let unit = 1.0 / (128 * source.size.0 * source.size.1) as f32;
+            let row = map.row_mut(y).iter_mut().skip(i).step_by(channels);
             let rows = source.rows(origin.0 + y);
-            for (x, out) in row {
+            for (x, out) in row.enumerate() {
                 let mut sum = 0;
                 for samples in rows.clone().map(|r| plane.row(r.min(last_row))) {
                     let columns = source.columns(origin.1 + x);
@@ -121,6 +120,9 @@ pub fn samples(picture: &Picture<'_>, tile: &Tile, plane: usize) -> usize {
 
 /// `original − decoded` in grey levels at channel `i` of pixel (`y`, `x`) of the picture: the sum
 /// over the samples that it stands for, and how many these are; none beyond the picture's ends.
+///
+/// # Panics
+/// For chroma of a gray picture.
 #[must_use]
 pub fn residual(
     original: &Picture<'_>,
@@ -129,7 +131,7 @@ pub fn residual(
     x: usize,
     i: usize,
 ) -> (f32, f32) {
-    let Some(source) = Source::new(original.layout(), i) else { return (0.0, 0.0) };
+    let source = Source::new(original.layout(), i);
     let planes = (&original.planes()[source.plane], &decoded.planes()[source.plane]);
     let (height, width) = (planes.0.height(), planes.0.width());
     let (mut sum, mut count) = (0, 0);

@@ -68,8 +68,9 @@ pub unsafe extern "C" fn sidelight_encoder_open(
 
 /// Makes the payload of one picture.
 ///
-/// The choice among off, base and update falls by net gain: luma PSNR less what the payload's bytes
-/// would have bought at `hints->slope_db_per_byte`. The same input gives the same payload on every
+/// The choice among off, base and update falls by net gain: PSNR-YUV 6:1:1 of colour pictures, luma
+/// PSNR of gray ones, less what the payload's bytes would have bought at
+/// `hints->slope_db_per_byte`. The same input gives the same payload on every
 /// machine and with any number of threads, in the default floating-point environment (a host built
 /// with -ffast-math may change it). What carriage adds is not counted: it is the same for base and
 /// update. Where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a payload
@@ -132,7 +133,11 @@ pub unsafe extern "C" fn sidelight_encoder_encode(
                 psnr_payload: r.psnr_payload,
                 slope_db_per_byte: r.slope_db_per_byte,
                 steps: r.steps,
-                reserved: [0; 60],
+                reserved32: 0,
+                psnr_chroma_decoded: r.psnr_chroma_decoded,
+                psnr_chroma_base: r.psnr_chroma_base,
+                psnr_chroma_payload: r.psnr_chroma_payload,
+                reserved: [0; 8],
             };
             // SAFETY: not NULL, and the caller promises that it is writable.
             unsafe { report.write(filled) };

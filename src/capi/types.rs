@@ -109,14 +109,15 @@ pub struct SidelightHints {
     /// A SidelightCodec.
     pub codec: u32,
     /// Luma and chroma quantisation tables in natural (row-major, not zig-zag) order; steps 1 to 65535
-    /// in 8-bit units. Chroma is all zero where there is none.
+    /// in 8-bit units. Chroma is all zero where there is none, or where its table is luma's.
     pub quant: [[u16; 64]; 2],
     /// What a payload is bound to: a hash of the coded data (sidelight_jpeg_hints() computes it).
     /// Encoder and decoder must see the same value.
     pub binding: u64,
     /// Bytes of the coded picture without a payload; 0 if unknown. Read by the encoder only.
     pub coded_bytes: u64,
-    /// What a byte buys in the codec at this quality: dB of luma PSNR per byte; 0 to estimate it from
+    /// What a byte buys in the codec at this quality: dB per byte, of PSNR-YUV 6:1:1 for colour
+    /// pictures (that of luma PSNR is nearly the same), of luma PSNR for gray ones; 0 to estimate it from
     /// coded_bytes. Read by the encoder only.
     pub slope_db_per_byte: f64,
     /// Must be zero; calls fail otherwise.
@@ -163,8 +164,8 @@ pub struct SidelightEncoderSettings {
     pub reserved: [u8; 64],
 }
 
-/// What an encode measured, through the integer filter that the decoder will run. Luma PSNR in dB;
-/// infinite where the pictures are equal.
+/// What an encode measured, through the integer filter that the decoder will run. PSNR in dB,
+/// infinite where planes are equal.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightReport {
@@ -172,18 +173,26 @@ pub struct SidelightReport {
     pub mode: u32,
     /// Bytes of the payload.
     pub payload_bytes: u32,
-    /// The decoded picture.
+    /// Luma of the decoded picture.
     pub psnr_decoded: f64,
-    /// With the base model.
+    /// Luma with the base model.
     pub psnr_base: f64,
-    /// With what the payload asks for.
+    /// Luma with what the payload asks for.
     pub psnr_payload: f64,
     /// The slope that the choice was made with, dB per byte.
     pub slope_db_per_byte: f64,
     /// Training steps that were run.
     pub steps: u32,
-    /// Must be zero; calls fail otherwise.
-    pub reserved: [u8; 60],
+    /// Zero.
+    pub reserved32: u32,
+    /// Cb and Cr of the decoded picture; zero for gray ones.
+    pub psnr_chroma_decoded: [f64; 2],
+    /// Cb and Cr with the base model.
+    pub psnr_chroma_base: [f64; 2],
+    /// Cb and Cr with what the payload asks for.
+    pub psnr_chroma_payload: [f64; 2],
+    /// Zero.
+    pub reserved: [u8; 8],
 }
 
 /// Settings of a decoder. Start from sidelight_decoder_default_settings().

@@ -19,6 +19,8 @@ enum Command {
     Export(pretrain::export::Options),
     /// Tune a model's initial coder states
     Tune(pretrain::tune::Options),
+    /// Measure the gains of all planes over a folder of pictures
+    MeasureColour(pretrain::measure::Options),
     /// Measure gains over a folder of pictures
     Measure(measure::Options),
 }
@@ -28,6 +30,7 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(options) => demo::run(&options),
         Command::Pretrain(options) => pretrain::run(&options),
         Command::Measure(options) => measure::run(&options),
+        Command::MeasureColour(options) => pretrain::measure::run(&options),
         Command::Tune(options) => pretrain::tune::run(&options),
         Command::Export(options) => pretrain::export::run(&options),
     }

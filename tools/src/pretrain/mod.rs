@@ -9,6 +9,7 @@
 mod checkpoint;
 mod data;
 pub mod export;
+pub mod measure;
 mod planes;
 mod tables;
 pub mod tune;

@@ -78,6 +78,16 @@ impl Planes {
         Self { layout: self.layout, planes: self.planes.iter().map(cut).collect() }
     }
 
+    /// A picture with full-size chroma, less its last row and column where these are odd.
+    pub fn even(&self) -> Self {
+        let (width, height) = (self.size().0 / 2 * 2, self.size().1 / 2 * 2);
+        let cut = |p: &Luma| {
+            let rows = p.data.chunks(p.width).take(height);
+            Luma { width, height, data: rows.flat_map(|r| &r[..width]).copied().collect() }
+        };
+        Self { layout: self.layout, planes: self.planes.iter().map(cut).collect() }
+    }
+
     /// From full-size chroma to `layout`, with box filters. Sizes are even.
     pub fn sampled(mut self, layout: Layout) -> Self {
         assert_eq!(self.layout, Layout::I444);
