@@ -167,6 +167,10 @@ typedef enum SidelightError {
 /**
  * A decoder: holds the model that a payload asks for and filters pictures with it. One thread at a
  * time may use it, but sidelight_decoder_filter_band() may be called by several at once.
+ *
+ * For each band that runs it needs three rows of every feature map, 2.4 MB where luma has 6000 columns,
+ * and keeps them for the next: once a picture of a size has been filtered, bands take nothing from the
+ * heap (but whole pictures start threads, unless the settings ask for one).
  */
 typedef struct SidelightDecoder SidelightDecoder;
 

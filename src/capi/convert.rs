@@ -70,15 +70,14 @@ fn plane(p: &SidelightPicture, i: usize) -> Result<(*mut u8, usize)> {
 /// The picture's planes are readable, as the header says, for `'a`.
 pub(super) unsafe fn picture<'a>(p: &SidelightPicture) -> Result<Picture<'a>> {
     let (layout, width, height) = shape(p)?;
-    let planes: Result<Vec<Plane<'a>>> = (0..layout.planes())
-        .map(|i| {
-            let (data, stride) = plane(p, i)?;
-            let (w, h) = layout.plane_size(i, width, height);
-            // SAFETY: forwarded.
-            unsafe { Plane::from_raw(data, stride, w, h) }
-        })
-        .collect();
-    Picture::new(layout, &planes?)
+    let mut planes = [Plane::EMPTY; 3];
+    for (i, out) in planes.iter_mut().enumerate().take(layout.planes()) {
+        let (data, stride) = plane(p, i)?;
+        let (w, h) = layout.plane_size(i, width, height);
+        // SAFETY: forwarded.
+        *out = unsafe { Plane::from_raw(data, stride, w, h) }?;
+    }
+    Picture::new(layout, &planes[..layout.planes()])
 }
 
 /// The band of luma rows `first..end` of a picture to write.
@@ -98,17 +97,16 @@ pub(super) unsafe fn band_mut<'a>(
     {
         return Err(Error::InvalidArgument);
     }
-    let planes: Result<Vec<PlaneMut<'a>>> = (0..layout.planes())
-        .map(|i| {
-            let (data, stride) = plane(p, i)?;
-            let (w, h) = layout.plane_size(i, width, end - first);
-            let skip = layout.plane_size(i, width, first).1;
-            let offset = skip.checked_mul(stride).ok_or(Error::InvalidArgument)?;
-            // SAFETY: forwarded; `skip` rows are above the band.
-            unsafe { PlaneMut::from_raw(data.wrapping_add(offset), stride, w, h) }
-        })
-        .collect();
-    PictureMut::new(layout, planes?)
+    let mut planes = [PlaneMut::EMPTY; 3];
+    for (i, out) in planes.iter_mut().enumerate().take(layout.planes()) {
+        let (data, stride) = plane(p, i)?;
+        let (w, h) = layout.plane_size(i, width, end - first);
+        let skip = layout.plane_size(i, width, first).1;
+        let offset = skip.checked_mul(stride).ok_or(Error::InvalidArgument)?;
+        // SAFETY: forwarded; `skip` rows are above the band.
+        *out = unsafe { PlaneMut::from_raw(data.wrapping_add(offset), stride, w, h) }?;
+    }
+    PictureMut::from_array(layout, planes)
 }
 
 /// Layout, width and height of two pictures that have them, and the range, in common.

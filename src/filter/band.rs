@@ -1,20 +1,30 @@
 //! One band of a picture: whole-width line buffers through all layers.
 
+use super::scratch::padded;
 use crate::kernels::{Convolution, Kernels};
+use crate::network::Arch;
 use crate::picture::{Picture, PictureMut, Plane};
+use std::mem::take;
 
 /// Shift from 8-bit samples to activations.
 const SAMPLE_SHIFT: u32 = 4;
 
 /// The last three rows of a feature map, with one replicated pixel at either end.
-struct Lines {
-    rows: [Vec<i16>; 3],
+#[derive(Default)]
+struct Lines<'a> {
+    rows: [&'a mut [i16]; 3],
     channels: usize,
 }
 
-impl Lines {
-    fn new(width: usize, channels: usize) -> Self {
-        Self { rows: std::array::from_fn(|_| vec![0; (width + 2) * channels]), channels }
+impl<'a> Lines<'a> {
+    /// Takes the rows' memory from the front of `scratch`.
+    fn new(width: usize, channels: usize, scratch: &mut &'a mut [i16]) -> Self {
+        let mut row = || {
+            let (row, rest) = take(scratch).split_at_mut(row_len(width, channels));
+            *scratch = rest;
+            &mut row[..(width + 2) * channels]
+        };
+        Self { rows: [row(), row(), row()], channels }
     }
 
     /// Pixels 0..width of row `y`'s buffer.
@@ -37,8 +47,20 @@ impl Lines {
     fn around(&self, y: usize, height: usize) -> [&[i16]; 3] {
         let above = y.saturating_sub(1);
         let below = (y + 1).min(height - 1);
-        [&self.rows[above % 3], &self.rows[y % 3], &self.rows[below % 3]]
+        [above, y, below].map(|y| &*self.rows[y % 3])
     }
+}
+
+/// Activations that a row of `width` pixels takes in memory.
+fn row_len(width: usize, channels: usize) -> usize {
+    padded((width + 2) * channels)
+}
+
+/// Activations of memory that a band of half-resolution width `width` needs.
+pub(super) fn scratch_len(convolutions: &[Convolution], width: usize) -> usize {
+    let lines = convolutions.iter().map(|c| 3 * row_len(width, c.layer.cin));
+    let outputs = convolutions.last().map_or(0, |c| c.layer.cout);
+    lines.sum::<usize>() + width * outputs
 }
 
 /// Runs luma's or chroma's network over a band that starts at luma row `first_row`, into `out`.
@@ -48,6 +70,7 @@ impl Lines {
 pub(super) fn run(
     convolutions: &[Convolution],
     kernels: &Kernels,
+    mut scratch: &mut [i16],
     input: &Picture<'_>,
     first_row: usize,
     out: &mut PictureMut<'_>,
@@ -59,12 +82,13 @@ pub(super) fn run(
     let (width, height) = (input.width().div_ceil(2), input.height().div_ceil(2));
     let first = first_row / 2;
     let end = (first_row + out.height()).div_ceil(2);
-    let (inputs, outputs) = (convolutions[0].layer.cin, convolutions[layers - 1].layer.cout);
-    let mut lines = vec![Lines::new(width, inputs)];
-    for conv in &convolutions[..layers - 1] {
-        lines.push(Lines::new(width, conv.layer.cout));
+    // What each layer reads.
+    let mut lines: [Lines<'_>; Arch::MAX_LAYERS] = Default::default();
+    for (lines, conv) in lines.iter_mut().zip(convolutions) {
+        *lines = Lines::new(width, conv.layer.cin, &mut scratch);
     }
-    let mut residual = vec![0i16; width * outputs];
+    let (inputs, outputs) = (lines[0].channels, convolutions[layers - 1].layer.cout);
+    let residual = &mut scratch[..width * outputs];
     for t in first.saturating_sub(layers)..end + layers {
         if t < height {
             pack(input, t, inputs, lines[0].inner(t));
@@ -82,8 +106,8 @@ pub(super) fn run(
                 (kernels.conv_row)(conv, y, src, below[0].inner(y));
                 below[0].replicate_ends(y);
             } else {
-                (kernels.conv_row_last)(conv, y, src, &mut residual);
-                unpack(input, y, outputs, &residual, first_row, out);
+                (kernels.conv_row_last)(conv, y, src, residual);
+                unpack(input, y, outputs, residual, first_row, out);
             }
         }
     }

@@ -1,21 +1,23 @@
 //! The filter: a network run over a picture in bands of rows.
 
 mod band;
+mod scratch;
 
 use crate::cpu::CpuLevel;
 use crate::kernels::{Convolution, Kernels};
 use crate::network::Instance;
 use crate::picture::{Layout, Picture, PictureMut};
 use crate::{Error, Result};
+use scratch::Pool;
 use std::sync::Mutex;
 
-/// A network ready to filter pictures. Cheap to share between threads.
-#[derive(Clone)]
+/// A network ready to filter pictures, on several threads at once if need be.
 pub struct Filter {
     luma: Vec<Convolution>,
     /// None: chroma is copied.
     chroma: Vec<Convolution>,
     kernels: Kernels,
+    pool: Pool,
 }
 
 impl Filter {
@@ -26,6 +28,7 @@ impl Filter {
             luma: instance.luma.into_iter().map(Convolution::new).collect(),
             chroma: instance.chroma.into_iter().map(Convolution::new).collect(),
             kernels: Kernels::new(level),
+            pool: Pool::default(),
         }
     }
 
@@ -50,13 +53,37 @@ impl Filter {
         mut output: PictureMut<'_>,
     ) -> Result {
         check_band(input, first_row, &output)?;
-        band::run(&self.luma, &self.kernels, input, first_row, &mut output);
-        if self.chroma.is_empty() {
+        let layout = input.layout();
+        self.pool.with(self.scratch_len(layout, input.width()), |scratch| {
+            band::run(&self.luma, &self.kernels, scratch, input, first_row, &mut output);
+            if self.filters_chroma(layout) {
+                band::run(&self.chroma, &self.kernels, scratch, input, first_row, &mut output);
+            }
+        });
+        if !self.filters_chroma(layout) {
             copy_planes(input, first_row, &mut output, 1);
-        } else if input.layout() != Layout::I400 {
-            band::run(&self.chroma, &self.kernels, input, first_row, &mut output);
         }
         Ok(())
+    }
+
+    /// Bytes of memory that a running band of a picture takes, beyond the planes: three rows of every
+    /// feature map, 2·3·(⌈width / 2⌉ + 2) for each of its channels, and a row of residuals.
+    ///
+    /// It is kept for the next band. A filter holds it once for each band that ever ran at the same
+    /// time as others.
+    #[must_use]
+    pub fn scratch_bytes(&self, layout: Layout, width: usize) -> usize {
+        self.scratch_len(layout, width) * size_of::<i16>()
+    }
+
+    fn scratch_len(&self, layout: Layout, width: usize) -> usize {
+        let len = |convolutions| band::scratch_len(convolutions, width.div_ceil(2));
+        let chroma = if self.filters_chroma(layout) { len(&self.chroma) } else { 0 };
+        chroma.max(len(&self.luma))
+    }
+
+    fn filters_chroma(&self, layout: Layout) -> bool {
+        layout != Layout::I400 && !self.chroma.is_empty()
     }
 }
 
@@ -79,27 +106,28 @@ fn in_bands<'a>(
 ) -> Result {
     let height = output.height();
     let bands = threads.clamp(1, height.div_ceil(2 * MIN_BAND));
-    let mut rest = output;
-    let mut jobs = Vec::with_capacity(bands);
-    let mut first = 0;
-    for i in 1..bands {
-        let end = 2 * (height.div_ceil(2) * i / bands);
-        let (band, below) = rest.split_at_row(end - first);
-        jobs.push((first, band));
-        (rest, first) = (below, end);
+    if bands == 1 {
+        return work(input, 0, output);
     }
-    jobs.push((first, rest));
-    // Threads take bands until there are none; where no thread can be started, the caller's takes
-    // them all.
-    let jobs = Mutex::new(jobs);
-    let drain = || -> Result {
-        loop {
-            let job = jobs.lock().map_err(|_| Error::Internal)?.pop();
-            match job {
-                Some((row, band)) => work(input, row, band)?,
-                None => return Ok(()),
-            }
+    // Threads take bands from the top until there are none; where no thread can be started, the
+    // caller's takes them all.
+    let left = Mutex::new(Some((1, 0, output)));
+    let next = || -> Result<Option<(usize, PictureMut<'a>)>> {
+        let mut left = left.lock().map_err(|_| Error::Internal)?;
+        let Some((number, first, rest)) = left.take() else { return Ok(None) };
+        if number == bands {
+            return Ok(Some((first, rest)));
         }
+        let end = 2 * (height.div_ceil(2) * number / bands);
+        let (band, below) = rest.split_at_row(end - first);
+        *left = Some((number + 1, end, below));
+        Ok(Some((first, band)))
+    };
+    let drain = || -> Result {
+        while let Some((first, band)) = next()? {
+            work(input, first, band)?;
+        }
+        Ok(())
     };
     std::thread::scope(|scope| {
         let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, drain).ok();

@@ -232,3 +232,23 @@ fn odd_bands_are_refused() {
     assert_eq!(attempt(4, 8, 8), Err(Error::InvalidArgument));
     assert_eq!(attempt(0, 10, 7), Err(Error::InvalidArgument));
 }
+
+#[test]
+fn memory_of_a_band() {
+    let mut rng = Xorshift(5);
+    let luma = layers(&mut rng, Arch::luma(32, 3));
+    let chroma = layers(&mut rng, Arch::chroma(16, 3));
+    let filter = Filter::new(Instance { luma, chroma }, CpuLevel::Scalar);
+    // Rows start at cache lines, so the formula may fall short of the memory by one for each row.
+    let bytes = 2 * (3 * 3002 * (4 + 4 * 32) + 3000 * 4);
+    assert!((bytes..bytes + 16 * 64).contains(&filter.scratch_bytes(Layout::I420, 6000)));
+    assert_eq!(
+        filter.scratch_bytes(Layout::I400, 6000),
+        filter.scratch_bytes(Layout::I420, 6000),
+        "luma's network is the larger"
+    );
+
+    let luma = layers(&mut rng, Arch::luma(Arch::MAX_CHANNELS, Arch::MAX_HIDDEN));
+    let largest = Filter::new(Instance { luma, chroma: Vec::new() }, CpuLevel::Scalar);
+    assert!(largest.scratch_bytes(Layout::I400, 6000) < 24_000_000, "24 megapixels");
+}

@@ -1,14 +1,16 @@
 //! The reference: what every other kernel must give.
 
 use super::{check_row, Convolution, Kernels};
+use crate::network::Arch;
 
 pub(super) const KERNELS: Kernels = Kernels { conv_row, conv_row_last: conv_row };
 
-/// See [`ConvRow`](super::ConvRow). Any number of channels.
+/// See [`ConvRow`](super::ConvRow). Any number of channels up to [`Arch::MAX_CHANNELS`].
 pub fn conv_row(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
     let width = check_row(conv, &src, dst);
     let l = &conv.layer;
-    let mut sums = vec![0i32; l.cout];
+    let mut sums = [0i32; Arch::MAX_CHANNELS];
+    let sums = &mut sums[..l.cout];
     for x in 0..width {
         sums.copy_from_slice(conv.bias_row(y, x));
         for (ky, row) in src.iter().enumerate() {
