@@ -303,7 +303,9 @@ typedef struct SidelightPicture {
    */
   uint32_t layout;
   /**
-   * Bits per sample: 8.
+   * Bits per sample: 8, 10 or 12; encoders take 8 only. With more than 8, samples are 16-bit numbers in
+   * the machine's byte order, pointers and strides are even, and samples above the depth's range
+   * count as its largest.
    */
   uint32_t bit_depth;
   /**

@@ -93,7 +93,9 @@ pub struct SidelightPicture {
     pub height: u32,
     /// A SidelightLayout.
     pub layout: u32,
-    /// Bits per sample: 8.
+    /// Bits per sample: 8, 10 or 12; encoders take 8 only. With more than 8, samples are 16-bit numbers in
+    /// the machine's byte order, pointers and strides are even, and samples above the depth's range
+    /// count as its largest.
     pub bit_depth: u32,
     /// A SidelightRange.
     pub range: u32,

@@ -1,12 +1,13 @@
 //! The filter: a network run over a picture in bands of rows.
 
 mod band;
+mod samples;
 mod scratch;
 
 use crate::cpu::CpuLevel;
 use crate::kernels::{Convolution, Kernels};
 use crate::network::Instance;
-use crate::picture::{Layout, Picture, PictureMut};
+use crate::picture::{Layout, Picture, PictureMut, Sample};
 use crate::{Error, Result};
 use scratch::Pool;
 use std::sync::Mutex;
@@ -32,12 +33,50 @@ impl Filter {
         }
     }
 
-    /// Filters `input` into `output` with up to `threads` threads.
+    /// Filters `input` into `output` with up to `threads` threads, a band on each.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the pictures' shapes differ.
-    pub fn picture(&self, input: &Picture<'_>, output: PictureMut<'_>, threads: usize) -> Result {
-        in_bands(input, output, threads, &|input, first, band| self.band(input, first, band))
+    pub fn picture<S: Sample>(
+        &self,
+        input: &Picture<'_, S>,
+        output: PictureMut<'_, S>,
+        threads: usize,
+    ) -> Result {
+        let height = output.height();
+        let bands = threads.clamp(1, height.div_ceil(2 * MIN_BAND));
+        if bands == 1 {
+            return self.band(input, 0, output);
+        }
+        // Threads take bands from the top until there are none; where no thread can be started, the
+        // caller's takes them all.
+        let left = Mutex::new(Some((1, 0, output)));
+        let next = || -> Result<Option<(usize, PictureMut<'_, S>)>> {
+            let mut left = left.lock().map_err(|_| Error::Internal)?;
+            let Some((number, first, rest)) = left.take() else { return Ok(None) };
+            if number == bands {
+                return Ok(Some((first, rest)));
+            }
+            let end = 2 * (height.div_ceil(2) * number / bands);
+            let (band, below) = rest.split_at_row(end - first);
+            *left = Some((number + 1, end, below));
+            Ok(Some((first, band)))
+        };
+        let drain = || -> Result {
+            while let Some((first, band)) = next()? {
+                self.band(input, first, band)?;
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, drain).ok();
+            let others: Vec<_> = (1..bands).filter_map(spawn).collect();
+            let mut result = drain();
+            for handle in others {
+                result = result.and(handle.join().unwrap_or(Err(Error::Internal)));
+            }
+            result
+        })
     }
 
     /// Filters the rows of `input` from luma row `first_row` on that `output`, a band of the
@@ -46,11 +85,11 @@ impl Filter {
     /// # Errors
     /// [`Error::InvalidArgument`] if the band is not a band of such a picture, if `first_row` is
     /// odd, or if the band's end is odd and not the picture's.
-    pub fn band(
+    pub fn band<S: Sample>(
         &self,
-        input: &Picture<'_>,
+        input: &Picture<'_, S>,
         first_row: usize,
-        mut output: PictureMut<'_>,
+        mut output: PictureMut<'_, S>,
     ) -> Result {
         check_band(input, first_row, &output)?;
         let layout = input.layout();
@@ -91,61 +130,28 @@ impl Filter {
 ///
 /// # Errors
 /// As [`Filter::band`].
-pub fn copy_band(input: &Picture<'_>, first_row: usize, mut output: PictureMut<'_>) -> Result {
+pub fn copy_band<S: Sample>(
+    input: &Picture<'_, S>,
+    first_row: usize,
+    mut output: PictureMut<'_, S>,
+) -> Result {
     check_band(input, first_row, &output)?;
     copy_planes(input, first_row, &mut output, 0);
     Ok(())
 }
 
-/// Splits `output` into one band for each thread and runs `work` on all of them.
-fn in_bands<'a>(
-    input: &Picture<'_>,
-    output: PictureMut<'a>,
-    threads: usize,
-    work: &(dyn Fn(&Picture<'_>, usize, PictureMut<'a>) -> Result + Sync),
-) -> Result {
-    let height = output.height();
-    let bands = threads.clamp(1, height.div_ceil(2 * MIN_BAND));
-    if bands == 1 {
-        return work(input, 0, output);
-    }
-    // Threads take bands from the top until there are none; where no thread can be started, the
-    // caller's takes them all.
-    let left = Mutex::new(Some((1, 0, output)));
-    let next = || -> Result<Option<(usize, PictureMut<'a>)>> {
-        let mut left = left.lock().map_err(|_| Error::Internal)?;
-        let Some((number, first, rest)) = left.take() else { return Ok(None) };
-        if number == bands {
-            return Ok(Some((first, rest)));
-        }
-        let end = 2 * (height.div_ceil(2) * number / bands);
-        let (band, below) = rest.split_at_row(end - first);
-        *left = Some((number + 1, end, below));
-        Ok(Some((first, band)))
-    };
-    let drain = || -> Result {
-        while let Some((first, band)) = next()? {
-            work(input, first, band)?;
-        }
-        Ok(())
-    };
-    std::thread::scope(|scope| {
-        let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, drain).ok();
-        let others: Vec<_> = (1..bands).filter_map(spawn).collect();
-        let mut result = drain();
-        for handle in others {
-            result = result.and(handle.join().unwrap_or(Err(Error::Internal)));
-        }
-        result
-    })
-}
-
 /// Smallest band worth a thread, in half-resolution rows.
 const MIN_BAND: usize = 8;
 
-fn check_band(input: &Picture<'_>, first_row: usize, output: &PictureMut<'_>) -> Result {
+fn check_band<S: Sample>(
+    input: &Picture<'_, S>,
+    first_row: usize,
+    output: &PictureMut<'_, S>,
+) -> Result {
     let end = first_row.checked_add(output.height()).ok_or(Error::InvalidArgument)?;
-    let shape = input.layout() == output.layout() && input.width() == output.width();
+    let shape = input.layout() == output.layout()
+        && input.bit_depth() == output.bit_depth()
+        && input.width() == output.width();
     if !shape || !first_row.is_multiple_of(2) || end > input.height() {
         return Err(Error::InvalidArgument);
     }
@@ -155,7 +161,12 @@ fn check_band(input: &Picture<'_>, first_row: usize, output: &PictureMut<'_>) ->
     Ok(())
 }
 
-fn copy_planes(input: &Picture<'_>, first_row: usize, output: &mut PictureMut<'_>, from: usize) {
+fn copy_planes<S: Sample>(
+    input: &Picture<'_, S>,
+    first_row: usize,
+    output: &mut PictureMut<'_, S>,
+    from: usize,
+) {
     let halved = input.layout() == Layout::I420;
     for (i, plane) in output.planes_mut().iter_mut().enumerate().skip(from) {
         let first = if i > 0 && halved { first_row / 2 } else { first_row };

@@ -1,8 +1,10 @@
-//! Pictures in memory: planes of 8-bit samples, borrowed from the caller.
+//! Pictures in memory: planes of samples of 8, 10 or 12 bits, borrowed from the caller.
 
 mod plane;
+mod sample;
 
 pub use plane::{Plane, PlaneMut};
+pub use sample::Sample;
 
 use crate::{Error, Result};
 
@@ -62,24 +64,41 @@ impl Layout {
 /// Largest width and height.
 pub const MAX_SIZE: usize = 65535;
 
-/// A picture to read: 8-bit planes, luma first.
+/// A picture to read: planes, luma first, of samples `S`.
 #[derive(Clone, Copy, Debug)]
-pub struct Picture<'a> {
+pub struct Picture<'a, S = u8> {
     layout: Layout,
-    planes: [Plane<'a>; 3],
+    bit_depth: u32,
+    planes: [Plane<'a, S>; 3],
 }
 
 impl<'a> Picture<'a> {
-    /// A picture of `layout` from its planes.
+    /// A picture of `layout` and 8 bits from its planes.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the number or the sizes of the planes are not the layout's, or
     /// a side is 0 or above [`MAX_SIZE`].
     pub fn new(layout: Layout, planes: &[Plane<'a>]) -> Result<Self> {
-        check_planes(layout, planes.iter().map(|p| (p.width(), p.height())))?;
+        Self::with_depth(layout, 8, planes)
+    }
+}
+
+impl<'a, S: Sample> Picture<'a, S> {
+    /// A picture of `layout` from its planes, of which samples count as at most 2^`bit_depth` − 1.
+    ///
+    /// # Errors
+    /// As [`Picture::new`], and if `S` is not the type of `bit_depth`.
+    pub fn with_depth(layout: Layout, bit_depth: u32, planes: &[Plane<'a, S>]) -> Result<Self> {
+        check::<S>(layout, bit_depth, planes.iter().map(|p| (p.width(), p.height())))?;
         let mut all = [Plane::EMPTY; 3];
         all[..planes.len()].copy_from_slice(planes);
-        Ok(Self { layout, planes: all })
+        Ok(Self { layout, bit_depth, planes: all })
+    }
+
+    /// Bits of a sample.
+    #[must_use]
+    pub fn bit_depth(&self) -> u32 {
+        self.bit_depth
     }
 
     /// How chroma is sampled.
@@ -102,34 +121,36 @@ impl<'a> Picture<'a> {
 
     /// The planes, luma first.
     #[must_use]
-    pub fn planes(&self) -> &[Plane<'a>] {
+    pub fn planes(&self) -> &[Plane<'a, S>] {
         &self.planes[..self.layout.planes()]
     }
 
     /// The luma plane.
     #[must_use]
-    pub fn luma(&self) -> Plane<'a> {
+    pub fn luma(&self) -> Plane<'a, S> {
         self.planes[0]
     }
 
-    /// Whether `other` has the same layout and size.
+    /// Whether `other` has the same layout, depth and size.
     #[must_use]
-    pub fn same_shape(&self, other: &Picture<'_>) -> bool {
+    pub fn same_shape(&self, other: &Picture<'_, S>) -> bool {
         self.layout == other.layout
+            && self.bit_depth == other.bit_depth
             && self.width() == other.width()
             && self.height() == other.height()
     }
 }
 
-/// A picture to write, or a band of one: 8-bit planes, luma first.
+/// A picture to write, or a band of one: planes, luma first, of samples `S`.
 #[derive(Debug)]
-pub struct PictureMut<'a> {
+pub struct PictureMut<'a, S = u8> {
     layout: Layout,
-    planes: [PlaneMut<'a>; 3],
+    bit_depth: u32,
+    planes: [PlaneMut<'a, S>; 3],
 }
 
 impl<'a> PictureMut<'a> {
-    /// A picture of `layout` from its planes.
+    /// A picture of `layout` and 8 bits from its planes.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the number or the sizes of the planes are not the layout's, or
@@ -139,17 +160,29 @@ impl<'a> PictureMut<'a> {
             return Err(Error::InvalidArgument);
         }
         let mut planes = planes.into_iter();
-        Self::from_array(layout, [(); 3].map(|()| planes.next().unwrap_or(PlaneMut::EMPTY)))
+        Self::with_depth(layout, 8, [(); 3].map(|()| planes.next().unwrap_or(PlaneMut::EMPTY)))
     }
+}
 
-    /// The same from three planes; those that the layout does not have are ignored.
+impl<'a, S: Sample> PictureMut<'a, S> {
+    /// A picture of `layout` from three planes; those that the layout does not have are ignored.
     ///
     /// # Errors
-    /// As [`PictureMut::new`].
-    pub fn from_array(layout: Layout, planes: [PlaneMut<'a>; 3]) -> Result<Self> {
+    /// As [`Picture::with_depth`].
+    pub fn with_depth(
+        layout: Layout,
+        bit_depth: u32,
+        planes: [PlaneMut<'a, S>; 3],
+    ) -> Result<Self> {
         let used = &planes[..layout.planes()];
-        check_planes(layout, used.iter().map(|p| (p.width(), p.height())))?;
-        Ok(Self { layout, planes })
+        check::<S>(layout, bit_depth, used.iter().map(|p| (p.width(), p.height())))?;
+        Ok(Self { layout, bit_depth, planes })
+    }
+
+    /// Bits of a sample.
+    #[must_use]
+    pub fn bit_depth(&self) -> u32 {
+        self.bit_depth
     }
 
     /// How chroma is sampled.
@@ -171,7 +204,7 @@ impl<'a> PictureMut<'a> {
     }
 
     /// The planes, luma first.
-    pub fn planes_mut(&mut self) -> &mut [PlaneMut<'a>] {
+    pub fn planes_mut(&mut self) -> &mut [PlaneMut<'a, S>] {
         &mut self.planes[..self.layout.planes()]
     }
 
@@ -182,17 +215,20 @@ impl<'a> PictureMut<'a> {
     #[must_use]
     pub fn split_at_row(self, row: usize) -> (Self, Self) {
         assert!(row.is_multiple_of(2) || row == self.height());
-        let layout = self.layout;
-        let split = |i, plane: PlaneMut<'a>| plane.split_at_row(layout.plane_size(i, 0, row).1);
-        let [luma, cb, cr] = self.planes;
+        let Self { layout, bit_depth, planes: [luma, cb, cr] } = self;
+        let split = |i, plane: PlaneMut<'a, S>| plane.split_at_row(layout.plane_size(i, 0, row).1);
         let (luma, cb, cr) = (split(0, luma), split(1, cb), split(2, cr));
-        let above = Self { layout, planes: [luma.0, cb.0, cr.0] };
-        (above, Self { layout, planes: [luma.1, cb.1, cr.1] })
+        let above = Self { layout, bit_depth, planes: [luma.0, cb.0, cr.0] };
+        (above, Self { layout, bit_depth, planes: [luma.1, cb.1, cr.1] })
     }
 }
 
-fn check_planes(layout: Layout, sizes: impl ExactSizeIterator<Item = (usize, usize)>) -> Result {
-    if sizes.len() != layout.planes() {
+fn check<S: Sample>(
+    layout: Layout,
+    bit_depth: u32,
+    sizes: impl ExactSizeIterator<Item = (usize, usize)>,
+) -> Result {
+    if sizes.len() != layout.planes() || !S::DEPTHS.contains(&bit_depth) {
         return Err(Error::InvalidArgument);
     }
     let mut luma = (0, 0);
