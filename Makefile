@@ -49,15 +49,10 @@ bench: setup
 header: setup
 	SIDELIGHT_BLESS_HEADER=1 cargo test --release --test header
 
-<<<<<<< HEAD
-# make train DATA=<folder of PNG pictures> [OUT=<checkpoint>]: the shipped model's recipe.
-train: OUT ?= target/train/jpeg-y-32x3.ck
-=======
 # make train DATA=<folder of PNG pictures> [OUT=<folder>]: the shipped models' recipe. The model of
 # colour has the network of the model of luma.
-OUT ?= target/train
+train: OUT ?= target/train
 TOOL = $(RELEASE)/sidelight-tools
->>>>>>> wt-chroma
 train: setup
 	@test -n "$(DATA)" || { echo "say where the pictures are: make train DATA=<folder>"; exit 1; }
 	@mkdir -p $(OUT)

@@ -1,9 +1,10 @@
-//! Whole pictures through the filter, and one row of the main kernel, at every CPU level.
+//! Whole pictures through the filter, and one row through each kind of layer, at every CPU level.
 
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
 use sidelight::kernels::{Convolution, Kernels};
+use sidelight::network::instance::Layer;
 use sidelight::network::{Condition, Instance};
 use sidelight::{models, Codec, Layout, Picture, PictureMut, Plane, PlaneMut};
 use std::hint::black_box;
@@ -57,20 +58,37 @@ fn pictures(c: &mut Criterion) {
     }
 }
 
+/// A layer whose values do not matter.
+fn layer(cin: usize, cout: usize) -> Layer {
+    let period = if cin < 16 { 4 } else { 1 };
+    Layer {
+        cin,
+        cout,
+        taps: noise(9 * cin * cout).into_iter().map(i16::from).collect(),
+        bias: vec![0; period * period * cout],
+        period,
+        multiplier: vec![700; cout],
+        shift: 20,
+        low: 0,
+        high: 16383,
+    }
+}
+
 fn rows(c: &mut Criterion) {
     let width = 384;
-    let layer = instance(Layout::I400).luma.swap_remove(1);
-    let (cin, cout) = (layer.cin, layer.cout);
-    let conv = Convolution::new(layer);
-    let src: Vec<i16> = noise((width + 2) * cin).into_iter().map(i16::from).collect();
-    let mut dst = vec![0i16; width * cout];
-    let mut group = c.benchmark_group("conv_row_32_to_32_384px");
-    group.throughput(Throughput::Elements((9 * cin * cout * width) as u64));
-    for level in CpuLevel::available() {
-        let kernels = Kernels::new(level);
-        group.bench_function(format!("{level:?}"), |b| {
-            b.iter(|| (kernels.conv_row)(&conv, 3, [&src, &src, &src], black_box(&mut dst)));
-        });
+    let mut group = c.benchmark_group("row_384px");
+    for (cin, cout) in [(4, 32), (6, 32), (16, 16), (32, 32), (48, 48), (32, 4), (32, 2)] {
+        let conv = Convolution::new(layer(cin, cout));
+        let src: Vec<i16> = noise((width + 2) * cin).into_iter().map(i16::from).collect();
+        let mut dst = vec![0i16; width * cout];
+        group.throughput(Throughput::Elements((9 * cin * cout * width) as u64));
+        for level in CpuLevel::available() {
+            let kernels = Kernels::new(level);
+            let kernel = if cout < 16 { kernels.conv_row_last } else { kernels.conv_row };
+            group.bench_function(format!("{cin}_to_{cout}_{level:?}"), |b| {
+                b.iter(|| kernel(&conv, 3, [&src, &src, &src], black_box(&mut dst)));
+            });
+        }
     }
     group.finish();
 }

@@ -11,7 +11,7 @@ int parse_mode(const char *text, int *mode);
 /* The name of a SidelightMode. */
 const char *mode_name(int mode);
 
-/* Wall-clock time in seconds. */
+/* Seconds since some moment. */
 double now(void);
 
 #endif

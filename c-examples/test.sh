@@ -7,6 +7,7 @@ export LC_ALL=C
 here=$(cd "$(dirname "$0")" && pwd)
 encode="$here/build/jpeg_encode"
 decode="$here/build/jpeg_decode"
+bench="$here/build/bench_filter"
 pictures="$here/../tests/pictures"
 golden="$here/../tests/data/jpeg"
 work=$(mktemp -d)
@@ -124,11 +125,36 @@ EOF
     done
     SIDELIGHT_CPU=avx2 "$encode" --quality 20 --steps 40 "$pictures/$picture.png" cpu.jpg >/dev/null
     check "$picture: encode with AVX2" cmp one.jpg cpu.jpg
-    for level in scalar avx2; do
+    for level in scalar sse41 avx2; do
         SIDELIGHT_CPU=$level "$decode" one.jpg cpu.y4m >/dev/null
         check "$picture: decode with $level" cmp one.y4m cpu.y4m
     done
 done
+
+# ---- timing: the same filter, and every format ----
+
+planes_of() { tail -c +$(($(head -n 2 "$1" | wc -c) + 1)) "$1"; }
+planes_of one.y4m >one.yuv
+"$bench" --repeat 2 --jpeg one.jpg --out bench.yuv >times.txt
+check "bench: filters a JPEG as the decoder does" cmp one.yuv bench.yuv
+for step in "JPEG decode" "hints and payload" "model" "filter"; do
+    check "bench: says how long: $step" grep -q "^$step.* ms" times.txt
+done
+head -c 100000 coffee.ppm >noise.raw
+for format in gray yuv420p yuv422p yuv444p; do
+    for depth in "" 10le 12le; do
+        set -- --size 61x47 --format $format$depth --repeat 1 noise.raw
+        check "bench: $format$depth" "$bench" "$@" --out best.raw --threads 3
+        for level in scalar sse41 avx2 avx512; do
+            check "bench: $format$depth, $level" "$bench" "$@" --cpu $level --out level.raw
+            check "bench: $format$depth, $level: same" cmp best.raw level.raw
+        done
+    done
+done
+check "bench: frame too short" refused "a frame" x.raw "$bench" --size 6100x47 --format gray --out x.raw noise.raw
+check "bench: bad format" refused "bad value" x.raw "$bench" --size 61x47 --format yuv411p --out x.raw noise.raw
+check "bench: bad size" refused "bad value" x.raw "$bench" --size 0x47 --format gray --out x.raw noise.raw
+check "bench: not a JPEG" refused "" x.raw "$bench" --jpeg noise.raw --out x.raw
 
 # ---- payloads that are stale, damaged or another picture's ----
 

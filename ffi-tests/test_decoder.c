@@ -272,8 +272,8 @@ struct fault {
 FAULT(bad_layout, INVALID, in->layout = out->layout = 4)
 FAULT(other_layout, INVALID, out->layout = SIDELIGHT_LAYOUT_I422)
 FAULT(gray_to_color, INVALID, in->layout = SIDELIGHT_LAYOUT_I400)
-FAULT(depth_10, UNSUPPORTED, in->bit_depth = out->bit_depth = 10)
-FAULT(depth_10_in, UNSUPPORTED, in->bit_depth = 10)
+FAULT(depth_9, UNSUPPORTED, in->bit_depth = out->bit_depth = 9)
+FAULT(depth_10_in, INVALID, in->bit_depth = 10)
 FAULT(depth_16, UNSUPPORTED, in->bit_depth = out->bit_depth = 16)
 FAULT(depth_0, INVALID, in->bit_depth = out->bit_depth = 0)
 FAULT(depth_17, INVALID, in->bit_depth = out->bit_depth = 17)
@@ -307,7 +307,7 @@ FAULT(reserved_out, INVALID, out->reserved[19] = 1)
 #define ENTRY(name) {#name, want_##name, name}
 static const struct fault faults[] = {
     ENTRY(bad_layout),       ENTRY(other_layout),       ENTRY(gray_to_color),
-    ENTRY(depth_10),         ENTRY(depth_10_in),        ENTRY(depth_16),
+    ENTRY(depth_9),          ENTRY(depth_10_in),        ENTRY(depth_16),
     ENTRY(depth_0),          ENTRY(depth_17),           ENTRY(bad_range),
     ENTRY(other_range),      ENTRY(width_0),            ENTRY(height_0),
     ENTRY(width_large),      ENTRY(height_large),       ENTRY(height_max),

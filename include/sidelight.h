@@ -100,9 +100,17 @@ typedef enum SidelightCpuLevel {
    */
   SIDELIGHT_CPU_LEVEL_SCALAR = 0,
   /**
+   * SSE4.1.
+   */
+  SIDELIGHT_CPU_LEVEL_SSE41 = 1,
+  /**
    * AVX2 and FMA.
    */
-  SIDELIGHT_CPU_LEVEL_AVX2 = 1,
+  SIDELIGHT_CPU_LEVEL_AVX2 = 2,
+  /**
+   * AVX-512 F, BW, VL and VNNI.
+   */
+  SIDELIGHT_CPU_LEVEL_AVX512 = 3,
   /**
    * The best that this CPU has.
    */
@@ -159,6 +167,10 @@ typedef enum SidelightError {
 /**
  * A decoder: holds the model that a payload asks for and filters pictures with it. One thread at a
  * time may use it, but sidelight_decoder_filter_band() may be called by several at once.
+ *
+ * For each band that runs it needs three rows of every feature map, 2.4 MB where luma has 6000 columns,
+ * and keeps them for the next: once a picture of a size has been filtered, bands take nothing from the
+ * heap (but whole pictures start threads, unless the settings ask for one).
  */
 typedef struct SidelightDecoder SidelightDecoder;
 
@@ -295,7 +307,9 @@ typedef struct SidelightPicture {
    */
   uint32_t layout;
   /**
-   * Bits per sample: 8.
+   * Bits per sample: 8, 10 or 12; encoders take 8 only. With more than 8, samples are 16-bit numbers in
+   * the machine's byte order, pointers and strides are even, and samples above the depth's range
+   * count as its largest.
    */
   uint32_t bit_depth;
   /**
@@ -411,9 +425,8 @@ void sidelight_set_log_callback(SidelightLog callback,
 
 /**
  * Caps the instruction set of the whole process at `level`, a SidelightCpuLevel; it is never
- * raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, avx2; anything else is
- * ignored) allow.
- * Results are the same at every level. Handles opened later obey it.
+ * raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2; anything
+ * else is ignored) allow. Results are the same at every level. Handles opened later obey it.
  *
  * @return 0, or SIDELIGHT_ERROR_INVALID_ARGUMENT for an unknown level.
  */

@@ -9,48 +9,63 @@ use std::sync::OnceLock;
 pub enum CpuLevel {
     /// Portable code.
     Scalar = 0,
+    /// SSE4.1. The trainer runs its portable code.
+    Sse41 = 1,
     /// AVX2 and FMA.
-    Avx2 = 1,
-    /// AVX-512 F, BW and VL. The trainer uses it; the filter runs its AVX2 kernels.
-    Avx512 = 2,
+    Avx2 = 2,
+    /// AVX-512 F, BW, VL and VNNI.
+    Avx512 = 3,
 }
 
 static CAP: AtomicU8 = AtomicU8::new(u8::MAX);
 
 impl CpuLevel {
-    /// What the CPU has, capped by the environment variable `SIDELIGHT_CPU` (`scalar`, `avx2`).
+    const ALL: [Self; 4] = [Self::Scalar, Self::Sse41, Self::Avx2, Self::Avx512];
+
+    /// What the CPU has, capped by the environment variable `SIDELIGHT_CPU`: `scalar`, `sse41` or
+    /// `avx2`.
     fn detected() -> Self {
         static DETECTED: OnceLock<CpuLevel> = OnceLock::new();
         *DETECTED.get_or_init(|| {
-            let has = Self::of_cpu();
-            match std::env::var("SIDELIGHT_CPU").as_deref() {
+            let cap = match std::env::var("SIDELIGHT_CPU").as_deref() {
                 Ok("scalar") => Self::Scalar,
-                Ok("avx2") => has.min(Self::Avx2),
-                _ => has,
-            }
+                Ok("sse41") => Self::Sse41,
+                Ok("avx2") => Self::Avx2,
+                _ => Self::Avx512,
+            };
+            Self::of_cpu().min(cap)
         })
     }
 
+    #[cfg(target_arch = "x86_64")]
     fn of_cpu() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            let wide = is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512vl");
-            return if wide { Self::Avx512 } else { Self::Avx2 };
+        if !is_x86_feature_detected!("sse4.1") {
+            return Self::Scalar;
         }
+        if !is_x86_feature_detected!("avx2") || !is_x86_feature_detected!("fma") {
+            return Self::Sse41;
+        }
+        let wide = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vnni");
+        if wide {
+            Self::Avx512
+        } else {
+            Self::Avx2
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn of_cpu() -> Self {
         Self::Scalar
     }
 
     /// The level in force.
     #[must_use]
     pub fn current() -> Self {
-        let cap = match CAP.load(Ordering::Relaxed) {
-            0 => Self::Scalar,
-            1 => Self::Avx2,
-            _ => Self::Avx512,
-        };
-        Self::detected().min(cap)
+        let cap = usize::from(CAP.load(Ordering::Relaxed));
+        Self::detected().min(*Self::ALL.get(cap).unwrap_or(&Self::Avx512))
     }
 
     /// Caps the level of the whole process; `None` lifts the cap. It never rises above what the CPU
@@ -68,7 +83,6 @@ impl CpuLevel {
     /// Every level that this CPU can run, lowest first.
     #[must_use]
     pub fn available() -> Vec<Self> {
-        let all = [Self::Scalar, Self::Avx2, Self::Avx512];
-        all.into_iter().filter(|l| l.supported() == *l).collect()
+        Self::ALL.into_iter().filter(|l| l.supported() == *l).collect()
     }
 }

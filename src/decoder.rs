@@ -6,7 +6,7 @@ use crate::hints::Hints;
 use crate::models;
 use crate::network::{Instance, Model};
 use crate::payload::{self, Mode, ScaleBias};
-use crate::picture::{Layout, Picture, PictureMut};
+use crate::picture::{Layout, Picture, PictureMut, Sample};
 use crate::{Error, Result};
 
 /// Settings of a [`Decoder`].
@@ -108,7 +108,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the pictures' shapes differ.
-    pub fn filter(&self, input: &Picture<'_>, output: PictureMut<'_>) -> Result {
+    pub fn filter<S: Sample>(&self, input: &Picture<'_, S>, output: PictureMut<'_, S>) -> Result {
         if output.height() != input.height() {
             return Err(Error::InvalidArgument);
         }
@@ -124,11 +124,11 @@ impl Decoder {
     /// # Errors
     /// [`Error::InvalidArgument`] as for
     /// [`Filter::band`](crate::filter::Filter::band).
-    pub fn filter_band(
+    pub fn filter_band<S: Sample>(
         &self,
-        input: &Picture<'_>,
+        input: &Picture<'_, S>,
         first_row: usize,
-        output: PictureMut<'_>,
+        output: PictureMut<'_, S>,
     ) -> Result {
         match self.filters.get(input.layout() as usize) {
             Some(f) => f.band(input, first_row, output),

@@ -2,7 +2,7 @@
 
 use super::types::*;
 use crate::hints::{Codec, Hints};
-use crate::picture::{Layout, Picture, PictureMut, Plane, PlaneMut, MAX_SIZE};
+use crate::picture::{Layout, Picture, PictureMut, Plane, PlaneMut, Sample, MAX_SIZE};
 use crate::{Error, Mode, Rate, Result};
 use libc::c_void;
 
@@ -34,8 +34,18 @@ pub(super) fn zero(reserved: &[u8]) -> Result {
     }
 }
 
-/// Layout, width and height of a picture whose fields are all in range.
-fn shape(p: &SidelightPicture) -> Result<(Layout, usize, usize)> {
+/// What pictures must have in common.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub layout: Layout,
+    pub width: usize,
+    pub height: usize,
+    pub bit_depth: u32,
+    range: u32,
+}
+
+/// The shape of a picture whose fields are all in range.
+fn shape(p: &SidelightPicture) -> Result<Shape> {
     let layout = match p.layout {
         0 => Layout::I400,
         1 => Layout::I420,
@@ -47,18 +57,18 @@ fn shape(p: &SidelightPicture) -> Result<(Layout, usize, usize)> {
     if p.range > 1 || !(1..=16).contains(&p.bit_depth) {
         return Err(Error::InvalidArgument);
     }
-    if p.bit_depth != 8 {
+    if !matches!(p.bit_depth, 8 | 10 | 12) {
         return Err(Error::Unsupported);
     }
     let (width, height) = (p.width as usize, p.height as usize);
     if !(1..=MAX_SIZE).contains(&width) || !(1..=MAX_SIZE).contains(&height) {
         return Err(Error::InvalidArgument);
     }
-    Ok((layout, width, height))
+    Ok(Shape { layout, width, height, bit_depth: p.bit_depth, range: p.range })
 }
 
 /// Pointer and stride of plane `i`.
-fn plane(p: &SidelightPicture, i: usize) -> Result<(*mut u8, usize)> {
+fn plane<S>(p: &SidelightPicture, i: usize) -> Result<(*mut S, usize)> {
     let stride = usize::try_from(p.stride[i]).map_err(|_| Error::InvalidArgument)?;
     if p.data[i].is_null() {
         return Err(Error::InvalidArgument);
@@ -68,29 +78,28 @@ fn plane(p: &SidelightPicture, i: usize) -> Result<(*mut u8, usize)> {
 
 /// # Safety
 /// The picture's planes are readable, as the header says, for `'a`.
-pub(super) unsafe fn picture<'a>(p: &SidelightPicture) -> Result<Picture<'a>> {
-    let (layout, width, height) = shape(p)?;
-    let planes: Result<Vec<Plane<'a>>> = (0..layout.planes())
-        .map(|i| {
-            let (data, stride) = plane(p, i)?;
-            let (w, h) = layout.plane_size(i, width, height);
-            // SAFETY: forwarded.
-            unsafe { Plane::from_raw(data, stride, w, h) }
-        })
-        .collect();
-    Picture::new(layout, &planes?)
+pub(super) unsafe fn picture<'a, S: Sample>(p: &SidelightPicture) -> Result<Picture<'a, S>> {
+    let Shape { layout, width, height, bit_depth, .. } = shape(p)?;
+    let mut planes = [Plane::EMPTY; 3];
+    for (i, out) in planes.iter_mut().enumerate().take(layout.planes()) {
+        let (data, stride) = plane(p, i)?;
+        let (w, h) = layout.plane_size(i, width, height);
+        // SAFETY: forwarded.
+        *out = unsafe { Plane::from_raw(data, stride, w, h) }?;
+    }
+    Picture::with_depth(layout, bit_depth, &planes[..layout.planes()])
 }
 
 /// The band of luma rows `first..end` of a picture to write.
 ///
 /// # Safety
 /// The band's rows are writable, as the header says, for `'a`, and nobody else touches them.
-pub(super) unsafe fn band_mut<'a>(
+pub(super) unsafe fn band_mut<'a, S: Sample>(
     p: &SidelightPicture,
     first: usize,
     end: usize,
-) -> Result<PictureMut<'a>> {
-    let (layout, width, height) = shape(p)?;
+) -> Result<PictureMut<'a, S>> {
+    let Shape { layout, width, height, bit_depth, .. } = shape(p)?;
     if !first.is_multiple_of(2)
         || first >= end
         || end > height
@@ -98,39 +107,35 @@ pub(super) unsafe fn band_mut<'a>(
     {
         return Err(Error::InvalidArgument);
     }
-    let planes: Result<Vec<PlaneMut<'a>>> = (0..layout.planes())
-        .map(|i| {
-            let (data, stride) = plane(p, i)?;
-            let (w, h) = layout.plane_size(i, width, end - first);
-            let skip = layout.plane_size(i, width, first).1;
-            let offset = skip.checked_mul(stride).ok_or(Error::InvalidArgument)?;
-            // SAFETY: forwarded; `skip` rows are above the band.
-            unsafe { PlaneMut::from_raw(data.wrapping_add(offset), stride, w, h) }
-        })
-        .collect();
-    PictureMut::new(layout, planes?)
+    let mut planes = [PlaneMut::EMPTY; 3];
+    for (i, out) in planes.iter_mut().enumerate().take(layout.planes()) {
+        let (data, stride) = plane::<S>(p, i)?;
+        let (w, h) = layout.plane_size(i, width, end - first);
+        let skip = layout.plane_size(i, width, first).1;
+        let offset = skip.checked_mul(stride).ok_or(Error::InvalidArgument)?;
+        // SAFETY: forwarded; `skip` rows are above the band.
+        *out = unsafe { PlaneMut::from_raw(data.wrapping_byte_add(offset), stride, w, h) }?;
+    }
+    PictureMut::with_depth(layout, bit_depth, planes)
 }
 
-/// Layout, width and height of two pictures that have them, and the range, in common.
-pub(super) fn same_shape(
-    a: &SidelightPicture,
-    b: &SidelightPicture,
-) -> Result<(Layout, usize, usize)> {
+/// The shape that two pictures have in common.
+pub(super) fn same_shape(a: &SidelightPicture, b: &SidelightPicture) -> Result<Shape> {
     let of = shape(b)?;
-    if shape(a)? != of || a.range != b.range {
+    if shape(a)? != of {
         return Err(Error::InvalidArgument);
     }
     Ok(of)
 }
 
-/// The height of `output`, once its shape is known to be `input`'s and no plane is both.
-pub(super) fn pair(input: &SidelightPicture, output: &SidelightPicture) -> Result<usize> {
+/// The shape of `input` and `output`, once it is known to be the same and no plane is both.
+pub(super) fn pair(input: &SidelightPicture, output: &SidelightPicture) -> Result<Shape> {
     let of = same_shape(input, output)?;
     let same = |(a, b): (&*mut c_void, &*mut c_void)| a == b;
-    if input.data.iter().zip(&output.data).take(of.0.planes()).any(same) {
+    if input.data.iter().zip(&output.data).take(of.layout.planes()).any(same) {
         return Err(Error::InvalidArgument);
     }
-    Ok(of.2)
+    Ok(of)
 }
 
 pub(super) fn hints(h: &SidelightHints) -> Result<Hints> {

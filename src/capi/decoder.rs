@@ -3,11 +3,15 @@
 use super::boundary::{bytes, close, guard, output, reference};
 use super::convert;
 use super::types::*;
-use crate::{Decoder, DecoderSettings, Error, Mode, Result};
+use crate::{Decoder, DecoderSettings, Error, Mode, Result, Sample};
 use libc::c_int;
 
 /// A decoder: holds the model that a payload asks for and filters pictures with it. One thread at a
 /// time may use it, but sidelight_decoder_filter_band() may be called by several at once.
+///
+/// For each band that runs it needs three rows of every feature map, 2.4 MB where luma has 6000 columns,
+/// and keeps them for the next: once a picture of a size has been filtered, bands take nothing from the
+/// heap (but whole pictures start threads, unless the settings ask for one).
 pub struct SidelightDecoder {
     inner: Decoder,
 }
@@ -133,13 +137,29 @@ pub unsafe extern "C" fn sidelight_decoder_filter(
         // SAFETY: NULL, or valid by the caller's promise.
         let (decoder, input, output) =
             unsafe { (reference(decoder.cast_const())?, reference(r#in)?, reference(out)?) };
-        let height = convert::pair(input, output)?;
+        let filter = match convert::pair(input, output)?.bit_depth {
+            8 => filter::<u8>,
+            _ => filter::<u16>,
+        };
         // SAFETY: the caller promises readable and writable planes that do not overlap.
-        let (input, output) =
-            unsafe { (convert::picture(input)?, convert::band_mut(output, 0, height)?) };
-        decoder.inner.filter(&input, output)?;
+        unsafe { filter(&decoder.inner, input, output) }?;
         Ok(0)
     })
+}
+
+/// # Safety
+/// `input`'s planes are readable and `output`'s writable, as the header says.
+unsafe fn filter<S: Sample>(
+    decoder: &Decoder,
+    input: &SidelightPicture,
+    output: &SidelightPicture,
+) -> Result {
+    // SAFETY: forwarded.
+    let (input, output) = unsafe {
+        let height = output.height as usize;
+        (convert::picture::<S>(input)?, convert::band_mut(output, 0, height)?)
+    };
+    decoder.filter(&input, output)
 }
 
 /// Filters the luma rows `first_row` to `end_row` - 1 and the chroma rows that belong to them, on the
@@ -165,14 +185,29 @@ pub unsafe extern "C" fn sidelight_decoder_filter_band(
         // SAFETY: NULL, or valid by the caller's promise.
         let (decoder, input, output) =
             unsafe { (reference(decoder)?, reference(r#in)?, reference(out)?) };
-        convert::pair(input, output)?;
-        let (first, end) = (first_row as usize, end_row as usize);
+        let filter = match convert::pair(input, output)?.bit_depth {
+            8 => filter_band::<u8>,
+            _ => filter_band::<u16>,
+        };
         // SAFETY: the caller promises readable planes, and that the band's rows are this call's.
-        let (input, output) =
-            unsafe { (convert::picture(input)?, convert::band_mut(output, first, end)?) };
-        decoder.inner.filter_band(&input, first, output)?;
+        unsafe { filter(&decoder.inner, input, output, first_row as usize, end_row as usize) }?;
         Ok(0)
     })
+}
+
+/// # Safety
+/// As [`filter`], but of `output` only the band's rows.
+unsafe fn filter_band<S: Sample>(
+    decoder: &Decoder,
+    input: &SidelightPicture,
+    output: &SidelightPicture,
+    first: usize,
+    end: usize,
+) -> Result {
+    // SAFETY: forwarded.
+    let (input, output) =
+        unsafe { (convert::picture::<S>(input)?, convert::band_mut(output, first, end)?) };
+    decoder.filter_band(&input, first, output)
 }
 
 /// Closes a decoder and sets `*decoder` to NULL. NULL and a pointer to NULL are fine.

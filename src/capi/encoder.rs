@@ -98,7 +98,9 @@ pub unsafe extern "C" fn sidelight_encoder_encode(
         let (encoder, original, decoded, hints) = unsafe {
             (reference(encoder)?, reference(original)?, reference(decoded)?, reference(hints)?)
         };
-        convert::same_shape(original, decoded)?;
+        if convert::same_shape(original, decoded)?.bit_depth != 8 {
+            return Err(Error::Unsupported);
+        }
         // SAFETY: the caller promises that the planes are readable.
         let (original, decoded) =
             unsafe { (convert::picture(original)?, convert::picture(decoded)?) };

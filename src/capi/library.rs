@@ -47,9 +47,8 @@ pub extern "C" fn sidelight_set_log_callback(callback: SidelightLog, user: *mut 
 }
 
 /// Caps the instruction set of the whole process at `level`, a SidelightCpuLevel; it is never
-/// raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, avx2; anything else is
-/// ignored) allow.
-/// Results are the same at every level. Handles opened later obey it.
+/// raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2; anything
+/// else is ignored) allow. Results are the same at every level. Handles opened later obey it.
 ///
 /// @return 0, or SIDELIGHT_ERROR_INVALID_ARGUMENT for an unknown level.
 #[no_mangle]
@@ -57,7 +56,9 @@ pub extern "C" fn sidelight_set_cpu_level(level: u32) -> c_int {
     guard("sidelight_set_cpu_level", || {
         CpuLevel::set_cap(match level {
             l if l == SidelightCpuLevel::Scalar as u32 => Some(CpuLevel::Scalar),
+            l if l == SidelightCpuLevel::Sse41 as u32 => Some(CpuLevel::Sse41),
             l if l == SidelightCpuLevel::Avx2 as u32 => Some(CpuLevel::Avx2),
+            l if l == SidelightCpuLevel::Avx512 as u32 => Some(CpuLevel::Avx512),
             l if l == SidelightCpuLevel::Best as u32 => None,
             _ => return Err(Error::InvalidArgument),
         });

@@ -11,4 +11,5 @@ mod jpeg;
 mod library;
 mod types;
 
+pub use decoder::*;
 pub use types::*;

@@ -64,8 +64,12 @@ pub enum SidelightLogLevel {
 pub enum SidelightCpuLevel {
     /// Portable code.
     Scalar = 0,
+    /// SSE4.1.
+    Sse41 = 1,
     /// AVX2 and FMA.
-    Avx2 = 1,
+    Avx2 = 2,
+    /// AVX-512 F, BW, VL and VNNI.
+    Avx512 = 3,
     /// The best that this CPU has.
     Best = 255,
 }
@@ -89,7 +93,9 @@ pub struct SidelightPicture {
     pub height: u32,
     /// A SidelightLayout.
     pub layout: u32,
-    /// Bits per sample: 8.
+    /// Bits per sample: 8, 10 or 12; encoders take 8 only. With more than 8, samples are 16-bit numbers in
+    /// the machine's byte order, pointers and strides are even, and samples above the depth's range
+    /// count as its largest.
     pub bit_depth: u32,
     /// A SidelightRange.
     pub range: u32,

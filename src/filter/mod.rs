@@ -1,21 +1,24 @@
 //! The filter: a network run over a picture in bands of rows.
 
 mod band;
+mod samples;
+mod scratch;
 
 use crate::cpu::CpuLevel;
 use crate::kernels::{Convolution, Kernels};
 use crate::network::Instance;
-use crate::picture::{Layout, Picture, PictureMut};
+use crate::picture::{Layout, Picture, PictureMut, Sample};
 use crate::{Error, Result};
+use scratch::Pool;
 use std::sync::Mutex;
 
-/// A network ready to filter pictures. Cheap to share between threads.
-#[derive(Clone)]
+/// A network ready to filter pictures, on several threads at once if need be.
 pub struct Filter {
     luma: Vec<Convolution>,
     /// None: chroma is copied.
     chroma: Vec<Convolution>,
     kernels: Kernels,
+    pool: Pool,
 }
 
 impl Filter {
@@ -26,15 +29,54 @@ impl Filter {
             luma: instance.luma.into_iter().map(Convolution::new).collect(),
             chroma: instance.chroma.into_iter().map(Convolution::new).collect(),
             kernels: Kernels::new(level),
+            pool: Pool::default(),
         }
     }
 
-    /// Filters `input` into `output` with up to `threads` threads.
+    /// Filters `input` into `output` with up to `threads` threads, a band on each.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the pictures' shapes differ.
-    pub fn picture(&self, input: &Picture<'_>, output: PictureMut<'_>, threads: usize) -> Result {
-        in_bands(input, output, threads, &|input, first, band| self.band(input, first, band))
+    pub fn picture<S: Sample>(
+        &self,
+        input: &Picture<'_, S>,
+        output: PictureMut<'_, S>,
+        threads: usize,
+    ) -> Result {
+        let height = output.height();
+        let bands = threads.clamp(1, height.div_ceil(2 * MIN_BAND));
+        if bands == 1 {
+            return self.band(input, 0, output);
+        }
+        // Threads take bands from the top until there are none; where no thread can be started, the
+        // caller's takes them all.
+        let left = Mutex::new(Some((1, 0, output)));
+        let next = || -> Result<Option<(usize, PictureMut<'_, S>)>> {
+            let mut left = left.lock().map_err(|_| Error::Internal)?;
+            let Some((number, first, rest)) = left.take() else { return Ok(None) };
+            if number == bands {
+                return Ok(Some((first, rest)));
+            }
+            let end = 2 * (height.div_ceil(2) * number / bands);
+            let (band, below) = rest.split_at_row(end - first);
+            *left = Some((number + 1, end, below));
+            Ok(Some((first, band)))
+        };
+        let drain = || -> Result {
+            while let Some((first, band)) = next()? {
+                self.band(input, first, band)?;
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, drain).ok();
+            let others: Vec<_> = (1..bands).filter_map(spawn).collect();
+            let mut result = drain();
+            for handle in others {
+                result = result.and(handle.join().unwrap_or(Err(Error::Internal)));
+            }
+            result
+        })
     }
 
     /// Filters the rows of `input` from luma row `first_row` on that `output`, a band of the
@@ -43,20 +85,44 @@ impl Filter {
     /// # Errors
     /// [`Error::InvalidArgument`] if the band is not a band of such a picture, if `first_row` is
     /// odd, or if the band's end is odd and not the picture's.
-    pub fn band(
+    pub fn band<S: Sample>(
         &self,
-        input: &Picture<'_>,
+        input: &Picture<'_, S>,
         first_row: usize,
-        mut output: PictureMut<'_>,
+        mut output: PictureMut<'_, S>,
     ) -> Result {
         check_band(input, first_row, &output)?;
-        band::run(&self.luma, &self.kernels, input, first_row, &mut output);
-        if self.chroma.is_empty() {
+        let layout = input.layout();
+        self.pool.with(self.scratch_len(layout, input.width()), |scratch| {
+            band::run(&self.luma, &self.kernels, scratch, input, first_row, &mut output);
+            if self.filters_chroma(layout) {
+                band::run(&self.chroma, &self.kernels, scratch, input, first_row, &mut output);
+            }
+        });
+        if !self.filters_chroma(layout) {
             copy_planes(input, first_row, &mut output, 1);
-        } else if input.layout() != Layout::I400 {
-            band::run(&self.chroma, &self.kernels, input, first_row, &mut output);
         }
         Ok(())
+    }
+
+    /// Bytes of memory that a running band of a picture takes, beyond the planes: three rows of every
+    /// feature map, 2·3·(⌈width / 2⌉ + 2) for each of its channels, and a row of residuals.
+    ///
+    /// It is kept for the next band. A filter holds it once for each band that ever ran at the same
+    /// time as others.
+    #[must_use]
+    pub fn scratch_bytes(&self, layout: Layout, width: usize) -> usize {
+        self.scratch_len(layout, width) * size_of::<i16>()
+    }
+
+    fn scratch_len(&self, layout: Layout, width: usize) -> usize {
+        let len = |convolutions| band::scratch_len(convolutions, width.div_ceil(2));
+        let chroma = if self.filters_chroma(layout) { len(&self.chroma) } else { 0 };
+        chroma.max(len(&self.luma))
+    }
+
+    fn filters_chroma(&self, layout: Layout) -> bool {
+        layout != Layout::I400 && !self.chroma.is_empty()
     }
 }
 
@@ -64,60 +130,28 @@ impl Filter {
 ///
 /// # Errors
 /// As [`Filter::band`].
-pub fn copy_band(input: &Picture<'_>, first_row: usize, mut output: PictureMut<'_>) -> Result {
+pub fn copy_band<S: Sample>(
+    input: &Picture<'_, S>,
+    first_row: usize,
+    mut output: PictureMut<'_, S>,
+) -> Result {
     check_band(input, first_row, &output)?;
     copy_planes(input, first_row, &mut output, 0);
     Ok(())
 }
 
-/// Splits `output` into one band for each thread and runs `work` on all of them.
-fn in_bands<'a>(
-    input: &Picture<'_>,
-    output: PictureMut<'a>,
-    threads: usize,
-    work: &(dyn Fn(&Picture<'_>, usize, PictureMut<'a>) -> Result + Sync),
-) -> Result {
-    let height = output.height();
-    let bands = threads.clamp(1, height.div_ceil(2 * MIN_BAND));
-    let mut rest = output;
-    let mut jobs = Vec::with_capacity(bands);
-    let mut first = 0;
-    for i in 1..bands {
-        let end = 2 * (height.div_ceil(2) * i / bands);
-        let (band, below) = rest.split_at_row(end - first);
-        jobs.push((first, band));
-        (rest, first) = (below, end);
-    }
-    jobs.push((first, rest));
-    // Threads take bands until there are none; where no thread can be started, the caller's takes
-    // them all.
-    let jobs = Mutex::new(jobs);
-    let drain = || -> Result {
-        loop {
-            let job = jobs.lock().map_err(|_| Error::Internal)?.pop();
-            match job {
-                Some((row, band)) => work(input, row, band)?,
-                None => return Ok(()),
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, drain).ok();
-        let others: Vec<_> = (1..bands).filter_map(spawn).collect();
-        let mut result = drain();
-        for handle in others {
-            result = result.and(handle.join().unwrap_or(Err(Error::Internal)));
-        }
-        result
-    })
-}
-
 /// Smallest band worth a thread, in half-resolution rows.
 const MIN_BAND: usize = 8;
 
-fn check_band(input: &Picture<'_>, first_row: usize, output: &PictureMut<'_>) -> Result {
+fn check_band<S: Sample>(
+    input: &Picture<'_, S>,
+    first_row: usize,
+    output: &PictureMut<'_, S>,
+) -> Result {
     let end = first_row.checked_add(output.height()).ok_or(Error::InvalidArgument)?;
-    let shape = input.layout() == output.layout() && input.width() == output.width();
+    let shape = input.layout() == output.layout()
+        && input.bit_depth() == output.bit_depth()
+        && input.width() == output.width();
     if !shape || !first_row.is_multiple_of(2) || end > input.height() {
         return Err(Error::InvalidArgument);
     }
@@ -127,7 +161,12 @@ fn check_band(input: &Picture<'_>, first_row: usize, output: &PictureMut<'_>) ->
     Ok(())
 }
 
-fn copy_planes(input: &Picture<'_>, first_row: usize, output: &mut PictureMut<'_>, from: usize) {
+fn copy_planes<S: Sample>(
+    input: &Picture<'_, S>,
+    first_row: usize,
+    output: &mut PictureMut<'_, S>,
+    from: usize,
+) {
     let halved = input.layout() == Layout::I420;
     for (i, plane) in output.planes_mut().iter_mut().enumerate().skip(from) {
         let first = if i > 0 && halved { first_row / 2 } else { first_row };

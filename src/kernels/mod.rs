@@ -60,7 +60,8 @@ pub type ConvRow = fn(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut 
 pub struct Kernels {
     /// For layers whose output channels are a multiple of 16.
     pub conv_row: ConvRow,
-    /// For layers of 4 or 2 output channels.
+    /// For layers of 4 or 2 output channels, input channels a multiple of 16 and one bias for each
+    /// channel.
     pub conv_row_last: ConvRow,
 }
 
@@ -69,7 +70,7 @@ impl Kernels {
     #[must_use]
     pub fn new(level: CpuLevel) -> Self {
         #[allow(unused_mut)]
-        let mut table = Self { conv_row: scalar::conv_row, conv_row_last: scalar::conv_row };
+        let mut table = scalar::KERNELS;
         #[cfg(target_arch = "x86_64")]
         x86::fill(&mut table, level.supported());
         let _ = level;

@@ -1,27 +1,37 @@
 //! The reference: what every other kernel must give.
 
-use super::{check_row, Convolution};
+use super::{check_row, Convolution, Kernels};
 
-/// See [`ConvRow`](super::ConvRow). Any number of channels.
+pub(super) const KERNELS: Kernels = Kernels { conv_row, conv_row_last: conv_row };
+
+/// See [`ConvRow`](super::ConvRow). Any even number of output channels.
 pub fn conv_row(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
+    if conv.layer.cout.is_multiple_of(16) {
+        conv_row_by::<16>(conv, y, src, dst);
+    } else {
+        conv_row_by::<2>(conv, y, src, dst);
+    }
+}
+
+/// `C` output channels at a time.
+fn conv_row_by<const C: usize>(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
     let width = check_row(conv, &src, dst);
     let l = &conv.layer;
-    let mut sums = vec![0i32; l.cout];
-    for x in 0..width {
-        sums.copy_from_slice(conv.bias_row(y, x));
+    for (x, co) in (0..width).flat_map(|x| (0..l.cout).step_by(C).map(move |co| (x, co))) {
+        let mut sums = [0i32; C];
+        sums.copy_from_slice(&conv.bias_row(y, x)[co..co + C]);
         for (ky, row) in src.iter().enumerate() {
-            for kx in 0..3 {
-                let pixel = &row[(x + kx) * l.cin..][..l.cin];
-                let taps = &l.taps[(3 * ky + kx) * l.cin * l.cout..];
-                for (a, taps) in pixel.iter().zip(taps.chunks_exact(l.cout)) {
-                    for (sum, w) in sums.iter_mut().zip(taps) {
-                        *sum += i32::from(*a) * i32::from(*w);
-                    }
+            // The three taps of a row read 3·cin neighbouring activations.
+            let taps = &l.taps[3 * ky * l.cin * l.cout..];
+            for (i, a) in row[x * l.cin..(x + 3) * l.cin].iter().enumerate() {
+                for (sum, w) in sums.iter_mut().zip(&taps[i * l.cout + co..][..C]) {
+                    *sum += i32::from(*a) * i32::from(*w);
                 }
             }
         }
-        for (c, out) in dst[x * l.cout..][..l.cout].iter_mut().enumerate() {
-            *out = requantise(sums[c], l.multiplier[c], l.shift).clamp(l.low, l.high) as i16;
+        for (c, out) in dst[x * l.cout + co..][..C].iter_mut().enumerate() {
+            let y = requantise(sums[c], l.multiplier[co + c], l.shift);
+            *out = y.clamp(l.low, l.high) as i16;
         }
     }
 }

@@ -12,6 +12,8 @@ enum Style {
     NearZero,
     /// Weights of one sign and activations at their limit: sums next to ±2^31.
     Limit(i64),
+    /// The same sums from one pair of input channels, whose weights are −2^15.
+    Pair(i64),
 }
 
 const INPUT_LIMIT: i64 = 32767;
@@ -25,11 +27,20 @@ fn layer(rng: &mut Xorshift, style: Style, cin: usize, cout: usize, period: usiz
             Style::Uniform => rng.range(-mean, mean),
             Style::NearZero => rng.range(-1, 1),
             Style::Limit(sign) => sign * mean,
+            Style::Pair(_) => 0,
         } as i16;
+    }
+    if let Style::Pair(_) = style {
+        for co in 0..cout {
+            let pair = rng.range(0, 9 * cin as i64 / 2 - 1) as usize;
+            taps[2 * pair * cout + co] = i16::MIN;
+            taps[(2 * pair + 1) * cout + co] = i16::MIN;
+        }
     }
     let bias = (0..period * period * cout)
         .map(|_| match style {
             Style::Limit(sign) => (sign * 10_000_000) as i32,
+            Style::Pair(sign) => (sign * 65_000) as i32,
             _ => rng.range(-10_000_000, 10_000_000) as i32,
         })
         .collect();
@@ -37,7 +48,7 @@ fn layer(rng: &mut Xorshift, style: Style, cin: usize, cout: usize, period: usiz
     let top = 1i64 << shift;
     let multiplier = (0..cout)
         .map(|_| match style {
-            Style::Limit(_) => top.min(i64::from(i32::MAX)),
+            Style::Limit(_) | Style::Pair(_) => top.min(i64::from(i32::MAX)),
             _ => rng.range(1, (top >> 10).max(1)),
         } as i32)
         .collect();
@@ -63,36 +74,53 @@ fn rows(rng: &mut Xorshift, style: Style, len: usize) -> [Vec<i16>; 3] {
                 Style::Uniform => rng.range(-INPUT_LIMIT, INPUT_LIMIT) as i16,
                 Style::NearZero => rng.range(-2, 2) as i16,
                 Style::Limit(_) => INPUT_LIMIT as i16,
+                Style::Pair(sign) => (-sign * INPUT_LIMIT) as i16,
             })
             .collect()
     })
 }
+
+/// Input and output channels and the bias' period, of every layer that networks may have.
+const SHAPES: [(usize, usize, usize); 20] = [
+    (4, 16, 4),
+    (4, 32, 4),
+    (4, 48, 4),
+    (4, 64, 4),
+    (6, 16, 8),
+    (6, 32, 8),
+    (6, 48, 8),
+    (6, 64, 8),
+    (16, 16, 1),
+    (32, 32, 1),
+    (48, 48, 1),
+    (64, 64, 1),
+    (16, 4, 1),
+    (32, 4, 1),
+    (48, 4, 1),
+    (64, 4, 1),
+    (16, 2, 1),
+    (32, 2, 1),
+    (48, 2, 1),
+    (64, 2, 1),
+];
 
 #[test]
 fn kernels_equal_the_reference() {
     const GUARD: i16 = 0x5a5a;
     let mut rng = Xorshift(0x1234_5678_9abc_def1);
     let reference = Kernels::new(CpuLevel::Scalar);
-    let styles =
-        [Style::Uniform, Style::NearZero, Style::Limit(1), Style::Limit(-1), Style::Uniform];
+    let styles = [
+        Style::Uniform,
+        Style::NearZero,
+        Style::Limit(1),
+        Style::Limit(-1),
+        Style::Pair(1),
+        Style::Pair(-1),
+    ];
     for level in CpuLevel::available() {
         let tested = Kernels::new(level);
-        for (cin, cout, period) in [
-            (4, 16, 4),
-            (4, 32, 4),
-            (6, 16, 8),
-            (6, 32, 8),
-            (16, 16, 1),
-            (32, 32, 1),
-            (48, 48, 1),
-            (16, 4, 1),
-            (32, 4, 1),
-            (64, 4, 4),
-            (16, 2, 1),
-            (32, 2, 1),
-            (64, 2, 8),
-        ] {
-            for width in (1..=20).chain([31, 64]) {
+        for (cin, cout, period) in SHAPES {
+            for width in (1..=40).chain([131, 384]) {
                 for style in styles {
                     let conv = Convolution::new(layer(&mut rng, style, cin, cout, period));
                     let src = rows(&mut rng, style, (width + 2) * cin);

@@ -27,6 +27,8 @@ impl Arch {
     pub const MAX_CHANNELS: usize = 64;
     /// See [`MAX_CHANNELS`](Self::MAX_CHANNELS).
     pub const MAX_HIDDEN: usize = 8;
+    /// Most convolutions.
+    pub const MAX_LAYERS: usize = Self::MAX_HIDDEN + 2;
 
     /// A network that corrects luma.
     #[must_use]

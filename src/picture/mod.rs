@@ -1,7 +1,12 @@
-//! Pictures in memory: planes of 8-bit samples, borrowed from the caller.
+//! Pictures in memory: planes of samples of 8, 10 or 12 bits, borrowed from the caller.
+
+mod plane;
+mod sample;
+
+pub use plane::{Plane, PlaneMut};
+pub use sample::Sample;
 
 use crate::{Error, Result};
-use std::marker::PhantomData;
 
 /// How chroma is sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,181 +64,41 @@ impl Layout {
 /// Largest width and height.
 pub const MAX_SIZE: usize = 65535;
 
-/// A plane to read.
-///
-/// Only rows are ever borrowed, never the bytes between them: planes of different pictures may lie
-/// interleaved in memory.
+/// A picture to read: planes, luma first, of samples `S`.
 #[derive(Clone, Copy, Debug)]
-pub struct Plane<'a> {
-    data: *const u8,
-    stride: usize,
-    width: usize,
-    height: usize,
-    memory: PhantomData<&'a [u8]>,
-}
-
-// SAFETY: a `Plane` gives what `&[u8]` gives, no more.
-unsafe impl Send for Plane<'_> {}
-// SAFETY: as above.
-unsafe impl Sync for Plane<'_> {}
-
-impl<'a> Plane<'a> {
-    /// A `width × height` plane whose rows start every `stride` bytes.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] if `stride < width` or `data` is too short for the last row.
-    pub fn new(data: &'a [u8], stride: usize, width: usize, height: usize) -> Result<Self> {
-        check(data.len(), stride, width, height)?;
-        Ok(Self { data: data.as_ptr(), stride, width, height, memory: PhantomData })
-    }
-
-    /// The same over memory that is not a slice.
-    ///
-    /// # Safety
-    /// For `'a`, each of the `height` rows is readable for `width` bytes, and nobody writes to it.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] if `stride < width` or the plane spans more than `isize::MAX`.
-    pub unsafe fn from_raw(
-        data: *const u8,
-        stride: usize,
-        width: usize,
-        height: usize,
-    ) -> Result<Self> {
-        check(isize::MAX as usize, stride, width, height)?;
-        Ok(Self { data, stride, width, height, memory: PhantomData })
-    }
-
-    /// Samples in a row.
-    #[must_use]
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// Rows.
-    #[must_use]
-    pub fn height(&self) -> usize {
-        self.height
-    }
-
-    /// The samples of row `y`.
-    ///
-    /// # Panics
-    /// If `y` is not below the height.
-    #[must_use]
-    pub fn row(&self, y: usize) -> &'a [u8] {
-        assert!(y < self.height);
-        // SAFETY: row `y` is inside what the constructor was given.
-        unsafe { std::slice::from_raw_parts(self.data.add(y * self.stride), self.width) }
-    }
-}
-
-/// A plane to write; as with [`Plane`], only rows are ever borrowed.
-#[derive(Debug)]
-pub struct PlaneMut<'a> {
-    data: *mut u8,
-    stride: usize,
-    width: usize,
-    height: usize,
-    memory: PhantomData<&'a mut [u8]>,
-}
-
-// SAFETY: a `PlaneMut` gives what `&mut [u8]` gives, no more.
-unsafe impl Send for PlaneMut<'_> {}
-
-impl<'a> PlaneMut<'a> {
-    /// A `width × height` plane whose rows start every `stride` bytes.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] if `stride < width` or `data` is too short for the last row.
-    pub fn new(data: &'a mut [u8], stride: usize, width: usize, height: usize) -> Result<Self> {
-        check(data.len(), stride, width, height)?;
-        Ok(Self { data: data.as_mut_ptr(), stride, width, height, memory: PhantomData })
-    }
-
-    /// The same over memory that is not a slice.
-    ///
-    /// # Safety
-    /// For `'a`, each of the `height` rows is writable for `width` bytes, rows do not overlap, and
-    /// nobody else touches them.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] if `stride < width` or the plane spans more than `isize::MAX`.
-    pub unsafe fn from_raw(
-        data: *mut u8,
-        stride: usize,
-        width: usize,
-        height: usize,
-    ) -> Result<Self> {
-        check(isize::MAX as usize, stride, width, height)?;
-        Ok(Self { data, stride, width, height, memory: PhantomData })
-    }
-
-    /// Rows.
-    #[must_use]
-    pub fn height(&self) -> usize {
-        self.height
-    }
-
-    /// Samples in a row.
-    #[must_use]
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// The samples of row `y`.
-    ///
-    /// # Panics
-    /// If `y` is not below the height.
-    pub fn row_mut(&mut self, y: usize) -> &mut [u8] {
-        assert!(y < self.height);
-        // SAFETY: row `y` is inside what the constructor was given, and `self` is borrowed.
-        unsafe { std::slice::from_raw_parts_mut(self.data.add(y * self.stride), self.width) }
-    }
-
-    /// The rows above `row`, and those from it on.
-    ///
-    /// # Panics
-    /// If `row` is above the height.
-    #[must_use]
-    pub fn split_at_row(self, row: usize) -> (Self, Self) {
-        assert!(row <= self.height);
-        let above = PlaneMut { height: row, ..self };
-        // Wrapping: with no rows below, the pointer may lie past the memory, and is never read.
-        let data = self.data.wrapping_add(row * self.stride);
-        (above, PlaneMut { data, height: self.height - row, ..self })
-    }
-}
-
-fn check(len: usize, stride: usize, width: usize, height: usize) -> Result {
-    let need = if width == 0 || height == 0 {
-        Some(0)
-    } else {
-        stride.checked_mul(height - 1).and_then(|n| n.checked_add(width))
-    };
-    if stride >= width && need.is_some_and(|n| n <= len) {
-        Ok(())
-    } else {
-        Err(Error::InvalidArgument)
-    }
-}
-
-/// A picture to read: 8-bit planes, luma first.
-#[derive(Clone, Debug)]
-pub struct Picture<'a> {
+pub struct Picture<'a, S = u8> {
     layout: Layout,
-    planes: Vec<Plane<'a>>,
+    bit_depth: u32,
+    planes: [Plane<'a, S>; 3],
 }
 
 impl<'a> Picture<'a> {
-    /// A picture of `layout` from its planes.
+    /// A picture of `layout` and 8 bits from its planes.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the number or the sizes of the planes are not the layout's, or
     /// a side is 0 or above [`MAX_SIZE`].
     pub fn new(layout: Layout, planes: &[Plane<'a>]) -> Result<Self> {
-        check_planes(layout, planes.iter().map(|p| (p.width, p.height)))?;
-        Ok(Self { layout, planes: planes.to_vec() })
+        Self::with_depth(layout, 8, planes)
+    }
+}
+
+impl<'a, S: Sample> Picture<'a, S> {
+    /// A picture of `layout` from its planes, of which samples count as at most 2^`bit_depth` − 1.
+    ///
+    /// # Errors
+    /// As [`Picture::new`], and if `S` is not the type of `bit_depth`.
+    pub fn with_depth(layout: Layout, bit_depth: u32, planes: &[Plane<'a, S>]) -> Result<Self> {
+        check::<S>(layout, bit_depth, planes.iter().map(|p| (p.width(), p.height())))?;
+        let mut all = [Plane::EMPTY; 3];
+        all[..planes.len()].copy_from_slice(planes);
+        Ok(Self { layout, bit_depth, planes: all })
+    }
+
+    /// Bits of a sample.
+    #[must_use]
+    pub fn bit_depth(&self) -> u32 {
+        self.bit_depth
     }
 
     /// How chroma is sampled.
@@ -245,52 +110,79 @@ impl<'a> Picture<'a> {
     /// Luma samples in a row.
     #[must_use]
     pub fn width(&self) -> usize {
-        self.planes[0].width
+        self.planes[0].width()
     }
 
     /// Luma rows.
     #[must_use]
     pub fn height(&self) -> usize {
-        self.planes[0].height
+        self.planes[0].height()
     }
 
     /// The planes, luma first.
     #[must_use]
-    pub fn planes(&self) -> &[Plane<'a>] {
-        &self.planes
+    pub fn planes(&self) -> &[Plane<'a, S>] {
+        &self.planes[..self.layout.planes()]
     }
 
     /// The luma plane.
     #[must_use]
-    pub fn luma(&self) -> Plane<'a> {
+    pub fn luma(&self) -> Plane<'a, S> {
         self.planes[0]
     }
 
-    /// Whether `other` has the same layout and size.
+    /// Whether `other` has the same layout, depth and size.
     #[must_use]
-    pub fn same_shape(&self, other: &Picture<'_>) -> bool {
+    pub fn same_shape(&self, other: &Picture<'_, S>) -> bool {
         self.layout == other.layout
+            && self.bit_depth == other.bit_depth
             && self.width() == other.width()
             && self.height() == other.height()
     }
 }
 
-/// A picture to write, or a band of one: 8-bit planes, luma first.
+/// A picture to write, or a band of one: planes, luma first, of samples `S`.
 #[derive(Debug)]
-pub struct PictureMut<'a> {
+pub struct PictureMut<'a, S = u8> {
     layout: Layout,
-    planes: Vec<PlaneMut<'a>>,
+    bit_depth: u32,
+    planes: [PlaneMut<'a, S>; 3],
 }
 
 impl<'a> PictureMut<'a> {
-    /// A picture of `layout` from its planes.
+    /// A picture of `layout` and 8 bits from its planes.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the number or the sizes of the planes are not the layout's, or
     /// a side is 0 or above [`MAX_SIZE`].
     pub fn new(layout: Layout, planes: Vec<PlaneMut<'a>>) -> Result<Self> {
-        check_planes(layout, planes.iter().map(|p| (p.width, p.height)))?;
-        Ok(Self { layout, planes })
+        if planes.len() != layout.planes() {
+            return Err(Error::InvalidArgument);
+        }
+        let mut planes = planes.into_iter();
+        Self::with_depth(layout, 8, [(); 3].map(|()| planes.next().unwrap_or(PlaneMut::EMPTY)))
+    }
+}
+
+impl<'a, S: Sample> PictureMut<'a, S> {
+    /// A picture of `layout` from three planes; those that the layout does not have are ignored.
+    ///
+    /// # Errors
+    /// As [`Picture::with_depth`].
+    pub fn with_depth(
+        layout: Layout,
+        bit_depth: u32,
+        planes: [PlaneMut<'a, S>; 3],
+    ) -> Result<Self> {
+        let used = &planes[..layout.planes()];
+        check::<S>(layout, bit_depth, used.iter().map(|p| (p.width(), p.height())))?;
+        Ok(Self { layout, bit_depth, planes })
+    }
+
+    /// Bits of a sample.
+    #[must_use]
+    pub fn bit_depth(&self) -> u32 {
+        self.bit_depth
     }
 
     /// How chroma is sampled.
@@ -302,18 +194,18 @@ impl<'a> PictureMut<'a> {
     /// Luma samples in a row.
     #[must_use]
     pub fn width(&self) -> usize {
-        self.planes[0].width
+        self.planes[0].width()
     }
 
     /// Luma rows.
     #[must_use]
     pub fn height(&self) -> usize {
-        self.planes[0].height
+        self.planes[0].height()
     }
 
     /// The planes, luma first.
-    pub fn planes_mut(&mut self) -> &mut [PlaneMut<'a>] {
-        &mut self.planes
+    pub fn planes_mut(&mut self) -> &mut [PlaneMut<'a, S>] {
+        &mut self.planes[..self.layout.planes()]
     }
 
     /// The rows above luma row `row`, which is even, and the rest.
@@ -323,27 +215,20 @@ impl<'a> PictureMut<'a> {
     #[must_use]
     pub fn split_at_row(self, row: usize) -> (Self, Self) {
         assert!(row.is_multiple_of(2) || row == self.height());
-        let layout = self.layout;
-        let height = self.height();
-        let (mut above, mut below) = (Vec::new(), Vec::new());
-        for (i, plane) in self.planes.into_iter().enumerate() {
-            let at = if row == height {
-                plane.height
-            } else if i > 0 && layout == Layout::I420 {
-                row / 2
-            } else {
-                row
-            };
-            let (a, b) = plane.split_at_row(at);
-            above.push(a);
-            below.push(b);
-        }
-        (Self { layout, planes: above }, Self { layout, planes: below })
+        let Self { layout, bit_depth, planes: [luma, cb, cr] } = self;
+        let split = |i, plane: PlaneMut<'a, S>| plane.split_at_row(layout.plane_size(i, 0, row).1);
+        let (luma, cb, cr) = (split(0, luma), split(1, cb), split(2, cr));
+        let above = Self { layout, bit_depth, planes: [luma.0, cb.0, cr.0] };
+        (above, Self { layout, bit_depth, planes: [luma.1, cb.1, cr.1] })
     }
 }
 
-fn check_planes(layout: Layout, sizes: impl ExactSizeIterator<Item = (usize, usize)>) -> Result {
-    if sizes.len() != layout.planes() {
+fn check<S: Sample>(
+    layout: Layout,
+    bit_depth: u32,
+    sizes: impl ExactSizeIterator<Item = (usize, usize)>,
+) -> Result {
+    if sizes.len() != layout.planes() || !S::DEPTHS.contains(&bit_depth) {
         return Err(Error::InvalidArgument);
     }
     let mut luma = (0, 0);

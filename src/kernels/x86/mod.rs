@@ -1,15 +1,62 @@
 //! Kernels for x86-64.
 
 mod avx2;
+mod avx512;
+mod convolve;
+mod sse41;
+mod vector;
 
-use super::Kernels;
+use super::{check_row, scalar, Convolution, Kernels};
 use crate::cpu::CpuLevel;
 
 /// Replaces what `level` has something better for.
 pub(super) fn fill(table: &mut Kernels, level: CpuLevel) {
-    if level < CpuLevel::Avx2 {
-        return;
+    *table = match level {
+        CpuLevel::Scalar => return,
+        CpuLevel::Sse41 => SSE41,
+        CpuLevel::Avx2 => AVX2,
+        CpuLevel::Avx512 => AVX512,
     }
-    table.conv_row = avx2::conv_row;
-    table.conv_row_last = avx2::conv_row_last;
 }
+
+/// The table of one level. What is narrower than a register block is left to the level below.
+macro_rules! level {
+    ($table:ident, $features:literal, $vector:ty, $lanes:literal, $pixels:literal, $registers:literal, $below:expr) => {
+        const $table: Kernels = {
+            fn conv_row(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
+                #[target_feature(enable = $features)]
+                unsafe fn row(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
+                    // SAFETY: forwarded.
+                    unsafe {
+                        convolve::row::<$vector, $lanes, $pixels, $registers>(conv, y, src, dst);
+                    }
+                }
+                if check_row(conv, &src, dst) < $pixels {
+                    return ($below.conv_row)(conv, y, src, dst);
+                }
+                assert!(conv.layer.cout.is_multiple_of(16));
+                // SAFETY: tables are handed out only where the CPU has the level; the rest is checked.
+                unsafe { row(conv, y, src, dst) }
+            }
+            fn conv_row_last(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
+                #[target_feature(enable = $features)]
+                unsafe fn row(conv: &Convolution, src: [&[i16]; 3], dst: &mut [i16]) {
+                    // SAFETY: forwarded.
+                    unsafe { convolve::row_last::<$vector, $lanes>(conv, src, dst) }
+                }
+                check_row(conv, &src, dst);
+                if dst.len() < $lanes || !conv.layer.cin.is_multiple_of(2 * $lanes) {
+                    return ($below.conv_row_last)(conv, y, src, dst);
+                }
+                assert!(conv.layer.period == 1);
+                // SAFETY: as above.
+                unsafe { row(conv, src, dst) }
+            }
+            Kernels { conv_row, conv_row_last }
+        };
+    };
+}
+
+level!(SSE41, "sse4.1", sse41::Sse41, 4, 2, 4, scalar::KERNELS);
+level!(AVX2, "avx2", avx2::Avx2, 8, 6, 2, SSE41);
+level!(AVX512, "avx512f,avx512bw,avx512vl,avx512vnni", avx512::Avx512, 16, 12, 2, AVX2);

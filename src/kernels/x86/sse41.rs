@@ -1,0 +1,61 @@
+//! SSE4.1: `pmaddwd` on registers of 128 bits.
+
+use super::vector::Vector;
+use std::arch::x86_64::*;
+
+#[derive(Clone, Copy)]
+pub(super) struct Sse41(__m128i);
+
+impl Vector<4> for Sse41 {
+    #[inline(always)]
+    unsafe fn load<T>(from: *const T) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { _mm_loadu_si128(from.cast()) })
+    }
+    #[inline(always)]
+    unsafe fn broadcast(from: *const i16) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { _mm_set1_epi32(from.cast::<i32>().read_unaligned()) })
+    }
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { _mm_setzero_si128() })
+    }
+    #[inline(always)]
+    unsafe fn dot(self, a: Self, b: Self) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { _mm_add_epi32(self.0, _mm_madd_epi16(a.0, b.0)) })
+    }
+    #[inline(always)]
+    unsafe fn add(self, b: Self) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { _mm_add_epi32(self.0, b.0) })
+    }
+    #[inline(always)]
+    unsafe fn sums([a, b, c, d]: [Self; 4]) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { _mm_hadd_epi32(_mm_hadd_epi32(a.0, b.0), _mm_hadd_epi32(c.0, d.0)) })
+    }
+    #[inline(always)]
+    unsafe fn requantise(self, multiplier: Self, shift: u32) -> Self {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let half = _mm_set1_epi64x(1 << (shift - 1));
+            let odd = _mm_mul_epi32(_mm_srli_epi64(self.0, 32), _mm_srli_epi64(multiplier.0, 32));
+            let even = _mm_add_epi64(_mm_mul_epi32(self.0, multiplier.0), half);
+            // Bits shift.. of the odd products go to the high halves.
+            let even = _mm_srl_epi64(even, _mm_cvtsi32_si128(shift as i32));
+            let odd = _mm_sll_epi64(_mm_add_epi64(odd, half), _mm_cvtsi32_si128(32 - shift as i32));
+            Self(_mm_blend_epi16(even, odd, 0b1100_1100))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store(self, low: i16, high: i16, to: *mut i16) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let y = _mm_max_epi16(_mm_packs_epi32(self.0, self.0), _mm_set1_epi16(low));
+            _mm_storel_epi64(to.cast(), _mm_min_epi16(y, _mm_set1_epi16(high)));
+        }
+    }
+}
