@@ -4,12 +4,12 @@
  *   bench_filter [options] --jpeg FILE.jpg
  *
  * Prints the median of each step. */
+#include "command_line.h"
 #include "jpeg_planes.h"
 
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const char usage[] =
     "usage: bench_filter [options] --size WxH --format FORMAT FRAME\n"
@@ -35,12 +35,6 @@ enum { DECODE, PAYLOAD, MODEL, FILTER, STEPS };
 static const char *const step_names[STEPS] = {"JPEG decode", "hints and payload", "model", "filter"};
 
 static int parse(int argc, char **argv, Options *o);
-
-static double now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
-}
 
 static int failed(int result) {
   if (result < 0)
@@ -110,11 +104,11 @@ static int bench_frame(const Options *o, SidelightDecoder *decoder, double *ms[S
     goto done;
   /* The first one warms up. */
   for (int i = -1; i < o->repeat; i++) {
-    double start = now_ms();
+    double start = 1e3 * now();
     if (failed(sidelight_decoder_filter(decoder, &in, &out)))
       goto done;
     if (i >= 0)
-      ms[FILTER][i] = now_ms() - start;
+      ms[FILTER][i] = 1e3 * now() - start;
   }
   ok = !o->out || write_planes(o->out, &out);
 done:
@@ -128,24 +122,24 @@ static int run_jpeg(const Options *o, SidelightDecoder *decoder, const uint8_t *
                     Planes *in, Planes *out, double at[STEPS + 1]) {
   SidelightHints hints;
   SidelightBuffer payload = {0};
-  at[DECODE] = now_ms();
+  at[DECODE] = 1e3 * now();
   if (!jpeg_decode_planes(o->in, jpeg, size, in))
     return 0;
-  at[PAYLOAD] = now_ms();
+  at[PAYLOAD] = 1e3 * now();
   if (failed(sidelight_jpeg_hints(jpeg, size, &hints)))
     return 0;
   int result = sidelight_jpeg_extract(jpeg, size, &payload);
-  at[MODEL] = now_ms();
+  at[MODEL] = 1e3 * now();
   if (result == SIDELIGHT_ERROR_NO_PAYLOAD)
     result = sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &hints);
   else if (result == 0)
     result = sidelight_decoder_set_payload(decoder, payload.data, payload.size, &hints);
   sidelight_buffer_unref(&payload);
-  at[FILTER] = now_ms();
+  at[FILTER] = 1e3 * now();
   if (failed(result) || !planes_like(in, out))
     return 0;
   result = sidelight_decoder_filter(decoder, &in->picture, &out->picture);
-  at[STEPS] = now_ms();
+  at[STEPS] = 1e3 * now();
   return !failed(result);
 }
 
@@ -192,17 +186,14 @@ int main(int argc, char **argv) {
   return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* A number from `low` to `high` that ends at `end`, a character. */
-static int number(const char *text, char end, long low, long high, long *value) {
-  char *rest;
-  *value = strtol(text, &rest, 10);
-  return rest != text && *rest == end && *value >= low && *value <= high;
-}
-
 static int parse_size(const char *text, Options *o) {
+  char first[8] = {0};
+  size_t digits = strcspn(text, "x");
   long width, height;
-  const char *x = strchr(text, 'x');
-  if (!x || !number(text, 'x', 1, 65535, &width) || !number(x + 1, '\0', 1, 65535, &height))
+  if (text[digits] != 'x' || digits >= sizeof first)
+    return 0;
+  memcpy(first, text, digits);
+  if (!parse_number(first, 1, 65535, &width) || !parse_number(text + digits + 1, 1, 65535, &height))
     return 0;
   o->width = (uint32_t)width;
   o->height = (uint32_t)height;
@@ -269,11 +260,11 @@ static int parse(int argc, char **argv, Options *o) {
       o->in = optarg;
       break;
     case 'r':
-      ok = number(optarg, '\0', 1, 10000, &n);
+      ok = parse_number(optarg, 1, 10000, &n);
       o->repeat = (int)n;
       break;
     case 't':
-      ok = number(optarg, '\0', 0, 256, &n);
+      ok = parse_number(optarg, 0, 256, &n);
       o->decoder.threads = (uint32_t)n;
       break;
     case 'c': ok = parse_level(optarg); break;

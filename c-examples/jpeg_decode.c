@@ -3,12 +3,12 @@
  *   jpeg_decode [options] IN.jpg OUT.png|ppm|y4m
  *
  * Whatever is wrong with the payload, the picture comes out: unfiltered, with a message. */
+#include "command_line.h"
 #include "jpeg_planes.h"
 
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct Options {
   int mode; /* a SidelightMode, or -1: the payload decides */
@@ -23,12 +23,6 @@ static const char usage[] =
     "  --threads N                threads, 0 = one for each core (default 0)\n";
 
 static int parse(int argc, char **argv, Options *o);
-
-static double now_ms(void) {
-  struct timespec t;
-  timespec_get(&t, TIME_UTC);
-  return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
-}
 
 /* Sets the decoder as the options and the file's payload ask, and returns the SidelightMode in force.
  * Problems are told, and leave the picture unfiltered. */
@@ -72,7 +66,6 @@ static int write_planes(const char *path, const Planes *planes) {
 }
 
 int main(int argc, char **argv) {
-  static const char *const modes[] = {"off", "base", "update"};
   Options o;
   size_t size = 0;
   uint8_t *jpeg = NULL;
@@ -84,11 +77,11 @@ int main(int argc, char **argv) {
     return EXIT_FAILURE;
   /* Standard output may be where the picture goes. */
   FILE *summary = output_is_regular(o.out) ? stdout : stderr;
-  double start = now_ms();
+  double start = 1e3 * now();
   jpeg = file_read(o.in, &size);
   if (!jpeg || !jpeg_decode_planes(o.in, jpeg, size, &decoded))
     goto done;
-  double decode = now_ms();
+  double decode = 1e3 * now();
 
   int result = sidelight_decoder_open(&o.decoder, &decoder);
   if (result < 0) {
@@ -96,7 +89,7 @@ int main(int argc, char **argv) {
     goto done;
   }
   int mode = choose(decoder, &o, jpeg, size);
-  double model = now_ms();
+  double model = 1e3 * now();
   const Planes *shown = &decoded;
   if (mode != SIDELIGHT_MODE_OFF) {
     if (!planes_like(&decoded, &filtered))
@@ -109,11 +102,11 @@ int main(int argc, char **argv) {
       mode = SIDELIGHT_MODE_OFF;
     }
   }
-  double filter = now_ms();
+  double filter = 1e3 * now();
 
   if (!write_planes(o.out, shown))
     goto done;
-  fprintf(summary, "%s: %u x %u, decode %.1f ms, payload and model %.1f ms, filter %.1f ms\n", modes[mode],
+  fprintf(summary, "%s: %u x %u, decode %.1f ms, payload and model %.1f ms, filter %.1f ms\n", mode_name(mode),
          decoded.picture.width, decoded.picture.height, decode - start, model - decode,
          filter - model);
   status = EXIT_SUCCESS;
@@ -139,24 +132,15 @@ static int parse(int argc, char **argv, Options *o) {
   int c;
   while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
     int ok = 1;
-    char *end;
+    long n;
     switch (c) {
     case 'm':
-      if (strcmp(optarg, "off") == 0)
-        o->mode = SIDELIGHT_MODE_OFF;
-      else if (strcmp(optarg, "base") == 0)
-        o->mode = SIDELIGHT_MODE_BASE;
-      else if (strcmp(optarg, "update") == 0)
-        o->mode = SIDELIGHT_MODE_UPDATE;
-      else
-        ok = 0;
+      ok = parse_mode(optarg, &o->mode);
       break;
-    case 't': {
-      long n = strtol(optarg, &end, 10);
-      ok = *optarg != '\0' && *end == '\0' && n >= 0 && n <= 256;
+    case 't':
+      ok = parse_number(optarg, 0, 256, &n);
       o->decoder.threads = (uint32_t)n;
       break;
-    }
     case 'h':
       fputs(usage, stdout);
       exit(EXIT_SUCCESS);

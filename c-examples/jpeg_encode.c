@@ -3,13 +3,13 @@
  *   jpeg_encode [options] IN.png|ppm OUT.jpg
  *
  * Any JPEG decoder shows the file as if the payload was not there; jpeg_decode shows it better. */
+#include "command_line.h"
 #include "jpeg_planes.h"
 
 #include <getopt.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct Options {
   JpegOptions jpeg;
@@ -29,12 +29,6 @@ static const char usage[] =
     "  --verbose                  print the library's log\n";
 
 static int parse(int argc, char **argv, Options *o);
-
-static double now(void) {
-  struct timespec t;
-  timespec_get(&t, TIME_UTC);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void print_log(void *user, uint32_t level, const char *message) {
   (void)user;
@@ -105,7 +99,6 @@ done:
 }
 
 int main(int argc, char **argv) {
-  static const char *const modes[] = {"off", "base", "update"};
   Options o;
   Image image = {0};
   uint8_t *jpeg = NULL;
@@ -140,7 +133,7 @@ int main(int argc, char **argv) {
   if (!file_write(o.out, out.data, out.size))
     goto done;
   fprintf(summary, "%s: JPEG %zu bytes, payload %u, PSNR-Y %.3f JPEG, %.3f base, %.3f sent, %.2f s\n",
-         modes[report.mode], size, report.payload_bytes, report.psnr_decoded, report.psnr_base,
+         mode_name((int)report.mode), size, report.payload_bytes, report.psnr_decoded, report.psnr_base,
          report.psnr_payload, now() - start);
   status = EXIT_SUCCESS;
 
@@ -149,13 +142,6 @@ done:
   free(jpeg);
   image_free(&image);
   return status;
-}
-
-/* A whole number from `low` to `high`. */
-static int number(const char *text, long low, long high, long *value) {
-  char *end;
-  *value = strtol(text, &end, 10);
-  return *text != '\0' && *end == '\0' && *value >= low && *value <= high;
 }
 
 static int parse(int argc, char **argv, Options *o) {
@@ -170,25 +156,21 @@ static int parse(int argc, char **argv, Options *o) {
   o->jpeg.quality = 75;
   o->jpeg.layout = SIDELIGHT_LAYOUT_I420;
   sidelight_encoder_default_settings(&o->encoder);
-  int c;
+  int c, mode = SIDELIGHT_MODE_UPDATE;
   long n;
   while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
     int ok = 1;
     switch (c) {
     case 'q':
-      ok = number(optarg, 1, 100, &n);
+      ok = parse_number(optarg, 1, 100, &n);
       o->jpeg.quality = (int)n;
       break;
     case 'm':
-      if (strcmp(optarg, "off") == 0)
-        o->encoder.mode = SIDELIGHT_MODE_OFF;
-      else if (strcmp(optarg, "base") == 0)
-        o->encoder.mode = SIDELIGHT_MODE_BASE;
-      else
-        ok = strcmp(optarg, "update") == 0;
+      ok = parse_mode(optarg, &mode);
+      o->encoder.mode = (uint32_t)mode;
       break;
     case 't':
-      ok = number(optarg, 0, 256, &n);
+      ok = parse_number(optarg, 0, 256, &n);
       o->encoder.threads = (uint32_t)n;
       break;
     case 's':
@@ -203,7 +185,7 @@ static int parse(int argc, char **argv, Options *o) {
       o->jpeg.progressive = 1;
       break;
     case 'n':
-      ok = number(optarg, 0, 100000, &n);
+      ok = parse_number(optarg, 0, 100000, &n);
       o->encoder.steps = (uint32_t)n;
       break;
     case 'v':

@@ -426,7 +426,7 @@ static void settings_of_mode(void)
     bad.quant[0][63] = 0;
     REFUSED(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &bad), INVALID);
     bad = good;
-    bad.reserved[63] = 1;
+    bad.reserved[59] = 1;
     REFUSED(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &bad), INVALID);
 
     static const uint8_t junk[8] = {0};

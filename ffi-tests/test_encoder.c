@@ -611,9 +611,19 @@ static void slopes(void)
                                            &c.hints, &payload, &report),
                   0);
         CHECK(report.slope_db_per_byte == good[i]);
-        if (good[i] >= 1) CHECK(report.mode != SIDELIGHT_MODE_UPDATE);
+        if (good[i] >= 1) CHECK(report.mode == SIDELIGHT_MODE_OFF);
         sidelight_buffer_unref(&payload);
     }
+
+    /* What carries a payload is charged too. */
+    c.hints.slope_db_per_byte = 1e-6;
+    c.hints.carriage_bytes = UINT32_MAX;
+    CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture, &c.hints,
+                                       &payload, &report),
+              0);
+    CHECK(report.mode == SIDELIGHT_MODE_OFF);
+    sidelight_buffer_unref(&payload);
+    c.hints.carriage_bytes = 0;
 
     /* Estimated from the file's size, or from the picture's. */
     const uint64_t bytes[] = {0, 1, 1000, UINT64_MAX};

@@ -82,6 +82,7 @@ static void round_trip(const struct file *f)
         CHECK_INT(before.coded_bytes, f->size);
         CHECK(before.binding != 0);
         CHECK(before.slope_db_per_byte == 0);
+        CHECK_INT(before.carriage_bytes, 11);
         const bool gray = !strcmp(f->name, "gray.jpg");
         for (int i = 0; i < 64; i++) {
             CHECK(before.quant[0][i] > 0);

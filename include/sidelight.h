@@ -230,9 +230,13 @@ typedef struct SidelightHints {
    */
   double slope_db_per_byte;
   /**
+   * Bytes that carrying a payload adds to the file besides the payload. Read by the encoder only.
+   */
+  uint32_t carriage_bytes;
+  /**
    * Must be zero; calls fail otherwise.
    */
-  uint8_t reserved[64];
+  uint8_t reserved[60];
 } SidelightHints;
 
 /**
@@ -436,7 +440,7 @@ void sidelight_buffer_unref(struct SidelightBuffer *buffer);
 
 /**
  * Reads the hints of a JPEG file: quantisation tables and binding, and coded_bytes (= `size` less
- * any payload segments). slope_db_per_byte is set to 0.
+ * any payload segments) and carriage_bytes. slope_db_per_byte is set to 0.
  *
  * A payload segment in the file does not change the binding, nor does other metadata (APPn, COM);
  * any change of coded data does.
@@ -511,9 +515,9 @@ int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
  * PSNR of gray ones, less what the payload's bytes would have bought at
  * `hints->slope_db_per_byte`. The same input gives the same payload on every
  * machine and with any number of threads, in the default floating-point environment (a host built
- * with -ffast-math may change it). What carriage adds is not counted: it is the same for base and
- * update. Where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a payload
- * as they are, as jpeg_decode does, the payload need not be sent.
+ * with -ffast-math may change it). Base and update are charged for `hints->carriage_bytes` as well,
+ * off for nothing: where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a
+ * payload as they are, as jpeg_decode does, the payload need not be sent.
  *
  * @param original the picture before coding.
  * @param decoded  the codec's decoded picture, of the same shape.

@@ -38,6 +38,8 @@ pub struct Rate {
     /// PSNR that another byte buys, in dB: PSNR-YUV 6:1:1 for colour pictures (that of luma is nearly
     /// the same), luma's for gray ones; 0 to estimate it from `coded_bytes`.
     pub slope_db_per_byte: f64,
+    /// Bytes that carrying a payload costs besides the payload.
+    pub carriage_bytes: u32,
 }
 
 impl Rate {
@@ -145,7 +147,12 @@ impl Encoder {
             // Off needs no model: docs/payload.md asks for 0.
             let id = if mode == Mode::Off { 0 } else { model.id };
             let payload = payload::build(mode, id, body, hints.binding)?;
-            let cost = objective.cost(&mse) + slope * payload.len() as f64;
+            // A payload that asks for nothing need not be sent.
+            let bytes = match mode {
+                Mode::Off => 0.0,
+                _ => payload.len() as f64 + f64::from(rate.carriage_bytes),
+            };
+            let cost = objective.cost(&mse) + slope * bytes;
             Ok(Candidate { mode, payload, mse, cost })
         };
         let mut best = of(Mode::Off, &[], plain_mse)?;

@@ -11,7 +11,7 @@ const HEIGHT: usize = 53;
 const STEP: i32 = 24;
 const COLOUR: [Layout; 3] = [Layout::I420, Layout::I422, Layout::I444];
 /// Bytes nearly free: an update pays.
-const CHEAP: Rate = Rate { coded_bytes: 0, slope_db_per_byte: 1e-5 };
+const CHEAP: Rate = Rate { coded_bytes: 0, slope_db_per_byte: 1e-5, carriage_bytes: 0 };
 
 #[derive(Clone, PartialEq, Debug)]
 struct Samples {
@@ -163,4 +163,25 @@ fn lossless_chroma_does_not_decide() {
     decoded.planes[2].fill(128);
     let report = encode(&original, &decoded, 1, 10).report;
     assert!(report.psnr_payload > report.psnr_decoded, "{report:?}");
+}
+
+/// Payloads name a model by its content: what a shipped one does must never change.
+#[test]
+fn shipped_models_are_frozen() {
+    let mut decoder = Decoder::new(DecoderSettings::default());
+    decoder.set_base(&hints()).unwrap();
+    let hashes = Layout::ALL.map(|layout| {
+        let samples = Samples::original(layout).coded().filtered(&decoder);
+        let bytes = samples.planes.into_iter().flatten();
+        bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    });
+    let expected = [
+        0xa6fe_e34b_307f_fc7f,
+        0x928d_e2b7_4446_0cff,
+        0x8127_df6e_70ae_c7fb,
+        0xcdce_0bb8_97ce_e8db,
+    ];
+    assert_eq!(hashes, expected, "{hashes:#x?}");
 }

@@ -65,7 +65,7 @@ fn settings(mode: Mode, threads: usize) -> EncoderSettings {
 }
 
 /// Bytes nearly free: an update pays.
-const CHEAP: Rate = Rate { coded_bytes: 0, slope_db_per_byte: 1e-5 };
+const CHEAP: Rate = Rate { coded_bytes: 0, slope_db_per_byte: 1e-5, carriage_bytes: 0 };
 
 fn filter(decoder: &Decoder, input: &[u8]) -> Vec<u8> {
     let mut out = vec![0; input.len()];
@@ -107,10 +107,13 @@ fn payloads_do_not_depend_on_threads_or_cpu() {
 
 #[test]
 fn an_update_that_does_not_pay_is_not_sent() {
-    let dear = Rate { coded_bytes: 0, slope_db_per_byte: 1.0 };
-    let encoded = encode(settings(Mode::Update, 1), dear);
-    assert_ne!(encoded.report.mode, Mode::Update);
-    assert_eq!(encoded.payload.len(), 8);
+    let dear = Rate { slope_db_per_byte: 1.0, ..CHEAP };
+    let far = Rate { carriage_bytes: 1_000_000, ..CHEAP };
+    for rate in [dear, far] {
+        let encoded = encode(settings(Mode::Update, 1), rate);
+        assert_eq!(encoded.report.mode, Mode::Off);
+        assert_eq!(encoded.payload.len(), 8);
+    }
     assert_eq!(encode(settings(Mode::Off, 1), CHEAP).report.mode, Mode::Off);
     assert_ne!(encode(settings(Mode::Base, 1), CHEAP).report.mode, Mode::Update);
 }
@@ -164,7 +167,7 @@ fn bad_arguments_are_refused() {
     let narrow =
         Picture::new(Layout::I400, &[Plane::new(&data, WIDTH, WIDTH - 1, HEIGHT).unwrap()])
             .unwrap();
-    let rate = |slope_db_per_byte| Rate { coded_bytes: 0, slope_db_per_byte };
+    let rate = |slope_db_per_byte| Rate { slope_db_per_byte, ..CHEAP };
     assert_eq!(run(CHEAP, &hints(0), &view(&data)), Ok(8));
     assert_eq!(run(CHEAP, &hints(0), &narrow), Err(Error::InvalidArgument));
     for slope in [-1.0, f64::NAN, f64::INFINITY] {

@@ -3,14 +3,22 @@
 # nothing is to do. A Rust toolchain, git and make must be there.
 #
 #   tools/setup.sh build    what `make examples` and `make demo` need
-#   tools/setup.sh test     that, and what `make test` needs
+#   tools/setup.sh test     what `make test` needs: all of it
+#   tools/setup.sh eval     what `make eval` needs
+#   tools/setup.sh peers    what `make eval-peers` needs
+#   tools/setup.sh coders   what `make eval-coders` needs
+#   tools/setup.sh report   what `make test-report` needs
 set -eu
 
 build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libpng-dev"
 test="g++ libjpeg-turbo-progs valgrind"
+eval="libjpeg-turbo-progs ffmpeg"
+peers="webp libjxl-tools libavif-bin"
+coders="g++ python3 python3-dev python3-venv"
+report="chromium"
 
 usage() {
-    echo "usage: tools/setup.sh build|test" >&2
+    echo "usage: tools/setup.sh build|test|eval|peers|coders|report" >&2
     exit 1
 }
 
@@ -19,7 +27,11 @@ packages=
 for set in "$@"; do
     case $set in
     build) packages="$packages $build" ;;
-    test) packages="$packages $build $test" ;;
+    test) packages="$packages $build $test $eval $peers" ;;
+    eval) packages="$packages $eval" ;;
+    peers) packages="$packages $eval $peers" ;;
+    coders) packages="$packages $coders" ;;
+    report) packages="$packages $report" ;;
     *) usage ;;
     esac
 done

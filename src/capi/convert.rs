@@ -149,5 +149,9 @@ pub(super) fn hints(h: &SidelightHints) -> Result<Hints> {
 }
 
 pub(super) fn rate(h: &SidelightHints) -> Rate {
-    Rate { coded_bytes: h.coded_bytes, slope_db_per_byte: h.slope_db_per_byte }
+    Rate {
+        coded_bytes: h.coded_bytes,
+        slope_db_per_byte: h.slope_db_per_byte,
+        carriage_bytes: h.carriage_bytes,
+    }
 }

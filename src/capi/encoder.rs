@@ -72,9 +72,9 @@ pub unsafe extern "C" fn sidelight_encoder_open(
 /// PSNR of gray ones, less what the payload's bytes would have bought at
 /// `hints->slope_db_per_byte`. The same input gives the same payload on every
 /// machine and with any number of threads, in the default floating-point environment (a host built
-/// with -ffast-math may change it). What carriage adds is not counted: it is the same for base and
-/// update. Where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a payload
-/// as they are, as jpeg_decode does, the payload need not be sent.
+/// with -ffast-math may change it). Base and update are charged for `hints->carriage_bytes` as well,
+/// off for nothing: where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a
+/// payload as they are, as jpeg_decode does, the payload need not be sent.
 ///
 /// @param original the picture before coding.
 /// @param decoded  the codec's decoded picture, of the same shape.

@@ -7,7 +7,7 @@ use crate::Error;
 use libc::c_int;
 
 /// Reads the hints of a JPEG file: quantisation tables and binding, and coded_bytes (= `size` less
-/// any payload segments). slope_db_per_byte is set to 0.
+/// any payload segments) and carriage_bytes. slope_db_per_byte is set to 0.
 ///
 /// A payload segment in the file does not change the binding, nor does other metadata (APPn, COM);
 /// any change of coded data does.
@@ -39,7 +39,8 @@ pub unsafe extern "C" fn sidelight_jpeg_hints(
             binding: info.binding,
             coded_bytes: plain as u64,
             slope_db_per_byte: 0.0,
-            reserved: [0; 64],
+            carriage_bytes: jpeg::CARRIAGE_BYTES,
+            reserved: [0; 60],
         };
         // SAFETY: not NULL, and the caller promises that it is writable.
         unsafe { out.write(filled) };

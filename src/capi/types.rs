@@ -122,8 +122,10 @@ pub struct SidelightHints {
     /// pictures (that of luma PSNR is nearly the same), of luma PSNR for gray ones; 0 to estimate it from
     /// coded_bytes. Read by the encoder only.
     pub slope_db_per_byte: f64,
+    /// Bytes that carrying a payload adds to the file besides the payload. Read by the encoder only.
+    pub carriage_bytes: u32,
     /// Must be zero; calls fail otherwise.
-    pub reserved: [u8; 64],
+    pub reserved: [u8; 60],
 }
 
 /// Bytes owned by the library; free with sidelight_buffer_unref().

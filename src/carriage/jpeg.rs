@@ -45,6 +45,8 @@ const CHUNK_TAG: u8 = 0xff;
 /// Chunk bytes of a segment, less tag, sequence number and count.
 const MAX_CHUNK: usize = MAX_SINGLE - 3;
 const MAX_SEGMENTS: usize = 255;
+/// What a payload in one segment adds to a file besides itself: marker, length and identifier.
+pub const CARRIAGE_BYTES: u32 = 4 + IDENTIFIER.len() as u32;
 /// Marker, length and identifier, and the three bytes before a chunk.
 const MAX_OVERHEAD: usize = 4 + IDENTIFIER.len() + 3;
 

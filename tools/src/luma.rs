@@ -13,26 +13,13 @@ pub struct Luma {
 }
 
 impl Luma {
-    /// Full-range BT.601 luma of a picture file, rounded to 8 bits as JFIF and libjpeg do.
+    /// JFIF luma of a picture file, rounded to 8 bits as libjpeg does; gray pictures as they are.
     pub fn open(path: &Path) -> Result<Self> {
-        Self::open_with(path, luma_of)
-    }
-
-    /// The same in limited range, rounded once from RGB as MATLAB's rgb2ycbcr does. Gray pictures are
-    /// taken as they are.
-    pub fn open_limited(path: &Path) -> Result<Self> {
-        Self::open_with(path, |[r, g, b]| {
-            let sum = 65.481 * f64::from(r) + 128.553 * f64::from(g) + 24.966 * f64::from(b);
-            (16.0 + sum / 255.0).round() as u8
-        })
-    }
-
-    fn open_with(path: &Path, of: impl Fn([u8; 3]) -> u8) -> Result<Self> {
         let picture = image::open(path).with_context(|| path.display().to_string())?;
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let data = match picture {
             image::DynamicImage::ImageLuma8(gray) => gray.into_raw(),
-            other => other.to_rgb8().pixels().map(|p| of(p.0)).collect(),
+            other => other.to_rgb8().pixels().map(|p| luma_of(p.0)).collect(),
         };
         Ok(Self { width, height, data })
     }

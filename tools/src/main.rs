@@ -1,10 +1,18 @@
-//! Sidelight's tools: training of base models, the demo, measuring.
+//! Sidelight's tools: the demo, the evaluation and its peers, training of base models.
 
+mod codec;
 mod demo;
+mod eval;
+mod files;
+mod integers;
 mod jpeg;
 mod luma;
-mod measure;
+mod machine;
+mod page;
+mod peers;
 mod pretrain;
+mod report;
+mod yuv;
 
 use clap::Parser;
 
@@ -13,25 +21,31 @@ use clap::Parser;
 enum Command {
     /// Run the main job on a folder of pictures through the C examples
     Demo(demo::Options),
+    /// Evaluate on a folder of pictures with a real codec: figures, BD-rates, tables
+    Eval(eval::Options),
+    /// Measure other filters and codecs on an evaluation's pictures
+    Peers(peers::Options),
+    /// Write the integers of an evaluation's payloads as JSON, for other coders
+    Integers(integers::Options),
+    /// Write a page about an evaluation: tables, curves, pictures before and after
+    Report(report::Options),
     /// Train a base model from scratch on a folder of pictures
     Pretrain(pretrain::Options),
     /// Turn a training checkpoint into a model file
     Export(pretrain::export::Options),
     /// Tune a model's initial coder states
     Tune(pretrain::tune::Options),
-    /// Measure the gains of all planes over a folder of pictures
-    MeasureColour(pretrain::measure::Options),
-    /// Measure gains over a folder of pictures
-    Measure(measure::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Demo(options) => demo::run(&options),
+        Command::Eval(options) => eval::run(&options),
+        Command::Peers(options) => peers::run(&options),
+        Command::Integers(options) => integers::run(&options),
+        Command::Report(options) => report::run(&options),
         Command::Pretrain(options) => pretrain::run(&options),
-        Command::Measure(options) => measure::run(&options),
-        Command::MeasureColour(options) => pretrain::measure::run(&options),
-        Command::Tune(options) => pretrain::tune::run(&options),
         Command::Export(options) => pretrain::export::run(&options),
+        Command::Tune(options) => pretrain::tune::run(&options),
     }
 }

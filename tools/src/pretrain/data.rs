@@ -97,11 +97,13 @@ impl Pictures {
         };
         let crop = cut(picture, size, rng);
         let tables = tables::random(rng);
-        let layout = match part {
-            Part::Luma => Layout::I400,
-            Part::Chroma => random_layout(rng),
-        };
-        Crop::new(crop.sampled(layout), &tables)
+        match part {
+            Part::Luma => Crop::new(crop.sampled(Layout::I400), &tables),
+            Part::Chroma => {
+                let layout = random_layout(rng);
+                Crop::new(crop.saturated(random_saturation(rng)).sampled(layout), &tables)
+            }
+        }
     }
 
     /// The centre of every held-out picture, degraded with `tables`.
@@ -128,6 +130,16 @@ pub fn random_layout(rng: &mut impl Rng) -> Layout {
         0..=14 => Layout::I420,
         15..=17 => Layout::I444,
         _ => Layout::I422,
+    }
+}
+
+/// Mostly 1; sometimes less, or 0 for what is gray but coded in colour, where the network must not
+/// paint.
+fn random_saturation(rng: &mut impl Rng) -> f32 {
+    match rng.random_range(0..16) {
+        0 => 0.0,
+        1 => rng.random(),
+        _ => 1.0,
     }
 }
 

@@ -9,7 +9,6 @@
 mod checkpoint;
 mod data;
 pub mod export;
-pub mod measure;
 mod planes;
 mod tables;
 pub mod tune;
@@ -67,6 +66,9 @@ pub struct Options {
     /// Checkpoint to write, and to resume from if it exists
     #[arg(long)]
     out: PathBuf,
+    /// Checkpoint whose weights a new run starts from, instead of random ones
+    #[arg(long)]
+    from: Option<PathBuf>,
     /// Channels of the hidden layers
     #[arg(long, default_value_t = 32)]
     channels: usize,
@@ -117,7 +119,13 @@ pub fn run(options: &Options) -> Result<()> {
     let validation = Validation::new(&pictures, arch)?;
     let mut state = match Checkpoint::read(&options.out, arch)? {
         Some(c) => c,
-        None => Checkpoint::new(initial(arch, options.seed)),
+        None => Checkpoint::new(match &options.from {
+            None => initial(arch, options.seed),
+            Some(path) => {
+                let from = Checkpoint::read(path, arch)?;
+                from.with_context(|| format!("{}: no such file", path.display()))?.net
+            }
+        }),
     };
     let mut trainer = Trainer::new(arch, options);
     let bar = indicatif::ProgressBar::new(u64::from(options.steps))

@@ -78,14 +78,12 @@ impl Planes {
         Self { layout: self.layout, planes: self.planes.iter().map(cut).collect() }
     }
 
-    /// A picture with full-size chroma, less its last row and column where these are odd.
-    pub fn even(&self) -> Self {
-        let (width, height) = (self.size().0 / 2 * 2, self.size().1 / 2 * 2);
-        let cut = |p: &Luma| {
-            let rows = p.data.chunks(p.width).take(height);
-            Luma { width, height, data: rows.flat_map(|r| &r[..width]).copied().collect() }
-        };
-        Self { layout: self.layout, planes: self.planes.iter().map(cut).collect() }
+    /// Chroma `factor` times as strong, 0..=1.
+    pub fn saturated(mut self, factor: f32) -> Self {
+        for sample in self.planes.iter_mut().skip(1).flat_map(|p| &mut p.data) {
+            *sample = ((f32::from(*sample) - 128.0) * factor + 128.0).round() as u8;
+        }
+        self
     }
 
     /// From full-size chroma to `layout`, with box filters. Sizes are even.

@@ -1,0 +1,42 @@
+#include "command_line.h"
+
+#include <sidelight.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+int parse_number(const char *text, long low, long high, long *value) {
+  char *end;
+  *value = strtol(text, &end, 10);
+  return *text != '\0' && *end == '\0' && *value >= low && *value <= high;
+}
+
+int parse_mode(const char *text, int *mode) {
+  static const int modes[] = {SIDELIGHT_MODE_OFF, SIDELIGHT_MODE_BASE, SIDELIGHT_MODE_UPDATE};
+  for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+    if (strcmp(text, mode_name(modes[i])) == 0) {
+      *mode = modes[i];
+      return 1;
+    }
+  }
+  return 0;
+}
+
+const char *mode_name(int mode) {
+  switch (mode) {
+  case SIDELIGHT_MODE_OFF:
+    return "off";
+  case SIDELIGHT_MODE_BASE:
+    return "base";
+  case SIDELIGHT_MODE_UPDATE:
+    return "update";
+  default:
+    return "unknown";
+  }
+}
+
+double now(void) {
+  struct timespec t;
+  timespec_get(&t, TIME_UTC);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}

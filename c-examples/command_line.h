@@ -1,0 +1,17 @@
+/* What the examples' command lines have in common. */
+#ifndef COMMAND_LINE_H
+#define COMMAND_LINE_H
+
+/* A whole number from `low` to `high`; 0 if `text` is none. */
+int parse_number(const char *text, long low, long high, long *value);
+
+/* "off", "base" or "update" as a SidelightMode; 0 if `text` is none of them. */
+int parse_mode(const char *text, int *mode);
+
+/* The name of a SidelightMode. */
+const char *mode_name(int mode);
+
+/* Wall-clock time in seconds. */
+double now(void);
+
+#endif

@@ -1,0 +1,92 @@
+//! The codecs that are measured, as real programs and libraries.
+
+pub mod command;
+mod jpeg;
+mod mozjpeg;
+mod x265;
+
+use crate::yuv::{Original, Yuv};
+use anyhow::Result;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use sidelight::Hints;
+
+/// A codec that can carry a payload.
+pub trait Codec: Send + Sync {
+    /// What it is and its version, for the records.
+    fn version(&self) -> Result<String>;
+
+    /// A point near `quality` on the rate-distortion curve, to measure the slope there.
+    fn neighbour(&self, quality: u32) -> u32;
+
+    /// A whole file.
+    fn encode(&self, original: &Original, quality: u32) -> Result<Vec<u8>>;
+
+    /// What a stock decoder makes of the file, before any upsampling of chroma. It has the layout
+    /// and the size of `like`.
+    fn decode(&self, file: &[u8], like: &Yuv) -> Result<Yuv>;
+
+    /// What the filter is told of how the picture was coded.
+    fn hints(&self, file: &[u8], quality: u32) -> Result<Hints>;
+
+    /// What carrying a payload adds to a file besides the payload.
+    fn carriage_bytes(&self) -> u32;
+
+    /// The file with `payload` inside.
+    fn embed(&self, file: &[u8], payload: &[u8]) -> Result<Vec<u8>>;
+}
+
+/// The codecs by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// libjpeg-turbo's cjpeg: standard tables, optimised Huffman tables; quality 1..=100
+    Jpeg,
+    /// The same with flat tables; quality is the step, 1..=255
+    JpegFlat,
+    /// mozjpeg tuned for PSNR: flat tables, trellis, progressive; quality 1..=100
+    MozjpegPsnr,
+    /// x265, one intra picture; quality is the QP, 0..=51
+    X265Intra,
+}
+
+impl Kind {
+    pub fn open(self) -> Box<dyn Codec> {
+        match self {
+            Self::Jpeg => Box::new(jpeg::Turbo { flat: false }),
+            Self::JpegFlat => Box::new(jpeg::Turbo { flat: true }),
+            Self::MozjpegPsnr => Box::new(mozjpeg::TunedForPsnr),
+            Self::X265Intra => Box::new(x265::Intra),
+        }
+    }
+
+    /// The points measured unless others are asked for.
+    pub fn default_qualities(self) -> &'static [u32] {
+        match self {
+            Self::Jpeg | Self::MozjpegPsnr => &[10, 20, 30, 40],
+            Self::JpegFlat => &[64, 40, 28, 20],
+            Self::X265Intra => &[37, 32, 27, 22],
+        }
+    }
+
+    /// What the quality number is called.
+    pub fn quality_name(self) -> &'static str {
+        match self {
+            Self::Jpeg | Self::MozjpegPsnr => "QF",
+            Self::JpegFlat => "step",
+            Self::X265Intra => "QP",
+        }
+    }
+
+    /// Qualities that it takes.
+    pub fn qualities(self) -> std::ops::RangeInclusive<u32> {
+        match self {
+            Self::Jpeg | Self::MozjpegPsnr => 1..=100,
+            Self::JpegFlat => 1..=255,
+            Self::X265Intra => 0..=51,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! One picture at one quality: coded, filtered, and with an update.
+
+use super::metrics::{measure, measure_psnr};
+use super::results::{Measured, Part, Payload, Point, Seconds};
+use crate::codec::Codec;
+use crate::yuv::{Original, Yuv};
+use anyhow::Result;
+use sidelight::payload::{self, update, ScaleBias};
+use sidelight::{
+    models, Decoder, DecoderSettings, Encoder, EncoderSettings, Hints, Mode, Rate, Report,
+};
+use std::time::Instant;
+
+/// A point, with the pictures that it was measured on: the codec's, the base model's and the
+/// payload's.
+pub struct Outcome {
+    pub point: Point,
+    pub pictures: [Yuv; 3],
+    pub payload: Vec<u8>,
+}
+
+/// Seconds that `work` took, and what it made.
+fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
+    let clock = Instant::now();
+    let made = work()?;
+    Ok((clock.elapsed().as_secs_f64(), made))
+}
+
+/// Measures `original` under the name `picture`.
+pub fn run(
+    picture: &str,
+    original: &Original,
+    codec: &dyn Codec,
+    quality: u32,
+    steps: Option<u32>,
+) -> Result<Outcome> {
+    let yuv = &original.yuv;
+    let (codec_encode, file) = timed(|| codec.encode(original, quality))?;
+    let (codec_decode, decoded) = timed(|| codec.decode(&file, yuv))?;
+    let hints = codec.hints(&file, quality)?;
+    let plain = measure(yuv, &decoded, file.len());
+    let slope = slope(original, codec, quality, &plain)?;
+    let rate = Rate {
+        coded_bytes: file.len() as u64,
+        slope_db_per_byte: slope.unwrap_or(0.0),
+        carriage_bytes: codec.carriage_bytes(),
+    };
+    let encode = |mode| {
+        let settings = EncoderSettings { mode, threads: 1, steps };
+        let (original, decoded) = (yuv.picture()?, decoded.picture()?);
+        Ok(Encoder::new(settings)?.encode(&original, &decoded, &hints, rate, &mut |_| true)?)
+    };
+    let base = encode(Mode::Base)?;
+    let (payload_encode, update) = timed(|| encode(Mode::Update))?;
+
+    let sent = |payload: &[u8], report: &Report| -> Result<_> {
+        // Decoders show a file without a payload as it is.
+        let file = match report.mode {
+            Mode::Off => file.clone(),
+            _ => codec.embed(&file, payload)?,
+        };
+        let again = codec.decode(&file, yuv)?;
+        anyhow::ensure!(again == decoded, "a stock decoder sees another picture with the payload");
+        let (payload_decode, decoder) = timed(|| set(payload, &hints))?;
+        let mut out = Yuv::new(yuv.width, yuv.height, yuv.layout());
+        let (filter, ()) = timed(|| Ok(decoder.filter(&decoded.picture()?, out.picture_mut()?)?))?;
+        Ok((measure(yuv, &out, file.len()), out, [payload_decode, filter]))
+    };
+    let (with_base, base_picture, _) = sent(&base.payload, &base.report)?;
+    let (with_update, update_picture, [payload_decode, filter]) =
+        sent(&update.payload, &update.report)?;
+
+    let embedded = with_update.bytes - file.len();
+    let shown = if update.report.mode == Mode::Off { 0 } else { update.payload.len() };
+    let point = Point {
+        picture: picture.to_owned(),
+        width: yuv.width,
+        height: yuv.height,
+        quality,
+        payload: Payload {
+            mode: name(update.report.mode).to_owned(),
+            bytes: shown,
+            container_bytes: embedded - shown,
+            parts: if shown == 0 { Vec::new() } else { parts(&update.payload)? },
+            slope_db_per_byte: update.report.slope_db_per_byte,
+            net_gain_db: net_gain(&with_base, &with_update, update.report.slope_db_per_byte),
+        },
+        codec: plain,
+        base: with_base,
+        update: with_update,
+        seconds: Seconds { codec_encode, codec_decode, payload_encode, payload_decode, filter },
+    };
+    Ok(Outcome {
+        point,
+        pictures: [decoded, base_picture, update_picture],
+        payload: update.payload,
+    })
+}
+
+/// A decoder with what `payload` asks for.
+fn set(payload: &[u8], hints: &Hints) -> Result<Decoder> {
+    let mut decoder = Decoder::new(DecoderSettings { threads: 1, ..Default::default() });
+    decoder.set_payload(payload, hints)?;
+    Ok(decoder)
+}
+
+/// PSNR-YUV that a byte buys, from a second encode nearby; `None` where it buys nothing.
+fn slope(
+    original: &Original,
+    codec: &dyn Codec,
+    quality: u32,
+    plain: &Measured,
+) -> Result<Option<f64>> {
+    let near = codec.encode(original, codec.neighbour(quality))?;
+    let near_picture = codec.decode(&near, &original.yuv)?;
+    let near = measure_psnr(&original.yuv, &near_picture, near.len());
+    let (Some(a), Some(b)) = (plain.psnr_yuv, near.psnr_yuv) else {
+        return Ok(None);
+    };
+    let slope = (b - a) / (near.bytes as f64 - plain.bytes as f64);
+    Ok((slope.is_finite() && slope > 0.0).then_some(slope))
+}
+
+fn net_gain(base: &Measured, update: &Measured, slope: f64) -> Option<f64> {
+    let gain = update.psnr_yuv? - base.psnr_yuv?;
+    Some(gain - slope * (update.bytes as f64 - base.bytes as f64))
+}
+
+pub fn name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Off => "off",
+        Mode::Base => "base",
+        Mode::Update => "update",
+        _ => "unknown",
+    }
+}
+
+/// A payload's bytes by part. A list of the update weighs what the price falls by when it and all
+/// lists after it are zero, so the parts sum to the whole; "empty lists" is what an update of zeros
+/// would cost.
+fn parts(payload: &[u8]) -> Result<Vec<Part>> {
+    let header = payload::parse(payload)?;
+    let mut parts =
+        vec![Part { name: "header".to_owned(), bytes: (payload.len() - header.body.len()) as f64 }];
+    if header.mode != Mode::Update {
+        return Ok(parts);
+    }
+    let model = models::by_id(header.model)?;
+    let whole = update::read(header.body, &model.channels(), &model.contexts)?;
+    let mut kept = whole.clone();
+    for layer in &mut kept.layers {
+        layer.scale.fill(0);
+        layer.bias.fill(0);
+    }
+    let bytes = |update: &ScaleBias| -> Result<f64> {
+        Ok(f64::from(update::price(update, &model.contexts)?) / 2048.0)
+    };
+    let mut before = bytes(&kept)?;
+    parts.push(Part { name: "empty lists".to_owned(), bytes: before });
+    for (i, layer) in whole.layers.iter().enumerate() {
+        for kind in ["scales", "biases"] {
+            if kind == "scales" {
+                kept.layers[i].scale.clone_from(&layer.scale);
+            } else {
+                kept.layers[i].bias.clone_from(&layer.bias);
+            }
+            let now = bytes(&kept)?;
+            parts.push(Part { name: format!("layer {} {kind}", i + 1), bytes: now - before });
+            before = now;
+        }
+    }
+    parts.push(Part { name: "whole bytes".to_owned(), bytes: header.body.len() as f64 - before });
+    Ok(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Kind;
+    use crate::yuv::Planes;
+
+    #[test]
+    fn a_point_is_consistent_and_the_same_again() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/pictures");
+        let mut files: Vec<_> =
+            std::fs::read_dir(path).unwrap().map(|e| e.unwrap().path()).collect();
+        files.sort();
+        let file = files.iter().find(|p| p.extension().is_some_and(|e| e == "png")).unwrap();
+        let whole = image::open(file).unwrap().crop_imm(40, 30, 141, 97);
+        let original = Original::new(whole, Planes::Colour);
+        let codec = Kind::Jpeg.open();
+        let run = || run("crop", &original, &*codec, 20, Some(20)).unwrap();
+        let (first, second) = (run(), run());
+        assert_eq!(first.payload, second.payload);
+        let strip = |mut p: Point| {
+            p.seconds = Seconds {
+                codec_encode: 0.0,
+                codec_decode: 0.0,
+                payload_encode: 0.0,
+                payload_decode: 0.0,
+                filter: 0.0,
+            };
+            p
+        };
+        let (first, second) = (strip(first.point), strip(second.point));
+        assert_eq!(first, second);
+        assert!(first.base.psnr[0] > first.codec.psnr[0]);
+        let p = &first.payload;
+        let sum: f64 = p.parts.iter().map(|p| p.bytes).sum();
+        assert!((sum - p.bytes as f64).abs() < 1e-9, "{sum} {}", p.bytes);
+        assert_eq!(first.update.bytes, first.codec.bytes + p.bytes + p.container_bytes);
+    }
+}

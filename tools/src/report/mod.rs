@@ -1,0 +1,105 @@
+//! A page about an evaluation, from its folder: tables, curves, pictures before and after. One file,
+//! nothing from the network.
+
+mod pictures;
+#[cfg(test)]
+pub mod synthetic;
+#[cfg(test)]
+mod tests;
+
+use crate::eval::losses::{self, Loss};
+use crate::eval::results::Results;
+use crate::page;
+use anyhow::{Context, Result};
+use clap::Args;
+use pictures::Shown;
+use serde::{de::DeserializeOwned, Deserialize, Serialize};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+pub struct Options {
+    /// An evaluation's folder
+    out: PathBuf,
+}
+
+/// What the page shows.
+#[derive(Serialize)]
+struct Report {
+    quality_name: &'static str,
+    results: Results,
+    losses: Vec<Loss>,
+    pictures: Shown,
+    peers: Vec<Peer>,
+    /// Whatever another comparison of coders says: the page shows its names and numbers.
+    update_coders: Option<Value>,
+}
+
+/// Another codec, or a filter after this codec.
+#[derive(Serialize, Deserialize)]
+struct Peer {
+    name: String,
+    kind: PeerKind,
+    version: Option<String>,
+    points: Vec<PeerPoint>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PeerKind {
+    Codec,
+    Filter,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PeerPoint {
+    picture: String,
+    /// The peer's own number; for a filter the codec's.
+    quality: f64,
+    setting: Option<String>,
+    /// For a filter the codec's.
+    bytes: f64,
+    psnr: Vec<Option<f64>>,
+    psnr_yuv: Option<f64>,
+}
+
+pub fn run(options: &Options) -> Result<()> {
+    let page = options.out.join("report.html");
+    let report = Report::gather(&options.out)?;
+    let html = page::html(
+        include_str!("page.html"),
+        include_str!("page.css"),
+        concat!(include_str!("chart.js"), include_str!("page.js")),
+        &report,
+    )?;
+    std::fs::write(&page, html).with_context(|| format!("writing {}", page.display()))?;
+    println!("{}", page.display());
+    Ok(())
+}
+
+impl Report {
+    fn gather(out: &Path) -> Result<Self> {
+        let results: Results = read(&out.join("results.json"))?;
+        Ok(Self {
+            quality_name: results.setup.codec.quality_name(),
+            losses: losses::losses(&results),
+            pictures: pictures::shown(&results, &out.join("pictures"))?,
+            peers: read_if_there(&out.join("peers.json"))?.unwrap_or_default(),
+            update_coders: read_if_there(&out.join("update_coders.json"))?,
+            results,
+        })
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("parsing {}", path.display()))
+}
+
+fn read_if_there<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    if path.exists() {
+        read(path).map(Some)
+    } else {
+        Ok(None)
+    }
+}
