@@ -51,8 +51,8 @@ header: setup
 
 # make train DATA=<folder of PNG pictures> [OUT=<folder>]: the shipped models' recipe. The model of
 # colour has the network of the model of luma.
-train: OUT ?= target/train
 TOOL = $(RELEASE)/sidelight-tools
+train: OUT ?= target/train
 train: setup
 	@test -n "$(DATA)" || { echo "say where the pictures are: make train DATA=<folder>"; exit 1; }
 	@mkdir -p $(OUT)

@@ -186,17 +186,14 @@ int main(int argc, char **argv) {
   return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* A number from `low` to `high` that ends at `end`, a character. */
-static int number(const char *text, char end, long low, long high, long *value) {
-  char *rest;
-  *value = strtol(text, &rest, 10);
-  return rest != text && *rest == end && *value >= low && *value <= high;
-}
-
 static int parse_size(const char *text, Options *o) {
+  char first[8] = {0};
+  size_t digits = strcspn(text, "x");
   long width, height;
-  const char *x = strchr(text, 'x');
-  if (!x || !number(text, 'x', 1, 65535, &width) || !number(x + 1, '\0', 1, 65535, &height))
+  if (text[digits] != 'x' || digits >= sizeof first)
+    return 0;
+  memcpy(first, text, digits);
+  if (!parse_number(first, 1, 65535, &width) || !parse_number(text + digits + 1, 1, 65535, &height))
     return 0;
   o->width = (uint32_t)width;
   o->height = (uint32_t)height;
@@ -263,11 +260,11 @@ static int parse(int argc, char **argv, Options *o) {
       o->in = optarg;
       break;
     case 'r':
-      ok = number(optarg, '\0', 1, 10000, &n);
+      ok = parse_number(optarg, 1, 10000, &n);
       o->repeat = (int)n;
       break;
     case 't':
-      ok = number(optarg, '\0', 0, 256, &n);
+      ok = parse_number(optarg, 0, 256, &n);
       o->decoder.threads = (uint32_t)n;
       break;
     case 'c': ok = parse_level(optarg); break;

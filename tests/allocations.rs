@@ -46,15 +46,10 @@ fn only_the_first_picture_allocates() {
     let plane = || vec![77; (WIDTH * HEIGHT) as usize];
     let (mut source, mut target) = ([plane(), plane(), plane()], [plane(), plane(), plane()]);
     let (input, output) = (picture(&mut source), picture(&mut target));
-    let hints = SidelightHints {
-        codec: SidelightCodec::Jpeg as u32,
-        quant: [[30; 64]; 2],
-        binding: 0,
-        coded_bytes: 0,
-        slope_db_per_byte: 0.0,
-        carriage_bytes: 0,
-        reserved: [0; 60],
-    };
+    // SAFETY: a struct of numbers; zeros are what the header asks to start from.
+    let mut hints: SidelightHints = unsafe { std::mem::zeroed() };
+    hints.codec = SidelightCodec::Jpeg as u32;
+    hints.quant = [[30; 64]; 2];
     let settings = SidelightDecoderSettings { threads: 1, skip_binding: 0, reserved: [0; 64] };
     let mut decoder = std::ptr::null_mut();
     // SAFETY: every pointer is to a live value of its type, and the planes have their sizes.

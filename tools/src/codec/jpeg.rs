@@ -19,7 +19,10 @@ pub struct Turbo {
 impl Codec for Turbo {
     fn version(&self) -> Result<String> {
         let tables = if self.flat { "flat" } else { "standard" };
-        Ok(format!("{}, {tables} tables, -optimize", command::version("cjpeg", "-version")?))
+        Ok(format!(
+            "{}, {tables} tables, -optimize -baseline",
+            command::version("cjpeg", "-version")?
+        ))
     }
 
     fn neighbour(&self, quality: u32) -> u32 {
@@ -33,7 +36,9 @@ impl Codec for Turbo {
     fn encode(&self, original: &Original, quality: u32) -> Result<Vec<u8>> {
         let pnm = pnm(&original.image);
         if !self.flat {
-            return command::pipe("cjpeg", &["-optimize", "-quality", &quality.to_string()], &pnm);
+            // Without -baseline, steps above 255 would make it a file that few decoders read.
+            let arguments = ["-optimize", "-baseline", "-quality", &quality.to_string()];
+            return command::pipe("cjpeg", &arguments, &pnm);
         }
         // At quality 50 the tables are taken as they are.
         let mut tables = tempfile::NamedTempFile::new()?;
