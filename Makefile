@@ -60,8 +60,8 @@ train: setup
 	$(TOOL) pretrain --data "$(DATA)" --out $(OUT)/luma.ck --steps 115000
 	$(TOOL) export --data "$(DATA)" --checkpoint $(OUT)/luma.ck --out $(OUT)/jpeg-y-32x3.slm
 	$(TOOL) tune --data "$(DATA)" --model $(OUT)/jpeg-y-32x3.slm --out $(OUT)/jpeg-y-32x3.slm
-	$(TOOL) pretrain --data "$(DATA)" --part chroma --channels 16 --out $(OUT)/chroma1.ck \
-	    --steps 100000
+	$(TOOL) pretrain --data "$(DATA)" --part chroma --channels 16 --vivid --steps 100000 \
+	    --out $(OUT)/chroma1.ck
 	$(TOOL) pretrain --data "$(DATA)" --part chroma --channels 16 --from $(OUT)/chroma1.ck \
 	    --out $(OUT)/chroma.ck --steps 25000 --rate 0.0005 --seed 2
 	$(TOOL) export --data "$(DATA)" --checkpoint $(OUT)/chroma.ck --channels 16 \

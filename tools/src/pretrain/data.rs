@@ -51,6 +51,8 @@ impl Crop {
 pub struct Pictures {
     train: Vec<Planes>,
     held_out: Vec<Planes>,
+    /// No training crop has its chroma weakened.
+    pub vivid: bool,
 }
 
 impl Pictures {
@@ -73,7 +75,7 @@ impl Pictures {
         if train.is_empty() || held_out.is_empty() {
             bail!("{}: needs at least {HOLD_OUT} PNG pictures", folder.display());
         }
-        Ok(Self { train, held_out })
+        Ok(Self { train, held_out, vivid: false })
     }
 
     pub fn counts(&self) -> (usize, usize) {
@@ -101,7 +103,8 @@ impl Pictures {
             Part::Luma => Crop::new(crop.sampled(Layout::I400), &tables),
             Part::Chroma => {
                 let layout = random_layout(rng);
-                Crop::new(crop.saturated(random_saturation(rng)).sampled(layout), &tables)
+                let factor = if self.vivid { 1.0 } else { random_saturation(rng) };
+                Crop::new(crop.saturated(factor).sampled(layout), &tables)
             }
         }
     }

@@ -69,6 +69,9 @@ pub struct Options {
     /// Checkpoint whose weights a new run starts from, instead of random ones
     #[arg(long)]
     from: Option<PathBuf>,
+    /// Leave out crops that are gray or have weaker chroma
+    #[arg(long)]
+    vivid: bool,
     /// Channels of the hidden layers
     #[arg(long, default_value_t = 32)]
     channels: usize,
@@ -109,7 +112,8 @@ pub fn run(options: &Options) -> Result<()> {
         options.crop.is_multiple_of(16) && options.crop >= 32,
         "--crop: a multiple of 16"
     );
-    let pictures = Pictures::open(&options.data)?;
+    let mut pictures = Pictures::open(&options.data)?;
+    pictures.vivid = options.vivid;
     let (train, held_out) = pictures.counts();
     eprintln!(
         "{train} pictures, {held_out} held out; {} MAC a sample, {:?}",
