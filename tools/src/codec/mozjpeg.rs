@@ -1,5 +1,4 @@
 //! JPEG by mozjpeg's library, tuned for PSNR: what its cjpeg does with `-tune-psnr`.
-#![allow(unsafe_code)]
 
 use super::{jpeg, Codec};
 use crate::yuv::{Original, Yuv};
@@ -15,7 +14,7 @@ pub struct TunedForPsnr;
 
 impl Codec for TunedForPsnr {
     fn version(&self) -> Result<String> {
-        Ok("mozjpeg 4.1.1 (mozjpeg-sys 2.2), as with -tune-psnr".to_owned())
+        Ok("mozjpeg (mozjpeg-sys 2.2), as with -tune-psnr".to_owned())
     }
 
     fn neighbour(&self, quality: u32) -> u32 {
