@@ -1,6 +1,7 @@
-//! Gray JPEGs by a real codec.
+//! Gray JPEGs by real codecs.
 
 use crate::luma::Luma;
+use crate::mozjpeg::{compress, Coding, Tables, Trellis};
 use anyhow::Result;
 use jpeg_encoder::{ColorType, Encoder, QuantizationTableType};
 
@@ -30,6 +31,18 @@ pub fn encode(luma: &Luma, table: &[u16; 64]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Codes a luma plane as a gray baseline JPEG with `table` (natural order) and trellis quantisation.
+pub fn encode_trellis(luma: &Luma, table: &[u16; 64], trellis: Trellis) -> Result<Vec<u8>> {
+    compress(&Coding {
+        samples: &luma.data,
+        width: luma.width as u32,
+        channels: 1,
+        tables: Tables::Own(table),
+        trellis,
+        progressive: false,
+    })
+}
+
 /// Decodes a gray JPEG with the accurate integer transform, as stock decoders do.
 pub fn decode(bytes: &[u8]) -> Result<Luma> {
     let mut decoder = mozjpeg::Decompress::new_mem(bytes)?.grayscale()?;
@@ -37,9 +50,4 @@ pub fn decode(bytes: &[u8]) -> Result<Luma> {
     let data = decoder.read_scanlines()?;
     decoder.finish()?;
     Ok(Luma { width, height, data })
-}
-
-/// `luma` after coding and decoding.
-pub fn degrade(luma: &Luma, table: &[u16; 64]) -> Result<Luma> {
-    decode(&encode(luma, table)?)
 }

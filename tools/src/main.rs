@@ -8,6 +8,7 @@ mod integers;
 mod jpeg;
 mod luma;
 mod machine;
+mod mozjpeg;
 mod page;
 mod peers;
 mod pretrain;

@@ -1,7 +1,7 @@
 //! Training crops: pictures at several scales, cut, flipped, transposed and degraded on the fly.
 
 use super::planes::Planes;
-use super::tables::{self, Tables};
+use super::tables::{self, Quantiser};
 use super::Part;
 use anyhow::{bail, Result};
 use rand::Rng;
@@ -21,9 +21,10 @@ pub struct Crop {
 }
 
 impl Crop {
-    /// `original` coded with `tables`.
-    pub fn new(original: Planes, tables: &Tables) -> Result<Self> {
-        let decoded = original.degraded(tables)?;
+    /// `original` coded with `quantiser`.
+    pub fn new(original: Planes, quantiser: &Quantiser) -> Result<Self> {
+        let decoded = original.degraded(quantiser)?;
+        let tables = &quantiser.tables;
         let condition = Condition::from_jpeg_tables(&tables[0], &tables[1], original.layout);
         Ok(Self { original, decoded, condition })
     }
@@ -98,22 +99,27 @@ impl Pictures {
             }
         };
         let crop = cut(picture, size, rng);
-        let tables = tables::random(rng);
+        let quantiser = tables::random(rng);
         match part {
-            Part::Luma => Crop::new(crop.sampled(Layout::I400), &tables),
+            Part::Luma => Crop::new(crop.sampled(Layout::I400), &quantiser),
             Part::Chroma => {
                 let layout = random_layout(rng);
                 let factor = if self.vivid { 1.0 } else { random_saturation(rng) };
-                Crop::new(crop.saturated(factor).sampled(layout), &tables)
+                Crop::new(crop.saturated(factor).sampled(layout), &quantiser)
             }
         }
     }
 
-    /// The centre of every held-out picture, degraded with `tables`.
-    pub fn validation(&self, size: usize, layout: Layout, tables: &Tables) -> Result<Vec<Crop>> {
+    /// The centre of every held-out picture, degraded with `quantiser`.
+    pub fn validation(
+        &self,
+        size: usize,
+        layout: Layout,
+        quantiser: &Quantiser,
+    ) -> Result<Vec<Crop>> {
         let crops = self.held_out.iter().map(|p| {
             let (x, y) = ((p.size().0 - size) / 2, (p.size().1 - size) / 2);
-            Crop::new(p.crop(y, x, size, 0).sampled(layout), tables)
+            Crop::new(p.crop(y, x, size, 0).sampled(layout), quantiser)
         });
         crops.collect()
     }

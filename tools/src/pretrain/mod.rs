@@ -363,24 +363,26 @@ struct Validation {
 
 impl Validation {
     fn new(pictures: &Pictures, arch: Arch) -> Result<Self> {
-        let tables = [
+        let quantisers = [
             tables::standard(10),
             tables::standard(20),
             tables::standard(40),
             tables::standard(80),
-            [[40; 64]; 2],
+            [[40; 64]; 2].into(),
+            tables::flat_trellis(20),
+            tables::mozjpeg(40),
         ];
         let layout = if arch.outputs == 4 { Layout::I400 } else { Layout::I420 };
-        let sets = tables.iter().map(|t| pictures.validation(VALIDATION_CROP, layout, t));
+        let sets = quantisers.iter().map(|q| pictures.validation(VALIDATION_CROP, layout, q));
         Ok(Self { sets: sets.collect::<Result<_>>()? })
     }
 
-    /// Mean gains in dB at QF 10, 20, 40, 80 and with a flat table of 40: of luma, or of Cb and then
-    /// of Cr.
+    /// Mean gains in dB at QF 10, 20, 40, 80, with a flat table of 40, one of 20 with trellis
+    /// quantisation, and mozjpeg's defaults at 40: of luma, or of Cb and then of Cr.
     fn gains(&self, net: &Net) -> String {
         let half = VALIDATION_CROP / 2;
         let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current());
-        let mut means = [[0.0; 5]; 3];
+        let mut means = [[0.0; 7]; 3];
         for (s, set) in self.sets.iter().enumerate() {
             for gains in set.iter().map(|crop| gains(net, crop, &mut ws)) {
                 for (mean, gain) in means.iter_mut().zip(gains) {

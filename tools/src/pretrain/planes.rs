@@ -1,5 +1,6 @@
 //! Colour pictures for training: JFIF YCbCr planes, cut and sampled down as a JPEG encoder does.
 
+use super::tables::Quantiser;
 use crate::jpeg;
 use crate::luma::{luma_of, mse, Luma};
 use anyhow::{Context, Result};
@@ -101,10 +102,16 @@ impl Planes {
         self
     }
 
-    /// All planes after JPEG coding with `tables` (luma, chroma).
-    pub fn degraded(&self, tables: &[[u16; 64]; 2]) -> Result<Self> {
+    /// All planes after JPEG coding and decoding.
+    pub fn degraded(&self, quantiser: &Quantiser) -> Result<Self> {
         let planes = self.planes.iter().enumerate();
-        let coded = planes.map(|(i, p)| jpeg::degrade(p, &tables[i.min(1)]));
+        let coded = planes.map(|(i, p)| {
+            let table = &quantiser.tables[i.min(1)];
+            jpeg::decode(&match quantiser.trellis {
+                None => jpeg::encode(p, table),
+                Some(trellis) => jpeg::encode_trellis(p, table, trellis),
+            }?)
+        });
         Ok(Self { layout: self.layout, planes: coded.collect::<Result<_>>()? })
     }
 

@@ -1,6 +1,7 @@
-//! Quantisation tables to train with: luma and chroma, in natural order.
+//! Quantisers to train with: tables in natural order, and how coefficients are rounded.
 
 use crate::jpeg::standard_table;
+use crate::mozjpeg::Trellis;
 use rand::Rng;
 
 /// The chroma example table of ITU-T T.81, Annex K.
@@ -16,8 +17,20 @@ const ROBIDOUX: [u16; 64] = [
     125, 169, 238, 56, 53, 91, 106, 131, 169, 226, 311, 85, 75, 135, 156, 189, 238, 311, 418,
 ];
 
-/// Luma and chroma.
-pub type Tables = [[u16; 64]; 2];
+/// How the coefficients of a picture become integers.
+#[derive(Clone, Debug)]
+pub struct Quantiser {
+    /// Luma and chroma.
+    pub tables: [[u16; 64]; 2],
+    /// `None` to round to the nearest.
+    pub trellis: Option<Trellis>,
+}
+
+impl From<[[u16; 64]; 2]> for Quantiser {
+    fn from(tables: [[u16; 64]; 2]) -> Self {
+        Self { tables, trellis: None }
+    }
+}
 
 /// `base` at quality `q`, 1..=100, scaled as the IJG software does.
 fn scaled(base: &[u16; 64], q: u32) -> [u16; 64] {
@@ -26,21 +39,34 @@ fn scaled(base: &[u16; 64], q: u32) -> [u16; 64] {
 }
 
 /// The standard tables at quality `q`.
-pub fn standard(q: u32) -> Tables {
-    [standard_table(q), scaled(&ANNEX_K_CHROMA, q)]
+pub fn standard(q: u32) -> Quantiser {
+    [standard_table(q), scaled(&ANNEX_K_CHROMA, q)].into()
 }
 
-/// Tables drawn for training: standard ones of any quality, flat ones, random shapes. Chroma mostly
-/// goes with luma; sometimes it has luma's table, or one of mozjpeg's.
-pub fn random(rng: &mut impl Rng) -> Tables {
-    match rng.random_range(0..20) {
-        0..=6 => standard(rng.random_range(5..50)),
-        7..=10 => standard(rng.random_range(50..=93)),
-        11..=13 => {
+/// Flat tables of one step with trellis quantisation for PSNR.
+pub fn flat_trellis(step: u16) -> Quantiser {
+    Quantiser { tables: [[step; 64]; 2], trellis: Some(Trellis::Psnr) }
+}
+
+/// mozjpeg's defaults at quality `q`.
+pub fn mozjpeg(q: u32) -> Quantiser {
+    Quantiser { tables: [scaled(&ROBIDOUX, q); 2], trellis: Some(Trellis::Default) }
+}
+
+/// Quantisers drawn for training: standard tables of any quality, flat ones, mozjpeg's, random
+/// shapes. Chroma mostly goes with luma; sometimes it has luma's table. Trellis quantisation goes
+/// mostly with the tables that its encoders use.
+pub fn random(rng: &mut impl Rng) -> Quantiser {
+    let (tables, trellis) = match rng.random_range(0..22) {
+        0..=6 => (standard(rng.random_range(5..50)).tables, 0.08),
+        7..=10 => (standard(rng.random_range(50..=93)).tables, 0.08),
+        11..=14 => {
             let step = log_uniform(rng, 4.0, 90.0);
             let ratio = if rng.random() { 1.0 } else { log_uniform(rng, 0.6, 2.5) };
-            [[step.round() as u16; 64], [(step * ratio).round().clamp(1.0, 255.0) as u16; 64]]
+            let chroma = (step * ratio).round().clamp(1.0, 255.0) as u16;
+            ([[step.round() as u16; 64], [chroma; 64]], 0.5)
         }
+        15..=16 => (mozjpeg(rng.random_range(8..=93)).tables, 0.8),
         _ => {
             let q = rng.random_range(8..=90);
             let flat = log_uniform(rng, 4.0, 70.0);
@@ -54,9 +80,12 @@ pub fn random(rng: &mut impl Rng) -> Tables {
                     shaped(rng, &scaled(&ANNEX_K_CHROMA, q), flat)
                 }
             };
-            [luma, chroma]
+            ([luma, chroma], 0.2)
         }
-    }
+    };
+    let flat = tables[0].iter().all(|step| *step == tables[0][0]);
+    let kind = if flat { Trellis::Psnr } else { Trellis::Default };
+    Quantiser { tables, trellis: rng.random_bool(trellis).then_some(kind) }
 }
 
 /// A random mixture of `base` and a flat table, with tilt and noise.

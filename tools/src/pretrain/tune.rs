@@ -45,9 +45,9 @@ pub fn run(options: &Options) -> Result<()> {
     let bar = indicatif::ProgressBar::new(options.pictures as u64);
     let mut updates = Vec::new();
     for _ in 0..options.pictures {
-        let tables = tables::standard(rng.random_range(8..=60));
+        let quantiser = tables::standard(rng.random_range(8..=60));
         let layout = if model.chroma.is_some() { random_layout(&mut rng) } else { Layout::I400 };
-        let crop = Crop::new(pictures.square(&mut rng).sampled(layout), &tables)?;
+        let crop = Crop::new(pictures.square(&mut rng).sampled(layout), &quantiser)?;
         let bits_per_sample: f64 = rng.random_range(0.2..0.9);
         let bytes = bits_per_sample * (crop.size() * crop.size()) as f64 / 8.0;
         let task = Task {
