@@ -28,4 +28,4 @@ pub use error::{Error, Result};
 pub use hints::{Codec, Hints};
 pub use network::Condition;
 pub use payload::Mode;
-pub use picture::{Layout, Picture, PictureMut, Plane, PlaneMut, Sample};
+pub use picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample};

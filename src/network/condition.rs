@@ -1,10 +1,10 @@
 //! What the codec says about quality, as the network's conditioning features. Integers only.
 
-use crate::picture::Layout;
+use crate::picture::{Layout, PictureType};
 
-/// Number of conditioning features: 8 of the luma table, 8 of the chroma table, 3 of the layout.
+/// Number of conditioning features: 8 of luma, 8 of chroma, 3 of the layout.
 pub const FEATURES: usize = 19;
-/// The features of the luma table, which come first.
+/// The features of luma, which come first.
 pub const LUMA_FEATURES: usize = 8;
 /// Index of the first layout feature.
 const LAYOUT: usize = 16;
@@ -13,12 +13,22 @@ pub const FEATURE_BITS: u32 = 8;
 
 /// Conditioning features of a picture, in units of 1/256; each lies in −1024..=1024.
 ///
-/// For each of the luma and the chroma table there are eight: log2 of the mean quantiser step, less
+/// JPEG: for each of the luma and the chroma table there are eight: log2 of the mean quantiser step, less
 /// 4, in the bands DC, low, mid and high of the 8×8 transform, then the same means divided by 64.
-/// Steps are means in 8-bit sample units, clipped to 1..=255. The last three are 1 where the layout
-/// is 4:2:0, 4:2:2, 4:4:4. All but the luma features are 0 for a gray picture.
+/// Steps are means in 8-bit sample units, clipped to 1..=255.
+///
+/// HEVC: log2 of the quantiser step of the QP, less 4; the step divided by 64; 1 for intra, P, B
+/// pictures each; the first feature again for intra and for B pictures; those of chroma are 0.
+///
+/// The last three are 1 where the layout is 4:2:0, 4:2:2, 4:4:4. All but the luma features are 0 for
+/// a gray picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Condition(pub [i32; FEATURES]);
+
+/// Largest QP.
+pub const MAX_QP: u8 = 51;
+/// 256 · 2^(k/6), rounded.
+const ROOTS: [i32; 6] = [256, 287, 323, 362, 406, 456];
 
 /// Band of coefficient (`u`, `v`): 0 for DC, 1 for u + v ≤ 2, 2 for u + v ≤ 6, else 3.
 const fn band(u: usize, v: usize) -> usize {
@@ -38,6 +48,25 @@ impl Condition {
         let mut f = [0; FEATURES];
         f[..8].copy_from_slice(&of_table(luma));
         f[8..LAYOUT].copy_from_slice(&of_table(chroma));
+        Self(f).of_layout(layout)
+    }
+
+    /// From HEVC's luma QP, 4..=51 (others count as the nearest), for a picture of `layout`.
+    #[must_use]
+    pub fn from_hevc_qp(qp: u8, picture_type: PictureType, layout: Layout) -> Self {
+        // The step is 2^((QP − 4) / 6).
+        let sixths = i32::from(qp.clamp(4, MAX_QP)) - 4;
+        let log_step = 256 * sixths / 6 - 4 * 256;
+        let (octave, sixth) = (sixths / 6 + 1, (sixths % 6) as usize);
+        let mut f = [0; FEATURES];
+        f[0] = log_step;
+        // 2^octave is twice the power of 2 in the step, a feature of 1 is 256, a step 64.
+        f[1] = (ROOTS[sixth] << octave) >> 7;
+        match picture_type {
+            PictureType::Irap | PictureType::I => (f[2], f[5]) = (1 << FEATURE_BITS, log_step),
+            PictureType::P => f[3] = 1 << FEATURE_BITS,
+            PictureType::B => (f[4], f[6]) = (1 << FEATURE_BITS, log_step),
+        }
         Self(f).of_layout(layout)
     }
 
@@ -110,6 +139,24 @@ mod tests {
             let c = Condition::from_jpeg_tables(&[step; 64], &[step; 64], Layout::I444);
             assert!(c.0.iter().all(|f| f.abs() <= 1024), "{c:?}");
         }
+    }
+
+    #[test]
+    fn hevc_steps_double_every_six_qp() {
+        let of = |qp| Condition::from_hevc_qp(qp, PictureType::P, Layout::I420).0;
+        assert_eq!(of(4)[..5], [-1024, 4, 0, 256, 0]);
+        assert_eq!(of(28)[..2], [0, 64]);
+        assert_eq!(of(34)[..2], [256, 128]);
+        assert_eq!(of(31)[..2], [128, 90]);
+        assert_eq!((of(0), of(255)), (of(4), of(51)));
+        for qp in 1..=51 {
+            for picture_type in [PictureType::I, PictureType::P, PictureType::B] {
+                let c = Condition::from_hevc_qp(qp, picture_type, Layout::I444);
+                assert!(c.0.iter().all(|f| f.abs() <= 1024), "{c:?}");
+            }
+        }
+        let intra = Condition::from_hevc_qp(40, PictureType::Irap, Layout::I400);
+        assert_eq!(intra.0[..8], [512, 256, 256, 0, 0, 512, 0, 0]);
     }
 
     #[test]

@@ -61,6 +61,20 @@ impl Layout {
     }
 }
 
+/// How a video codec coded a picture. JPEG's are all intra.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PictureType {
+    /// Intra, and decoding can start here.
+    #[default]
+    Irap,
+    /// Intra.
+    I,
+    /// Predicted from at most one picture for each block.
+    P,
+    /// Predicted from at most two pictures for each block.
+    B,
+}
+
 /// Largest width and height.
 pub const MAX_SIZE: usize = 65535;
 
