@@ -5,14 +5,14 @@ use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
 use sidelight::kernels::{Convolution, Kernels};
 use sidelight::network::instance::Layer;
-use sidelight::network::{Condition, Instance};
-use sidelight::{models, Codec, Layout, Picture, PictureMut, Plane, PlaneMut};
+use sidelight::network::{CodecKind, Condition, Instance};
+use sidelight::{models, Layout, Picture, PictureMut, Plane, PlaneMut};
 use std::hint::black_box;
 
 const TABLE: [u16; 64] = [24; 64];
 
 fn instance(layout: Layout) -> Instance {
-    let model = models::default_for(&Codec::Jpeg { luma: TABLE, chroma: None }, layout).unwrap();
+    let model = models::default_for(CodecKind::Jpeg, layout).unwrap();
     Instance::new(model, Condition::from_jpeg_tables(&TABLE, &TABLE, layout), None).unwrap()
 }
 

@@ -2,12 +2,13 @@
 
 use crate::cpu::CpuLevel;
 use crate::filter::{self, Filter};
-use crate::hints::Hints;
+use crate::hints::{Codec, Hints};
 use crate::models;
-use crate::network::{Instance, Model};
+use crate::network::{CodecKind, Instance, Model};
 use crate::payload::{self, Mode, ScaleBias};
-use crate::picture::{Layout, Picture, PictureMut, Sample};
+use crate::picture::{Layout, Picture, PictureMut, PictureType, Sample};
 use crate::{Error, Result};
+use std::sync::OnceLock;
 
 /// Settings of a [`Decoder`].
 #[derive(Clone, Copy, Debug)]
@@ -34,26 +35,35 @@ pub fn logical_cores() -> usize {
 pub struct Decoder {
     settings: DecoderSettings,
     level: CpuLevel,
-    /// One for each layout, as [`Layout::ALL`]; none: pictures pass through.
-    filters: Vec<Filter>,
+    /// For each layout, as [`Layout::ALL`], one for each class of picture types, or one for all
+    /// where the codec has no types; none: pictures pass through.
+    kinds: Vec<Vec<Kind>>,
+}
+
+/// How pictures of one layout and class of types are filtered; not at all without an instance.
+struct Kind {
+    instance: Option<Instance>,
+    /// Made when such a picture comes first.
+    filter: OnceLock<Filter>,
 }
 
 impl Decoder {
     /// A decoder that passes pictures through.
     #[must_use]
     pub fn new(settings: DecoderSettings) -> Self {
-        Self { settings, level: CpuLevel::current(), filters: Vec::new() }
+        Self { settings, level: CpuLevel::current(), kinds: Vec::new() }
     }
 
-    /// Sets what `payload` asks for; on an error pictures pass through.
+    /// Sets what `payload` asks for; on an error pictures pass through. Of hints for video only the
+    /// codec and the binding are used: the payload brings the QPs.
     ///
     /// # Errors
-    /// [`Error::Corrupt`], [`Error::Stale`],
+    /// [`Error::Corrupt`], [`Error::Stale`] (also if it is for another codec),
     /// [`Error::UnknownModel`], [`Error::TooLarge`],
     /// [`Error::Unsupported`],
     /// [`Error::InvalidArgument`] for bad hints.
     pub fn set_payload(&mut self, payload: &[u8], hints: &Hints) -> Result<Mode> {
-        self.filters.clear();
+        self.kinds.clear();
         let header = payload::parse(payload)?;
         if !self.settings.skip_binding {
             header.check_binding(hints.binding)?;
@@ -61,15 +71,18 @@ impl Decoder {
         if header.mode == Mode::Off {
             return Ok(Mode::Off);
         }
-        hints.check()?;
+        hints.codec.check()?;
         let model = models::by_id(header.model)?;
+        if model.codec != hints.codec.kind() {
+            return Err(Error::Stale);
+        }
+        let (strengths, body) = header.parts(model.codec == CodecKind::Hevc)?;
+        let codec = strengths.map_or_else(|| hints.codec.clone(), |qp| Codec::Hevc { qp });
         let update = match header.mode {
             Mode::Off | Mode::Base => None,
-            Mode::Update => {
-                Some(payload::update::read(header.body, &model.channels(), &model.contexts)?)
-            }
+            Mode::Update => Some(payload::update::read(body, &model.channels(), &model.contexts)?),
         };
-        self.filters = self.prepare(hints, |_| Ok(model), update.as_ref())?;
+        self.kinds = prepare(&codec, |_| Ok(model), update.as_ref())?;
         Ok(header.mode)
     }
 
@@ -78,30 +91,24 @@ impl Decoder {
     /// # Errors
     /// [`Error::InvalidArgument`] for bad hints.
     pub fn set_base(&mut self, hints: &Hints) -> Result {
-        self.filters.clear();
-        hints.check()?;
-        let model = |layout| models::default_for(&hints.codec, layout);
-        self.filters = self.prepare(hints, model, None)?;
+        self.kinds.clear();
+        hints.codec.check()?;
+        let model = |layout| models::default_for(hints.codec.kind(), layout);
+        self.kinds = prepare(&hints.codec, model, None)?;
         Ok(())
-    }
-
-    /// A filter for each layout: which one pictures have is not known yet.
-    fn prepare(
-        &self,
-        hints: &Hints,
-        model: impl Fn(Layout) -> Result<&'static Model>,
-        update: Option<&ScaleBias>,
-    ) -> Result<Vec<Filter>> {
-        let filter = |layout| {
-            let instance = Instance::new(model(layout)?, hints.condition(layout)?, update)?;
-            Ok(Filter::new(instance, self.level))
-        };
-        Layout::ALL.into_iter().map(filter).collect()
     }
 
     /// Pictures pass through from now on.
     pub fn set_off(&mut self) {
-        self.filters.clear();
+        self.kinds.clear();
+    }
+
+    /// The filter of pictures like `input`; `None`: they pass through.
+    fn filter_of<S: Sample>(&self, input: &Picture<'_, S>) -> Option<&Filter> {
+        let kinds = self.kinds.get(input.layout() as usize)?;
+        let kind = kinds.get(input.picture_type().class()).or(kinds.last())?;
+        let instance = kind.instance.as_ref()?;
+        Some(kind.filter.get_or_init(|| Filter::new(instance.clone(), self.level)))
     }
 
     /// Filters, or copies, a whole picture with the decoder's threads.
@@ -112,7 +119,7 @@ impl Decoder {
         if output.height() != input.height() {
             return Err(Error::InvalidArgument);
         }
-        match self.filters.get(input.layout() as usize) {
+        match self.filter_of(input) {
             Some(f) => f.picture(input, output, self.settings.threads),
             None => filter::copy_band(input, 0, output),
         }
@@ -130,9 +137,31 @@ impl Decoder {
         first_row: usize,
         output: PictureMut<'_, S>,
     ) -> Result {
-        match self.filters.get(input.layout() as usize) {
+        match self.filter_of(input) {
             Some(f) => f.band(input, first_row, output),
             None => filter::copy_band(input, first_row, output),
         }
     }
+}
+
+/// For each layout and class of picture types: which ones come is not known yet.
+fn prepare(
+    codec: &Codec,
+    model: impl Fn(Layout) -> Result<&'static Model>,
+    update: Option<&ScaleBias>,
+) -> Result<Vec<Vec<Kind>>> {
+    let classes = match codec {
+        Codec::Jpeg { .. } => &PictureType::CLASSES[..1],
+        Codec::Hevc { .. } => &PictureType::CLASSES,
+    };
+    let kinds = |layout| {
+        let model = model(layout)?;
+        let kind = |class: &PictureType| {
+            let condition = codec.condition(layout, *class);
+            let instance = condition.map(|c| Instance::new(model, c, update)).transpose()?;
+            Ok(Kind { instance, filter: OnceLock::new() })
+        };
+        classes.iter().map(kind).collect()
+    };
+    Layout::ALL.into_iter().map(kinds).collect()
 }

@@ -1,16 +1,17 @@
-//! The encoder: fine-tunes on a picture, prices what it found and chooses.
+//! The encoder: fine-tunes on pictures, prices what it found and chooses.
 
-use crate::adapt::finetune::{fine_tune, Task};
+use crate::adapt::finetune::{fine_tune, Example, Task};
 use crate::adapt::math::psnr;
 use crate::adapt::objective::{mse, Objective};
 use crate::cpu::CpuLevel;
 use crate::decoder::logical_cores;
 use crate::filter::Filter;
-use crate::hints::Hints;
+use crate::hints::{Codec, Hints};
 use crate::models;
-use crate::network::Instance;
-use crate::payload::{self, Mode};
-use crate::picture::{Layout, Picture, PictureMut, Plane, PlaneMut};
+use crate::network::condition::MAX_QP;
+use crate::network::{Instance, Model};
+use crate::payload::{self, Mode, ScaleBias};
+use crate::picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample};
 use crate::{Error, Result};
 
 /// Settings of an [`Encoder`].
@@ -33,7 +34,7 @@ impl Default for EncoderSettings {
 /// What the codec's bytes buy.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rate {
-    /// Bytes of the coded picture; 0 if unknown.
+    /// Bytes of the coded picture, of all pictures together; 0 if unknown.
     pub coded_bytes: u64,
     /// PSNR that another byte buys, in dB: PSNR-YUV 6:1:1 for colour pictures (that of luma is nearly
     /// the same), luma's for gray ones; 0 to estimate it from `coded_bytes`.
@@ -60,7 +61,7 @@ impl Rate {
 }
 
 /// What an encode measured, through the integer filter that the decoder runs; PSNR in dB, infinite
-/// where planes are equal.
+/// where planes are equal; of several pictures the mean of their PSNRs.
 #[derive(Clone, Copy, Debug)]
 pub struct Report {
     /// What the payload asks for.
@@ -92,6 +93,24 @@ pub struct Encoded {
     pub report: Report,
 }
 
+/// A picture and what the codec made of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair<'a, S = u8> {
+    /// Before coding.
+    pub original: Picture<'a, S>,
+    /// As decoded; the same shape. Its type counts.
+    pub decoded: Picture<'a, S>,
+}
+
+/// Most pictures that may share a payload.
+pub const MAX_PICTURES: usize = 4096;
+/// Pictures of a type on which the strength is searched.
+const SEARCH_PICTURES: usize = 4;
+/// Strengths are searched this many QPs apart, first coarsely.
+const SEARCH_STEPS: [u8; 2] = [3, 1];
+/// Most moves of a search at each step size.
+const SEARCH_MOVES: usize = 3;
+
 /// Magnitudes below these become 0: candidates of rounding, from all significant values to the
 /// large ones only.
 const THRESHOLDS: [f32; 4] = [0.5, 0.65, 0.8, 1.0];
@@ -114,64 +133,76 @@ impl Encoder {
         Ok(Self { settings, level: CpuLevel::current() })
     }
 
-    /// The payload of one picture: off, the base model or an update, whichever has the best net gain
-    /// at the codec's slope.
+    /// The payload of one picture, or of several that share it: off, the base model or an update,
+    /// whichever has the best net gain at the codec's slope.
+    ///
+    /// For video the strengths that the payload sets for each picture type are searched from the
+    /// hints' QPs; a type that would not gain over these pictures, or that none of them has, is
+    /// left as it is.
     ///
     /// `progress` gets the fraction done and returns whether to go on; otherwise the best so far is
     /// returned.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if the pictures' shapes differ or the hints or the rate are out of
-    /// range.
-    pub fn encode(
+    /// [`Error::InvalidArgument`] if there are no pictures or more than [`MAX_PICTURES`], if their
+    /// shapes differ, or if the hints or the rate are out of range.
+    pub fn encode<S: Sample>(
         &self,
-        original: &Picture<'_>,
-        decoded: &Picture<'_>,
+        pictures: &[Pair<'_, S>],
         hints: &Hints,
         rate: Rate,
         progress: &mut dyn FnMut(f64) -> bool,
     ) -> Result<Encoded> {
-        if !original.same_shape(decoded) {
+        let first = pictures.first().ok_or(Error::InvalidArgument)?;
+        let shape = &first.decoded;
+        let alike = |p: &Pair<'_, S>| p.original.same_shape(shape) && p.decoded.same_shape(shape);
+        if pictures.len() > MAX_PICTURES || !pictures.iter().all(alike) {
             return Err(Error::InvalidArgument);
         }
-        let condition = hints.condition(decoded.layout())?;
-        let slope = rate.slope(original.width() * original.height())?;
-        let model = models::default_for(&hints.codec, decoded.layout())?;
-        let objective = Objective::new(model.chroma.is_some() && decoded.layout() != Layout::I400);
-        let run =
-            |instance| filtered_mse(&Filter::new(instance, self.level), self, original, decoded);
+        hints.codec.check()?;
+        let slope = rate.slope(shape.width() * shape.height() * pictures.len())?;
+        let model = models::default_for(hints.codec.kind(), shape.layout())?;
+        let objective = Objective::new(model.chroma.is_some() && shape.layout() != Layout::I400);
+        let search = Search { encoder: self, pictures, model, objective };
 
-        let plain_mse = mse(original, decoded);
-        let base_mse = run(Instance::new(model, condition, None)?)?;
-        let of = |mode, body: &[u8], mse| -> Result<Candidate> {
+        let plain = search.unfiltered();
+        let codec = match &hints.codec {
+            Codec::Jpeg { .. } => hints.codec.clone(),
+            Codec::Hevc { qp } => Codec::Hevc { qp: search.strengths(*qp, &plain)? },
+        };
+        let base = search.filtered(&codec, None, &plain)?;
+        let of = |mode, codec: &Codec, update: &[u8], errors: Vec<[f64; 3]>| -> Result<Candidate> {
             // Off needs no model: docs/payload.md asks for 0.
             let id = if mode == Mode::Off { 0 } else { model.id };
-            let payload = payload::build(mode, id, body, hints.binding)?;
+            let strengths = match codec {
+                Codec::Hevc { qp } if mode != Mode::Off => &qp[..],
+                _ => &[],
+            };
+            let body = [strengths, update].concat();
+            let payload = payload::build(mode, id, &body, hints.binding)?;
             // A payload that asks for nothing need not be sent.
             let bytes = match mode {
                 Mode::Off => 0.0,
                 _ => payload.len() as f64 + f64::from(rate.carriage_bytes),
             };
-            let cost = objective.cost(&mse) + slope * bytes;
-            Ok(Candidate { mode, payload, mse, cost })
+            let cost = search.cost(&errors) + slope * bytes;
+            Ok(Candidate { mode, payload, errors, cost })
         };
-        let mut best = of(Mode::Off, &[], plain_mse)?;
+        let mut best = of(Mode::Off, &codec, &[], plain.clone())?;
         if self.settings.mode != Mode::Off {
-            best = best.better(of(Mode::Base, &[], base_mse)?);
+            best = best.better(of(Mode::Base, &codec, &[], base.clone())?);
         }
         let mut steps = 0;
+        let examples = search.examples(&codec, &base);
         // With no error left there is nothing to gain.
-        let left = objective.cost(&base_mse) > objective.cost(&[0.0; 3]);
+        let left = examples.iter().any(|e| objective.cost(&e.base_mse) > objective.cost(&[0.0; 3]));
         if self.settings.mode == Mode::Update && left {
             let task = Task {
-                original,
-                decoded,
+                examples: &examples,
                 model,
-                condition,
                 objective,
-                base_mse,
-                db_per_bit: slope / 8.0,
-                steps: self.settings.steps.unwrap_or(default_steps(original)),
+                db_per_bit: slope / 8.0 * pictures.len() as f64 / examples.len() as f64,
+                steps: self.settings.steps.unwrap_or(default_steps(pictures)),
                 threads: self.settings.threads,
                 level: self.level,
             };
@@ -188,14 +219,13 @@ impl Encoder {
                 if tried.contains(&body) {
                     continue;
                 }
-                // An update that would overflow is no candidate. Decoders prepare for every layout.
-                let valid = Layout::ALL.into_iter().all(|layout| {
-                    let condition = hints.condition(layout);
-                    condition.and_then(|c| Instance::new(model, c, Some(&update))).is_ok()
-                });
+                // An update that would overflow is no candidate. Decoders prepare for every picture.
+                let valid = every_condition(&codec)
+                    .all(|condition| Instance::new(model, condition, Some(&update)).is_ok());
                 if valid {
-                    let instance = Instance::new(model, condition, Some(&update))?;
-                    best = best.better(of(Mode::Update, &body, run(instance)?)?);
+                    let errors = search.filtered(&codec, Some(&update), &plain)?;
+                    let (codec, errors) = search.without_losses(&codec, errors, &plain);
+                    best = best.better(of(Mode::Update, &codec, &body, errors)?);
                 }
                 tried.push(body);
             }
@@ -203,16 +233,20 @@ impl Encoder {
                 progress(1.0);
             }
         }
-        let gray = decoded.layout() == Layout::I400;
-        let chroma = |mse: [f64; 3]| [1, 2].map(|p| if gray { 0.0 } else { psnr(mse[p]) });
+        let gray = shape.layout() == Layout::I400;
+        let mean = |errors: &[[f64; 3]], p: usize| -> f64 {
+            let depth = shape.bit_depth();
+            errors.iter().map(|e| psnr(e[p], depth)).sum::<f64>() / errors.len() as f64
+        };
+        let chroma = |errors: &[[f64; 3]]| [1, 2].map(|p| if gray { 0.0 } else { mean(errors, p) });
         let report = Report {
             mode: best.mode,
-            psnr_decoded: psnr(plain_mse[0]),
-            psnr_base: psnr(base_mse[0]),
-            psnr_payload: psnr(best.mse[0]),
-            psnr_chroma_decoded: chroma(plain_mse),
-            psnr_chroma_base: chroma(base_mse),
-            psnr_chroma_payload: chroma(best.mse),
+            psnr_decoded: mean(&plain, 0),
+            psnr_base: mean(&base, 0),
+            psnr_payload: mean(&best.errors, 0),
+            psnr_chroma_decoded: chroma(&plain),
+            psnr_chroma_base: chroma(&base),
+            psnr_chroma_payload: chroma(&best.errors),
             slope_db_per_byte: slope,
             steps,
         };
@@ -220,10 +254,17 @@ impl Encoder {
     }
 }
 
+/// Conditions of all pictures that a decoder prepares for.
+fn every_condition(codec: &Codec) -> impl Iterator<Item = crate::Condition> + '_ {
+    let kinds = Layout::ALL.into_iter().flat_map(|l| PictureType::CLASSES.map(|t| (l, t)));
+    kinds.filter_map(|(layout, class)| codec.condition(layout, class))
+}
+
 struct Candidate {
     mode: Mode,
     payload: Vec<u8>,
-    mse: [f64; 3],
+    /// Mean squared error of each picture's planes.
+    errors: Vec<[f64; 3]>,
     /// In dB, bytes included.
     cost: f64,
 }
@@ -239,10 +280,11 @@ impl Candidate {
     }
 }
 
-/// Steps by size: small pictures are seen whole every few steps, large ones need more to be seen at
+/// Steps by size: few samples are seen whole every few steps, many need more steps to be seen at
 /// all.
-fn default_steps(picture: &Picture<'_>) -> u32 {
-    let samples = picture.width() * picture.height();
+fn default_steps<S: Sample>(pictures: &[Pair<'_, S>]) -> u32 {
+    let shape = &pictures[0].decoded;
+    let samples = shape.width() * shape.height() * pictures.len();
     if samples <= 1 << 20 {
         160
     } else {
@@ -250,27 +292,170 @@ fn default_steps(picture: &Picture<'_>) -> u32 {
     }
 }
 
-/// Mean squared error of each plane that the integer filter makes of `decoded`.
-fn filtered_mse(
-    filter: &Filter,
-    encoder: &Encoder,
-    original: &Picture<'_>,
-    decoded: &Picture<'_>,
-) -> Result<[f64; 3]> {
-    let (width, height) = (decoded.width(), decoded.height());
-    let layout = decoded.layout();
-    let sizes = (0..layout.planes()).map(|p| layout.plane_size(p, width, height));
-    let mut buffers = Vec::new();
-    for (width, height) in sizes.clone() {
-        let mut samples = Vec::new();
-        samples.try_reserve_exact(width * height).map_err(|_| Error::OutOfMemory)?;
-        samples.resize(width * height, 0u8);
-        buffers.push(samples);
+/// What candidates are measured on.
+struct Search<'a, S> {
+    encoder: &'a Encoder,
+    pictures: &'a [Pair<'a, S>],
+    model: &'static Model,
+    objective: Objective,
+}
+
+impl<'a, S: Sample> Search<'a, S> {
+    /// Mean cost of the pictures, in dB.
+    fn cost(&self, errors: &[[f64; 3]]) -> f64 {
+        errors.iter().map(|e| self.objective.cost(e)).sum::<f64>() / errors.len() as f64
     }
-    let target = buffers.iter_mut().zip(sizes.clone());
-    let target = target.map(|(b, (w, h))| PlaneMut::new(b, w, w, h)).collect::<Result<_>>()?;
-    filter.picture(decoded, PictureMut::new(layout, target)?, encoder.settings.threads)?;
-    let planes = buffers.iter().zip(sizes).map(|(b, (w, h))| Plane::new(b, w, w, h));
+
+    /// Mean squared error of each decoded picture's planes.
+    fn unfiltered(&self) -> Vec<[f64; 3]> {
+        self.pictures.iter().map(|p| mse(&p.original, &p.decoded)).collect()
+    }
+
+    /// The same after filtering; as in `plain` for pictures that are left as they are.
+    fn filtered(
+        &self,
+        codec: &Codec,
+        update: Option<&ScaleBias>,
+        plain: &[[f64; 3]],
+    ) -> Result<Vec<[f64; 3]>> {
+        let mut filters = [None, None, None];
+        let mut all = Vec::with_capacity(plain.len());
+        for (pair, plain) in self.pictures.iter().zip(plain) {
+            let class = pair.decoded.picture_type().class();
+            let Some(condition) =
+                codec.condition(pair.decoded.layout(), PictureType::CLASSES[class])
+            else {
+                all.push(*plain);
+                continue;
+            };
+            if filters[class].is_none() {
+                let instance = Instance::new(self.model, condition, update)?;
+                filters[class] = Some(Filter::new(instance, self.encoder.level));
+            }
+            let filter = filters[class].as_ref().ok_or(Error::Internal)?;
+            all.push(filtered_mse(filter, self.encoder.settings.threads, pair)?);
+        }
+        Ok(all)
+    }
+
+    /// Pictures that are filtered, to learn from.
+    fn examples(&self, codec: &Codec, base: &[[f64; 3]]) -> Vec<Example<'a, S>> {
+        let example = |(pair, base_mse): (&Pair<'a, S>, &[f64; 3])| {
+            let Pair { original, decoded } = *pair;
+            let condition = codec.condition(decoded.layout(), decoded.picture_type())?;
+            Some(Example { original, decoded, condition, base_mse: *base_mse })
+        };
+        self.pictures.iter().zip(base).filter_map(example).collect()
+    }
+
+    /// The strengths with which the base model does best, from QPs; 0 where it does not gain.
+    fn strengths(&self, qp: [u8; 3], plain: &[[f64; 3]]) -> Result<[u8; 3]> {
+        let mut best = [0; 3];
+        for class in PictureType::CLASSES.map(PictureType::class) {
+            let of_class: Vec<usize> = (0..self.pictures.len())
+                .filter(|i| self.pictures[*i].decoded.picture_type().class() == class)
+                .collect();
+            if of_class.is_empty() || qp[class] == 0 {
+                continue;
+            }
+            let stride = of_class.len().div_ceil(SEARCH_PICTURES);
+            let some: Vec<usize> = of_class.iter().copied().step_by(stride).collect();
+            let mut at = (self.cost_at(class, qp[class], &some)?, qp[class]);
+            for step in SEARCH_STEPS {
+                for down in [true, false] {
+                    let start = at;
+                    for _ in 0..SEARCH_MOVES {
+                        let next = if down { at.1.saturating_sub(step) } else { at.1 + step };
+                        let next = next.clamp(1, MAX_QP);
+                        let cost = self.cost_at(class, next, &some)?;
+                        if cost >= at.0 {
+                            break;
+                        }
+                        at = (cost, next);
+                    }
+                    // What falls one way rises the other.
+                    if at.0 < start.0 {
+                        break;
+                    }
+                }
+            }
+            let before: f64 = of_class.iter().map(|i| self.objective.cost(&plain[*i])).sum();
+            let after = self.cost_at(class, at.1, &of_class)? * of_class.len() as f64;
+            if after < before {
+                best[class] = at.1;
+            }
+        }
+        Ok(best)
+    }
+
+    /// Mean cost of the pictures `some`, all of one class, with the base model at a strength.
+    fn cost_at(&self, class: usize, qp: u8, some: &[usize]) -> Result<f64> {
+        let layout = self.pictures[0].decoded.layout();
+        let codec = Codec::Hevc { qp: [qp; 3] };
+        let condition = codec.condition(layout, PictureType::CLASSES[class]);
+        let instance = Instance::new(self.model, condition.ok_or(Error::Internal)?, None)?;
+        let filter = Filter::new(instance, self.encoder.level);
+        let mut sum = 0.0;
+        for i in some {
+            let pair = &self.pictures[*i];
+            sum +=
+                self.objective.cost(&filtered_mse(&filter, self.encoder.settings.threads, pair)?);
+        }
+        Ok(sum / some.len() as f64)
+    }
+
+    /// Leaves the classes of pictures as they are whose mean is worse than unfiltered.
+    fn without_losses(
+        &self,
+        codec: &Codec,
+        mut errors: Vec<[f64; 3]>,
+        plain: &[[f64; 3]],
+    ) -> (Codec, Vec<[f64; 3]>) {
+        let mut codec = codec.clone();
+        if let Codec::Hevc { qp } = &mut codec {
+            let class = |i: usize| self.pictures[i].decoded.picture_type().class();
+            for (c, qp) in qp.iter_mut().enumerate() {
+                let members = || (0..errors.len()).filter(|i| class(*i) == c);
+                let change: f64 = members()
+                    .map(|i| self.objective.cost(&errors[i]) - self.objective.cost(&plain[i]))
+                    .sum();
+                if change > 0.0 {
+                    *qp = 0;
+                    members().collect::<Vec<_>>().into_iter().for_each(|i| errors[i] = plain[i]);
+                }
+            }
+        }
+        (codec, errors)
+    }
+}
+
+/// Mean squared error of each plane that the integer filter makes of a decoded picture.
+fn filtered_mse<S: Sample>(
+    filter: &Filter,
+    threads: usize,
+    pair: &Pair<'_, S>,
+) -> Result<[f64; 3]> {
+    let decoded = &pair.decoded;
+    let (layout, depth) = (decoded.layout(), decoded.bit_depth());
+    let size = |p: usize| layout.plane_size(p, decoded.width(), decoded.height());
+    let mut buffers = [Vec::new(), Vec::new(), Vec::new()];
+    for (p, samples) in buffers.iter_mut().enumerate().take(layout.planes()) {
+        let (width, height) = size(p);
+        samples.try_reserve_exact(width * height).map_err(|_| Error::OutOfMemory)?;
+        samples.resize(width * height, S::new(0));
+    }
+    let mut target = [PlaneMut::EMPTY; 3];
+    for (p, (plane, samples)) in target.iter_mut().zip(&mut buffers).enumerate() {
+        if p < layout.planes() {
+            let (width, height) = size(p);
+            *plane = PlaneMut::new(samples, width, width, height)?;
+        }
+    }
+    filter.picture(decoded, PictureMut::with_depth(layout, depth, target)?, threads)?;
+    let planes = buffers.iter().take(layout.planes()).enumerate().map(|(p, samples)| {
+        let (width, height) = size(p);
+        Plane::new(samples, width, width, height)
+    });
     let planes = planes.collect::<Result<Vec<_>>>()?;
-    Ok(mse(original, &Picture::new(layout, &planes)?))
+    Ok(mse(&pair.original, &Picture::with_depth(layout, depth, &planes)?))
 }

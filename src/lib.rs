@@ -23,7 +23,7 @@ pub mod picture;
 mod xorshift;
 
 pub use decoder::{Decoder, DecoderSettings};
-pub use encoder::{Encoded, Encoder, EncoderSettings, Rate, Report};
+pub use encoder::{Encoded, Encoder, EncoderSettings, Pair, Rate, Report};
 pub use error::{Error, Result};
 pub use hints::{Codec, Hints};
 pub use network::Condition;

@@ -1,7 +1,6 @@
 //! The base models inside the library.
 
-use crate::hints::Codec;
-use crate::network::Model;
+use crate::network::{CodecKind, Model};
 use crate::picture::Layout;
 use crate::{Error, Result};
 use std::sync::OnceLock;
@@ -25,14 +24,16 @@ pub fn by_id(id: u32) -> Result<&'static Model> {
     all().iter().find(|m| m.id == id).ok_or(Error::UnknownModel)
 }
 
-/// The default model of a codec, for pictures of `layout`.
+/// The default model of a codec, for pictures of `layout`: one for luma alone where there is one for
+/// gray pictures.
 ///
 /// # Errors
 /// [`Error::UnknownModel`] if this build has none.
-pub fn default_for(codec: &Codec, layout: Layout) -> Result<&'static Model> {
-    let Codec::Jpeg { .. } = codec;
+pub fn default_for(codec: CodecKind, layout: Layout) -> Result<&'static Model> {
     let chroma = layout != Layout::I400;
-    all().iter().find(|m| m.chroma.is_some() == chroma).ok_or(Error::UnknownModel)
+    let models = || all().iter().filter(|m| m.codec == codec);
+    let fitting = models().find(|m| m.chroma.is_some() == chroma);
+    fitting.or(models().next()).ok_or(Error::UnknownModel)
 }
 
 #[cfg(test)]
@@ -46,9 +47,8 @@ mod tests {
             assert_eq!(model.clone().to_bytes(), file);
             assert_eq!(by_id(model.id).unwrap(), model);
         }
-        let codec = Codec::Jpeg { luma: [1; 64], chroma: None };
         for layout in Layout::ALL {
-            let model = default_for(&codec, layout).unwrap();
+            let model = default_for(CodecKind::Jpeg, layout).unwrap();
             assert_eq!(model.chroma.is_some(), layout != Layout::I400);
         }
     }

@@ -84,7 +84,8 @@ fn hints() -> Hints {
 fn encode(original: &Samples, decoded: &Samples, threads: usize, steps: u32) -> Encoded {
     let settings = EncoderSettings { mode: Mode::Update, threads, steps: Some(steps) };
     let encoder = Encoder::new(settings).unwrap();
-    encoder.encode(&original.view(), &decoded.view(), &hints(), CHEAP, &mut |_| true).unwrap()
+    let pair = Pair { original: original.view(), decoded: decoded.view() };
+    encoder.encode(&[pair], &hints(), CHEAP, &mut |_| true).unwrap()
 }
 
 #[test]
@@ -140,7 +141,7 @@ fn luma_does_not_depend_on_chroma() {
 /// Payloads that name the model of luma only were made when there was no other.
 #[test]
 fn a_model_of_luma_leaves_chroma_alone() {
-    let model = models::default_for(&hints().codec, Layout::I400).unwrap();
+    let model = models::default_for(hints().codec.kind(), Layout::I400).unwrap();
     let payload = sidelight::payload::build(Mode::Base, model.id, &[], hints().binding).unwrap();
     let mut decoder = Decoder::new(DecoderSettings::default());
     decoder.set_payload(&payload, &hints()).unwrap();

@@ -52,12 +52,12 @@ fn layers_len(
 
 #[test]
 fn the_shipped_files_have_the_documented_length() {
-    let frame = 8 + 4 + 2 + 63 + 8;
+    let frame = 8 + 6 + 2 + 63 + 8;
     assert_eq!(LUMA.len(), frame + layers_len(4, 4, 32, 3, 16, 8));
-    assert_eq!(&LUMA[..14], b"SLMODEL0\x04\x20\x03\x00\x3f\x00");
+    assert_eq!(&LUMA[..16], b"SLMODEL0\x01\x20\x03\x00\x00\x00\x3f\x00");
     let networks = layers_len(4, 4, 32, 3, 16, 8) + layers_len(6, 2, 16, 3, 64, 19);
     assert_eq!(COLOUR.len(), frame + networks);
-    assert_eq!(&COLOUR[..14], b"SLMODEL1\x20\x03\x10\x03\x3f\x00");
+    assert_eq!(&COLOUR[..16], b"SLMODEL0\x01\x20\x03\x10\x03\x00\x3f\x00");
     let (luma, colour) = (Model::from_bytes(LUMA).unwrap(), Model::from_bytes(COLOUR).unwrap());
     assert_eq!(luma.luma, colour.luma);
 }
@@ -79,9 +79,9 @@ fn truncations_and_flips_are_corrupt() {
 
 #[test]
 fn shapes_out_of_range_are_unsupported() {
-    let luma = [(8, 6), (9, 0), (9, 24), (9, 80), (10, 0), (10, 9), (11, 1), (12, 62)];
+    let luma = [(8, 0), (8, 3), (9, 0), (9, 24), (9, 80), (10, 0), (10, 9), (11, 16), (13, 1)];
     let colour =
-        [(8, 0), (8, 24), (8, 80), (9, 0), (9, 9), (10, 0), (10, 8), (11, 0), (11, 9), (12, 62)];
+        [(9, 0), (10, 9), (11, 0), (11, 8), (11, 24), (11, 80), (12, 0), (12, 9), (14, 62)];
     let cases = luma.map(|c| (LUMA, c)).into_iter().chain(colour.map(|c| (COLOUR, c)));
     for (file, (at, value)) in cases {
         let mut bytes = file[..file.len() - 8].to_vec();
@@ -111,7 +111,7 @@ fn well_sealed_nonsense_is_refused_or_safe() {
         for _ in 0..600 {
             let mut bytes = body.to_vec();
             for _ in 0..=next(4) {
-                bytes[12 + next(body.len() - 12)] = next(256) as u8;
+                bytes[14 + next(body.len() - 14)] = next(256) as u8;
             }
             let model = Model::from_bytes(&seal(&bytes));
             match model.and_then(|m| Instance::new(&m, condition(), None)) {

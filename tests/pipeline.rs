@@ -57,7 +57,8 @@ fn view(data: &[u8]) -> Picture<'_> {
 fn encode(settings: EncoderSettings, rate: Rate) -> Encoded {
     let (original, decoded) = (original(), coded(&original()));
     let encoder = Encoder::new(settings).unwrap();
-    encoder.encode(&view(&original), &view(&decoded), &hints(77), rate, &mut |_| true).unwrap()
+    let pair = Pair { original: view(&original), decoded: view(&decoded) };
+    encoder.encode(&[pair], &hints(77), rate, &mut |_| true).unwrap()
 }
 
 fn settings(mode: Mode, threads: usize) -> EncoderSettings {
@@ -148,7 +149,7 @@ fn cancelling_returns_the_best_so_far() {
     let encoder = Encoder::new(settings(Mode::Update, 1)).unwrap();
     let mut calls = 0;
     let encoded = encoder
-        .encode(&view(&original), &view(&decoded), &hints(1), CHEAP, &mut |_| {
+        .encode(&[Pair { original: view(&original), decoded: view(&decoded) }], &hints(1), CHEAP, &mut |_| {
             calls += 1;
             calls < 6
         })
@@ -162,7 +163,8 @@ fn bad_arguments_are_refused() {
     let data = original();
     let run = |rate, hints: &Hints, other: &Picture<'_>| {
         let encoder = Encoder::new(settings(Mode::Base, 1)).unwrap();
-        encoder.encode(&view(&data), other, hints, rate, &mut |_| true).map(|e| e.payload.len())
+        let pair = Pair { original: view(&data), decoded: *other };
+        encoder.encode(&[pair], hints, rate, &mut |_| true).map(|e| e.payload.len())
     };
     let narrow =
         Picture::new(Layout::I400, &[Plane::new(&data, WIDTH, WIDTH - 1, HEIGHT).unwrap()])

@@ -1,4 +1,4 @@
-//! Fine-tuning of scales and biases on one picture, with quantisation in the loop and a rate-aware
+//! Fine-tuning of scales and biases on one or more pictures, with quantisation in the loop and a rate-aware
 //! objective: the [`Objective`]'s dB + λ·bits(q) over the update's integers q, rounded
 //! straight-through.
 
@@ -11,7 +11,7 @@ use crate::network::instance::{room, scaled};
 use crate::network::model::INPUT_LIMIT;
 use crate::network::{Condition, Model};
 use crate::payload::update::{LayerScaleBias, ScaleBias, MAX_STEP};
-use crate::picture::{Layout, Picture};
+use crate::picture::{Layout, Picture, Sample};
 use crate::xorshift::Xorshift;
 use std::sync::{Mutex, PoisonError};
 
@@ -25,20 +25,27 @@ pub const STEP_CHANGE: f64 = 0.06;
 /// The trainer works in units of 128 grey levels.
 const GREY: f32 = 128.0;
 
-/// What to fine-tune on.
-pub struct Task<'a> {
+/// A picture to learn from.
+#[derive(Clone, Copy)]
+pub struct Example<'a, S> {
     /// The picture before coding.
-    pub original: &'a Picture<'a>,
+    pub original: Picture<'a, S>,
     /// As decoded; the same shape.
-    pub decoded: &'a Picture<'a>,
-    /// The base model.
-    pub model: &'a Model,
+    pub decoded: Picture<'a, S>,
     /// The picture's condition.
     pub condition: Condition,
+    /// Mean squared error of each plane through the base model, in grey levels² of 8 bits.
+    pub base_mse: [f64; 3],
+}
+
+/// What to fine-tune on.
+pub struct Task<'a, S = u8> {
+    /// At least one; all of one shape. Their mean counts.
+    pub examples: &'a [Example<'a, S>],
+    /// The base model.
+    pub model: &'a Model,
     /// What counts.
     pub objective: Objective,
-    /// Mean squared error of each plane through the base model, in grey levels².
-    pub base_mse: [f64; 3],
     /// What a bit costs, in dB.
     pub db_per_bit: f64,
     /// Optimiser steps.
@@ -90,9 +97,11 @@ fn price_slope(v: f32) -> f32 {
 
 /// The step field whose step size trades quantisation error against rate best: uniform
 /// quantisation of parameters of unit sensitivity costs δ²/12 of error and saves a bit per doubling
-/// of δ, so the best δ² is about 2·MSE·dB-per-bit.
-fn step_field(mse: f64, db_per_bit: f64) -> u8 {
-    let target = 2.0 * mse * db_per_bit;
+/// of δ, so the best δ² is about 2·MSE·dB-per-bit; of several pictures' errors the harmonic mean, as
+/// dB go with 1 / MSE.
+fn step_field(mse: impl ExactSizeIterator<Item = f64>, db_per_bit: f64) -> u8 {
+    let count = mse.len() as f64;
+    let target = 2.0 * db_per_bit * count / mse.map(|e| 1.0 / e).sum::<f64>();
     let mut field = 0;
     let mut square = STEP_CHANGE * STEP_CHANGE / 64.0;
     // Next field while the geometric mean of this δ² and the next one lies below the target.
@@ -115,8 +124,13 @@ struct Parameter {
     most: f32,
 }
 
-fn parameters(model: &Model, condition: Condition, field: u8) -> Vec<Parameter> {
-    let mut room = room(model, condition, field).into_iter();
+fn parameters(model: &Model, conditions: &[Condition], field: u8) -> Vec<Parameter> {
+    let mut room = conditions
+        .iter()
+        .map(|condition| room(model, *condition, field))
+        .reduce(least)
+        .unwrap_or_default()
+        .into_iter();
     let mut all = Vec::new();
     for (network, layer, m) in model.networks().enumerate().flat_map(|(n, network)| {
         network.layers.iter().enumerate().map(move |(l, layer)| (n, l, layer))
@@ -133,6 +147,13 @@ fn parameters(model: &Model, condition: Condition, field: u8) -> Vec<Parameter> 
         }
     }
     all
+}
+
+/// The smaller one of each pair.
+fn least(a: Vec<[Vec<i16>; 2]>, b: Vec<[Vec<i16>; 2]>) -> Vec<[Vec<i16>; 2]> {
+    let min = |a: &[i16], b: &[i16]| a.iter().zip(b).map(|(a, b)| *a.min(b)).collect();
+    let pairs = a.iter().zip(&b);
+    pairs.map(|(a, b)| [min(&a[0], &b[0]), min(&a[1], &b[1])]).collect()
 }
 
 /// Writes the parameters' integers into `nets`, a copy of `base`.
@@ -161,13 +182,11 @@ struct Worker {
 impl Worker {
     /// Gradient of the squared error (grey levels²) summed over the tile's samples, those of plane p
     /// times `units[p]`, for each parameter's unit.
-    fn tile(
+    fn tile<S: Sample>(
         &mut self,
-        task: &Task<'_>,
         nets: &[Net],
         parameters: &[Parameter],
-        units: [f32; 3],
-        tile: Tile,
+        job: &Job<'_, S>,
     ) -> Vec<f32> {
         for ((net, workspace), gradient) in
             nets.iter().zip(&mut self.workspaces).zip(&mut self.gradients)
@@ -176,7 +195,7 @@ impl Worker {
                 layer.scale.fill(0.0);
                 layer.bias.fill(0.0);
             }
-            backward(task, net, units, tile, workspace, gradient);
+            backward(net, job, workspace, gradient);
         }
         parameters
             .iter()
@@ -193,19 +212,21 @@ impl Worker {
     }
 }
 
-/// Adds one network's gradient of the error that [`Worker::tile`] defines.
-fn backward(
-    task: &Task<'_>,
-    net: &Net,
-    units: [f32; 3],
+/// A tile to learn from.
+struct Job<'a, S> {
+    example: &'a Example<'a, S>,
     tile: Tile,
-    workspace: &mut Workspace,
-    gradient: &mut Net,
-) {
+    /// Weight of a sample's squared error in each plane.
+    units: [f32; 3],
+}
+
+/// Adds one network's gradient of the error that [`Worker::tile`] defines.
+fn backward<S: Sample>(net: &Net, job: &Job<'_, S>, workspace: &mut Workspace, gradient: &mut Net) {
+    let &Job { example, tile, units } = job;
     let arch = net.arch;
     let channels = arch.inputs - arch.outputs..arch.inputs;
-    tiles::load(task.decoded, tile.origin, workspace.input());
-    workspace.forward(net, task.condition, tile.origin);
+    tiles::load(&example.decoded, tile.origin, workspace.input());
+    workspace.forward(net, example.condition, tile.origin);
     let loss = |y: usize, out: &[f32], slope: &mut [f32]| {
         if y < tile.rows.0 || y >= tile.rows.1 {
             return;
@@ -215,13 +236,14 @@ fn backward(
             let pixel = 8 * x..8 * x + arch.outputs;
             let outputs = out[pixel.clone()].iter().zip(&mut slope[pixel]);
             for (i, (out, slope)) in channels.clone().zip(outputs) {
-                let (sum, count) = tiles::residual(task.original, task.decoded, row, column, i);
+                let (sum, count) =
+                    tiles::residual(&example.original, &example.decoded, row, column, i);
                 let e = count * out * GREY - sum;
                 *slope = 2.0 * GREY * units[i.saturating_sub(3)] * e;
             }
         }
     };
-    workspace.backward(net, task.condition, Train::ScaleBias, gradient, loss);
+    workspace.backward(net, example.condition, Train::ScaleBias, gradient, loss);
 }
 
 /// Deterministic shuffling of the tiles.
@@ -249,19 +271,30 @@ impl Shuffle {
 }
 
 /// Fine-tunes; `progress` gets the fraction done and returns whether to go on.
-pub fn fine_tune(task: &Task<'_>, progress: &mut dyn FnMut(f64) -> bool) -> Tuned {
+///
+/// # Panics
+/// Without examples.
+pub fn fine_tune<S: Sample>(task: &Task<'_, S>, progress: &mut dyn FnMut(f64) -> bool) -> Tuned {
+    let shape = &task.examples[0].decoded;
     // Without chroma its network has nothing to learn from: its part of the update stays 0.
     let networks = task.model.networks();
-    let used = if task.decoded.layout() == Layout::I400 { 1 } else { 2 };
+    let used = if shape.layout() == Layout::I400 { 1 } else { 2 };
     let base: Vec<Net> = networks.take(used).map(Net::from_network).collect();
-    let field = step_field(task.base_mse[0], task.db_per_bit);
-    let mut parameters = parameters(task.model, task.condition, field);
+    let field = step_field(task.examples.iter().map(|e| e.base_mse[0]), task.db_per_bit);
+    let mut conditions: Vec<Condition> = Vec::new();
+    for example in task.examples {
+        if !conditions.contains(&example.condition) {
+            conditions.push(example.condition);
+        }
+    }
+    let mut parameters = parameters(task.model, &conditions, field);
     let all = parameters.len();
     parameters.retain(|p| p.network < base.len());
-    let (height, width) = (task.decoded.height().div_ceil(2), task.decoded.width().div_ceil(2));
+    let (height, width) = (shape.height().div_ceil(2), shape.width().div_ceil(2));
     let halo = base.iter().map(|net| net.arch.halo()).max().unwrap_or(0);
     let (tiles, window) = tiles::tiles(height, width, PART, halo);
-    let per_step = TILES_PER_STEP.min(tiles.len());
+    let all_tiles = tiles.len() * task.examples.len();
+    let per_step = TILES_PER_STEP.min(all_tiles);
     let threads = task.threads.clamp(1, per_step);
     let workspace = |net: &Net| Workspace::new(net.arch, window.0, window.1, task.level);
     let mut workers: Vec<Worker> = (0..threads)
@@ -273,21 +306,28 @@ pub fn fine_tune(task: &Task<'_>, progress: &mut dyn FnMut(f64) -> bool) -> Tune
     let mut values = vec![0.0f32; parameters.len()];
     let mut adam = Adam::new(values.len());
     let mut nets = base.clone();
-    let mut shuffle = Shuffle::new(tiles.len());
-    let slopes = task.objective.slopes(&task.base_mse);
+    let mut shuffle = Shuffle::new(all_tiles);
     let mut done = 0;
     while done < task.steps {
         if !progress(f64::from(done) / f64::from(task.steps)) {
             break;
         }
         apply(&base, &parameters, &values, &mut nets);
-        let picked: Vec<Tile> = (0..per_step).map(|_| tiles[shuffle.take()]).collect();
-        let mut units = [0.0; 3];
-        for (p, (unit, slope)) in units.iter_mut().zip(slopes).enumerate() {
-            let samples: usize = picked.iter().map(|t| tiles::samples(task.decoded, t, p)).sum();
-            *unit = (slope / samples.max(1) as f64) as f32;
-        }
-        let results = run(&mut workers, task, &nets, &parameters, units, &picked);
+        let pick = |_| {
+            let i = shuffle.take();
+            (&task.examples[i / tiles.len()], tiles[i % tiles.len()])
+        };
+        let picked: Vec<_> = (0..per_step).map(pick).collect();
+        let samples: [usize; 3] = std::array::from_fn(|p| {
+            picked.iter().map(|(_, tile)| tiles::samples(shape, tile, p)).sum()
+        });
+        let jobs = picked.into_iter().map(|(example, tile)| {
+            let slopes = task.objective.slopes(&example.base_mse);
+            let unit = |p: usize| (slopes[p] / samples[p].max(1) as f64) as f32;
+            Job { example, tile, units: std::array::from_fn(unit) }
+        });
+        let jobs: Vec<Job<'_, S>> = jobs.collect();
+        let results = run(&mut workers, &nets, &parameters, &jobs);
         let mut gradient = vec![0.0f32; values.len()];
         for g in &results {
             gradient.iter_mut().zip(g).for_each(|(sum, g)| *sum += g);
@@ -308,18 +348,16 @@ pub fn fine_tune(task: &Task<'_>, progress: &mut dyn FnMut(f64) -> bool) -> Tune
 }
 
 /// Every picked tile's gradient, in their order, whatever the number of workers.
-fn run(
+fn run<S: Sample>(
     workers: &mut [Worker],
-    task: &Task<'_>,
     nets: &[Net],
     parameters: &[Parameter],
-    units: [f32; 3],
-    picked: &[Tile],
+    picked: &[Job<'_, S>],
 ) -> Vec<Vec<f32>> {
     let stride = workers.len();
     let work = |worker: &mut Worker, lane: usize| {
         let mine = picked.iter().skip(lane).step_by(stride);
-        mine.map(|t| worker.tile(task, nets, parameters, units, *t)).collect::<Vec<_>>()
+        mine.map(|job| worker.tile(nets, parameters, job)).collect::<Vec<_>>()
     };
     let mut lanes: Vec<Vec<Vec<f32>>> = vec![Vec::new(); stride];
     // Threads take lanes until there are none; where no thread can be started, the caller's takes

@@ -27,10 +27,12 @@ pub fn log2(x: f64) -> f64 {
     f64::from(exponent) + 2.0 * s * sum / std::f64::consts::LN_2
 }
 
-/// PSNR in dB of 8-bit samples with mean squared error `mse`; infinite for 0.
+/// PSNR in dB of samples of `depth` bits with mean squared error `mse` in squared grey levels of 8
+/// bits; infinite for 0.
 #[must_use]
-pub fn psnr(mse: f64) -> f64 {
-    (log2(255.0 * 255.0) - log2(mse)) * (10.0 / std::f64::consts::LOG2_10)
+pub fn psnr(mse: f64, depth: u32) -> f64 {
+    let peak = 256.0 - 1.0 / f64::from(1u32 << (depth - 8));
+    (log2(peak * peak) - log2(mse)) * (10.0 / std::f64::consts::LOG2_10)
 }
 
 #[cfg(test)]
@@ -46,7 +48,9 @@ mod tests {
         }
         assert_eq!(log2(1.0), 0.0);
         assert_eq!(log2(8.0), 3.0);
-        assert_eq!(psnr(0.0), f64::INFINITY);
-        assert!((psnr(6.5025) - 40.0).abs() < 1e-12);
+        assert_eq!(psnr(0.0, 8), f64::INFINITY);
+        assert!((psnr(6.5025, 8) - 40.0).abs() < 1e-12);
+        // 1023² / 10⁴ in steps of a quarter.
+        assert!((psnr(104.6529 / 16.0, 10) - 40.0).abs() < 1e-12);
     }
 }

@@ -1,7 +1,7 @@
 //! What the encoder minimises: the negative PSNR-YUV 6:1:1, but for a constant.
 
 use super::math::log2;
-use crate::picture::Picture;
+use crate::picture::{Picture, Sample};
 
 /// Errors below that of rounding samples to integers, in grey levels², count as that: a plane that
 /// the codec kept without loss must not decide alone.
@@ -36,21 +36,24 @@ impl Objective {
     }
 }
 
-/// Mean squared error of every plane, 0 for those that are not there.
+/// Mean squared error of every plane, in squared grey levels of 8 bits; 0 for planes that are not
+/// there.
 ///
 /// # Panics
 /// If the pictures' shapes differ.
 #[must_use]
-pub fn mse(a: &Picture<'_>, b: &Picture<'_>) -> [f64; 3] {
+pub fn mse<S: Sample>(a: &Picture<'_, S>, b: &Picture<'_, S>) -> [f64; 3] {
     assert!(a.same_shape(b));
+    let max = ((1u32 << a.bit_depth()) - 1) as i16;
+    let unit = f64::from(1u32 << (2 * (a.bit_depth() - 8)));
     let mut all = [0.0; 3];
     for (mse, (a, b)) in all.iter_mut().zip(a.planes().iter().zip(b.planes())) {
         let row = |y| -> u64 {
             let pairs = a.row(y).iter().zip(b.row(y));
-            pairs.map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum()
+            pairs.map(|(a, b)| u64::from(a.at_most(max).abs_diff(b.at_most(max))).pow(2)).sum()
         };
         let sum: u64 = (0..a.height()).map(row).sum();
-        *mse = sum as f64 / (a.width() * a.height()) as f64;
+        *mse = sum as f64 / (a.width() * a.height()) as f64 / unit;
     }
     all
 }

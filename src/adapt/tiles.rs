@@ -1,7 +1,7 @@
 //! Windows of a picture for training: what the network sees, and which of its pixels count.
 
 use super::conv::Map;
-use crate::picture::{Layout, Picture};
+use crate::picture::{Layout, Picture, Sample};
 
 /// A window in half-resolution pixels, and the part of it whose loss counts. Around that part the
 /// window holds the network's whole halo, or ends where the picture ends.
@@ -78,17 +78,19 @@ impl Source {
 
 /// Fills a network's input with the window of `picture` at `origin`, as the filter's packing does:
 /// four luma phases for each pixel, then the means of the Cb and Cr samples beside it if the map has
-/// 6 channels; 1.0 for 128 grey levels, samples beyond the picture replicated.
+/// 6 channels; 1.0 for half the range of samples, samples beyond the picture replicated.
 ///
 /// # Panics
 /// If the map has 6 channels and the picture is gray.
-pub fn load(picture: &Picture<'_>, origin: (usize, usize), map: &mut Map) {
+pub fn load<S: Sample>(picture: &Picture<'_, S>, origin: (usize, usize), map: &mut Map) {
     let channels = map.channels;
+    let middle = 1 << (picture.bit_depth() - 1);
+    let max = (2 * middle - 1) as i16;
     for i in 0..channels {
         let source = Source::new(picture.layout(), i);
         let plane = &picture.planes()[source.plane];
         let (last_row, last_column) = (plane.height() - 1, plane.width() - 1);
-        let unit = 1.0 / (128 * source.size.0 * source.size.1) as f32;
+        let unit = 1.0 / (middle as usize * source.size.0 * source.size.1) as f32;
         for y in 0..map.height {
             let row = map.row_mut(y).iter_mut().skip(i).step_by(channels);
             let rows = source.rows(origin.0 + y);
@@ -96,8 +98,8 @@ pub fn load(picture: &Picture<'_>, origin: (usize, usize), map: &mut Map) {
                 let mut sum = 0;
                 for samples in rows.clone().map(|r| plane.row(r.min(last_row))) {
                     let columns = source.columns(origin.1 + x);
-                    sum +=
-                        columns.map(|c| i32::from(samples[c.min(last_column)]) - 128).sum::<i32>();
+                    let sample = |c: usize| samples[c.min(last_column)].at_most(max);
+                    sum += columns.map(|c| i32::from(sample(c)) - middle).sum::<i32>();
                 }
                 *out = sum as f32 * unit;
             }
@@ -107,7 +109,7 @@ pub fn load(picture: &Picture<'_>, origin: (usize, usize), map: &mut Map) {
 
 /// Samples of plane `plane` in the part of `tile` that counts.
 #[must_use]
-pub fn samples(picture: &Picture<'_>, tile: &Tile, plane: usize) -> usize {
+pub fn samples<S: Sample>(picture: &Picture<'_, S>, tile: &Tile, plane: usize) -> usize {
     let step = if plane == 0 { Some((2, 2)) } else { picture.layout().chroma_beside_pixel() };
     let Some(step) = step else { return 0 };
     let plane = &picture.planes()[plane];
@@ -118,31 +120,34 @@ pub fn samples(picture: &Picture<'_>, tile: &Tile, plane: usize) -> usize {
         * span(step.1, tile.origin.1, tile.columns, plane.width())
 }
 
-/// `original − decoded` in grey levels at channel `i` of pixel (`y`, `x`) of the picture: the sum
+/// `original − decoded` in grey levels of 8 bits at channel `i` of pixel (`y`, `x`) of the picture: the sum
 /// over the samples that it stands for, and how many these are; none beyond the picture's ends.
 ///
 /// # Panics
 /// For chroma of a gray picture.
 #[must_use]
-pub fn residual(
-    original: &Picture<'_>,
-    decoded: &Picture<'_>,
+pub fn residual<S: Sample>(
+    original: &Picture<'_, S>,
+    decoded: &Picture<'_, S>,
     y: usize,
     x: usize,
     i: usize,
 ) -> (f32, f32) {
     let source = Source::new(original.layout(), i);
+    let depth = original.bit_depth();
+    let max = ((1u32 << depth) - 1) as i16;
     let planes = (&original.planes()[source.plane], &decoded.planes()[source.plane]);
     let (height, width) = (planes.0.height(), planes.0.width());
     let (mut sum, mut count) = (0, 0);
     for row in source.rows(y).filter(|r| *r < height) {
         let (original, decoded) = (planes.0.row(row), planes.1.row(row));
         for column in source.columns(x).filter(|c| *c < width) {
-            sum += i32::from(original[column]) - i32::from(decoded[column]);
+            let [original, decoded] = [original[column], decoded[column]].map(|s| s.at_most(max));
+            sum += i32::from(original) - i32::from(decoded);
             count += 1;
         }
     }
-    (sum as f32, count as f32)
+    (sum as f32 / (1 << (depth - 8)) as f32, count as f32)
 }
 
 #[cfg(test)]

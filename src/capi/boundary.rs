@@ -62,14 +62,8 @@ pub(super) unsafe fn reference<'a, T>(pointer: *const T) -> Result<&'a T> {
 /// # Safety
 /// `data` is NULL or readable for `size` bytes that nobody changes for `'a`.
 pub(super) unsafe fn bytes<'a>(data: *const u8, size: usize) -> Result<&'a [u8]> {
-    if size == 0 {
-        return Ok(&[]);
-    }
-    if data.is_null() || size > isize::MAX as usize {
-        return Err(Error::InvalidArgument);
-    }
     // SAFETY: forwarded.
-    Ok(unsafe { std::slice::from_raw_parts(data, size) })
+    unsafe { slice(data, size) }
 }
 
 /// Frees a handle and clears the caller's pointer to it.
@@ -85,6 +79,21 @@ pub(super) unsafe fn close<T>(handle: *mut *mut T) {
             drop(unsafe { Box::from_raw(handle) });
         }
     }
+}
+
+/// The `count` values at `pointer`.
+///
+/// # Safety
+/// `pointer` is NULL, or aligned and readable for `count` values that nobody changes for `'a`.
+pub(super) unsafe fn slice<'a, T>(pointer: *const T, count: usize) -> Result<&'a [T]> {
+    if count == 0 {
+        return Ok(&[]);
+    }
+    if pointer.is_null() || count > isize::MAX as usize / size_of::<T>().max(1) {
+        return Err(Error::InvalidArgument);
+    }
+    // SAFETY: forwarded.
+    Ok(unsafe { std::slice::from_raw_parts(pointer, count) })
 }
 
 /// Fails unless `pointer`, an output argument, is there.

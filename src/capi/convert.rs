@@ -2,7 +2,7 @@
 
 use super::types::*;
 use crate::hints::{Codec, Hints};
-use crate::picture::{Layout, Picture, PictureMut, Plane, PlaneMut, Sample, MAX_SIZE};
+use crate::picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample, MAX_SIZE};
 use crate::{Error, Mode, Rate, Result};
 use libc::c_void;
 
@@ -45,7 +45,7 @@ pub(super) struct Shape {
 }
 
 /// The shape of a picture whose fields are all in range.
-fn shape(p: &SidelightPicture) -> Result<Shape> {
+pub(super) fn shape(p: &SidelightPicture) -> Result<Shape> {
     let layout = match p.layout {
         0 => Layout::I400,
         1 => Layout::I420,
@@ -54,6 +54,7 @@ fn shape(p: &SidelightPicture) -> Result<Shape> {
         _ => return Err(Error::InvalidArgument),
     };
     zero(&p.reserved)?;
+    picture_type(p)?;
     if p.range > 1 || !(1..=16).contains(&p.bit_depth) {
         return Err(Error::InvalidArgument);
     }
@@ -65,6 +66,17 @@ fn shape(p: &SidelightPicture) -> Result<Shape> {
         return Err(Error::InvalidArgument);
     }
     Ok(Shape { layout, width, height, bit_depth: p.bit_depth, range: p.range })
+}
+
+/// How the picture was coded.
+pub(super) fn picture_type(p: &SidelightPicture) -> Result<PictureType> {
+    match p.picture_type {
+        0 => Ok(PictureType::Irap),
+        1 => Ok(PictureType::I),
+        2 => Ok(PictureType::P),
+        3 => Ok(PictureType::B),
+        _ => Err(Error::InvalidArgument),
+    }
 }
 
 /// Pointer and stride of plane `i`.
@@ -87,7 +99,8 @@ pub(super) unsafe fn picture<'a, S: Sample>(p: &SidelightPicture) -> Result<Pict
         // SAFETY: forwarded.
         *out = unsafe { Plane::from_raw(data, stride, w, h) }?;
     }
-    Picture::with_depth(layout, bit_depth, &planes[..layout.planes()])
+    let picture = Picture::with_depth(layout, bit_depth, &planes[..layout.planes()])?;
+    Ok(picture.of_type(picture_type(p)?))
 }
 
 /// The band of luma rows `first..end` of a picture to write.
@@ -140,12 +153,15 @@ pub(super) fn pair(input: &SidelightPicture, output: &SidelightPicture) -> Resul
 
 pub(super) fn hints(h: &SidelightHints) -> Result<Hints> {
     zero(&h.reserved)?;
-    if h.codec != SidelightCodec::Jpeg as u32 {
-        return Err(if h.codec == 0 { Error::InvalidArgument } else { Error::Unsupported });
-    }
     let [luma, chroma] = h.quant;
     let chroma = if chroma.iter().all(|q| *q == 0) { None } else { Some(chroma) };
-    Ok(Hints { codec: Codec::Jpeg { luma, chroma }, binding: h.binding })
+    let codec = match h.codec {
+        0 => return Err(Error::InvalidArgument),
+        1 => Codec::Jpeg { luma, chroma },
+        2 => Codec::Hevc { qp: h.qp },
+        _ => return Err(Error::Unsupported),
+    };
+    Ok(Hints { codec, binding: h.binding })
 }
 
 pub(super) fn rate(h: &SidelightHints) -> Rate {

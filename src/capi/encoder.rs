@@ -1,9 +1,11 @@
 //! The encoder.
 
-use super::boundary::{close, guard, log, output, reference};
+use super::boundary::{close, guard, log, output, reference, slice};
 use super::convert;
 use super::types::*;
-use crate::{Encoder, EncoderSettings, Error, Result};
+use crate::encoder::MAX_PICTURES;
+use crate::payload::binding;
+use crate::{Codec, Encoded, Encoder, EncoderSettings, Error, Pair, Result, Sample};
 use libc::c_int;
 
 /// An encoder: fine-tunes the network on pictures and writes payloads. One thread at a time may use
@@ -66,28 +68,36 @@ pub unsafe extern "C" fn sidelight_encoder_open(
     })
 }
 
-/// Makes the payload of one picture.
+/// Makes the payload of one picture, or of several that share it: the decoded pictures of a shot, in
+/// any order, all or some of them.
 ///
 /// The choice among off, base and update falls by net gain: PSNR-YUV 6:1:1 of colour pictures, luma
-/// PSNR of gray ones, less what the payload's bytes would have bought at
+/// PSNR of gray ones, the mean over the pictures, less what the payload's bytes would have bought at
 /// `hints->slope_db_per_byte`. The same input gives the same payload on every
 /// machine and with any number of threads, in the default floating-point environment (a host built
 /// with -ffast-math may change it). Base and update are charged for `hints->carriage_bytes` as well,
 /// off for nothing: where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a
 /// payload as they are, as jpeg_decode does, the payload need not be sent.
 ///
-/// @param original the picture before coding.
-/// @param decoded  the codec's decoded picture, of the same shape.
-/// @param hints    how it was coded.
+/// For HEVC the payload says how strongly pictures of each type are filtered; types that would not
+/// gain, or of which there is no picture, are left as they are. It is bound to the first picture of
+/// `decoded`; sidelight_payload_bind() binds it to others.
+///
+/// @param original the pictures before coding, `count` of them.
+/// @param decoded  the codec's decoded pictures in the same order, all of one shape.
+/// @param count    1 to 4096; for JPEG 1.
+/// @param hints    how they were coded.
 /// @param payload  written on success only; at least 8 bytes; free with sidelight_buffer_unref().
 /// @param report   what was measured, written on success only; may be NULL.
 /// @return 0 (also when canceled: the best so far, once it has been measured);
-/// SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED (bit depth, codec); SIDELIGHT_ERROR_OUT_OF_MEMORY.
+/// SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED (bit depth, codec);
+/// SIDELIGHT_ERROR_UNKNOWN_MODEL if this build has none for the codec; SIDELIGHT_ERROR_OUT_OF_MEMORY.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_encoder_encode(
     encoder: *mut SidelightEncoder,
     original: *const SidelightPicture,
     decoded: *const SidelightPicture,
+    count: usize,
     hints: *const SidelightHints,
     payload: *mut SidelightBuffer,
     report: *mut SidelightReport,
@@ -95,24 +105,24 @@ pub unsafe extern "C" fn sidelight_encoder_encode(
     guard("sidelight_encoder_encode", || {
         let out = output(payload)?;
         // SAFETY: NULL, or valid by the caller's promise.
-        let (encoder, original, decoded, hints) = unsafe {
-            (reference(encoder)?, reference(original)?, reference(decoded)?, reference(hints)?)
-        };
-        if convert::same_shape(original, decoded)?.bit_depth != 8 {
-            return Err(Error::Unsupported);
+        let (encoder, hints) = unsafe { (reference(encoder)?, reference(hints)?) };
+        if count == 0 || count > MAX_PICTURES {
+            return Err(Error::InvalidArgument);
         }
-        // SAFETY: the caller promises that the planes are readable.
-        let (original, decoded) =
-            unsafe { (convert::picture(original)?, convert::picture(decoded)?) };
+        // SAFETY: the caller promises `count` pictures each.
+        let (original, decoded) = unsafe { (slice(original, count)?, slice(decoded, count)?) };
+        let encode = match convert::shape(&decoded[0])?.bit_depth {
+            8 => encode::<u8>,
+            _ => encode::<u16>,
+        };
         let SidelightEncoderSettings { progress, progress_user, .. } = encoder.settings;
         let mut go_on = |fraction: f64| match progress {
             // SAFETY: the caller registered this callback with this argument.
             Some(callback) => unsafe { callback(progress_user, fraction) == 0 },
             None => true,
         };
-        let rate = convert::rate(hints);
-        let hints = convert::hints(hints)?;
-        let encoded = encoder.inner.encode(&original, &decoded, &hints, rate, &mut go_on)?;
+        // SAFETY: the caller promises that the planes are readable.
+        let encoded = unsafe { encode(&encoder.inner, original, decoded, hints, &mut go_on) }?;
         let r = encoded.report;
         log(
             SidelightLogLevel::Info,
@@ -148,6 +158,33 @@ pub unsafe extern "C" fn sidelight_encoder_encode(
         unsafe { out.write(SidelightBuffer::new(encoded.payload)) };
         Ok(0)
     })
+}
+
+/// # Safety
+/// The pictures' planes are readable, as the header says.
+unsafe fn encode<S: Sample>(
+    encoder: &Encoder,
+    original: &[SidelightPicture],
+    decoded: &[SidelightPicture],
+    hints: &SidelightHints,
+    progress: &mut dyn FnMut(f64) -> bool,
+) -> Result<Encoded> {
+    let rate = convert::rate(hints);
+    let mut hints = convert::hints(hints)?;
+    let mut pairs = Vec::with_capacity(decoded.len());
+    for (original, decoded) in original.iter().zip(decoded) {
+        convert::same_shape(original, decoded)?;
+        // SAFETY: forwarded.
+        let (original, decoded) =
+            unsafe { (convert::picture::<S>(original)?, convert::picture::<S>(decoded)?) };
+        pairs.push(Pair { original, decoded });
+    }
+    match hints.codec {
+        Codec::Jpeg { .. } if pairs.len() > 1 => return Err(Error::InvalidArgument),
+        Codec::Jpeg { .. } => {}
+        Codec::Hevc { .. } => hints.binding = binding::of_picture(&pairs[0].decoded),
+    }
+    encoder.encode(&pairs, &hints, rate, progress)
 }
 
 /// Closes an encoder and sets `*encoder` to NULL. NULL and a pointer to NULL are fine.

@@ -40,7 +40,8 @@ pub unsafe extern "C" fn sidelight_jpeg_hints(
             coded_bytes: plain as u64,
             slope_db_per_byte: 0.0,
             carriage_bytes: jpeg::CARRIAGE_BYTES,
-            reserved: [0; 60],
+            qp: [0; 3],
+            reserved: [0; 57],
         };
         // SAFETY: not NULL, and the caller promises that it is writable.
         unsafe { out.write(filled) };

@@ -9,6 +9,7 @@ mod decoder;
 mod encoder;
 mod jpeg;
 mod library;
+mod payload;
 mod types;
 
 pub use decoder::*;

@@ -44,6 +44,22 @@ pub enum SidelightMode {
 pub enum SidelightCodec {
     /// JPEG: `quant` says how strongly.
     Jpeg = 1,
+    /// HEVC: `qp` says how strongly.
+    Hevc = 2,
+}
+
+/// How a video codec coded a picture.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SidelightPictureType {
+    /// Intra, and decoding can start here. Still pictures are of this type.
+    Irap = 0,
+    /// Intra.
+    I = 1,
+    /// Predicted from at most one picture for each block.
+    P = 2,
+    /// Predicted from at most two pictures for each block.
+    B = 3,
 }
 
 /// Severity of a log message.
@@ -93,14 +109,15 @@ pub struct SidelightPicture {
     pub height: u32,
     /// A SidelightLayout.
     pub layout: u32,
-    /// Bits per sample: 8, 10 or 12; encoders take 8 only. With more than 8, samples are 16-bit numbers in
-    /// the machine's byte order, pointers and strides are even, and samples above the depth's range
-    /// count as its largest.
+    /// Bits per sample: 8, 10 or 12. With more than 8, samples are 16-bit numbers in the machine's byte
+    /// order, pointers and strides are even, and samples above the depth's range count as its largest.
     pub bit_depth: u32,
     /// A SidelightRange.
     pub range: u32,
+    /// A SidelightPictureType: decoded pictures of video only.
+    pub picture_type: u32,
     /// Must be zero; calls fail otherwise.
-    pub reserved: [u8; 20],
+    pub reserved: [u8; 16],
 }
 
 /// What the host knows of how a picture was coded. Fill it with zeros first, or let
@@ -113,10 +130,10 @@ pub struct SidelightHints {
     /// Luma and chroma quantisation tables in natural (row-major, not zig-zag) order; steps 1 to 65535
     /// in 8-bit units. Chroma is all zero where there is none, or where its table is luma's.
     pub quant: [[u16; 64]; 2],
-    /// What a payload is bound to: a hash of the coded data (sidelight_jpeg_hints() computes it).
-    /// Encoder and decoder must see the same value.
+    /// What a payload is bound to. JPEG: a hash of the coded data (sidelight_jpeg_hints() computes it);
+    /// encoder and decoder must see the same value. HEVC: not looked at, see sidelight_payload_bind().
     pub binding: u64,
-    /// Bytes of the coded picture without a payload; 0 if unknown. Read by the encoder only.
+    /// Bytes of the coded pictures without a payload; 0 if unknown. Read by the encoder only.
     pub coded_bytes: u64,
     /// What a byte buys in the codec at this quality: dB per byte, of PSNR-YUV 6:1:1 for colour
     /// pictures (that of luma PSNR is nearly the same), of luma PSNR for gray ones; 0 to estimate it from
@@ -124,8 +141,11 @@ pub struct SidelightHints {
     pub slope_db_per_byte: f64,
     /// Bytes that carrying a payload adds to the file besides the payload. Read by the encoder only.
     pub carriage_bytes: u32,
+    /// HEVC: mean luma QP of intra, P and B pictures, 1 to 51; 0 for types that are to be left as they
+    /// are. The encoder takes it as a start and sends what serves best.
+    pub qp: [u8; 3],
     /// Must be zero; calls fail otherwise.
-    pub reserved: [u8; 60],
+    pub reserved: [u8; 57],
 }
 
 /// Bytes owned by the library; free with sidelight_buffer_unref().
@@ -169,7 +189,7 @@ pub struct SidelightEncoderSettings {
 }
 
 /// What an encode measured, through the integer filter that the decoder will run. PSNR in dB,
-/// infinite where planes are equal.
+/// infinite where planes are equal; of several pictures the mean of their PSNRs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightReport {

@@ -1,16 +1,13 @@
 //! The model file: see docs/model.md for the byte tables.
 
-use super::model::{Model, ModelLayer, Network};
+use super::model::{CodecKind, Model, ModelLayer, Network};
 use super::Arch;
 use crate::hash::Fnv1a;
 use crate::payload::update::{ContextTable, CONTEXTS};
 use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian as LE};
 
-/// Of models of luma only.
-const MAGIC_LUMA: &[u8; 8] = b"SLMODEL0";
-/// Of models of luma and chroma.
-const MAGIC: &[u8; 8] = b"SLMODEL1";
+const MAGIC: &[u8; 8] = b"SLMODEL0";
 /// Largest file that is read.
 pub const MAX_FILE: usize = 4 << 20;
 
@@ -83,21 +80,22 @@ impl Model {
         let (body, tail) = bytes.split_at(body_len);
         let content = Fnv1a::of(body.iter().copied());
         let mut r = Reader(body);
-        let magic = r.take(MAGIC.len())?;
-        if (magic != MAGIC_LUMA && magic != MAGIC) || LE::read_u64(tail) != content {
+        if r.take(MAGIC.len())? != MAGIC || LE::read_u64(tail) != content {
             return Err(Error::Corrupt);
         }
-        let (luma, chroma) = if magic == MAGIC {
-            let luma = Arch::luma(r.u8()?, r.u8()?);
-            (luma, Some(Arch::chroma(r.u8()?, r.u8()?)))
-        } else {
-            let inputs = r.u8()?;
-            let luma = Arch::luma(r.u8()?, r.u8()?);
-            if inputs != luma.inputs || r.u8()? != 0 {
-                return Err(Error::Unsupported);
-            }
-            (luma, None)
+        let codec = match r.u8()? {
+            1 => CodecKind::Jpeg,
+            2 => CodecKind::Hevc,
+            _ => return Err(Error::Unsupported),
         };
+        let luma = Arch::luma(r.u8()?, r.u8()?);
+        let chroma = match (r.u8()?, r.u8()?) {
+            (0, 0) => None,
+            (channels, hidden) => Some(Arch::chroma(channels, hidden)),
+        };
+        if r.u8()? != 0 {
+            return Err(Error::Unsupported);
+        }
         luma.check()?;
         chroma.map_or(Ok(()), Arch::check)?;
         if usize::from(r.u16()?) != CONTEXTS {
@@ -110,26 +108,17 @@ impl Model {
         if !r.0.is_empty() {
             return Err(Error::Corrupt);
         }
-        Ok(Self { id: content as u32, luma, chroma, contexts })
+        Ok(Self { id: content as u32, codec, luma, chroma, contexts })
     }
 
     /// Writes the model file and sets `id` to its content's hash.
     pub fn to_bytes(&mut self) -> Vec<u8> {
         let shape = |n: &Network| [n.arch.channels as u8, n.arch.hidden as u8];
-        let mut out = Vec::new();
-        match &self.chroma {
-            None => {
-                out.extend(MAGIC_LUMA);
-                out.push(self.luma.arch.inputs as u8);
-                out.extend(shape(&self.luma));
-                out.push(0);
-            }
-            Some(chroma) => {
-                out.extend(MAGIC);
-                out.extend(shape(&self.luma));
-                out.extend(shape(chroma));
-            }
-        }
+        let mut out = MAGIC.to_vec();
+        out.push(self.codec as u8);
+        out.extend(shape(&self.luma));
+        out.extend(self.chroma.as_ref().map_or([0; 2], shape));
+        out.push(0);
         out.extend((CONTEXTS as u16).to_le_bytes());
         out.extend(self.contexts.as_bytes());
         for l in self.networks().flat_map(|n| &n.layers) {

@@ -10,4 +10,4 @@ pub mod model;
 pub use arch::Arch;
 pub use condition::Condition;
 pub use instance::Instance;
-pub use model::{Model, Network};
+pub use model::{CodecKind, Model, Network};

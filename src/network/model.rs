@@ -47,11 +47,23 @@ pub struct Network {
     pub layers: Vec<ModelLayer>,
 }
 
+/// Codec whose pictures a model is for: it says what the condition is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CodecKind {
+    /// JPEG: quantisation tables.
+    Jpeg = 1,
+    /// HEVC: QP and picture type.
+    Hevc = 2,
+}
+
 /// A base model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
     /// The content's hash, as payloads name it.
     pub id: u32,
+    /// Whose pictures it is for.
+    pub codec: CodecKind,
     /// Corrects luma.
     pub luma: Network,
     /// Corrects chroma; `None`: it passes through.

@@ -1,6 +1,7 @@
 //! The 8 bytes in front of every update.
 
 use crate::hash::Fnv1a;
+use crate::network::condition::MAX_QP;
 use crate::{Error, Result};
 
 /// Bytes of the header, which is a whole payload when the mode carries no update.
@@ -28,8 +29,8 @@ pub enum Mode {
 }
 
 impl Mode {
-    const fn has_update(self) -> bool {
-        matches!(self, Mode::Update)
+    const fn has_body(self) -> bool {
+        !matches!(self, Mode::Off)
     }
 }
 
@@ -40,13 +41,34 @@ pub struct Header<'a> {
     pub mode: Mode,
     /// Which base model to do it with; means nothing in [`Mode::Off`].
     pub model: u32,
-    /// The coded update; empty in [`Mode::Off`] and [`Mode::Base`].
+    /// What stands behind the header; empty in [`Mode::Off`].
     pub body: &'a [u8],
     payload: &'a [u8],
     binding: u16,
 }
 
-impl Header<'_> {
+/// Bytes of strengths in front of the update of payloads for video.
+const STRENGTHS: usize = 3;
+
+impl<'a> Header<'a> {
+    /// The body's parts: for video the strengths, QPs of intra, P and B pictures; the coded update.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for a strength above 51, strengths cut off, or an update in [`Mode::Base`].
+    pub fn parts(&self, video: bool) -> Result<(Option<[u8; STRENGTHS]>, &'a [u8])> {
+        let (strengths, update) = if video {
+            let (qp, rest) = self.body.split_first_chunk().ok_or(Error::Corrupt)?;
+            (Some(*qp), rest)
+        } else {
+            (None, self.body)
+        };
+        let above = |qp: [u8; STRENGTHS]| qp.iter().any(|q| *q > MAX_QP);
+        if strengths.is_some_and(above) || (self.mode == Mode::Base && !update.is_empty()) {
+            return Err(Error::Corrupt);
+        }
+        Ok((strengths, update))
+    }
+
     /// Checks that the payload was made for the picture whose context binding is `binding`.
     ///
     /// # Errors
@@ -63,10 +85,9 @@ impl Header<'_> {
 /// Makes a payload for the picture whose context binding is `binding`.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] if `body` is not empty in a mode without an update,
-/// [`Error::TooLarge`] if the payload would be longer than [`MAX_PAYLOAD`].
+/// [`Error::InvalidArgument`] if `body` is not empty in [`Mode::Off`], [`Error::TooLarge`] if the payload would be longer than [`MAX_PAYLOAD`].
 pub fn build(mode: Mode, model: u32, body: &[u8], binding: u64) -> Result<Vec<u8>> {
-    if !mode.has_update() && !body.is_empty() {
+    if !mode.has_body() && !body.is_empty() {
         return Err(Error::InvalidArgument);
     }
     if body.len() > MAX_PAYLOAD - HEADER_SIZE {
@@ -77,9 +98,7 @@ pub fn build(mode: Mode, model: u32, body: &[u8], binding: u64) -> Result<Vec<u8
     payload.extend_from_slice(&model.to_le_bytes());
     payload.extend_from_slice(&[0; 3]);
     payload.extend_from_slice(body);
-    let bound = bind(&payload, binding).to_le_bytes();
-    payload[CHECK + 1..HEADER_SIZE].copy_from_slice(&bound);
-    payload[CHECK] = check(&payload);
+    seal(&mut payload, binding);
     Ok(payload)
 }
 
@@ -89,7 +108,7 @@ pub fn build(mode: Mode, model: u32, body: &[u8], binding: u64) -> Result<Vec<u8
 /// In this order: [`Error::Corrupt`] if it is shorter than a header, [`Error::TooLarge`] if it is
 /// longer than [`MAX_PAYLOAD`], [`Error::Unsupported`] for a version other than 0,
 /// [`Error::Corrupt`] if the check is wrong, [`Error::Unsupported`] for a mode of the future,
-/// [`Error::Corrupt`] for a body where the mode has none.
+/// [`Error::Corrupt`] for a body in [`Mode::Off`].
 pub fn parse(bytes: &[u8]) -> Result<Header<'_>> {
     let Some((header, body)) = bytes.split_first_chunk::<HEADER_SIZE>() else {
         return Err(Error::Corrupt);
@@ -110,7 +129,7 @@ pub fn parse(bytes: &[u8]) -> Result<Header<'_>> {
         2 => Mode::Update,
         _ => return Err(Error::Unsupported),
     };
-    if !mode.has_update() && !body.is_empty() {
+    if !mode.has_body() && !body.is_empty() {
         return Err(Error::Corrupt);
     }
     Ok(Header {
@@ -120,6 +139,22 @@ pub fn parse(bytes: &[u8]) -> Result<Header<'_>> {
         payload: bytes,
         binding: u16::from_le_bytes([b0, b1]),
     })
+}
+
+/// Binds a payload to another picture, whose context binding is `binding`.
+///
+/// # Errors
+/// As [`parse`]; nothing was changed then.
+pub fn rebind(payload: &mut [u8], binding: u64) -> Result {
+    parse(payload)?;
+    seal(payload, binding);
+    Ok(())
+}
+
+fn seal(payload: &mut [u8], binding: u64) {
+    let bound = bind(payload, binding).to_le_bytes();
+    payload[CHECK + 1..HEADER_SIZE].copy_from_slice(&bound);
+    payload[CHECK] = check(payload);
 }
 
 /// The payload's bytes with those at `zeroed` taken as 0.
@@ -173,9 +208,35 @@ mod tests {
     }
 
     #[test]
+    fn bodies_have_their_parts() {
+        let parts = |mode, body: &[u8], video| {
+            let payload = build(mode, 1, body, 5).unwrap();
+            parse(&payload).unwrap().parts(video).map(|(qp, update)| (qp, update.to_vec()))
+        };
+        assert_eq!(parts(Mode::Base, &[], false), Ok((None, vec![])));
+        assert_eq!(parts(Mode::Base, &[1], false), Err(Error::Corrupt));
+        assert_eq!(parts(Mode::Update, &[99; 4], false), Ok((None, vec![99; 4])));
+        assert_eq!(parts(Mode::Base, &[51, 0, 7], true), Ok((Some([51, 0, 7]), vec![])));
+        assert_eq!(parts(Mode::Update, &[1, 2, 3, 99], true), Ok((Some([1, 2, 3]), vec![99])));
+        for body in [&[1, 2][..], &[1, 2, 3, 4], &[52, 0, 0], &[0, 0, 255]] {
+            assert_eq!(parts(Mode::Base, body, true), Err(Error::Corrupt), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn payloads_can_be_bound_again() {
+        let mut payload = build(Mode::Update, 7, b"body", 1).unwrap();
+        rebind(&mut payload, 2).unwrap();
+        assert_eq!(payload, build(Mode::Update, 7, b"body", 2).unwrap());
+        payload[9] ^= 1;
+        let before = payload.clone();
+        assert_eq!(rebind(&mut payload, 3), Err(Error::Corrupt));
+        assert_eq!(payload, before);
+    }
+
+    #[test]
     fn limits() {
         assert_eq!(build(Mode::Off, 0, &[0], 0), Err(Error::InvalidArgument));
-        assert_eq!(build(Mode::Base, 0, &[0], 0), Err(Error::InvalidArgument));
         let body = vec![7; MAX_PAYLOAD - HEADER_SIZE + 1];
         assert_eq!(build(Mode::Update, 0, &body, 0), Err(Error::TooLarge));
         let longest = build(Mode::Update, 0, &body[1..], 0).unwrap();

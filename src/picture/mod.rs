@@ -75,6 +75,21 @@ pub enum PictureType {
     B,
 }
 
+impl PictureType {
+    /// One of each class: intra, P, B.
+    pub const CLASSES: [Self; 3] = [Self::I, Self::P, Self::B];
+
+    /// Index of its class: 0 for intra, 1 for P, 2 for B.
+    #[must_use]
+    pub fn class(self) -> usize {
+        match self {
+            Self::Irap | Self::I => 0,
+            Self::P => 1,
+            Self::B => 2,
+        }
+    }
+}
+
 /// Largest width and height.
 pub const MAX_SIZE: usize = 65535;
 
@@ -83,6 +98,7 @@ pub const MAX_SIZE: usize = 65535;
 pub struct Picture<'a, S = u8> {
     layout: Layout,
     bit_depth: u32,
+    picture_type: PictureType,
     planes: [Plane<'a, S>; 3],
 }
 
@@ -106,7 +122,19 @@ impl<'a, S: Sample> Picture<'a, S> {
         check::<S>(layout, bit_depth, planes.iter().map(|p| (p.width(), p.height())))?;
         let mut all = [Plane::EMPTY; 3];
         all[..planes.len()].copy_from_slice(planes);
-        Ok(Self { layout, bit_depth, planes: all })
+        Ok(Self { layout, bit_depth, picture_type: PictureType::default(), planes: all })
+    }
+
+    /// The same picture, coded as `picture_type`; [`PictureType::Irap`] otherwise.
+    #[must_use]
+    pub fn of_type(self, picture_type: PictureType) -> Self {
+        Self { picture_type, ..self }
+    }
+
+    /// How it was coded.
+    #[must_use]
+    pub fn picture_type(&self) -> PictureType {
+        self.picture_type
     }
 
     /// Bits of a sample.
@@ -145,7 +173,7 @@ impl<'a, S: Sample> Picture<'a, S> {
         self.planes[0]
     }
 
-    /// Whether `other` has the same layout, depth and size.
+    /// Whether `other` has the same layout, depth and size; their types may differ.
     #[must_use]
     pub fn same_shape(&self, other: &Picture<'_, S>) -> bool {
         self.layout == other.layout

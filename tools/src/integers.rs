@@ -97,8 +97,8 @@ fn read(path: &Path) -> Result<Update> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sidelight::hints::Codec;
-    use sidelight::network::Model;
+
+    use sidelight::network::{CodecKind, Model};
     use sidelight::payload::{build, LayerScaleBias, ScaleBias};
     use sidelight::Layout;
 
@@ -124,7 +124,7 @@ mod tests {
     }
 
     fn model() -> &'static Model {
-        models::default_for(&Codec::Jpeg { luma: [1; 64], chroma: None }, Layout::I400).unwrap()
+        models::default_for(CodecKind::Jpeg, Layout::I400).unwrap()
     }
 
     /// Values from −3 to 3, another mix in every list.

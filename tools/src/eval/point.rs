@@ -47,8 +47,8 @@ pub fn run(
     };
     let encode = |mode| {
         let settings = EncoderSettings { mode, threads: 1, steps };
-        let (original, decoded) = (yuv.picture()?, decoded.picture()?);
-        Ok(Encoder::new(settings)?.encode(&original, &decoded, &hints, rate, &mut |_| true)?)
+        let pair = Pair { original: yuv.picture()?, decoded: decoded.picture()? };
+        Ok(Encoder::new(settings)?.encode(&[pair], &hints, rate, &mut |_| true)?)
     };
     let base = encode(Mode::Base)?;
     let (payload_encode, update) = timed(|| encode(Mode::Update))?;
