@@ -32,6 +32,8 @@ enum Command {
     Report(report::Options),
     /// Train a base model from scratch on a folder of pictures
     Pretrain(pretrain::Options),
+    /// Make a data set of pictures coded as HEVC to train on
+    HevcData(pretrain::hevc_data::Options),
     /// Turn a training checkpoint into a model file
     Export(pretrain::export::Options),
     /// Tune a model's initial coder states
@@ -46,6 +48,7 @@ fn main() -> anyhow::Result<()> {
         Command::Integers(options) => integers::run(&options),
         Command::Report(options) => report::run(&options),
         Command::Pretrain(options) => pretrain::run(&options),
+        Command::HevcData(options) => pretrain::hevc_data::run(&options),
         Command::Export(options) => pretrain::export::run(&options),
         Command::Tune(options) => pretrain::tune::run(&options),
     }

@@ -1,11 +1,13 @@
 //! Training crops: pictures at several scales, cut, flipped, transposed and degraded on the fly.
 
 use super::planes::Planes;
+use super::source::{Crop, Source};
 use super::tables::{self, Quantiser};
 use super::Part;
 use anyhow::{bail, Result};
 use rand::Rng;
-use sidelight::{Condition, Layout, Picture};
+use rand_pcg::Pcg64Mcg;
+use sidelight::{Condition, Layout};
 use std::path::{Path, PathBuf};
 
 /// Scales at which every picture is offered: smaller pictures are denser in detail.
@@ -13,59 +15,21 @@ const SCALES: [f64; 4] = [1.0, 0.75, 0.55, 0.42];
 /// One picture in this many is held out for validation.
 const HOLD_OUT: usize = 16;
 
-/// A decoded crop and its original, with the condition that the decoder would know.
-pub struct Crop {
-    original: Planes,
-    decoded: Planes,
-    pub condition: Condition,
-}
-
-impl Crop {
-    /// `original` coded with `quantiser`.
-    pub fn new(original: Planes, quantiser: &Quantiser) -> Result<Self> {
-        let decoded = original.degraded(quantiser)?;
-        let tables = &quantiser.tables;
-        let condition = Condition::from_jpeg_tables(&tables[0], &tables[1], original.layout);
-        Ok(Self { original, decoded, condition })
-    }
-
-    /// Luma samples along a side.
-    pub fn size(&self) -> usize {
-        self.original.size().0
-    }
-
-    pub fn original(&self) -> Picture<'_> {
-        self.original.view()
-    }
-
-    pub fn decoded(&self) -> Picture<'_> {
-        self.decoded.view()
-    }
-
-    /// Mean squared error of each decoded plane.
-    pub fn errors(&self) -> [f64; 3] {
-        self.original.errors(&self.decoded)
-    }
-}
-
 /// All pictures in memory.
 pub struct Pictures {
     train: Vec<Planes>,
     held_out: Vec<Planes>,
     /// No training crop has its chroma weakened.
-    pub vivid: bool,
+    vivid: bool,
 }
 
 impl Pictures {
     /// Reads every PNG below `folder`, in the order of their paths.
-    pub fn open(folder: &Path) -> Result<Self> {
-        let mut paths = Vec::new();
-        collect(folder, &mut paths)?;
-        paths.sort();
+    pub fn open(folder: &Path, vivid: bool) -> Result<Self> {
         let (mut train, mut held_out) = (Vec::new(), Vec::new());
-        for (i, path) in paths.iter().enumerate() {
-            let picture = Planes::open(path)?;
-            if i % HOLD_OUT == HOLD_OUT - 1 {
+        for (path, hold_out) in paths(folder)? {
+            let picture = Planes::open(&path)?;
+            if hold_out {
                 held_out.push(picture.scaled(0.55));
             } else {
                 for s in SCALES {
@@ -76,22 +40,16 @@ impl Pictures {
         if train.is_empty() || held_out.is_empty() {
             bail!("{}: needs at least {HOLD_OUT} PNG pictures", folder.display());
         }
-        Ok(Self { train, held_out, vivid: false })
+        Ok(Self { train, held_out, vivid })
     }
+}
 
-    pub fn counts(&self) -> (usize, usize) {
+impl Source for Pictures {
+    fn counts(&self) -> (usize, usize) {
         (self.train.len() / SCALES.len(), self.held_out.len())
     }
 
-    /// The largest square of a random training picture, at one of its scales.
-    pub fn square(&self, rng: &mut impl Rng) -> Planes {
-        let picture = &self.train[rng.random_range(0..self.train.len())];
-        let size = picture.size().0.min(picture.size().1) / 16 * 16;
-        cut(picture, size, rng)
-    }
-
-    /// A random training crop of `size × size` for `part`'s network.
-    pub fn crop(&self, size: usize, part: Part, rng: &mut impl Rng) -> Result<Crop> {
+    fn crop(&self, size: usize, part: Part, rng: &mut Pcg64Mcg) -> Result<Crop> {
         let picture = loop {
             let p = &self.train[rng.random_range(0..self.train.len())];
             if p.size().0 >= size && p.size().1 >= size {
@@ -101,28 +59,73 @@ impl Pictures {
         let crop = cut(picture, size, rng);
         let quantiser = tables::random(rng);
         match part {
-            Part::Luma => Crop::new(crop.sampled(Layout::I400), &quantiser),
+            Part::Luma => coded(crop.sampled(Layout::I400), &quantiser),
             Part::Chroma => {
                 let layout = random_layout(rng);
                 let factor = if self.vivid { 1.0 } else { random_saturation(rng) };
-                Crop::new(crop.saturated(factor).sampled(layout), &quantiser)
+                coded(crop.saturated(factor).sampled(layout), &quantiser)
             }
         }
     }
 
-    /// The centre of every held-out picture, degraded with `quantiser`.
-    pub fn validation(
-        &self,
-        size: usize,
-        layout: Layout,
-        quantiser: &Quantiser,
-    ) -> Result<Vec<Crop>> {
-        let crops = self.held_out.iter().map(|p| {
-            let (x, y) = ((p.size().0 - size) / 2, (p.size().1 - size) / 2);
-            Crop::new(p.crop(y, x, size, 0).sampled(layout), quantiser)
-        });
-        crops.collect()
+    /// The largest square of a random picture, at one of its scales.
+    fn square(&self, colour: bool, rng: &mut Pcg64Mcg) -> Result<(Crop, f64)> {
+        let quantiser = tables::standard(rng.random_range(8..=60));
+        let layout = if colour { random_layout(rng) } else { Layout::I400 };
+        let picture = &self.train[rng.random_range(0..self.train.len())];
+        let size = picture.size().0.min(picture.size().1) / 16 * 16;
+        let crop = coded(cut(picture, size, rng).sampled(layout), &quantiser)?;
+        let bits_per_sample: f64 = rng.random_range(0.2..0.9);
+        Ok((crop, bits_per_sample * (size * size) as f64 / 8.0))
     }
+
+    fn db_per_doubling(&self) -> f64 {
+        3.4
+    }
+
+    /// The centre of every held-out picture at QF 10, 20, 40, 80, with a flat table of 40, one of 20
+    /// with trellis quantisation, and mozjpeg's defaults at 40.
+    fn validation(&self, size: usize, part: Part) -> Result<Vec<Vec<Crop>>> {
+        let quantisers = [
+            tables::standard(10),
+            tables::standard(20),
+            tables::standard(40),
+            tables::standard(80),
+            [[40; 64]; 2].into(),
+            tables::flat_trellis(20),
+            tables::mozjpeg(40),
+        ];
+        let layout = match part {
+            Part::Luma => Layout::I400,
+            Part::Chroma => Layout::I420,
+        };
+        let set = |quantiser| {
+            let crops = self.held_out.iter().map(|p| {
+                let (x, y) = ((p.size().0 - size) / 2, (p.size().1 - size) / 2);
+                coded(p.crop(y, x, size, 0).sampled(layout), quantiser)
+            });
+            crops.collect()
+        };
+        quantisers.iter().map(set).collect()
+    }
+}
+
+/// `original` coded with `quantiser`.
+fn coded(original: Planes, quantiser: &Quantiser) -> Result<Crop> {
+    let decoded = original.degraded(quantiser)?;
+    let tables = &quantiser.tables;
+    let condition = Condition::from_jpeg_tables(&tables[0], &tables[1], original.layout);
+    Ok(Crop { original, decoded, condition, expected: expected_errors(condition) })
+}
+
+/// Squared error that planes coded with the condition's tables have, roughly.
+fn expected_errors(c: Condition) -> [f32; 3] {
+    let error = |table: &[i32], amount: f32| {
+        let log_step = (table[1] + table[2] + table[3]) as f32 / (3.0 * 256.0) + 4.0;
+        amount * (0.85 * log_step).exp2()
+    };
+    let chroma = error(&c.0[8..], 0.5);
+    [error(&c.0, 2.0), chroma, chroma]
 }
 
 /// `size × size` samples of `picture` somewhere, somehow turned.
@@ -134,7 +137,7 @@ fn cut(picture: &Planes, size: usize, rng: &mut impl Rng) -> Planes {
 }
 
 /// Colour layouts about as often as they are met.
-pub fn random_layout(rng: &mut impl Rng) -> Layout {
+fn random_layout(rng: &mut impl Rng) -> Layout {
     match rng.random_range(0..20) {
         0..=14 => Layout::I420,
         15..=17 => Layout::I444,
@@ -150,6 +153,15 @@ fn random_saturation(rng: &mut impl Rng) -> f32 {
         1 => rng.random(),
         _ => 1.0,
     }
+}
+
+/// Every PNG below `folder` in the order of their paths, and whether it is held out.
+pub fn paths(folder: &Path) -> Result<Vec<(PathBuf, bool)>> {
+    let mut paths = Vec::new();
+    collect(folder, &mut paths)?;
+    paths.sort();
+    let mark = |(i, path)| (path, i % HOLD_OUT == HOLD_OUT - 1);
+    Ok(paths.into_iter().enumerate().map(mark).collect())
 }
 
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {

@@ -2,7 +2,7 @@
 //! steps of the update.
 
 use super::checkpoint::Checkpoint;
-use super::data::{Crop, Pictures};
+use super::source::{Crop, Material};
 use super::{hadamard, Part, CHROMA_GAIN, OUTPUT_GAIN};
 use anyhow::{ensure, Context, Result};
 use clap::Args;
@@ -31,9 +31,9 @@ const LARGEST_FEATURE: f64 = 1024.0;
 
 #[derive(Args)]
 pub struct Options {
-    /// Folder of PNG pictures that the model was trained on
-    #[arg(long)]
-    data: PathBuf,
+    /// What the model was trained on
+    #[command(flatten)]
+    material: Material,
     /// Checkpoint of the finished training
     #[arg(long)]
     checkpoint: PathBuf,
@@ -61,10 +61,10 @@ pub fn run(options: &Options) -> Result<()> {
     let state = Checkpoint::read(&options.checkpoint, arch)?
         .with_context(|| format!("{}: no such file", options.checkpoint.display()))?;
     let net = fold(state.net);
-    let pictures = Pictures::open(&options.data)?;
+    let source = options.material.open(false)?;
     let mut rng = Pcg64Mcg::seed_from_u64(77);
     let crops: Vec<Crop> =
-        (0..options.crops).map(|_| pictures.crop(96, part, &mut rng)).collect::<Result<_>>()?;
+        (0..options.crops).map(|_| source.crop(96, part, &mut rng)).collect::<Result<_>>()?;
     let peaks = peaks(&net, &crops)?;
     eprintln!("largest activations: {peaks:?}");
     let mut network = quantise(&net, &peaks)?;

@@ -7,16 +7,18 @@
 //! every quality weighs the same.
 
 mod checkpoint;
+mod coded;
 mod data;
 pub mod export;
+pub mod hevc_data;
 mod planes;
+mod source;
 mod tables;
 pub mod tune;
 
 use anyhow::{Context, Result};
 use checkpoint::Checkpoint;
 use clap::{Args, ValueEnum};
-use data::{Crop, Pictures};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use sidelight::adapt::adam::AdamRates;
@@ -24,7 +26,8 @@ use sidelight::adapt::net::{padded, Net, Train, Workspace};
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
 use sidelight::network::Arch;
-use sidelight::{Condition, Layout, Picture};
+use sidelight::Picture;
+use source::{Crop, Material, Source};
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -57,9 +60,8 @@ impl Part {
 
 #[derive(Args)]
 pub struct Options {
-    /// Folder of PNG pictures to train on
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    material: Material,
     /// What the network corrects
     #[arg(long, value_enum, default_value_t)]
     part: Part,
@@ -69,8 +71,11 @@ pub struct Options {
     /// Checkpoint whose weights a new run starts from, instead of random ones
     #[arg(long)]
     from: Option<PathBuf>,
+    /// The weights of --from are for JPEG, and shall start as those of flat tables with the QP's step
+    #[arg(long, requires = "from", requires = "coded")]
+    from_jpeg: bool,
     /// Leave out crops that are gray or have weaker chroma
-    #[arg(long)]
+    #[arg(long, conflicts_with = "coded")]
     vivid: bool,
     /// Channels of the hidden layers
     #[arg(long, default_value_t = 32)]
@@ -112,22 +117,26 @@ pub fn run(options: &Options) -> Result<()> {
         options.crop.is_multiple_of(16) && options.crop >= 32,
         "--crop: a multiple of 16"
     );
-    let mut pictures = Pictures::open(&options.data)?;
-    pictures.vivid = options.vivid;
-    let (train, held_out) = pictures.counts();
+    let source = options.material.open(options.vivid)?;
+    let (train, held_out) = source.counts();
     eprintln!(
         "{train} pictures, {held_out} held out; {} MAC a sample, {:?}",
         arch.macs_per_sample(),
         CpuLevel::current()
     );
-    let validation = Validation::new(&pictures, arch)?;
+    let validation = Validation::new(source.as_ref(), options.part)?;
     let mut state = match Checkpoint::read(&options.out, arch)? {
         Some(c) => c,
         None => Checkpoint::new(match &options.from {
             None => initial(arch, options.seed),
             Some(path) => {
                 let from = Checkpoint::read(path, arch)?;
-                from.with_context(|| format!("{}: no such file", path.display()))?.net
+                let mut net =
+                    from.with_context(|| format!("{}: no such file", path.display()))?.net;
+                if options.from_jpeg {
+                    flat_tables(&mut net);
+                }
+                net
             }
         }),
     };
@@ -139,7 +148,7 @@ pub fn run(options: &Options) -> Result<()> {
     let clock = Instant::now();
     let last = options.stop_at.unwrap_or(options.steps).min(options.steps);
     while state.step < last {
-        trainer.step(&pictures, &mut state, options)?;
+        trainer.step(source.as_ref(), &mut state, options)?;
         bar.set_position(u64::from(state.step));
         if state.step % options.every == 0 || state.step == last {
             state.write(&options.out).context("writing the checkpoint")?;
@@ -175,6 +184,23 @@ fn initial(arch: Arch, seed: u64) -> Net {
         }
     }
     net
+}
+
+/// Makes the condition's weights of a network for JPEG those of one for HEVC that does the same as
+/// with flat tables of the QP's step, for every type of picture.
+fn flat_tables(net: &mut Net) {
+    for layer in &mut net.layers {
+        let p = padded(layer.cout);
+        // Four logarithms and four means of luma; then, for some networks, of chroma.
+        let tables = layer.condition.len().min(16 * p);
+        let mut sums = vec![0.0; 2 * p];
+        for (i, weight) in layer.condition[..tables].iter_mut().enumerate() {
+            sums[i / p / 4 % 2 * p + i % p] += std::mem::take(weight);
+        }
+        if tables > 0 {
+            layer.condition[..2 * p].copy_from_slice(&sums);
+        }
+    }
 }
 
 /// Fills the network's input with a crop's transformed phases and its chroma.
@@ -221,17 +247,6 @@ pub fn hadamard([a, b, c, d]: [f32; 4]) -> [f32; 4] {
     [a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d].map(|v| v / 2.0)
 }
 
-/// Squared error that planes coded with the condition's tables have, roughly; it sets how much a
-/// crop weighs.
-fn expected_errors(c: Condition) -> [f32; 3] {
-    let error = |table: &[i32], amount: f32| {
-        let log_step = (table[1] + table[2] + table[3]) as f32 / (3.0 * 256.0) + 4.0;
-        amount * (0.85 * log_step).exp2()
-    };
-    let chroma = error(&c.0[8..], 0.5);
-    [error(&c.0, 2.0), chroma, chroma]
-}
-
 struct Trainer {
     workspaces: Vec<Workspace>,
     gradients: Vec<Net>,
@@ -253,7 +268,7 @@ impl Trainer {
 
     fn step(
         &mut self,
-        pictures: &Pictures,
+        source: &dyn Source,
         state: &mut Checkpoint,
         options: &Options,
     ) -> Result<()> {
@@ -271,7 +286,7 @@ impl Trainer {
                 lane.into_iter()
                     .map(|(i, (ws, grad))| {
                         let mut rng = Pcg64Mcg::seed_from_u64(seed + i as u64);
-                        let crop = pictures.crop(options.crop, options.part, &mut rng)?;
+                        let crop = source.crop(options.crop, options.part, &mut rng)?;
                         Ok((i, one_crop(net, &crop, ws, grad)))
                     })
                     .collect()
@@ -329,7 +344,7 @@ fn one_crop(net: &Net, crop: &Crop, ws: &mut Workspace, grad: &mut Net) -> f64 {
     let (h, w) = ws.size();
     let inner = (h - 2 * MARGIN) * (w - 2 * MARGIN);
     let (original, decoded) = (crop.original(), crop.decoded());
-    let (own, expected) = (crop.errors(), expected_errors(crop.condition));
+    let (own, expected) = (crop.errors(), crop.expected);
     // Squared error in grey levels² is the output's error times (128 / OUTPUT_GAIN)², over all
     // outputs.
     let units: [f32; 4] = std::array::from_fn(|c| {
@@ -362,27 +377,15 @@ struct Validation {
 }
 
 impl Validation {
-    fn new(pictures: &Pictures, arch: Arch) -> Result<Self> {
-        let quantisers = [
-            tables::standard(10),
-            tables::standard(20),
-            tables::standard(40),
-            tables::standard(80),
-            [[40; 64]; 2].into(),
-            tables::flat_trellis(20),
-            tables::mozjpeg(40),
-        ];
-        let layout = if arch.outputs == 4 { Layout::I400 } else { Layout::I420 };
-        let sets = quantisers.iter().map(|q| pictures.validation(VALIDATION_CROP, layout, q));
-        Ok(Self { sets: sets.collect::<Result<_>>()? })
+    fn new(source: &dyn Source, part: Part) -> Result<Self> {
+        Ok(Self { sets: source.validation(VALIDATION_CROP, part)? })
     }
 
-    /// Mean gains in dB at QF 10, 20, 40, 80, with a flat table of 40, one of 20 with trellis
-    /// quantisation, and mozjpeg's defaults at 40: of luma, or of Cb and then of Cr.
+    /// Mean gains in dB on each set: of luma, or of Cb and then of Cr.
     fn gains(&self, net: &Net) -> String {
         let half = VALIDATION_CROP / 2;
         let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current());
-        let mut means = [[0.0; 7]; 3];
+        let mut means = vec![vec![0.0; self.sets.len()]; 3];
         for (s, set) in self.sets.iter().enumerate() {
             for gains in set.iter().map(|crop| gains(net, crop, &mut ws)) {
                 for (mean, gain) in means.iter_mut().zip(gains) {
@@ -391,7 +394,8 @@ impl Validation {
             }
         }
         let planes = plane(net.arch, 0)..=plane(net.arch, net.arch.outputs - 1);
-        let line = |p: usize| means[p].map(|g| format!("{g:.3}")).join(" ");
+        let line =
+            |p: usize| means[p].iter().map(|g| format!("{g:.3}")).collect::<Vec<_>>().join(" ");
         planes.map(line).collect::<Vec<_>>().join(" | ")
     }
 }

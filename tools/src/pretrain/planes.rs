@@ -56,11 +56,13 @@ impl Planes {
         Self { layout: self.layout, planes }
     }
 
-    /// The `size × size` samples at (`y`, `x`) of every plane, of a picture with full-size chroma:
-    /// mirrored left to right, top to bottom, transposed for bits 0, 1, 2 of `turn`.
+    /// The `size × size` samples at (`y`, `x`) of luma, and chroma's beside them, not of 4:2:2: mirrored
+    /// left to right, top to bottom, transposed for bits 0, 1, 2 of `turn`. All are even in 4:2:0.
     pub fn crop(&self, y: usize, x: usize, size: usize, turn: u32) -> Self {
-        assert_eq!(self.layout, Layout::I444);
+        assert_ne!(self.layout, Layout::I422);
         let cut = |p: &Luma| {
+            let part = self.size().0 / p.width;
+            let (y, x, size) = (y / part, x / part, size / part);
             let sample = |i: usize| {
                 let (mut u, mut v) = (i % size, i / size);
                 if turn & 1 != 0 {

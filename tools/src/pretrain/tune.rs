@@ -1,27 +1,22 @@
 //! Tunes the initial states of the update's contexts on fine-tuned training pictures.
 
-use super::data::{random_layout, Crop, Pictures};
-use super::tables;
+use super::source::Material;
 use anyhow::{Context, Result};
 use clap::Args;
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use sidelight::adapt::finetune::{fine_tune, Task};
 use sidelight::adapt::objective::Objective;
 use sidelight::cpu::CpuLevel;
 use sidelight::network::Model;
 use sidelight::payload::{update, ContextTable, ScaleBias, CONTEXTS};
-use sidelight::Layout;
 use std::path::PathBuf;
-
-/// Slope at which the updates are made, in dB for each doubling of the rate, as a JPEG has it.
-const DB_PER_DOUBLING: f64 = 3.4;
 
 #[derive(Args)]
 pub struct Options {
-    /// Folder of PNG pictures that the model was trained on
-    #[arg(long)]
-    data: PathBuf,
+    /// What the model was trained on
+    #[command(flatten)]
+    material: Material,
     /// Model file to tune
     #[arg(long)]
     model: PathBuf,
@@ -40,16 +35,12 @@ pub fn run(options: &Options) -> Result<()> {
     let bytes =
         std::fs::read(&options.model).with_context(|| options.model.display().to_string())?;
     let mut model = Model::from_bytes(&bytes)?;
-    let pictures = Pictures::open(&options.data)?;
+    let source = options.material.open(false)?;
     let mut rng = Pcg64Mcg::seed_from_u64(5);
     let bar = indicatif::ProgressBar::new(options.pictures as u64);
     let mut updates = Vec::new();
     for _ in 0..options.pictures {
-        let quantiser = tables::standard(rng.random_range(8..=60));
-        let layout = if model.chroma.is_some() { random_layout(&mut rng) } else { Layout::I400 };
-        let crop = Crop::new(pictures.square(&mut rng).sampled(layout), &quantiser)?;
-        let bits_per_sample: f64 = rng.random_range(0.2..0.9);
-        let bytes = bits_per_sample * (crop.size() * crop.size()) as f64 / 8.0;
+        let (crop, bytes) = source.square(model.chroma.is_some(), &mut rng)?;
         let task = Task {
             original: &crop.original(),
             decoded: &crop.decoded(),
@@ -58,7 +49,7 @@ pub fn run(options: &Options) -> Result<()> {
             objective: Objective::new(model.chroma.is_some()),
             // The base model gains about a decibel.
             base_mse: crop.errors().map(|e| 0.78 * e),
-            db_per_bit: DB_PER_DOUBLING / std::f64::consts::LN_2 / bytes / 8.0,
+            db_per_bit: source.db_per_doubling() / std::f64::consts::LN_2 / bytes / 8.0,
             steps: 160,
             threads: options.threads,
             level: CpuLevel::current(),
