@@ -78,7 +78,7 @@ static int adapt(const Image *image, const Options *o, const uint8_t *jpeg, size
 
   if ((result = sidelight_encoder_open(&o->encoder, &encoder)) < 0)
     goto done;
-  result = sidelight_encoder_encode(encoder, &original.picture, &decoded.picture, &hints, &payload,
+  result = sidelight_encoder_encode(encoder, &original.picture, &decoded.picture, 1, &hints, &payload,
                                     report);
   if (result < 0)
     goto done;

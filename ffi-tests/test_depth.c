@@ -199,7 +199,7 @@ static void refused(void)
     SidelightBuffer payload = {0};
     const SidelightHints hints = plain_hints();
     REQUIRE(sidelight_encoder_open(NULL, &encoder) == 0);
-    CHECK_INT(sidelight_encoder_encode(encoder, &in.picture, &out.picture, &hints, &payload, NULL),
+    CHECK_INT(sidelight_encoder_encode(encoder, &in.picture, &out.picture, 1, &hints, &payload, NULL),
               SIDELIGHT_ERROR_UNSUPPORTED);
     CHECK(payload.data == NULL);
     sidelight_encoder_close(&encoder);

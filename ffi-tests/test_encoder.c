@@ -70,7 +70,7 @@ static SidelightBuffer encode(const struct coded *c, uint32_t mode, uint32_t thr
 {
     SidelightEncoder *encoder = open_encoder(mode, threads, few_steps());
     SidelightBuffer payload = {0};
-    CHECK_INT(sidelight_encoder_encode(encoder, &c->original.picture, &c->decoded.picture,
+    CHECK_INT(sidelight_encoder_encode(encoder, &c->original.picture, &c->decoded.picture, 1,
                                        &c->hints, &payload, report),
               0);
     REQUIRE(payload.data && payload.size >= HEADER);
@@ -243,7 +243,7 @@ static void determinism(void)
     SidelightEncoder *encoder = open_encoder(SIDELIGHT_MODE_UPDATE, 2, few_steps());
     for (int i = 0; i < 3; i++) {
         const struct coded *p = i == 1 ? &c2 : &c;
-        CHECK_INT(sidelight_encoder_encode(encoder, &p->original.picture, &p->decoded.picture,
+        CHECK_INT(sidelight_encoder_encode(encoder, &p->original.picture, &p->decoded.picture, 1,
                                            &p->hints, &other, NULL),
                   0);
         CHECK(same(&first, &other) == (i != 1));
@@ -516,7 +516,7 @@ static void progress(void)
         REQUIRE(sidelight_encoder_open(&settings, &encoder) == 0);
         SidelightBuffer payload = {0};
         SidelightReport report;
-        CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture,
+        CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture, 1,
                                            &c.hints, &payload, &report),
                   0);
         CHECK(payload.size >= HEADER);
@@ -575,7 +575,7 @@ static void nothing_to_gain(void)
 
     /* One picture may be both arguments. */
     SidelightEncoder *encoder = open_encoder(SIDELIGHT_MODE_BASE, 1, 1);
-    CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.original.picture,
+    CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.original.picture, 1,
                                        &c.hints, &payload, NULL),
               0);
     sidelight_buffer_unref(&payload);
@@ -597,7 +597,7 @@ static void slopes(void)
     const double bad[] = {NAN, -NAN, -1, -1e-300, INFINITY, -INFINITY};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         c.hints.slope_db_per_byte = bad[i];
-        CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture,
+        CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture, 1,
                                            &c.hints, &payload, &report),
                   INVALID);
         CHECK(!memcmp(&payload, &untouched, sizeof payload));
@@ -607,7 +607,7 @@ static void slopes(void)
     const double good[] = {1e-300, 5e-324, 1e-9, 1, 1e300, 1.7e308};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         c.hints.slope_db_per_byte = good[i];
-        CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture,
+        CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture, 1,
                                            &c.hints, &payload, &report),
                   0);
         CHECK(report.slope_db_per_byte == good[i]);
@@ -618,7 +618,7 @@ static void slopes(void)
     /* What carries a payload is charged too. */
     c.hints.slope_db_per_byte = 1e-6;
     c.hints.carriage_bytes = UINT32_MAX;
-    CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture, &c.hints,
+    CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture, 1, &c.hints,
                                        &payload, &report),
               0);
     CHECK(report.mode == SIDELIGHT_MODE_OFF);
@@ -630,7 +630,7 @@ static void slopes(void)
     c.hints.slope_db_per_byte = 0;
     for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
         c.hints.coded_bytes = bytes[i];
-        CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture,
+        CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture, 1,
                                            &c.hints, &payload, &report),
                   0);
         CHECK(report.slope_db_per_byte > 0 && isfinite(report.slope_db_per_byte));
@@ -652,7 +652,7 @@ static void arguments(void)
     memcpy(&kept, &report, sizeof report);
     const SidelightPicture o = c.original.picture, d = c.decoded.picture;
 
-#define ENCODE(e, o, d, h, p) sidelight_encoder_encode((e), (o), (d), (h), (p), &report)
+#define ENCODE(e, o, d, h, p) sidelight_encoder_encode((e), (o), (d), 1, (h), (p), &report)
     CHECK_INT(ENCODE(NULL, &o, &d, &c.hints, &payload), INVALID);
     CHECK_INT(ENCODE(encoder, NULL, &d, &c.hints, &payload), INVALID);
     CHECK_INT(ENCODE(encoder, &o, NULL, &c.hints, &payload), INVALID);
@@ -724,7 +724,7 @@ static void *run_errand(void *user)
 {
     struct errand *e = user;
     const struct coded *c = e->c;
-    e->encoded = sidelight_encoder_encode(e->encoder, &c->original.picture, &c->decoded.picture,
+    e->encoded = sidelight_encoder_encode(e->encoder, &c->original.picture, &c->decoded.picture, 1,
                                           &c->hints, &e->payload, NULL);
     e->set = sidelight_decoder_set_payload(e->decoder, e->payload.data, e->payload.size, &c->hints);
     e->filtered = sidelight_decoder_filter(e->decoder, &c->decoded.picture, &e->out->picture);

@@ -98,7 +98,7 @@ static void encode(const struct coded *c, int count)
     REQUIRE(sidelight_encoder_open(&settings, &encoder) == 0);
     for (int i = 0; i < count; i++) {
         SidelightBuffer payload = {0};
-        REQUIRE(sidelight_encoder_encode(encoder, &c->original.picture, &c->decoded.picture,
+        REQUIRE(sidelight_encoder_encode(encoder, &c->original.picture, &c->decoded.picture, 1,
                                          &c->hints, &payload, NULL) == 0);
         sidelight_buffer_unref(&payload);
     }

@@ -37,7 +37,8 @@ fn picture(planes: &mut [Vec<u8>; 3]) -> SidelightPicture {
         layout: SidelightLayout::I444 as u32,
         bit_depth: 8,
         range: SidelightRange::Full as u32,
-        reserved: [0; 20],
+        picture_type: SidelightPictureType::Irap as u32,
+        reserved: [0; 16],
     }
 }
 

@@ -3,7 +3,7 @@
 use sidelight::cpu::CpuLevel;
 use sidelight::{
     models, Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings, Hints, Layout,
-    Mode, Picture, PictureMut, Plane, PlaneMut, Rate,
+    Mode, Pair, Picture, PictureMut, Plane, PlaneMut, Rate,
 };
 
 const WIDTH: usize = 71;

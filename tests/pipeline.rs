@@ -3,7 +3,7 @@
 use sidelight::carriage::jpeg;
 use sidelight::cpu::CpuLevel;
 use sidelight::{
-    Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings, Error, Hints, Layout, Mode,
+    Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings, Error, Hints, Layout, Mode, Pair,
     Picture, PictureMut, Plane, PlaneMut, Rate,
 };
 

@@ -7,7 +7,7 @@ use crate::yuv::{Original, Yuv};
 use anyhow::Result;
 use sidelight::payload::{self, update, ScaleBias};
 use sidelight::{
-    models, Decoder, DecoderSettings, Encoder, EncoderSettings, Hints, Mode, Rate, Report,
+    models, Decoder, DecoderSettings, Encoder, EncoderSettings, Hints, Mode, Pair, Rate, Report,
 };
 use std::time::Instant;
 

@@ -12,6 +12,7 @@ use rand::Rng;
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 use sidelight::network::condition::MAX_QP;
+use sidelight::network::CodecKind;
 use sidelight::{Condition, Layout, PictureType};
 use std::path::Path;
 
@@ -178,6 +179,10 @@ impl Coded {
 }
 
 impl Source for Coded {
+    fn codec(&self) -> CodecKind {
+        CodecKind::Hevc
+    }
+
     fn counts(&self) -> (usize, usize) {
         (self.train.iter().map(Vec::len).sum(), self.held_out.len())
     }

@@ -7,6 +7,7 @@ use super::Part;
 use anyhow::{bail, Result};
 use rand::Rng;
 use rand_pcg::Pcg64Mcg;
+use sidelight::network::CodecKind;
 use sidelight::{Condition, Layout};
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,10 @@ impl Pictures {
 }
 
 impl Source for Pictures {
+    fn codec(&self) -> CodecKind {
+        CodecKind::Jpeg
+    }
+
     fn counts(&self) -> (usize, usize) {
         (self.train.len() / SCALES.len(), self.held_out.len())
     }

@@ -71,7 +71,7 @@ pub fn run(options: &Options) -> Result<()> {
     measure_steps(&mut network, &crops, &mut rng)?;
     let contexts = ContextTable::DEFAULT;
     let mut model = match &options.luma {
-        None => Model { id: 0, luma: network, chroma: None, contexts },
+        None => Model { id: 0, codec: source.codec(), luma: network, chroma: None, contexts },
         Some(path) => {
             let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
             Model { id: 0, chroma: Some(network), ..Model::from_bytes(&bytes)? }

@@ -7,6 +7,7 @@ use super::Part;
 use anyhow::Result;
 use clap::Args;
 use rand_pcg::Pcg64Mcg;
+use sidelight::network::CodecKind;
 use sidelight::{Condition, Picture};
 use std::path::PathBuf;
 
@@ -40,6 +41,9 @@ impl Crop {
 }
 
 pub trait Source: Sync {
+    /// Whose pictures these are.
+    fn codec(&self) -> CodecKind;
+
     /// How many pictures there are to train on, and held out.
     fn counts(&self) -> (usize, usize);
 

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
-use sidelight::adapt::finetune::{fine_tune, Task};
+use sidelight::adapt::finetune::{fine_tune, Example, Task};
 use sidelight::adapt::objective::Objective;
 use sidelight::cpu::CpuLevel;
 use sidelight::network::Model;
@@ -41,14 +41,17 @@ pub fn run(options: &Options) -> Result<()> {
     let mut updates = Vec::new();
     for _ in 0..options.pictures {
         let (crop, bytes) = source.square(model.chroma.is_some(), &mut rng)?;
-        let task = Task {
-            original: &crop.original(),
-            decoded: &crop.decoded(),
-            model: &model,
+        let example = Example {
+            original: crop.original(),
+            decoded: crop.decoded(),
             condition: crop.condition,
-            objective: Objective::new(model.chroma.is_some()),
             // The base model gains about a decibel.
             base_mse: crop.errors().map(|e| 0.78 * e),
+        };
+        let task = Task {
+            examples: &[example],
+            model: &model,
+            objective: Objective::new(model.chroma.is_some()),
             db_per_bit: source.db_per_doubling() / std::f64::consts::LN_2 / bytes / 8.0,
             steps: 160,
             threads: options.threads,
