@@ -670,7 +670,9 @@ static void arguments(void)
         CHECK_INT(ENCODE(encoder, &bad_o, &bad_d, &c.hints, &payload), want_both);                 \
     } while (0)
     BAD_PICTURE(layout, 4, INVALID, INVALID);
-    BAD_PICTURE(bit_depth, 10, INVALID, SIDELIGHT_ERROR_UNSUPPORTED);
+    BAD_PICTURE(bit_depth, 10, INVALID, INVALID); /* the strides are of 8 bits */
+    BAD_PICTURE(bit_depth, 9, SIDELIGHT_ERROR_UNSUPPORTED, SIDELIGHT_ERROR_UNSUPPORTED);
+    BAD_PICTURE(picture_type, 4, INVALID, INVALID);
     BAD_PICTURE(bit_depth, 0, INVALID, INVALID);
     BAD_PICTURE(range, 2, INVALID, INVALID);
     BAD_PICTURE(width, 0, INVALID, INVALID);

@@ -71,6 +71,10 @@ typedef enum SidelightCodec {
    * JPEG: `quant` says how strongly.
    */
   SIDELIGHT_CODEC_JPEG = 1,
+  /**
+   * HEVC: `qp` says how strongly.
+   */
+  SIDELIGHT_CODEC_HEVC = 2,
 } SidelightCodec;
 
 /**
@@ -215,12 +219,12 @@ typedef struct SidelightHints {
    */
   uint16_t quant[2][64];
   /**
-   * What a payload is bound to: a hash of the coded data (sidelight_jpeg_hints() computes it).
-   * Encoder and decoder must see the same value.
+   * What a payload is bound to. JPEG: a hash of the coded data (sidelight_jpeg_hints() computes it);
+   * encoder and decoder must see the same value. HEVC: not looked at, see sidelight_payload_bind().
    */
   uint64_t binding;
   /**
-   * Bytes of the coded picture without a payload; 0 if unknown. Read by the encoder only.
+   * Bytes of the coded pictures without a payload; 0 if unknown. Read by the encoder only.
    */
   uint64_t coded_bytes;
   /**
@@ -234,9 +238,14 @@ typedef struct SidelightHints {
    */
   uint32_t carriage_bytes;
   /**
+   * HEVC: mean luma QP of intra, P and B pictures, 1 to 51; 0 for types that are to be left as they
+   * are. The encoder takes it as a start and sends what serves best.
+   */
+  uint8_t qp[3];
+  /**
    * Must be zero; calls fail otherwise.
    */
-  uint8_t reserved[60];
+  uint8_t reserved[57];
 } SidelightHints;
 
 /**
@@ -307,9 +316,8 @@ typedef struct SidelightPicture {
    */
   uint32_t layout;
   /**
-   * Bits per sample: 8, 10 or 12; encoders take 8 only. With more than 8, samples are 16-bit numbers in
-   * the machine's byte order, pointers and strides are even, and samples above the depth's range
-   * count as its largest.
+   * Bits per sample: 8, 10 or 12. With more than 8, samples are 16-bit numbers in the machine's byte
+   * order, pointers and strides are even, and samples above the depth's range count as its largest.
    */
   uint32_t bit_depth;
   /**
@@ -317,14 +325,18 @@ typedef struct SidelightPicture {
    */
   uint32_t range;
   /**
+   * A SidelightPictureType: decoded pictures of video only.
+   */
+  uint32_t picture_type;
+  /**
    * Must be zero; calls fail otherwise.
    */
-  uint8_t reserved[20];
+  uint8_t reserved[16];
 } SidelightPicture;
 
 /**
  * What an encode measured, through the integer filter that the decoder will run. PSNR in dB,
- * infinite where planes are equal.
+ * infinite where planes are equal; of several pictures the mean of their PSNRs.
  */
 typedef struct SidelightReport {
   /**
@@ -509,27 +521,35 @@ int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
                            struct SidelightEncoder **out);
 
 /**
- * Makes the payload of one picture.
+ * Makes the payload of one picture, or of several that share it: the decoded pictures of a shot, in
+ * any order, all or some of them.
  *
  * The choice among off, base and update falls by net gain: PSNR-YUV 6:1:1 of colour pictures, luma
- * PSNR of gray ones, less what the payload's bytes would have bought at
+ * PSNR of gray ones, the mean over the pictures, less what the payload's bytes would have bought at
  * `hints->slope_db_per_byte`. The same input gives the same payload on every
  * machine and with any number of threads, in the default floating-point environment (a host built
  * with -ffast-math may change it). Base and update are charged for `hints->carriage_bytes` as well,
  * off for nothing: where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a
  * payload as they are, as jpeg_decode does, the payload need not be sent.
  *
- * @param original the picture before coding.
- * @param decoded  the codec's decoded picture, of the same shape.
- * @param hints    how it was coded.
+ * For HEVC the payload says how strongly pictures of each type are filtered; types that would not
+ * gain, or of which there is no picture, are left as they are. It is bound to the first picture of
+ * `decoded`; sidelight_payload_bind() binds it to others.
+ *
+ * @param original the pictures before coding, `count` of them.
+ * @param decoded  the codec's decoded pictures in the same order, all of one shape.
+ * @param count    1 to 4096; for JPEG 1.
+ * @param hints    how they were coded.
  * @param payload  written on success only; at least 8 bytes; free with sidelight_buffer_unref().
  * @param report   what was measured, written on success only; may be NULL.
  * @return 0 (also when canceled: the best so far, once it has been measured);
- * SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED (bit depth, codec); SIDELIGHT_ERROR_OUT_OF_MEMORY.
+ * SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED (bit depth, codec);
+ * SIDELIGHT_ERROR_UNKNOWN_MODEL if this build has none for the codec; SIDELIGHT_ERROR_OUT_OF_MEMORY.
  */
 int sidelight_encoder_encode(struct SidelightEncoder *encoder,
                              const struct SidelightPicture *original,
                              const struct SidelightPicture *decoded,
+                             size_t count,
                              const struct SidelightHints *hints,
                              struct SidelightBuffer *payload,
                              struct SidelightReport *report);
