@@ -48,7 +48,7 @@ pub struct Options {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Rounds: each makes 3 still pictures and 2 clips of every picture
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 2)]
     rounds: u32,
     /// Pictures at a time; the result does not depend on it
     #[arg(long, default_value_t = 2)]
