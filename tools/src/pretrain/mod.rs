@@ -72,7 +72,7 @@ pub struct Options {
     #[arg(long)]
     from: Option<PathBuf>,
     /// The weights of --from are for JPEG, and shall start as those of flat tables with the QP's step
-    #[arg(long, requires = "from", requires = "coded")]
+    #[arg(long, requires = "from", conflicts_with = "data")]
     from_jpeg: bool,
     /// Leave out crops that are gray or have weaker chroma
     #[arg(long, conflicts_with = "coded")]
@@ -417,4 +417,39 @@ fn gains(net: &Net, crop: &Crop, ws: &mut Workspace) -> [f64; 3] {
         }
     }
     std::array::from_fn(|p| 10.0 * (before[p] / after[p]).log10())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sidelight::{Condition, Layout, PictureType};
+
+    #[test]
+    fn flat_tables_say_the_same_as_their_qp() {
+        // A QP of 28 has a step of 16, of 34 one of 32.
+        for (arch, layout) in
+            [(Arch::luma(16, 1), Layout::I400), (Arch::chroma(16, 1), Layout::I420)]
+        {
+            let mut net = initial(arch, 1);
+            for (i, weight) in net.layers[0].condition.iter_mut().enumerate() {
+                *weight = ((i * 37) % 101) as f32 - 50.0;
+            }
+            let p = padded(net.layers[0].cout);
+            let said = |net: &Net, condition: Condition| -> Vec<f32> {
+                let rows = net.layers[0].condition.chunks_exact(p).zip(condition.0);
+                let mut sum = vec![0.0; p];
+                for (row, f) in rows {
+                    sum.iter_mut().zip(row).for_each(|(s, w)| *s += w * f as f32);
+                }
+                sum
+            };
+            let of_tables = [16, 32].map(|step| {
+                said(&net, Condition::from_jpeg_tables(&[step; 64], &[step; 64], layout))
+            });
+            flat_tables(&mut net);
+            let of_qps =
+                [28, 34].map(|qp| said(&net, Condition::from_hevc_qp(qp, PictureType::P, layout)));
+            assert_eq!(of_tables, of_qps);
+        }
+    }
 }

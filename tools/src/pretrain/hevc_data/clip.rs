@@ -191,9 +191,11 @@ fn sample(picture: &Frame, x: f32, y: f32) -> [f32; 3] {
         (whole as isize - 1, weights)
     };
     let mirror = |i: isize, side: usize| {
-        let side = side as isize;
-        let i = i.rem_euclid(2 * side);
-        i.min(2 * side - 1 - i) as usize
+        if (0..side as isize).contains(&i) {
+            return i as usize;
+        }
+        let i = i.rem_euclid(2 * side as isize) as usize;
+        i.min(2 * side - 1 - i)
     };
     let ((x, across), (y, down)) = (taps(x), taps(y));
     let columns: [usize; 4] = std::array::from_fn(|i| mirror(x + i as isize, picture.width));

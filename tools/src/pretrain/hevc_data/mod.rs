@@ -67,7 +67,7 @@ pub fn run(options: &Options) -> Result<()> {
             let index = folder.join(format!("{i:04}.csv"));
             if !index.exists() {
                 let seed = options.seed << 40 | u64::from(round) << 20 | i as u64;
-                let samples = samples(&paths, i, round, &mut Pcg64Mcg::seed_from_u64(seed))
+                let samples = samples(&paths, i, &mut Pcg64Mcg::seed_from_u64(seed))
                     .with_context(|| paths[i].0.display().to_string())?;
                 write(&index, &samples)?;
             }
@@ -87,12 +87,7 @@ struct Sample {
 }
 
 /// What a round makes of picture `i`.
-fn samples(
-    paths: &[(PathBuf, bool)],
-    i: usize,
-    round: u32,
-    rng: &mut Pcg64Mcg,
-) -> Result<Vec<Sample>> {
+fn samples(paths: &[(PathBuf, bool)], i: usize, rng: &mut Pcg64Mcg) -> Result<Vec<Sample>> {
     let (path, held_out) = &paths[i];
     let picture = open(path)?;
     let mut all = Vec::new();
@@ -120,7 +115,7 @@ fn samples(
         let mut scaled = |p| scaled(p, rng.random_range(CLIP_SCALES));
         let scene = [scaled(&picture), scaled(&other)];
         let frames = Scene::random(scene, rng).frames(rng);
-        let qp = stratum(CLIP_QPS, part + CLIPS * (round % 2), 2 * CLIPS, rng);
+        let qp = stratum(CLIP_QPS, part, CLIPS, rng);
         let coded = x265::code(&frames, qp, false)?;
         let size = (frames.len() * frames[0].width * frames[0].height) as u64;
         let bits = coded.iter().map(|c| c.bits).sum();
