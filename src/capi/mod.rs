@@ -9,7 +9,9 @@ mod decoder;
 mod encoder;
 mod jpeg;
 mod library;
+mod stream;
 mod types;
 
 pub use decoder::*;
+pub use stream::*;
 pub use types::*;
