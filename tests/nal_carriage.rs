@@ -349,6 +349,16 @@ fn the_message_has_the_pictures_sub_layer() {
     assert_eq!(header(H264, &[0, 0, 1, 0x65, 0x80]), [6, 5]);
 }
 
+/// The example of `docs/carriage-nal.md`.
+#[test]
+fn documented_example() {
+    let plain = [0, 0, 1, 0x65, 0x88];
+    let with = nal::insert(H264, &plain, &[2, 0, 0, 0, 0, 1, 7]).unwrap();
+    let head = [&[0, 0, 0, 1, 6, 5, 0x17], UUID.as_slice()].concat();
+    let tail = [2, 0, 0, 3, 0, 0, 3, 1, 7, 0x80];
+    assert_eq!(with, [head.as_slice(), &tail, &plain].concat());
+}
+
 /// A prefix SEI NAL unit of HEVC with these bytes for an RBSP, and a slice.
 fn with_sei(rbsp: &[u8]) -> Vec<u8> {
     [&[0, 0, 1, 39 << 1, 1], rbsp, &[0, 0, 1, 2, 1, 0x80]].concat()

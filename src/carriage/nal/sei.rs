@@ -110,3 +110,51 @@ impl<'a> Message<'a> {
         behind(0).or_else(|| behind(UUID.len()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emulation_prevention() {
+        for (rbsp, nal) in [
+            (&[0, 0, 0, 0, 1, 0, 0, 4, 0, 0][..], &[0, 0, 3, 0, 0, 3, 1, 0, 0, 4, 0, 0, 3][..]),
+            (&[0, 0, 3, 0, 0, 2], &[0, 0, 3, 3, 0, 0, 3, 2]),
+            (&[0, 0, 0, 0, 0], &[0, 0, 3, 0, 0, 3, 0, 3]),
+            (&[1, 0], &[1, 0, 3]),
+            (&[], &[]),
+        ] {
+            let mut escaped = Vec::new();
+            escape(&mut escaped, rbsp);
+            assert_eq!(escaped, nal);
+            assert!(!nal.windows(3).any(|w| w[..2] == [0, 0] && w[2] < 3));
+        }
+        // What no encoder writes.
+        assert_eq!(unescape(&[0, 0, 3, 9, 0, 0, 0, 3, 0, 0, 1]), [0, 0, 9, 0, 0, 0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn emulation_prevention_comes_off() {
+        // All strings of five bytes of 0 to 4.
+        for n in 0..5usize.pow(5) {
+            let mut rbsp: Vec<u8> = (0..5).map(|i| (n / 5usize.pow(i) % 5) as u8).collect();
+            rbsp.push(TRAILING_BITS);
+            let mut nal = Vec::new();
+            escape(&mut nal, &rbsp);
+            assert_eq!(unescape(&nal), rbsp);
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(write(&[7; 238])[..3], [5, 254, UUID[0]]);
+        assert_eq!(write(&[7; 239])[..4], [5, 255, 0, UUID[0]]);
+        assert_eq!(write(&[7; 600])[..4], [5, 255, 255, 106]);
+        for size in [1, 238, 239, 494, 65536] {
+            let rbsp = write(&vec![7; size]);
+            let payloads: Vec<_> =
+                Messages::new(&rbsp).map(|m| m.payload().unwrap().len()).collect();
+            assert_eq!(payloads, [size]);
+        }
+    }
+}
