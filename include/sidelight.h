@@ -587,8 +587,8 @@ int sidelight_stream_open(const struct SidelightStreamSettings *settings,
                           struct SidelightStream **out);
 
 /**
- * Appends bytes to a stream. Then call sidelight_stream_next() until it returns 0: the stream holds no
- * more than an access unit and what was pushed since.
+ * Appends bytes to a stream. Then call sidelight_stream_next() until it returns 0: so memory stays
+ * within a few times the largest access unit (64 MiB at most) and push.
  *
  * @param data copied; any bytes are safe. Of a byte stream any number of them, otherwise one whole
  * sample.

@@ -124,8 +124,8 @@ pub unsafe extern "C" fn sidelight_stream_open(
     })
 }
 
-/// Appends bytes to a stream. Then call sidelight_stream_next() until it returns 0: the stream holds no
-/// more than an access unit and what was pushed since.
+/// Appends bytes to a stream. Then call sidelight_stream_next() until it returns 0: so memory stays
+/// within a few times the largest access unit (64 MiB at most) and push.
 ///
 /// @param data copied; any bytes are safe. Of a byte stream any number of them, otherwise one whole
 /// sample.

@@ -2,8 +2,8 @@
 //! `user_data_unregistered` in the access unit of the picture it is for.
 //!
 //! The format, for other implementers, is in `docs/carriage-nal.md`. Everything here reads bytes
-//! nobody vouches for: no input makes it panic, time is linear, and memory is bounded by what the
-//! host pushes and by [`MAX_ACCESS_UNIT`].
+//! nobody vouches for: no input makes it panic, time is linear, and memory stays within a few times
+//! [`MAX_ACCESS_UNIT`] and what the host pushes at once.
 
 mod sei;
 mod stream;
