@@ -17,7 +17,7 @@ fn main() {
         number("PATCH")
     ));
     let mut builder = cbindgen::Builder::new().with_config(config);
-    for noun in ["types", "library", "buffer", "jpeg", "encoder", "decoder"] {
+    for noun in ["types", "library", "buffer", "jpeg", "stream", "encoder", "decoder"] {
         builder = builder.with_src(root.join(format!("src/capi/{noun}.rs")));
     }
     let mut text = Vec::new();

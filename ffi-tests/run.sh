@@ -3,7 +3,7 @@
 # that ends without its sum, or whose status does not fit it, counts as one failure more.
 set -u
 
-tests="library jpeg decoder depth encoder stress"
+tests="library jpeg stream decoder depth encoder stress"
 passed=0
 failed=0
 
@@ -13,7 +13,10 @@ run() {
     program=$2
     shift 2
     argument=
-    case $program in *test_jpeg*) argument=$DATA/jpeg ;; esac
+    case $program in
+        *test_jpeg*) argument=$DATA/jpeg ;;
+        *test_stream*) argument=$DATA/nal ;;
+    esac
     log=$BUILD/$(basename "$program").$label.log
     start=$(date +%s)
     "$@" "$program" $argument >"$log" 2>&1

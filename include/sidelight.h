@@ -169,6 +169,24 @@ typedef enum SidelightError {
 } SidelightError;
 
 /**
+ * Codec of a stream of NAL units.
+ */
+typedef enum SidelightNalCodec {
+  /**
+   * H.264 (AVC).
+   */
+  SIDELIGHT_NAL_CODEC_H264 = 1,
+  /**
+   * H.265 (HEVC).
+   */
+  SIDELIGHT_NAL_CODEC_HEVC = 2,
+  /**
+   * H.266 (VVC).
+   */
+  SIDELIGHT_NAL_CODEC_VVC = 3,
+} SidelightNalCodec;
+
+/**
  * A decoder: holds the model that a payload asks for and filters pictures with it. One thread at a
  * time may use it, but sidelight_decoder_filter_band() may be called by several at once.
  *
@@ -183,6 +201,11 @@ typedef struct SidelightDecoder SidelightDecoder;
  * it; it may move between threads.
  */
 typedef struct SidelightEncoder SidelightEncoder;
+
+/**
+ * A stream of NAL units that is cut into access units. One thread at a time may use it.
+ */
+typedef struct SidelightStream SidelightStream;
 
 /**
  * Called with a formatted, NUL-terminated message, valid during the call, and a SidelightLogLevel;
@@ -247,6 +270,66 @@ typedef struct SidelightHints {
    */
   uint8_t reserved[57];
 } SidelightHints;
+
+/**
+ * What a stream is. Start from `= {0}`.
+ */
+typedef struct SidelightStreamSettings {
+  /**
+   * A SidelightNalCodec.
+   */
+  uint32_t codec;
+  /**
+   * 0 for a byte stream with start codes (Annex B); 1, 2 or 4 for samples whose NAL units stand each
+   * behind a big-endian length of so many bytes (mp4, Matroska).
+   */
+  uint32_t length_bytes;
+  /**
+   * Must be zero; calls fail otherwise.
+   */
+  uint8_t reserved[56];
+} SidelightStreamSettings;
+
+/**
+ * A coded picture with all NAL units that belong to it. Pointers are valid until the next call of
+ * sidelight_stream_push(), sidelight_stream_next() or sidelight_stream_close().
+ */
+typedef struct SidelightAccessUnit {
+  /**
+   * Its bytes as they stand in the stream.
+   */
+  const uint8_t *data;
+  /**
+   * Number of bytes.
+   */
+  size_t size;
+  /**
+   * The payload in it; NULL if there is none.
+   */
+  const uint8_t *payload;
+  /**
+   * Bytes of the payload.
+   */
+  size_t payload_size;
+  /**
+   * How many payloads there are. If several, `payload` is the last: file formats may put copies of
+   * an early one in front.
+   */
+  uint32_t payloads;
+  /**
+   * 1 if there is a slice of layer 0; else 0: such a unit takes no payload. Only the end of a stream
+   * and samples can be so.
+   */
+  uint32_t has_picture;
+  /**
+   * 1 if decoding can start here: an IRAP picture; H.264: an IDR picture.
+   */
+  uint32_t irap;
+  /**
+   * Zero.
+   */
+  uint8_t reserved[20];
+} SidelightAccessUnit;
 
 /**
  * Called between training steps with the fraction done, 0.0 to 1.0, on the thread that called
@@ -504,6 +587,67 @@ int sidelight_jpeg_extract(const uint8_t *jpeg,
  * SIDELIGHT_ERROR_OUT_OF_MEMORY.
  */
 int sidelight_jpeg_remove(const uint8_t *jpeg, size_t size, struct SidelightBuffer *out);
+
+/**
+ * Opens a stream.
+ *
+ * @param settings copied.
+ * @param out      written on success only; close with sidelight_stream_close().
+ * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT.
+ */
+int sidelight_stream_open(const struct SidelightStreamSettings *settings,
+                          struct SidelightStream **out);
+
+/**
+ * Appends bytes to a stream. Then call sidelight_stream_next() until it returns 0: so memory stays
+ * within a few times the largest access unit (64 MiB at most) and push.
+ *
+ * @param data copied; any bytes are safe. Of a byte stream any number of them, otherwise one whole
+ * sample.
+ * @param size 0 says that the stream ends: what is left is its last unit. Once that is taken, the next
+ * push begins another stream (after a seek, say).
+ * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL, or if the sample before, or the end of the
+ * stream before, was not taken; SIDELIGHT_ERROR_OUT_OF_MEMORY; of a byte stream, the error that
+ * sidelight_stream_next() gave before.
+ */
+int sidelight_stream_push(struct SidelightStream *stream,
+                          const uint8_t *data,
+                          size_t size);
+
+/**
+ * Gives the next access unit. The bytes of all units, one after another, are those of the stream. The
+ * end of a unit in a byte stream is known when the next one begins, or at the stream's end.
+ *
+ * @param unit written if the result is 1.
+ * @return 1; 0 if more bytes are needed or the stream has ended; SIDELIGHT_ERROR_CORRUPT if a byte
+ * stream does not begin with a start code, or the lengths in a sample do not add up (the sample is
+ * dropped, and the next may be pushed); SIDELIGHT_ERROR_TOO_LARGE for a unit over 64 MiB;
+ * SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL. A byte stream does not go on after one of the former two.
+ */
+int sidelight_stream_next(struct SidelightStream *stream,
+                          struct SidelightAccessUnit *unit);
+
+/**
+ * Copies the access unit that sidelight_stream_next() gave last, with another payload or none: an SEI
+ * message in front of the first slice. All other bytes stay as they are, so decoders see the same
+ * picture.
+ *
+ * @param payload takes the place of all payloads in the unit; NULL to remove them.
+ * @param size    bytes of the payload; 0 if NULL.
+ * @param out     written on success only; free with sidelight_buffer_unref().
+ * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL, if there is no such unit, or if it has no
+ * picture to carry a payload for; SIDELIGHT_ERROR_TOO_LARGE for a payload over 1 MiB, or over what
+ * `length_bytes` can tell; SIDELIGHT_ERROR_OUT_OF_MEMORY.
+ */
+int sidelight_stream_rewrite(const struct SidelightStream *stream,
+                             const uint8_t *payload,
+                             size_t size,
+                             struct SidelightBuffer *out);
+
+/**
+ * Closes a stream and sets `*stream` to NULL. NULL and a pointer to NULL are fine.
+ */
+void sidelight_stream_close(struct SidelightStream **stream);
 
 /**
  * Fills `settings` with the defaults. NULL is ignored.

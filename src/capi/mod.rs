@@ -10,7 +10,9 @@ mod encoder;
 mod jpeg;
 mod library;
 mod payload;
+mod stream;
 mod types;
 
 pub use decoder::*;
+pub use stream::*;
 pub use types::*;

@@ -1,4 +1,4 @@
 //! Side-info carriage: how a payload travels inside a codec's bytes.
 
-pub mod hevc;
 pub mod jpeg;
+pub mod nal;

@@ -4,7 +4,7 @@ use super::{command, Codec};
 use crate::yuv::{Original, Yuv};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
-use sidelight::carriage::hevc;
+use sidelight::carriage::nal::{self, NalCodec};
 use sidelight::{Hints, Layout};
 
 /// One intra picture at a constant QP, preset medium.
@@ -66,11 +66,11 @@ impl Codec for Intra {
     }
 
     fn carriage_bytes(&self) -> u32 {
-        hevc::CARRIAGE_BYTES
+        nal::CARRIAGE_BYTES
     }
 
     fn embed(&self, file: &[u8], payload: &[u8]) -> Result<Vec<u8>> {
-        Ok(hevc::insert(file, payload)?)
+        Ok(nal::insert(NalCodec::Hevc, file, payload)?)
     }
 }
 

@@ -1,0 +1,221 @@
+//! Streams of NAL units.
+
+use super::boundary::{bytes, close, guard, output, reference};
+use super::convert;
+use super::types::SidelightBuffer;
+use crate::carriage::nal::{Framing, NalCodec, Stream};
+use crate::{Error, Result};
+use libc::c_int;
+
+/// Codec of a stream of NAL units.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SidelightNalCodec {
+    /// H.264 (AVC).
+    H264 = 1,
+    /// H.265 (HEVC).
+    Hevc = 2,
+    /// H.266 (VVC).
+    Vvc = 3,
+}
+
+/// What a stream is. Start from `= {0}`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SidelightStreamSettings {
+    /// A SidelightNalCodec.
+    pub codec: u32,
+    /// 0 for a byte stream with start codes (Annex B); 1, 2 or 4 for samples whose NAL units stand each
+    /// behind a big-endian length of so many bytes (mp4, Matroska).
+    pub length_bytes: u32,
+    /// Must be zero; calls fail otherwise.
+    pub reserved: [u8; 56],
+}
+
+/// A coded picture with all NAL units that belong to it. Pointers are valid until the next call of
+/// sidelight_stream_push(), sidelight_stream_next() or sidelight_stream_close().
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SidelightAccessUnit {
+    /// Its bytes as they stand in the stream.
+    pub data: *const u8,
+    /// Number of bytes.
+    pub size: usize,
+    /// The payload in it; NULL if there is none.
+    pub payload: *const u8,
+    /// Bytes of the payload.
+    pub payload_size: usize,
+    /// How many payloads there are. If several, `payload` is the last: file formats may put copies of
+    /// an early one in front.
+    pub payloads: u32,
+    /// 1 if there is a slice of layer 0; else 0: such a unit takes no payload. Only the end of a stream
+    /// and samples can be so.
+    pub has_picture: u32,
+    /// 1 if decoding can start here: an IRAP picture; H.264: an IDR picture.
+    pub irap: u32,
+    /// Zero.
+    pub reserved: [u8; 20],
+}
+
+/// A stream of NAL units that is cut into access units. One thread at a time may use it.
+pub struct SidelightStream {
+    inner: Stream,
+    /// The payload of the current unit.
+    payload: Vec<u8>,
+}
+
+impl SidelightStream {
+    fn new(settings: &SidelightStreamSettings) -> Result<Self> {
+        convert::zero(&settings.reserved)?;
+        let codec = match settings.codec {
+            c if c == SidelightNalCodec::H264 as u32 => NalCodec::H264,
+            c if c == SidelightNalCodec::Hevc as u32 => NalCodec::Hevc,
+            c if c == SidelightNalCodec::Vvc as u32 => NalCodec::Vvc,
+            _ => return Err(Error::InvalidArgument),
+        };
+        let framing = match u8::try_from(settings.length_bytes) {
+            Ok(0) => Framing::AnnexB,
+            Ok(length_bytes) => Framing::LengthPrefixed(length_bytes),
+            Err(_) => return Err(Error::InvalidArgument),
+        };
+        Ok(Self { inner: Stream::new(codec, framing)?, payload: Vec::new() })
+    }
+
+    fn next(&mut self) -> Result<Option<SidelightAccessUnit>> {
+        self.payload.clear();
+        let Some(unit) = self.inner.next_unit()? else { return Ok(None) };
+        let mut payloads = 0;
+        unit.each_payload(|payload| {
+            payloads += 1;
+            self.payload.clear();
+            self.payload.extend(payload);
+        });
+        Ok(Some(SidelightAccessUnit {
+            data: unit.bytes().as_ptr(),
+            size: unit.bytes().len(),
+            payload: if payloads == 0 { std::ptr::null() } else { self.payload.as_ptr() },
+            payload_size: self.payload.len(),
+            payloads,
+            has_picture: unit.has_picture().into(),
+            irap: unit.is_irap().into(),
+            reserved: [0; 20],
+        }))
+    }
+}
+
+/// Opens a stream.
+///
+/// @param settings copied.
+/// @param out      written on success only; close with sidelight_stream_close().
+/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT.
+#[no_mangle]
+pub unsafe extern "C" fn sidelight_stream_open(
+    settings: *const SidelightStreamSettings,
+    out: *mut *mut SidelightStream,
+) -> c_int {
+    guard("sidelight_stream_open", || {
+        let out = output(out)?;
+        // SAFETY: the caller's promise.
+        let settings = unsafe { reference(settings) }?;
+        let stream = Box::new(SidelightStream::new(settings)?);
+        // SAFETY: not NULL, and the caller promises that it is writable.
+        unsafe { out.write(Box::into_raw(stream)) };
+        Ok(0)
+    })
+}
+
+/// Appends bytes to a stream. Then call sidelight_stream_next() until it returns 0: so memory stays
+/// within a few times the largest access unit (64 MiB at most) and push.
+///
+/// @param data copied; any bytes are safe. Of a byte stream any number of them, otherwise one whole
+/// sample.
+/// @param size 0 says that the stream ends: what is left is its last unit. Once that is taken, the next
+/// push begins another stream (after a seek, say).
+/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL, or if the sample before, or the end of the
+/// stream before, was not taken; SIDELIGHT_ERROR_OUT_OF_MEMORY; of a byte stream, the error that
+/// sidelight_stream_next() gave before.
+#[no_mangle]
+pub unsafe extern "C" fn sidelight_stream_push(
+    stream: *mut SidelightStream,
+    data: *const u8,
+    size: usize,
+) -> c_int {
+    guard("sidelight_stream_push", || {
+        // SAFETY: NULL, or a handle of `open` that no other thread uses.
+        let stream = unsafe { stream.as_mut() }.ok_or(Error::InvalidArgument)?;
+        // SAFETY: the caller's promise.
+        let data = unsafe { bytes(data, size) }?;
+        if data.is_empty() {
+            stream.inner.finish();
+        } else {
+            stream.inner.push(data)?;
+        }
+        Ok(0)
+    })
+}
+
+/// Gives the next access unit. The bytes of all units, one after another, are those of the stream. The
+/// end of a unit in a byte stream is known when the next one begins, or at the stream's end.
+///
+/// @param unit written if the result is 1.
+/// @return 1; 0 if more bytes are needed or the stream has ended; SIDELIGHT_ERROR_CORRUPT if a byte
+/// stream does not begin with a start code, or the lengths in a sample do not add up (the sample is
+/// dropped, and the next may be pushed); SIDELIGHT_ERROR_TOO_LARGE for a unit over 64 MiB;
+/// SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL. A byte stream does not go on after one of the former two.
+#[no_mangle]
+pub unsafe extern "C" fn sidelight_stream_next(
+    stream: *mut SidelightStream,
+    unit: *mut SidelightAccessUnit,
+) -> c_int {
+    guard("sidelight_stream_next", || {
+        let out = output(unit)?;
+        // SAFETY: NULL, or a handle of `open` that no other thread uses.
+        let stream = unsafe { stream.as_mut() }.ok_or(Error::InvalidArgument)?;
+        let Some(unit) = stream.next()? else { return Ok(0) };
+        // SAFETY: not NULL, and the caller promises that it is writable.
+        unsafe { out.write(unit) };
+        Ok(1)
+    })
+}
+
+/// Copies the access unit that sidelight_stream_next() gave last, with another payload or none: an SEI
+/// message in front of the first slice. All other bytes stay as they are, so decoders see the same
+/// picture.
+///
+/// @param payload takes the place of all payloads in the unit; NULL to remove them.
+/// @param size    bytes of the payload; 0 if NULL.
+/// @param out     written on success only; free with sidelight_buffer_unref().
+/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL, if there is no such unit, or if it has no
+/// picture to carry a payload for; SIDELIGHT_ERROR_TOO_LARGE for a payload over 1 MiB, or over what
+/// `length_bytes` can tell; SIDELIGHT_ERROR_OUT_OF_MEMORY.
+#[no_mangle]
+pub unsafe extern "C" fn sidelight_stream_rewrite(
+    stream: *const SidelightStream,
+    payload: *const u8,
+    size: usize,
+    out: *mut SidelightBuffer,
+) -> c_int {
+    guard("sidelight_stream_rewrite", || {
+        let out = output(out)?;
+        // SAFETY: NULL, or a handle of `open`.
+        let stream = unsafe { reference(stream) }?;
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { bytes(payload, size) }?;
+        let unit = stream.inner.current().ok_or(Error::InvalidArgument)?;
+        let payload = if payload.is_null() { None } else { Some(bytes) };
+        let result = SidelightBuffer::new(unit.rewrite(payload)?);
+        // SAFETY: not NULL, and the caller promises that it is writable.
+        unsafe { out.write(result) };
+        Ok(0)
+    })
+}
+
+/// Closes a stream and sets `*stream` to NULL. NULL and a pointer to NULL are fine.
+#[no_mangle]
+pub unsafe extern "C" fn sidelight_stream_close(stream: *mut *mut SidelightStream) {
+    guard("sidelight_stream_close", || {
+        // SAFETY: NULL, or the caller's pointer to a handle of `sidelight_stream_open` or to NULL.
+        unsafe { close(stream) };
+        Ok(0)
+    });
+}
