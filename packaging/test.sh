@@ -8,6 +8,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
+unset DESTDIR LIBDIR INCLUDEDIR DOCDIR CMAKEDIR PREFIX # what make was called with is not for here
 
 # The library is an ELF file in what follows.
 [ "$(uname -s)" = Linux ] || { echo "packaging: tested on Linux alone; 0 passed, 0 failed"; exit 0; }
