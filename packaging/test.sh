@@ -8,7 +8,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-unset DESTDIR LIBDIR INCLUDEDIR DOCDIR CMAKEDIR PREFIX # what make was called with is not for here
+# What make was called with is not for the makes in here.
+unset MAKEFLAGS MFLAGS DESTDIR LIBDIR INCLUDEDIR DOCDIR CMAKEDIR PREFIX
 
 # The library is an ELF file in what follows.
 [ "$(uname -s)" = Linux ] || { echo "packaging: tested on Linux alone; 0 passed, 0 failed"; exit 0; }
@@ -37,7 +38,7 @@ check() {
 }
 
 refused() { ! "$@"; }
-make_() { make -s -C "$root" "$@" MAKEFLAGS= MFLAGS=; }
+make_() { make -s -C "$root" "$@"; }
 listing() { (cd "$1" && find . ! -type d | sort); }
 
 # ---- a distribution's way: staged, in its own library folder, read from another root ----
@@ -177,7 +178,7 @@ mv moved own
 
 cp -r "$root/c-examples" examples
 rm -rf examples/build
-check "the examples build" make -C examples MAKEFLAGS= MFLAGS=
+check "the examples build" make -C examples
 for program in jpeg_encode jpeg_decode bench_filter; do
     check "$program uses the installed copy" links_to examples/build/$program
 done
