@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 # What make was called with is not for the makes in here.
-unset MAKEFLAGS MFLAGS DESTDIR LIBDIR INCLUDEDIR DOCDIR CMAKEDIR PREFIX
+unset PKG_CONFIG_PATH LD_LIBRARY_PATH MAKEFLAGS MFLAGS DESTDIR LIBDIR INCLUDEDIR DOCDIR CMAKEDIR PREFIX
 
 # The library is an ELF file in what follows.
 [ "$(uname -s)" = Linux ] || { echo "packaging: tested on Linux alone; 0 passed, 0 failed"; exit 0; }
@@ -125,7 +125,6 @@ check "uninstall leaves nothing" diff /dev/null left
 
 own=$work/own
 check "install into a prefix" make_ install "PREFIX=$own"
-unset LD_LIBRARY_PATH
 export PKG_CONFIG_PATH="$own/lib/pkgconfig"
 check "pkg-config finds that copy" [ "$(pkg-config --variable=libdir sidelight)" = "$own/lib" ]
 warnings="-Wall -Wextra -Wpedantic -Werror"
