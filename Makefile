@@ -1,17 +1,46 @@
 # make demo   the main job on the shipped pictures, from C: a table and target/demo/index.html
 # make test   everything that is tested
+# make install [PREFIX=/usr/local] [LIBDIR=] [DESTDIR=]   the library for others to build with
 # make eval   figures, BD-rates and a report on a folder of pictures
 # make lib examples bench header train eval-peers eval-coders test-report clean
+# make install-strip uninstall test-install abi-check abi-baseline
 
 TARGET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 RELEASE = $(abspath $(TARGET))/release
 export PKG_CONFIG_PATH := $(abspath $(TARGET))/pkgconfig:$(PKG_CONFIG_PATH)
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 
+# What programs ask for at run time; build.rs says why, and packaging/test.sh that both agree.
+MAJOR = $(word 1,$(subst ., ,$(VERSION)))
+MINOR = $(word 2,$(subst ., ,$(VERSION)))
+ABI = $(if $(filter 0,$(MAJOR)),0.$(MINOR),$(MAJOR))
+ifeq ($(shell uname -s),Darwin)
+SHARED = libsidelight.dylib
+SONAME = libsidelight.$(ABI).dylib
+SHARED_FILE = libsidelight.$(VERSION).dylib
+else
+SHARED = libsidelight.so
+SONAME = $(SHARED).$(ABI)
+SHARED_FILE = $(SHARED).$(VERSION)
+endif
+
+# A packager has its own: make lib SETUP=true CARGOFLAGS=--frozen
+SETUP ?= tools/setup.sh
+CARGOFLAGS ?=
+
 all: lib
 
+# The link lets programs run with the library where it was built. What a static library leaves to the
+# system's linker, rustc tells; the C compiler adds libc and libgcc_s (or libgcc_eh) by itself.
+NATIVE_LIBS = $(TARGET)/native-libs
 lib: setup
-	cargo build --release
+	cargo build --release $(CARGOFLAGS)
+	@ln -sf $(SHARED) $(RELEASE)/$(SONAME)
+	@rustc --crate-type staticlib --crate-name nothing --print native-static-libs \
+	    -o $(TARGET)/nothing.a - </dev/null 2>&1 | \
+	    sed -n 's/^note: native-static-libs: //p' | tr ' ' '\n' | \
+	    grep -v -x -e -lc -e -lgcc_s | tr '\n' ' ' | sed 's/ $$//' > $(NATIVE_LIBS)
+	@rm -f $(TARGET)/nothing.a
 
 examples: pc
 	$(MAKE) -C c-examples
@@ -20,11 +49,12 @@ examples: pc
 pc: lib
 	@mkdir -p $(TARGET)/pkgconfig
 	@sed -e 's|@PREFIX@|$(CURDIR)|' -e 's|@INCLUDEDIR@|$(CURDIR)/include|' \
-	    -e 's|@LIBDIR@|$(RELEASE)|' -e 's|@VERSION@|$(VERSION)|' sidelight.pc.in \
+	    -e 's|@LIBDIR@|$(RELEASE)|' -e 's|@VERSION@|$(VERSION)|' \
+	    -e "s|@LIBS_PRIVATE@|$$(cat $(NATIVE_LIBS))|" sidelight.pc.in \
 	    > $(TARGET)/pkgconfig/sidelight.pc
 
 setup:
-	@tools/setup.sh build
+	@$(SETUP) build
 
 demo: examples
 	cargo build --release -p sidelight-tools
@@ -36,6 +66,18 @@ test: examples
 	cargo test --release --workspace
 	c-examples/test.sh
 	$(MAKE) -C ffi-tests test LIBDIR=$(RELEASE)
+	packaging/test.sh
+
+# What is installed, as others build with it.
+test-install: lib
+	@tools/setup.sh test
+	packaging/test.sh
+
+# The public header's types and functions against abi/sidelight.abi: fails where programs that were
+# built with that would break, and tells what was added. abi-baseline rewrites it.
+abi-check abi-baseline: lib
+	@tools/setup.sh test
+	@abi/check.sh $(@:abi-%=%) $(RELEASE)/$(SHARED)
 
 # The report's page in a browser; leaves screenshots, target/report-test-*.png.
 test-report: setup
@@ -103,6 +145,61 @@ $(PEERS)/ready: tools/peers/requirements.txt
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
 
+# ---- installing ----
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DOCDIR ?= $(PREFIX)/share/doc/sidelight
+CMAKEDIR ?= $(LIBDIR)/cmake/Sidelight
+INSTALL ?= install
+STRIP ?= strip
+
+DOCS = README.md CHANGELOG.md SECURITY.md LICENSE-MIT LICENSE-APACHE models/README.md \
+	$(sort $(wildcard docs/*.md))
+# In the .pc file, so that pkg-config --define-variable=prefix= moves all of it.
+under_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+# From CMAKEDIR up to the prefix: the CMake files find everything from where they lie.
+UP = $(shell echo "$(CMAKEDIR:$(PREFIX)/%=%)" | sed 's|[^/][^/]*|..|g')
+CMAKE_PREFIX = $(if $(filter $(PREFIX)/%,$(CMAKEDIR)),$${_sidelight_here}/$(UP),$(PREFIX))
+cmake_path = $(patsubst $(PREFIX)/%,$${_sidelight_prefix}/%,$(1))
+
+# Builds only what is missing, so that root needs no cargo after `make lib`.
+install:
+	@test -f $(RELEASE)/$(SHARED) && test -f $(NATIVE_LIBS) || $(MAKE) lib
+	$(INSTALL) -d "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(CMAKEDIR)" "$(DESTDIR)$(INCLUDEDIR)" \
+	    "$(DESTDIR)$(DOCDIR)/docs" "$(DESTDIR)$(DOCDIR)/models"
+	$(INSTALL) -m 755 $(RELEASE)/$(SHARED) "$(DESTDIR)$(LIBDIR)/$(SHARED_FILE)"
+	ln -sf $(SHARED_FILE) "$(DESTDIR)$(LIBDIR)/$(SONAME)"
+	ln -sf $(SONAME) "$(DESTDIR)$(LIBDIR)/$(SHARED)"
+	$(INSTALL) -m 644 $(RELEASE)/libsidelight.a "$(DESTDIR)$(LIBDIR)/"
+	$(INSTALL) -m 644 include/sidelight.h "$(DESTDIR)$(INCLUDEDIR)/"
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@INCLUDEDIR@|$(call under_prefix,$(INCLUDEDIR))|' \
+	    -e 's|@LIBDIR@|$(call under_prefix,$(LIBDIR))|' -e 's|@VERSION@|$(VERSION)|' \
+	    -e "s|@LIBS_PRIVATE@|$$(cat $(NATIVE_LIBS))|" sidelight.pc.in \
+	    > "$(DESTDIR)$(LIBDIR)/pkgconfig/sidelight.pc"
+	@for file in SidelightConfig SidelightConfigVersion; do \
+	    sed -e 's|@PREFIX@|$(CMAKE_PREFIX)|' -e 's|@INCLUDEDIR@|$(call cmake_path,$(INCLUDEDIR))|' \
+	        -e 's|@LIBDIR@|$(call cmake_path,$(LIBDIR))|' -e 's|@VERSION@|$(VERSION)|' \
+	        -e 's|@ABI@|$(ABI)|' -e 's|@SHARED_FILE@|$(SHARED_FILE)|' -e 's|@SONAME@|$(SONAME)|' \
+	        -e "s|@LIBS_PRIVATE@|$$(tr ' ' ';' <$(NATIVE_LIBS))|" packaging/$$file.cmake.in \
+	        > "$(DESTDIR)$(CMAKEDIR)/$$file.cmake" || exit 1; \
+	done
+	@for file in $(DOCS); do \
+	    $(INSTALL) -m 644 $$file "$(DESTDIR)$(DOCDIR)/$$file" || exit 1; \
+	done
+
+# Without debug information: 1 MB in place of 6.6.
+install-strip: install
+	$(STRIP) --strip-unneeded "$(DESTDIR)$(LIBDIR)/$(SHARED_FILE)"
+	$(STRIP) --strip-debug "$(DESTDIR)$(LIBDIR)/libsidelight.a"
+
+uninstall:
+	rm -f "$(DESTDIR)$(LIBDIR)/$(SHARED_FILE)" "$(DESTDIR)$(LIBDIR)/$(SONAME)" \
+	    "$(DESTDIR)$(LIBDIR)/$(SHARED)" "$(DESTDIR)$(LIBDIR)/libsidelight.a" \
+	    "$(DESTDIR)$(INCLUDEDIR)/sidelight.h" "$(DESTDIR)$(LIBDIR)/pkgconfig/sidelight.pc"
+	rm -rf "$(DESTDIR)$(CMAKEDIR)" "$(DESTDIR)$(DOCDIR)"
+
 tools: setup
 	cargo build --release -p sidelight-tools
 
@@ -112,4 +209,5 @@ clean:
 	rm -rf ffi-tests/build
 
 .PHONY: all lib examples pc setup demo test test-report bench header train \
-	eval eval-peers eval-coders tools clean
+	eval eval-peers eval-coders tools clean install install-strip uninstall test-install \
+	abi-check abi-baseline

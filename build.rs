@@ -1,4 +1,4 @@
-//! Regenerates `include/sidelight.h` from `src/capi`.
+//! Regenerates `include/sidelight.h` from `src/capi`, and names the shared library.
 
 use std::{env, fs, path::PathBuf};
 
@@ -16,6 +16,7 @@ fn main() {
         number("MINOR"),
         number("PATCH")
     ));
+    name_shared_library(&number("MAJOR"), &number("MINOR"), &number("PATCH"));
     let mut builder = cbindgen::Builder::new().with_config(config);
     for noun in ["types", "library", "buffer", "jpeg", "stream", "encoder", "decoder"] {
         builder = builder.with_src(root.join(format!("src/capi/{noun}.rs")));
@@ -24,4 +25,24 @@ fn main() {
     builder.generate().expect("src/capi is valid input for cbindgen").write(&mut text);
     // The committed header is compared with this file by tests/header.rs.
     fs::write(out.join("sidelight.h"), &text).expect("OUT_DIR is writable");
+}
+
+/// Gives the shared library the name that programs ask for at run time. It changes whenever the ABI may:
+/// with every minor version while the major one is 0, then with the major one. So does cargo-c.
+///
+/// There is no version script of ours: rustc passes its own, which exports the `no_mangle` functions and
+/// nothing else, and GNU ld refuses a second one beside it. packaging/test.sh looks at the symbols.
+fn name_shared_library(major: &str, minor: &str, patch: &str) {
+    let abi = if major == "0" { format!("0.{minor}") } else { major.to_owned() };
+    let arguments = match env::var("CARGO_CFG_TARGET_OS").expect("set by cargo").as_str() {
+        "linux" | "freebsd" | "netbsd" | "openbsd" | "dragonfly" => {
+            format!("-Wl,-soname,libsidelight.so.{abi}")
+        }
+        "macos" | "ios" => format!(
+            "-Wl,-install_name,@rpath/libsidelight.{abi}.dylib,\
+             -compatibility_version,{abi},-current_version,{major}.{minor}.{patch}"
+        ),
+        _ => return,
+    };
+    println!("cargo:rustc-cdylib-link-arg={arguments}");
 }

@@ -1,5 +1,6 @@
 #include "command_line.h"
 
+#include <errno.h>
 #include <sidelight.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,13 @@ const char *mode_name(int mode) {
   default:
     return "unknown";
   }
+}
+
+int printed(FILE *f) {
+  if (fflush(f) == 0 && !ferror(f))
+    return 1;
+  fprintf(stderr, "standard output: %s\n", strerror(errno));
+  return 0;
 }
 
 double now(void) {

@@ -2,6 +2,8 @@
 #ifndef COMMAND_LINE_H
 #define COMMAND_LINE_H
 
+#include <stdio.h>
+
 /* A whole number from `low` to `high`; 0 if `text` is none. */
 int parse_number(const char *text, long low, long high, long *value);
 
@@ -10,6 +12,9 @@ int parse_mode(const char *text, int *mode);
 
 /* The name of a SidelightMode. */
 const char *mode_name(int mode);
+
+/* Whether all that was printed to `f` got there; tells if not. */
+int printed(FILE *f);
 
 /* Seconds since some moment. */
 double now(void);

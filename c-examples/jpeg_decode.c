@@ -2,7 +2,8 @@
  *
  *   jpeg_decode [options] IN.jpg OUT.png|ppm|y4m
  *
- * Whatever is wrong with the payload, the picture comes out: unfiltered, with a message. */
+ * Whatever is wrong with the payload, the picture comes out: unfiltered, with a message. Where the JPEG
+ * itself is damaged, what could be decoded comes out, and the status is 2, as djpeg's. */
 #include "command_line.h"
 #include "jpeg_planes.h"
 
@@ -109,7 +110,8 @@ int main(int argc, char **argv) {
   fprintf(summary, "%s: %u x %u, decode %.1f ms, payload and model %.1f ms, filter %.1f ms\n", mode_name(mode),
          decoded.picture.width, decoded.picture.height, decode - start, model - decode,
          filter - model);
-  status = EXIT_SUCCESS;
+  if (printed(summary))
+    status = decoded.damaged ? 2 : EXIT_SUCCESS;
 
 done:
   sidelight_decoder_close(&decoder);

@@ -119,7 +119,7 @@ int main(int argc, char **argv) {
   if (o.encoder.mode == SIDELIGHT_MODE_OFF) {
     if (file_write(o.out, jpeg, size)) {
       fprintf(summary, "off: JPEG %zu bytes, no payload\n", size);
-      status = EXIT_SUCCESS;
+      status = printed(summary) ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     goto done;
   }
@@ -135,7 +135,7 @@ int main(int argc, char **argv) {
   fprintf(summary, "%s: JPEG %zu bytes, payload %u, PSNR-Y %.3f JPEG, %.3f base, %.3f sent, %.2f s\n",
          mode_name((int)report.mode), size, report.payload_bytes, report.psnr_decoded, report.psnr_base,
          report.psnr_payload, now() - start);
-  status = EXIT_SUCCESS;
+  status = printed(summary) ? EXIT_SUCCESS : EXIT_FAILURE;
 
 done:
   sidelight_buffer_unref(&out);

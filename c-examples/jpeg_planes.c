@@ -409,6 +409,7 @@ int jpeg_decode_planes(const char *name, const uint8_t *data, size_t size, Plane
     if (ok) {
       read_rows(&cinfo, planes, spare);
       jpeg_finish_decompress(&cinfo);
+      planes->damaged = errors.base.num_warnings > 0;
     } else {
       fprintf(stderr, "%s: out of memory\n", name);
     }

@@ -7,10 +7,12 @@
 
 #include <sidelight.h>
 
-/* The planes of a JPEG picture as they are coded. `picture` points into `memory`. */
+/* The planes of a JPEG picture as they are coded. `picture` points into `memory`; `damaged` says
+ * whether libjpeg had to guess at parts of it. */
 typedef struct Planes {
   SidelightPicture picture;
   uint8_t *memory;
+  int damaged;
 } Planes;
 
 typedef struct JpegOptions {

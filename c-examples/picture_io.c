@@ -31,12 +31,18 @@ static int allocate(const char *path, Image *image) {
   return image->samples != NULL;
 }
 
-static int read_png(const char *path, Image *image) {
+/* libpng says "Read Error" of a file that ends too early as of one that can't be read. */
+static const char *png_reason(const png_image *png, FILE *f) {
+  return ferror(f) ? strerror(errno) : feof(f) ? "truncated" : png->message;
+}
+
+static int read_png(const char *path, FILE *f, Image *image) {
   png_image png;
   memset(&png, 0, sizeof png);
   png.version = PNG_IMAGE_VERSION;
-  if (!png_image_begin_read_from_file(&png, path)) {
-    fprintf(stderr, "%s: %s\n", path, png.message);
+  rewind(f);
+  if (!png_image_begin_read_from_stdio(&png, f)) {
+    fprintf(stderr, "%s: %s\n", path, png_reason(&png, f));
     return 0;
   }
   /* Without this, 16-bit files without a gamma chunk are taken for linear light. */
@@ -51,7 +57,7 @@ static int read_png(const char *path, Image *image) {
   }
   png_color white = {255, 255, 255};
   if (!png_image_finish_read(&png, &white, image->samples, 0, NULL)) {
-    fprintf(stderr, "%s: %s\n", path, png.message);
+    fprintf(stderr, "%s: %s\n", path, png_reason(&png, f));
     image_free(image);
     return 0;
   }
@@ -89,7 +95,7 @@ static int read_pnm(const char *path, FILE *f, Image *image) {
     return 0;
   size_t size = (size_t)image->width * image->height * (size_t)image->channels;
   if (fread(image->samples, 1, size, f) != size) {
-    fprintf(stderr, "%s: truncated\n", path);
+    fprintf(stderr, "%s: %s\n", path, ferror(f) ? strerror(errno) : "truncated");
     image_free(image);
     return 0;
   }
@@ -103,16 +109,18 @@ int image_read(const char *path, Image *image) {
     fprintf(stderr, "%s: %s\n", path, strerror(errno));
     return 0;
   }
-  int ok;
+  int ok = 0;
   int first = fgetc(f), second = fgetc(f);
   if (first == 'P' && (second == '5' || second == '6')) {
     ungetc(second, f);
     ok = read_pnm(path, f, image);
-    fclose(f);
+  } else if (first == 0x89 && second == 'P') {
+    ok = read_png(path, f, image);
   } else {
-    fclose(f);
-    ok = read_png(path, image);
+    fprintf(stderr, "%s: %s\n", path,
+            ferror(f) ? strerror(errno) : "not a PNG, PPM or PGM file");
   }
+  fclose(f);
   return ok;
 }
 
@@ -220,7 +228,8 @@ static int write_png(OutputFile *file, const Image *image) {
   png.format = image->channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
   png.flags = PNG_IMAGE_FLAG_FAST;
   if (!png_image_write_to_stdio(&png, file->stream, 0, image->samples, 0, NULL)) {
-    fprintf(stderr, "%s: %s\n", file->path, png.message);
+    fprintf(stderr, "%s: %s\n", file->part ? file->part : file->path,
+            ferror(file->stream) ? strerror(errno) : png.message);
     return 0;
   }
   return 1;

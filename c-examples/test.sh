@@ -210,11 +210,75 @@ check "bad mode" refused "bad value" x.png "$decode" --mode best cup.jpg x.png
 check "bad extension" refused "neither" x.tiff "$decode" cup.jpg x.tiff
 check "no such folder" refused "" no/x.png "$decode" cup.jpg no/x.png
 head -c 3000 cup.jpg >truncated.jpg
-check "truncated JPEG" says "Premature end" "$decode" truncated.jpg x.png
+# damaged TEXT OUTPUT COMMAND...: status 2, TEXT is said, and OUTPUT is there all the same.
+damaged() {
+    text=$1
+    output=$2
+    shift 2
+    rm -f "$output"
+    "$@" >/dev/null 2>said.txt
+    code=$?
+    cat said.txt >&2
+    [ $code = 2 ] && grep -q -e "$text" said.txt && [ -s "$output" ]
+}
+check "truncated JPEG" damaged "Premature end" x.png "$decode" truncated.jpg x.png
+head -c 3 cup.jpg >stub.jpg
+check "JPEG cut off in its headers" refused "no image" x.png "$decode" stub.jpg x.png
 head -c 200 coffee.ppm >truncated.ppm
 check "truncated PPM" refused "truncated" x.jpg "$encode" truncated.ppm x.jpg
+head -c 20000 "$pictures/camera.png" >truncated.png
+check "truncated PNG" refused "truncated" x.jpg "$encode" truncated.png x.jpg
+: >empty
+check "empty JPEG" refused "Empty" x.png "$decode" empty x.png
+check "empty picture" refused "not a PNG" x.jpg "$encode" empty x.jpg
+mkdir folder folder.png
+check "a folder in" refused "Is a directory" x.png "$decode" folder x.png
+check "a folder in when encoding" refused "Is a directory" x.jpg "$encode" folder x.jpg
+check "a folder out" refused "Is a directory" nothing "$decode" cup.jpg folder.png
+# Root may write anywhere: be nobody.
+nobody() {
+    if [ "$(id -u)" = 0 ]; then
+        setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+    else
+        "$@"
+    fi
+}
+chmod 755 "$work"
+mkdir locked
+cp cup.jpg locked/old.png
+cp cup.jpg secret.jpg
+chmod 555 locked
+chmod 000 secret.jpg
+if nobody test -x "$decode"; then
+    check "read-only folder" refused "Permission denied" locked/x.png nobody "$decode" cup.jpg locked/x.png
+    check "read-only folder when encoding" refused "Permission denied" locked/x.jpg nobody "$encode" --mode off "$pictures/camera.png" locked/x.jpg
+    stays() { ! nobody "$decode" cup.jpg locked/old.png && cmp cup.jpg locked/old.png; }
+    check "read-only folder: what is there stays" stays
+    check "unreadable" refused "Permission denied" x.png nobody "$decode" secret.jpg x.png
+    check "unreadable in" refused "Permission denied" x.jpg nobody "$encode" secret.jpg x.jpg
+else
+    echo "left out: nobody may not run the examples where they are"
+fi
+chmod 755 locked
+# full TEXT OUTPUT COMMAND...: refused at the 4096th byte, and an older OUTPUT stays as it was.
+full() {
+    text=$1
+    output=$2
+    shift 2
+    refused "$text" "$output" sh -c 'trap "" XFSZ && ulimit -f 8 && "$@"' sh "$@" || return 1
+    cp truncated.jpg "$output"
+    ! (trap "" XFSZ && ulimit -f 8 && "$@") >/dev/null && cmp truncated.jpg "$output" && [ ! -e "$output.part" ]
+}
+for output in x.png x.ppm x.y4m; do
+    check "no room for all of it: $output" full "File too large" $output "$decode" cup.jpg $output
+done
+check "no room for all of it: x.jpg" full "File too large" x.jpg "$encode" --mode off "$pictures/camera.png" x.jpg
+check "no room for all of it: bench" full "File too large" x.yuv "$bench" --repeat 1 --jpeg cup.jpg --out x.yuv
+for command in "$decode cup.jpg y.png" "$encode --mode off $pictures/camera.png y.jpg" "$bench --repeat 1 --jpeg cup.jpg"; do
+    check "nowhere to print: ${command%% *}" sh -c "! $command >/dev/full"
+done
 ln -s /dev/full x.png.part
-check "disk full" refused "Write Error" x.png "$decode" cup.jpg x.png
+check "disk full" refused "No space" x.png "$decode" cup.jpg x.png
 ln -s /dev/full x.ppm.part
 check "disk full, PPM" refused "No space" x.ppm "$decode" cup.jpg x.ppm
 ln -s /dev/full x.jpg.part

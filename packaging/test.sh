@@ -1,0 +1,191 @@
+#!/bin/sh
+# Installs into temporary folders and builds programs with what is there and nothing else. Run by
+# `make test-install`, with the release build present. Ends with "N passed, N failed".
+set -u
+export LC_ALL=C
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+# What make was called with is not for the makes in here.
+unset PKG_CONFIG_PATH LD_LIBRARY_PATH MAKEFLAGS MFLAGS DESTDIR LIBDIR INCLUDEDIR DOCDIR CMAKEDIR PREFIX
+
+# The library is an ELF file in what follows.
+[ "$(uname -s)" = Linux ] || { echo "packaging: tested on Linux alone; 0 passed, 0 failed"; exit 0; }
+
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1)
+case $version in
+0.*) abi=$(echo "$version" | cut -d. -f1-2) ;;
+*) abi=${version%%.*} ;;
+esac
+largest=4000000 # bytes of the stripped library
+
+passed=0
+failed=0
+
+# check NAME COMMAND...: the command succeeds.
+check() {
+    name=$1
+    shift
+    if "$@" >out.txt 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "not ok: $name"
+        sed 's/^/    /' out.txt
+    fi
+}
+
+refused() { ! "$@"; }
+make_() { make -s -C "$root" "$@"; }
+listing() { (cd "$1" && find . ! -type d | sort); }
+
+# ---- a distribution's way: staged, in its own library folder, read from another root ----
+
+prefix=/usr
+libdir=/usr/lib/some-linux-gnu
+staged="PREFIX=$prefix LIBDIR=$libdir DESTDIR=$work/root"
+# shellcheck disable=SC2086 # words
+check "install into DESTDIR" make_ install $staged
+doc=./usr/share/doc/sidelight
+{
+    for file in libsidelight.a libsidelight.so libsidelight.so.$abi libsidelight.so.$version \
+        pkgconfig/sidelight.pc cmake/Sidelight/SidelightConfig.cmake \
+        cmake/Sidelight/SidelightConfigVersion.cmake; do
+        echo ".$libdir/$file"
+    done
+    echo ./usr/include/sidelight.h
+    for file in README.md CHANGELOG.md SECURITY.md LICENSE-MIT LICENSE-APACHE models/README.md; do
+        echo "$doc/$file"
+    done
+    for file in "$root"/docs/*.md; do
+        echo "$doc/docs/$(basename "$file")"
+    done
+} | sort >expected
+listing root >installed
+check "what is installed, and where" diff expected installed
+check "the build machine's folders are not named" refused grep -rI -e "$work" -e "$root" \
+    root/usr/lib root/usr/include
+check "links" [ "$(readlink root$libdir/libsidelight.so) $(readlink "root$libdir/libsidelight.so.$abi")" = \
+    "libsidelight.so.$abi libsidelight.so.$version" ]
+check "the models' licence is there" grep -q "CC BY-SA 4.0" "root/usr/share/doc/sidelight/models/README.md"
+
+staged_flags() {
+    PKG_CONFIG_LIBDIR=root$libdir/pkgconfig PKG_CONFIG_SYSROOT_DIR=$work/root pkg-config "$@" sidelight
+}
+# shellcheck disable=SC2046 # words
+check "pkg-config in another root" cc "$root/packaging/smoke.c" -o staged $(staged_flags --cflags --libs)
+check "it runs" env LD_LIBRARY_PATH="root$libdir" ./staged
+check "prefix" [ "$(PKG_CONFIG_LIBDIR=root$libdir/pkgconfig pkg-config --variable=prefix sidelight)" = /usr ]
+# glibc has them all inside since 2.34; others, and older ones, have not.
+asked() {
+    list=$(rustc --crate-type staticlib --crate-name nothing --print native-static-libs -o nothing.a - \
+        </dev/null 2>&1 | sed -n 's/^note: native-static-libs: //p')
+    for one in $list; do
+        case $one in
+        -lc | -lgcc_s) ;; # the C compiler's own affair
+        *)
+            grep -q -e "^Libs.private:.* $one\( \|\$\)" root$libdir/pkgconfig/sidelight.pc &&
+                grep -q -e "INTERFACE_LINK_LIBRARIES \"\(.*;\)\?$one[;\"]" \
+                    root$libdir/cmake/Sidelight/SidelightConfig.cmake || return 1
+            ;;
+        esac
+    done
+    [ -n "$list" ]
+}
+check "what rustc asks of a static library's users" asked
+check "version" [ "$(PKG_CONFIG_LIBDIR=root$libdir/pkgconfig pkg-config --modversion sidelight)" = "$version" ]
+
+# ---- the library itself ----
+
+library=root$libdir/libsidelight.so.$version
+dynamic() { readelf -d "$library" | sed -n "s/.*($1).*\[\(.*\)\]/\1/p"; }
+check "SONAME" [ "$(dynamic SONAME)" = "libsidelight.so.$abi" ]
+check "no run path" [ -z "$(dynamic RPATH)$(dynamic RUNPATH)" ]
+dynamic NEEDED | grep -v -x -e 'libc\.so\.6' -e 'libm\.so\.6' -e 'libgcc_s\.so\.1' -e 'ld-linux.*\.so\.[0-9]*' >needed
+check "it needs libc, libm and libgcc_s alone" diff /dev/null needed
+nm -D --defined-only "$library" | sed 's/.* //' | sort >exported
+check "it exports nothing but sidelight_*" refused grep -v '^sidelight_' exported
+sed -n 's/^[a-z].*[ *]\(sidelight_[a-z0-9_]*\)(.*/\1/p' "root/usr/include/sidelight.h" | sort >declared
+check "and that is what the header declares" diff declared exported
+# shellcheck disable=SC2086
+check "install-strip" make_ install-strip $staged
+size=$(wc -c <"$library")
+echo "stripped: $size bytes"
+check "stripped size" [ "$size" -le $largest ]
+check "stripped: no debug information" refused sh -c "readelf -S '$library' | grep -q debug_"
+check "stripped: it runs" env LD_LIBRARY_PATH="root$libdir" ./staged
+# shellcheck disable=SC2086
+check "uninstall" make_ uninstall $staged
+listing root >left
+check "uninstall leaves nothing" diff /dev/null left
+
+# ---- a user's way: into a prefix of one's own ----
+
+own=$work/own
+check "install into a prefix" make_ install "PREFIX=$own"
+export PKG_CONFIG_PATH="$own/lib/pkgconfig"
+check "pkg-config finds that copy" [ "$(pkg-config --variable=libdir sidelight)" = "$own/lib" ]
+warnings="-Wall -Wextra -Wpedantic -Werror"
+rpath="-Wl,-rpath,$own/lib"
+links_to() { ldd "$1" | grep -q "libsidelight.so.$abi => $own/lib/libsidelight.so.$abi "; }
+links_to_none() { ! readelf -d "$1" | grep -q 'NEEDED.*sidelight'; }
+
+cp "$root/packaging/smoke.c" smoke.c
+cp smoke.c smoke.cpp
+for language in c11 c++17; do
+    case $language in
+    c11) compile="${CC:-cc} -std=$language $warnings smoke.c" ;;
+    *) compile="${CXX:-c++} -std=$language $warnings smoke.cpp" ;;
+    esac
+    # shellcheck disable=SC2046,SC2086 # words
+    check "$language, shared" $compile -o shared $(pkg-config --cflags --libs sidelight) "$rpath"
+    check "$language, shared: uses the installed copy" links_to shared
+    check "$language, shared: runs" ./shared
+    # As hosts do that carry the library with them: the .a and what it needs.
+    static=$(pkg-config --static --libs sidelight | sed "s|-lsidelight|$own/lib/libsidelight.a|")
+    # shellcheck disable=SC2046,SC2086
+    check "$language, static library" $compile -o static $(pkg-config --cflags sidelight) $static
+    check "$language, static library: needs no shared one" links_to_none static
+    check "$language, static library: runs" ./static
+done
+# shellcheck disable=SC2046,SC2086
+check "a program without any shared library" cc smoke.c -static -o all_static \
+    $(pkg-config --static --cflags --libs sidelight)
+check "it runs" ./all_static
+
+export CMAKE_PREFIX_PATH="$own"
+configure() { cmake -S "$root/packaging" -B cmake -DWANTED="$1" && ! grep -q "$root/target" cmake/CMakeCache.txt; }
+check "CMake: configure" configure "$version"
+check "CMake: build" cmake --build cmake
+check "CMake: shared: uses the installed copy" links_to cmake/smoke_shared
+check "CMake: shared: runs" cmake/smoke_shared
+check "CMake: static: needs no shared one" links_to_none cmake/smoke_static
+check "CMake: static: runs" cmake/smoke_static
+rm -rf cmake
+check "CMake: any version of this ABI" configure "$abi"
+for wrong in 99 "$abi.99"; do
+    rm -rf cmake
+    check "CMake: version $wrong is refused" refused configure $wrong
+done
+mv own moved
+CMAKE_PREFIX_PATH=$work/moved
+rm -rf cmake
+check "CMake: a copy that was moved" configure "$version"
+mv moved own
+
+cp -r "$root/c-examples" examples
+rm -rf examples/build
+check "the examples build" make -C examples
+for program in jpeg_encode jpeg_decode bench_filter; do
+    check "$program uses the installed copy" links_to examples/build/$program
+done
+check "jpeg_encode" examples/build/jpeg_encode --steps 2 --quality 20 "$root/tests/pictures/camera.png" x.jpg
+check "jpeg_decode" examples/build/jpeg_decode --mode base x.jpg x.png
+check "uninstall" make_ uninstall "PREFIX=$own"
+listing own >left
+check "uninstall leaves nothing" diff /dev/null left
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
