@@ -737,6 +737,29 @@ int sidelight_decoder_set_payload(struct SidelightDecoder *decoder,
                                   const struct SidelightHints *hints);
 
 /**
+ * Takes the SEI messages of type user_data_unregistered that came with a decoded picture of a video,
+ * and sets what they ask for. Call it for each picture in output order, before filtering it.
+ *
+ * A payload that is bound to the picture is set; it holds for the pictures that follow until another
+ * one comes, or an IRAP picture without one. The last one counts if there are several: file formats
+ * may put copies of an early one in front. Messages that are no payloads are skipped.
+ *
+ * @param picture  the decoded picture; its picture_type says if it is an IRAP picture.
+ * @param messages `count` messages, each beginning with its UUID; any bytes are safe. As FFmpeg's side
+ * data AV_FRAME_DATA_SEI_UNREGISTERED: all entries of the frame, not only the first.
+ * @param sizes    bytes of each message.
+ * @return the SidelightMode that was set (0, 1 or 2); SIDELIGHT_ERROR_NO_PAYLOAD if there is none: the
+ * decoder goes on as before, but after an IRAP picture it passes pictures through. If none of the
+ * payloads is good, as sidelight_decoder_set_payload() for the last one: the decoder passes pictures
+ * through.
+ */
+int sidelight_decoder_set_sei(struct SidelightDecoder *decoder,
+                              const struct SidelightPicture *picture,
+                              const uint8_t *const *messages,
+                              const size_t *sizes,
+                              size_t count);
+
+/**
  * Sets filtering without a payload: SIDELIGHT_MODE_BASE for the codec's default base model,
  * SIDELIGHT_MODE_OFF to pass pictures through.
  *

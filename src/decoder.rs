@@ -1,5 +1,6 @@
 //! The decoder: from a payload and a decoded picture to a better picture. Integers only.
 
+use crate::carriage::nal;
 use crate::cpu::CpuLevel;
 use crate::filter::{self, Filter};
 use crate::hints::{Codec, Hints};
@@ -96,6 +97,40 @@ impl Decoder {
         let model = |layout| models::default_for(hints.codec.kind(), layout);
         self.kinds = prepare(&hints.codec, model, None)?;
         Ok(())
+    }
+
+    /// Takes the messages `user_data_unregistered` that came with a picture of a video, in output order,
+    /// each beginning with its UUID, before the picture is filtered (docs/payload.md, Video).
+    ///
+    /// A payload among them that is bound to the picture is set: the last one if there are several.
+    /// Without any the decoder stays as it is, but for an IRAP picture, where what came before ends.
+    ///
+    /// Returns what was set, or `None` if no message is a payload.
+    ///
+    /// # Errors
+    /// If no payload is good those of [`set_payload`](Self::set_payload) for the last one; pictures
+    /// pass through.
+    pub fn set_messages<'m, S: Sample>(
+        &mut self,
+        picture: &Picture<'_, S>,
+        messages: impl DoubleEndedIterator<Item = &'m [u8]>,
+    ) -> Result<Option<Mode>> {
+        if picture.picture_type() == PictureType::Irap {
+            self.set_off();
+        }
+        let mut hints = None;
+        let mut result = Ok(None);
+        for payload in messages.rev().filter_map(nal::payload_of) {
+            let hints = hints.get_or_insert_with(|| Hints {
+                codec: Codec::Hevc { qp: [0; 3] },
+                binding: payload::binding::of_picture(picture),
+            });
+            match self.set_payload(payload, hints) {
+                Ok(mode) => return Ok(Some(mode)),
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        result
     }
 
     /// Pictures pass through from now on.

@@ -129,8 +129,9 @@ fn decode(
 ) -> Result<(Mode, u32, Option<ScaleBias>)> {
     let header = parse(bytes)?;
     header.check_binding(BINDING)?;
+    let (_, body) = header.parts(false)?;
     let update = match header.mode {
-        Mode::Update => Some(read(header.body, channels, table)?),
+        Mode::Update => Some(read(body, channels, table)?),
         _ => None,
     };
     Ok((header.mode, header.model, update))
@@ -243,9 +244,7 @@ fn bad_payloads() {
         ("bad_mode_3", Error::Unsupported, &[], first(0x03, base())),
         ("bad_mode_15", Error::Unsupported, &[], first(0x0F, base())),
         ("bad_base_with_body", Error::Corrupt, &[], {
-            let mut payload = base();
-            payload.push(0x5A);
-            seal(payload)
+            build(Mode::Base, MODEL, &[0x5A], BINDING).unwrap()
         }),
         ("bad_off_with_body", Error::Corrupt, &[], first(0x00, with_body(&[1]))),
         ("bad_binding", Error::Stale, &[], {

@@ -3,8 +3,8 @@
 use sidelight::carriage::jpeg;
 use sidelight::cpu::CpuLevel;
 use sidelight::{
-    Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings, Error, Hints, Layout, Mode, Pair,
-    Picture, PictureMut, Plane, PlaneMut, Rate,
+    Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings, Error, Hints, Layout, Mode,
+    Pair, Picture, PictureMut, Plane, PlaneMut, Rate,
 };
 
 const WIDTH: usize = 97;
@@ -149,10 +149,15 @@ fn cancelling_returns_the_best_so_far() {
     let encoder = Encoder::new(settings(Mode::Update, 1)).unwrap();
     let mut calls = 0;
     let encoded = encoder
-        .encode(&[Pair { original: view(&original), decoded: view(&decoded) }], &hints(1), CHEAP, &mut |_| {
-            calls += 1;
-            calls < 6
-        })
+        .encode(
+            &[Pair { original: view(&original), decoded: view(&decoded) }],
+            &hints(1),
+            CHEAP,
+            &mut |_| {
+                calls += 1;
+                calls < 6
+            },
+        )
         .unwrap();
     assert_eq!(encoded.report.steps, 5);
     assert!(encoded.report.psnr_payload >= encoded.report.psnr_base);

@@ -1,6 +1,6 @@
 //! The decoder.
 
-use super::boundary::{bytes, close, guard, output, reference};
+use super::boundary::{bytes, close, guard, output, reference, slice};
 use super::convert;
 use super::types::*;
 use crate::{Decoder, DecoderSettings, Error, Mode, Result, Sample};
@@ -89,6 +89,61 @@ pub unsafe extern "C" fn sidelight_decoder_set_payload(
         let mode = decoder.inner.set_payload(payload, &convert::hints(hints)?)?;
         Ok(mode as c_int)
     })
+}
+
+/// Takes the SEI messages of type user_data_unregistered that came with a decoded picture of a video,
+/// and sets what they ask for. Call it for each picture in output order, before filtering it.
+///
+/// A payload that is bound to the picture is set; it holds for the pictures that follow until another
+/// one comes, or an IRAP picture without one. The last one counts if there are several: file formats
+/// may put copies of an early one in front. Messages that are no payloads are skipped.
+///
+/// @param picture  the decoded picture; its picture_type says if it is an IRAP picture.
+/// @param messages `count` messages, each beginning with its UUID; any bytes are safe. As FFmpeg's side
+/// data AV_FRAME_DATA_SEI_UNREGISTERED: all entries of the frame, not only the first.
+/// @param sizes    bytes of each message.
+/// @return the SidelightMode that was set (0, 1 or 2); SIDELIGHT_ERROR_NO_PAYLOAD if there is none: the
+/// decoder goes on as before, but after an IRAP picture it passes pictures through. If none of the
+/// payloads is good, as sidelight_decoder_set_payload() for the last one: the decoder passes pictures
+/// through.
+#[no_mangle]
+pub unsafe extern "C" fn sidelight_decoder_set_sei(
+    decoder: *mut SidelightDecoder,
+    picture: *const SidelightPicture,
+    messages: *const *const u8,
+    sizes: *const usize,
+    count: usize,
+) -> c_int {
+    guard("sidelight_decoder_set_sei", || {
+        // SAFETY: NULL, or a handle of `open` that no other thread uses.
+        let decoder = unsafe { decoder.as_mut() }.ok_or(Error::InvalidArgument)?;
+        // SAFETY: the caller's promises.
+        let (picture, messages, sizes) =
+            unsafe { (reference(picture)?, slice(messages, count)?, slice(sizes, count)?) };
+        let pairs = messages.iter().zip(sizes);
+        // SAFETY: the caller promises that each message has as many bytes as its size says.
+        let messages = pairs.map(|(message, size)| unsafe { bytes(*message, *size) });
+        let messages = messages.collect::<Result<Vec<_>>>()?;
+        let set = match convert::shape(picture)?.bit_depth {
+            8 => set_sei::<u8>,
+            _ => set_sei::<u16>,
+        };
+        // SAFETY: the caller promises that the planes are readable.
+        let mode = unsafe { set(&mut decoder.inner, picture, &messages) }?;
+        mode.map(|mode| mode as c_int).ok_or(Error::NoPayload)
+    })
+}
+
+/// # Safety
+/// `picture`'s planes are readable, as the header says.
+unsafe fn set_sei<S: Sample>(
+    decoder: &mut Decoder,
+    picture: &SidelightPicture,
+    messages: &[&[u8]],
+) -> Result<Option<Mode>> {
+    // SAFETY: forwarded.
+    let picture = unsafe { convert::picture::<S>(picture) }?;
+    decoder.set_messages(&picture, messages.iter().copied())
 }
 
 /// Sets filtering without a payload: SIDELIGHT_MODE_BASE for the codec's default base model,

@@ -9,6 +9,7 @@ mod sei;
 mod stream;
 mod unit;
 
+pub use sei::payload_of;
 pub use stream::Stream;
 pub use unit::AccessUnit;
 

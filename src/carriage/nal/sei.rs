@@ -101,14 +101,21 @@ fn number(bytes: &[u8]) -> Option<(usize, usize)> {
 }
 
 impl<'a> Message<'a> {
-    /// What follows our UUID, if the message is ours. x265 puts a UUID of its own in front.
+    /// The payload, if the message is ours.
     pub fn payload(&self) -> Option<&'a [u8]> {
         if self.kind != USER_DATA_UNREGISTERED {
             return None;
         }
-        let behind = |at: usize| self.data.get(at..)?.strip_prefix(&UUID);
-        behind(0).or_else(|| behind(UUID.len()))
+        payload_of(self.data)
     }
+}
+
+/// The payload in a message `user_data_unregistered`, which begins with its UUID: what follows ours.
+/// x265 puts a UUID of its own in front.
+#[must_use]
+pub fn payload_of(message: &[u8]) -> Option<&[u8]> {
+    let behind = |at: usize| message.get(at..)?.strip_prefix(&UUID);
+    behind(0).or_else(|| behind(UUID.len()))
 }
 
 #[cfg(test)]
