@@ -7,6 +7,7 @@ use crate::{Error, Result};
 
 /// The codec and how strongly it quantised.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // one for each picture or clip, never many
 pub enum Codec {
     /// JPEG, with its quantisation tables in natural (row-major) order.
     Jpeg {

@@ -6,8 +6,11 @@ use crate::{Error, Result};
 use std::sync::OnceLock;
 
 /// Model files. The second has the first one's luma network and one for chroma.
-static FILES: [&[u8]; 2] =
-    [include_bytes!("../models/jpeg-y-32x3.slm"), include_bytes!("../models/jpeg-ycc-32x3.slm")];
+static FILES: [&[u8]; 3] = [
+    include_bytes!("../models/jpeg-y-32x3.slm"),
+    include_bytes!("../models/jpeg-ycc-32x3.slm"),
+    include_bytes!("../models/hevc-32x3.slm"),
+];
 
 fn all() -> &'static [Model] {
     static MODELS: OnceLock<Vec<Model>> = OnceLock::new();

@@ -20,7 +20,7 @@ use std::path::Path;
 /// the network expects it.
 const GRID: usize = 16;
 /// Squared error of Y, Cb, Cr at a quantiser step s, roughly: factor · s^power, fitted to the data.
-const ERRORS: [(f32, f32); 3] = [(0.21, 1.27), (0.32, 0.8), (0.33, 0.79)];
+const ERRORS: [(f32, f32); 3] = [(0.2, 1.3), (0.32, 0.8), (0.33, 0.79)];
 /// What doubling the rate gains in dB.
 const DB_PER_DOUBLING: f64 = 4.3;
 /// Intra pictures are validated at these QPs, give or take [`NEAR`].
