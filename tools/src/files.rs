@@ -7,12 +7,18 @@ use std::path::{Path, PathBuf};
 
 /// The PNG files of a folder, by name; at least one.
 pub fn pngs(folder: &Path) -> Result<Vec<PathBuf>> {
+    with_extension(folder, "png")
+}
+
+/// The files of a folder with an extension, by name; at least one.
+pub fn with_extension(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder)
         .with_context(|| format!("reading the folder {}", folder.display()))?;
     let mut paths = entries.map(|e| Ok(e?.path())).collect::<Result<Vec<_>>>()?;
-    paths.retain(|p| p.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")));
+    paths.retain(|p| p.extension().is_some_and(|e| e.eq_ignore_ascii_case(extension)));
     paths.sort();
-    ensure!(!paths.is_empty(), "{}: no PNG pictures in this folder", folder.display());
+    let what = extension.to_uppercase();
+    ensure!(!paths.is_empty(), "{}: no {what} files in this folder", folder.display());
     Ok(paths)
 }
 

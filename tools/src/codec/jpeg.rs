@@ -52,7 +52,7 @@ impl Codec for Turbo {
         decode(file, like)
     }
 
-    fn hints(&self, file: &[u8], _quality: u32) -> Result<Hints> {
+    fn hints(&self, file: &[u8], _decoded: &Yuv, _quality: u32) -> Result<Hints> {
         hints(file)
     }
 

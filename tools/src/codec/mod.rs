@@ -4,6 +4,7 @@ pub mod command;
 mod jpeg;
 mod mozjpeg;
 mod x265;
+pub mod x265_clip;
 
 use crate::yuv::{Original, Yuv};
 use anyhow::Result;
@@ -27,7 +28,7 @@ pub trait Codec: Send + Sync {
     fn decode(&self, file: &[u8], like: &Yuv) -> Result<Yuv>;
 
     /// What the filter is told of how the picture was coded.
-    fn hints(&self, file: &[u8], quality: u32) -> Result<Hints>;
+    fn hints(&self, file: &[u8], decoded: &Yuv, quality: u32) -> Result<Hints>;
 
     /// What carrying a payload adds to a file besides the payload.
     fn carriage_bytes(&self) -> u32;
@@ -46,17 +47,20 @@ pub enum Kind {
     JpegFlat,
     /// mozjpeg tuned for PSNR: flat tables, trellis, progressive; quality 1..=100
     MozjpegPsnr,
-    /// x265, one intra picture; quality is the QP, 0..=51
+    /// x265, one intra picture; quality is the QP, 4..=51
     X265Intra,
+    /// x265, clips, random access; quality is the QP, 4..=51
+    X265,
 }
 
 impl Kind {
+    /// The codec for pictures.
     pub fn open(self) -> Box<dyn Codec> {
         match self {
             Self::Jpeg => Box::new(jpeg::Turbo { flat: false }),
             Self::JpegFlat => Box::new(jpeg::Turbo { flat: true }),
             Self::MozjpegPsnr => Box::new(mozjpeg::TunedForPsnr),
-            Self::X265Intra => Box::new(x265::Intra),
+            Self::X265Intra | Self::X265 => Box::new(x265::Intra),
         }
     }
 
@@ -65,8 +69,21 @@ impl Kind {
         match self {
             Self::Jpeg | Self::MozjpegPsnr => &[10, 20, 30, 40],
             Self::JpegFlat => &[64, 40, 28, 20],
-            Self::X265Intra => &[37, 32, 27, 22],
+            Self::X265Intra | Self::X265 => &[37, 32, 27, 22],
         }
+    }
+
+    /// Name, version and settings, for the records.
+    pub fn version(self) -> Result<String> {
+        match self {
+            Self::X265 => x265_clip::version(),
+            _ => self.open().version(),
+        }
+    }
+
+    /// Whether it codes clips, not pictures.
+    pub fn of_clips(self) -> bool {
+        self == Self::X265
     }
 
     /// What the quality number is called.
@@ -74,7 +91,7 @@ impl Kind {
         match self {
             Self::Jpeg | Self::MozjpegPsnr => "QF",
             Self::JpegFlat => "step",
-            Self::X265Intra => "QP",
+            Self::X265Intra | Self::X265 => "QP",
         }
     }
 
@@ -83,7 +100,7 @@ impl Kind {
         match self {
             Self::Jpeg | Self::MozjpegPsnr => 1..=100,
             Self::JpegFlat => 1..=255,
-            Self::X265Intra => 0..=51,
+            Self::X265Intra | Self::X265 => 4..=51,
         }
     }
 }

@@ -33,7 +33,7 @@ impl Codec for TunedForPsnr {
         jpeg::decode(file, like)
     }
 
-    fn hints(&self, file: &[u8], _quality: u32) -> Result<Hints> {
+    fn hints(&self, file: &[u8], _decoded: &Yuv, _quality: u32) -> Result<Hints> {
         jpeg::hints(file)
     }
 

@@ -70,7 +70,8 @@ fn flat_tables_are_flat_and_mozjpeg_is_tuned() {
     let table = |kind: Kind, quality| {
         let codec = kind.open();
         let file = codec.encode(&original, quality).unwrap();
-        let sidelight::Codec::Jpeg { luma, chroma } = codec.hints(&file, quality).unwrap().codec
+        let sidelight::Codec::Jpeg { luma, chroma } =
+            codec.hints(&file, &original.yuv, quality).unwrap().codec
         else {
             panic!("hints of JPEG");
         };

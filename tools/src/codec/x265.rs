@@ -3,26 +3,19 @@
 use super::{command, Codec};
 use crate::yuv::{Original, Yuv};
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 use sidelight::carriage::nal::{self, NalCodec};
+use sidelight::payload::binding;
 use sidelight::{Hints, Layout};
 
 /// One intra picture at a constant QP, preset medium.
 ///
 /// 4:2:0 HEVC has even sizes only: others are padded by replication before coding and cut after
-/// decoding. There is no base model for HEVC yet: JPEG's is used, told of flat tables with the QP's
-/// step.
+/// decoding.
 pub struct Intra;
 
 impl Codec for Intra {
     fn version(&self) -> Result<String> {
-        let probe = "-v info -f lavfi -i color=s=64x64 -frames:v 1 -c:v libx265 -f null -";
-        let output = std::process::Command::new("ffmpeg").args(probe.split(' ')).output();
-        let said = output.with_context(|| format!("ffmpeg: {}", command::MISSING))?.stderr;
-        let said = String::from_utf8_lossy(&said);
-        let line = said.lines().find_map(|l| l.split_once("HEVC encoder version "));
-        let version = line.context("this ffmpeg has no libx265")?.1.trim();
-        Ok(format!("x265 {version}, intra, preset medium, constant QP"))
+        Ok(format!("{}, intra, preset medium, constant QP", version()?))
     }
 
     fn neighbour(&self, quality: u32) -> u32 {
@@ -57,12 +50,9 @@ impl Codec for Intra {
         Ok(decoded.resized(like.width, like.height))
     }
 
-    fn hints(&self, file: &[u8], quality: u32) -> Result<Hints> {
-        let step = ((f64::from(quality) - 4.0) / 6.0).exp2().round().max(1.0) as u16;
-        let digest = Sha256::digest(file);
-        let binding = u64::from_le_bytes(*digest.first_chunk().context("a digest has 32 bytes")?);
-        let codec = sidelight::Codec::Jpeg { luma: [step; 64], chroma: Some([step; 64]) };
-        Ok(Hints { codec, binding })
+    fn hints(&self, _file: &[u8], decoded: &Yuv, quality: u32) -> Result<Hints> {
+        let binding = binding::of_picture(&decoded.picture()?);
+        Ok(Hints { codec: sidelight::Codec::Hevc { qp: [quality as u8; 3] }, binding })
     }
 
     fn carriage_bytes(&self) -> u32 {
@@ -72,6 +62,17 @@ impl Codec for Intra {
     fn embed(&self, file: &[u8], payload: &[u8]) -> Result<Vec<u8>> {
         Ok(nal::insert(NalCodec::Hevc, file, payload)?)
     }
+}
+
+/// x265 and its version, as this ffmpeg has it.
+pub fn version() -> Result<String> {
+    let probe = "-v info -f lavfi -i color=s=64x64 -frames:v 1 -c:v libx265 -f null -";
+    let output = std::process::Command::new("ffmpeg").args(probe.split(' ')).output();
+    let said = output.with_context(|| format!("ffmpeg: {}", command::MISSING))?.stderr;
+    let said = String::from_utf8_lossy(&said);
+    let line = said.lines().find_map(|l| l.split_once("HEVC encoder version "));
+    let version = line.context("this ffmpeg has no libx265")?.1.trim();
+    Ok(format!("x265 {version}"))
 }
 
 fn pixel_format(layout: Layout) -> &'static str {

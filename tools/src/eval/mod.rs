@@ -2,6 +2,7 @@
 //! with an update; figures, BD-rates, tables.
 
 mod bdrate;
+mod clip;
 pub mod losses;
 pub mod metrics;
 mod point;
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub struct Options {
-    /// Folder of PNG pictures
+    /// Folder of PNG pictures; for x265 of 8-bit 4:2:0 YUV4MPEG2 clips
     #[arg(long)]
     data: PathBuf,
     /// Folder to write to; what an interrupted or earlier run with the same setup left is taken up
@@ -68,11 +69,11 @@ struct Source {
 
 pub fn run(options: &Options) -> Result<()> {
     let qualities = qualities(options)?;
-    let sources = sources(&options.data, options.show)?;
+    let sources = sources(options)?;
     let codec = options.codec.open();
     let setup = Setup {
         codec: options.codec,
-        codec_version: codec.version()?,
+        codec_version: options.codec.version()?,
         planes: options.planes,
         steps: options.steps,
         program: hash(&std::fs::read(std::env::current_exe()?)?),
@@ -141,11 +142,12 @@ fn qualities(options: &Options) -> Result<Vec<u32>> {
     Ok(all.to_vec())
 }
 
-/// The PNG files of a folder, `show` of them, spread evenly, marked to be shown.
-fn sources(folder: &Path, show: usize) -> Result<Vec<Source>> {
-    let paths = files::pngs(folder)?;
+/// The files of the folder, `show` of them, spread evenly, marked to be shown.
+fn sources(options: &Options) -> Result<Vec<Source>> {
+    let extension = if options.codec.of_clips() { "y4m" } else { "png" };
+    let paths = files::with_extension(&options.data, extension)?;
     let count = paths.len();
-    let show = show.min(count);
+    let show = options.show.min(count);
     let source = |(i, path): (usize, PathBuf)| Source {
         name: files::name(&path),
         path,
@@ -178,13 +180,19 @@ impl Job<'_> {
                 return Ok(stored.point);
             }
         }
-        let image = image::load_from_memory(&bytes).context("not a picture that can be read")?;
-        let original = Original::new(image, self.setup.planes);
-        let outcome = point::run(&source.name, &original, self.codec, quality, self.setup.steps)?;
+        let outcome = if self.setup.codec.of_clips() {
+            let clip = clip::read(&bytes)?;
+            clip::run(&source.name, &clip, quality, self.setup.steps)?
+        } else {
+            let image =
+                image::load_from_memory(&bytes).context("not a picture that can be read")?;
+            let original = Original::new(image, self.setup.planes);
+            point::run(&source.name, &original, self.codec, quality, self.setup.steps)?
+        };
         write(&self.out.join("payloads").join(format!("{stem}.slp")), &outcome.payload)?;
         if show {
-            let variants = ["codec", "base", "update"].into_iter().zip(&outcome.pictures);
-            for (variant, picture) in std::iter::once(("original", &original.yuv)).chain(variants) {
+            let variants = ["original", "codec", "base", "update"];
+            for (variant, picture) in variants.into_iter().zip(&outcome.pictures) {
                 write(&picture_file(variant), &png(picture)?)?;
             }
         }

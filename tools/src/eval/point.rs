@@ -5,22 +5,22 @@ use super::results::{Measured, Part, Payload, Point, Seconds};
 use crate::codec::Codec;
 use crate::yuv::{Original, Yuv};
 use anyhow::Result;
+use sidelight::network::CodecKind;
 use sidelight::payload::{self, update, ScaleBias};
 use sidelight::{
     models, Decoder, DecoderSettings, Encoder, EncoderSettings, Hints, Mode, Pair, Rate, Report,
 };
 use std::time::Instant;
 
-/// A point, with the pictures that it was measured on: the codec's, the base model's and the
-/// payload's.
+/// A point, with pictures to look at: the original, the codec's, the base model's and the payload's.
 pub struct Outcome {
     pub point: Point,
-    pub pictures: [Yuv; 3],
+    pub pictures: [Yuv; 4],
     pub payload: Vec<u8>,
 }
 
 /// Seconds that `work` took, and what it made.
-fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
+pub fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
     let clock = Instant::now();
     let made = work()?;
     Ok((clock.elapsed().as_secs_f64(), made))
@@ -37,7 +37,7 @@ pub fn run(
     let yuv = &original.yuv;
     let (codec_encode, file) = timed(|| codec.encode(original, quality))?;
     let (codec_decode, decoded) = timed(|| codec.decode(&file, yuv))?;
-    let hints = codec.hints(&file, quality)?;
+    let hints = codec.hints(&file, &decoded, quality)?;
     let plain = measure(yuv, &decoded, file.len());
     let slope = slope(original, codec, quality, &plain)?;
     let rate = Rate {
@@ -92,7 +92,7 @@ pub fn run(
     };
     Ok(Outcome {
         point,
-        pictures: [decoded, base_picture, update_picture],
+        pictures: [yuv.clone(), decoded, base_picture, update_picture],
         payload: update.payload,
     })
 }
@@ -121,7 +121,7 @@ fn slope(
     Ok((slope.is_finite() && slope > 0.0).then_some(slope))
 }
 
-fn net_gain(base: &Measured, update: &Measured, slope: f64) -> Option<f64> {
+pub fn net_gain(base: &Measured, update: &Measured, slope: f64) -> Option<f64> {
     let gain = update.psnr_yuv? - base.psnr_yuv?;
     Some(gain - slope * (update.bytes as f64 - base.bytes as f64))
 }
@@ -138,15 +138,17 @@ pub fn name(mode: Mode) -> &'static str {
 /// A payload's bytes by part. A list of the update weighs what the price falls by when it and all
 /// lists after it are zero, so the parts sum to the whole; "empty lists" is what an update of zeros
 /// would cost.
-fn parts(payload: &[u8]) -> Result<Vec<Part>> {
+pub fn parts(payload: &[u8]) -> Result<Vec<Part>> {
     let header = payload::parse(payload)?;
-    let mut parts =
-        vec![Part { name: "header".to_owned(), bytes: (payload.len() - header.body.len()) as f64 }];
+    let model = models::by_id(header.model)?;
+    let (strengths, body) = header.parts(model.codec == CodecKind::Hevc)?;
+    let part = |name: &str, bytes: usize| Part { name: name.to_owned(), bytes: bytes as f64 };
+    let mut parts = vec![part("header", payload.len() - header.body.len())];
+    parts.extend(strengths.map(|s| part("strengths", s.len())));
     if header.mode != Mode::Update {
         return Ok(parts);
     }
-    let model = models::by_id(header.model)?;
-    let whole = update::read(header.body, &model.channels(), &model.contexts)?;
+    let whole = update::read(body, &model.channels(), &model.contexts)?;
     let mut kept = whole.clone();
     for layer in &mut kept.layers {
         layer.scale.fill(0);
@@ -169,7 +171,7 @@ fn parts(payload: &[u8]) -> Result<Vec<Part>> {
             before = now;
         }
     }
-    parts.push(Part { name: "whole bytes".to_owned(), bytes: header.body.len() as f64 - before });
+    parts.push(Part { name: "whole bytes".to_owned(), bytes: body.len() as f64 - before });
     Ok(parts)
 }
 

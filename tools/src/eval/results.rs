@@ -154,6 +154,9 @@ pub struct BdRates {
     pub y: Option<f64>,
     /// On PSNR-YUV, mean over pictures.
     pub yuv: Option<f64>,
+    /// On the PSNR of Cb and of Cr, means over pictures.
+    #[serde(default)]
+    pub chroma: [Option<f64>; 2],
     pub pictures: Vec<PictureBdRate>,
 }
 
@@ -163,6 +166,8 @@ pub struct PictureBdRate {
     pub picture: String,
     pub y: Option<f64>,
     pub yuv: Option<f64>,
+    #[serde(default)]
+    pub chroma: [Option<f64>; 2],
 }
 
 /// A picture's variants.

@@ -24,7 +24,7 @@ pub fn summarise(points: &[Point], qualities: &[u32]) -> Summary {
     let pictures: Vec<&[Point]> = points.chunk_by(|a, b| a.picture == b.picture).collect();
     let bd_rate = COMPARISONS.iter().map(|&(name, anchor, test)| {
         let rates = pictures.iter().map(|points| {
-            let rate = |psnr: fn(&Measured) -> Option<f64>| {
+            let rate = |psnr: &dyn Fn(&Measured) -> Option<f64>| {
                 let curve = |variant| -> Option<Vec<RatePoint>> {
                     points
                         .iter()
@@ -36,14 +36,16 @@ pub fn summarise(points: &[Point], qualities: &[u32]) -> Summary {
             };
             PictureBdRate {
                 picture: points[0].picture.clone(),
-                y: rate(|m| m.psnr[0]),
-                yuv: rate(|m| m.psnr_yuv),
+                y: rate(&|m| m.psnr[0]),
+                yuv: rate(&|m| m.psnr_yuv),
+                chroma: [1, 2].map(|p| rate(&|m| m.psnr.get(p).copied().flatten())),
             }
         });
         let pictures: Vec<_> = rates.collect();
         let y = mean(pictures.iter().map(|p| p.y));
         let yuv = mean(pictures.iter().map(|p| p.yuv));
-        (name.to_owned(), BdRates { y, yuv, pictures })
+        let chroma = [0, 1].map(|i| mean(pictures.iter().map(|p| p.chroma[i])));
+        (name.to_owned(), BdRates { y, yuv, chroma, pictures })
     });
     Summary { qualities: by_quality.collect(), bd_rate: bd_rate.collect() }
 }

@@ -68,7 +68,8 @@ pub fn text(results: &Results) -> String {
         ));
     }
     line(
-        "\n| BD-rate | Y | YUV | worst picture, Y | worst, YUV |\n|---|---|---|---|---|".to_owned(),
+        "\n| BD-rate | Y | Cb | Cr | YUV | worst picture, Y | worst, YUV |\n|---|---|---|---|---|---|---|"
+            .to_owned(),
     );
     for (comparison, ..) in COMPARISONS {
         let rates = &s.bd_rate[comparison];
@@ -78,8 +79,10 @@ pub fn text(results: &Results) -> String {
             worst.map_or("-".to_owned(), |(rate, name)| format!("{name} {rate:+.2} %"))
         };
         line(format!(
-            "| {comparison} | {} | {} | {} | {} |",
+            "| {comparison} | {} | {} | {} | {} | {} | {} |",
             percent(rates.y),
+            percent(rates.chroma[0]),
+            percent(rates.chroma[1]),
             percent(rates.yuv),
             worst(|p| p.y),
             worst(|p| p.yuv)

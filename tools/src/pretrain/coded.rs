@@ -39,6 +39,16 @@ pub enum Type {
     B,
 }
 
+impl From<PictureType> for Type {
+    fn from(of: PictureType) -> Self {
+        match of {
+            PictureType::Irap | PictureType::I => Self::I,
+            PictureType::P => Self::P,
+            PictureType::B => Self::B,
+        }
+    }
+}
+
 /// A sample of the data set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {

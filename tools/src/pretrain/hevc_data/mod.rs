@@ -3,10 +3,10 @@
 
 mod clip;
 mod colour;
-mod x265;
 
-use super::coded::{Entry, Type};
+use super::coded::Entry;
 use super::data;
+use crate::codec::x265_clip::{self, Coded};
 use crate::files;
 use crate::yuv::Yuv;
 use anyhow::{Context, Result};
@@ -18,9 +18,9 @@ use image::RgbImage;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use rayon::prelude::*;
+use sidelight::PictureType;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use x265::Coded;
 
 /// Still pictures are scaled by this, clips' by the next.
 const SCALES: RangeInclusive<f64> = 0.42..=1.0;
@@ -95,13 +95,14 @@ fn samples(paths: &[(PathBuf, bool)], i: usize, rng: &mut Pcg64Mcg) -> Result<Ve
         let (width, height) = (original.width, original.height);
         let Coded { picture_type, qp, decoded, .. } = picture;
         let held_out = *held_out;
+        let picture_type = picture_type.into();
         let entry = Entry { held_out, clip, picture_type, qp, width, height, coded, bits };
         all.push(Sample { entry, original, decoded });
     };
     for part in 0..STILLS {
         let original = still(&picture, rng);
         let qp = stratum(QPS, part, STILLS, rng);
-        let coded = x265::code(std::slice::from_ref(&original), qp, true)?.remove(0);
+        let coded = x265_clip::code(std::slice::from_ref(&original), qp, true)?.pictures.remove(0);
         let size = (original.width * original.height) as u64;
         keep(false, (size, coded.bits), original, coded);
     }
@@ -116,7 +117,7 @@ fn samples(paths: &[(PathBuf, bool)], i: usize, rng: &mut Pcg64Mcg) -> Result<Ve
         let scene = [scaled(&picture), scaled(&other)];
         let frames = Scene::random(scene, rng).frames(rng);
         let qp = stratum(CLIP_QPS, part, CLIPS, rng);
-        let coded = x265::code(&frames, qp, false)?;
+        let coded = x265_clip::code(&frames, qp, false)?.pictures;
         let size = (frames.len() * frames[0].width * frames[0].height) as u64;
         let bits = coded.iter().map(|c| c.bits).sum();
         let mut chosen = choose(&coded, rng);
@@ -163,7 +164,7 @@ fn still(picture: &RgbImage, rng: &mut Pcg64Mcg) -> Yuv {
 /// Which pictures of a clip are kept: the first, one P, one B that others refer to and one that none
 /// do, or others in their place.
 fn choose(coded: &[Coded], rng: &mut Pcg64Mcg) -> Vec<usize> {
-    let kinds = [(Type::P, true), (Type::B, true), (Type::B, false)];
+    let kinds = [(PictureType::P, true), (PictureType::B, true), (PictureType::B, false)];
     let mut chosen = vec![0];
     for kind in kinds.map(Some).into_iter().chain([None; KEPT]) {
         let fits = |t: &usize| {
@@ -201,8 +202,9 @@ mod tests {
             bits: 1,
             decoded: Yuv::new(2, 2, Layout::I420),
         };
-        let (p, b, b2) = (picture(Type::P, true), picture(Type::B, true), picture(Type::B, false));
-        let coded = [picture(Type::I, true), b2.clone(), b, b2, p.clone(), p];
+        let (p, b) = (picture(PictureType::P, true), picture(PictureType::B, true));
+        let b2 = picture(PictureType::B, false);
+        let coded = [picture(PictureType::Irap, true), b2.clone(), b, b2, p.clone(), p];
         for seed in 0..20 {
             let mut rng = Pcg64Mcg::seed_from_u64(seed);
             let chosen = choose(&coded, &mut rng);

@@ -1,16 +1,22 @@
-//! x265 through ffmpeg: a few pictures to a stream and back, and what it says of each.
+//! HEVC clips by x265 through ffmpeg: pictures to a stream and back, and what it says of each.
 
-use crate::codec::command;
-use crate::pretrain::coded::Type;
+use super::command;
 use crate::yuv::Yuv;
 use anyhow::{ensure, Context, Result};
 use serde::Deserialize;
-use sidelight::Layout;
+use sidelight::{Layout, PictureType};
+
+/// A coded clip.
+pub struct Clip {
+    pub stream: Vec<u8>,
+    /// In the order in which they are shown.
+    pub pictures: Vec<Coded>,
+}
 
 /// A coded picture.
 #[derive(Clone)]
 pub struct Coded {
-    pub picture_type: Type,
+    pub picture_type: PictureType,
     /// Whether other pictures may be predicted from it.
     pub referred: bool,
     pub qp: u8,
@@ -18,9 +24,9 @@ pub struct Coded {
     pub decoded: Yuv,
 }
 
-/// Codes `pictures` at a constant QP with preset medium, each as intra or as a clip; in the order of
-/// `pictures`.
-pub fn code(pictures: &[Yuv], qp: u8, intra: bool) -> Result<Vec<Coded>> {
+/// Codes 4:2:0 `pictures` of even sizes at a constant QP with preset medium, each as intra or as a
+/// clip.
+pub fn code(pictures: &[Yuv], qp: u8, intra: bool) -> Result<Clip> {
     let (width, height) = (pictures[0].width, pictures[0].height);
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("log.csv");
@@ -47,7 +53,13 @@ pub fn code(pictures: &[Yuv], qp: u8, intra: bool) -> Result<Vec<Coded>> {
         let decoded = Yuv::from_raw(width, height, Layout::I420, frame)?;
         Ok(Coded { picture_type, referred, qp, bits, decoded })
     });
-    coded.collect()
+    let pictures = coded.collect::<Result<_>>()?;
+    Ok(Clip { stream, pictures })
+}
+
+/// x265, its version and the settings.
+pub fn version() -> Result<String> {
+    Ok(format!("{}, random access, preset medium, constant QP", super::x265::version()?))
 }
 
 /// A line of x265's log, in the order of coding.
@@ -65,16 +77,17 @@ struct Line {
 
 /// Type, whether others refer to it, mean QP and bits of each of `count` pictures in the order in
 /// which they are shown.
-fn parse(log: &[u8], count: usize) -> Result<Vec<(Type, bool, u8, u64)>> {
+fn parse(log: &[u8], count: usize) -> Result<Vec<(PictureType, bool, u8, u64)>> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(log);
     let mut all = vec![None; count];
     for line in reader.deserialize() {
         let line: Line = line.context("x265's log")?;
         let (picture_type, referred) = match &line.slice[..] {
-            "I-SLICE" | "i-SLICE" => (Type::I, true),
-            "P-SLICE" => (Type::P, true),
-            "B-SLICE" => (Type::B, true),
-            "b-SLICE" => (Type::B, false),
+            "I-SLICE" => (PictureType::Irap, true),
+            "i-SLICE" => (PictureType::I, true),
+            "P-SLICE" => (PictureType::P, true),
+            "B-SLICE" => (PictureType::B, true),
+            "b-SLICE" => (PictureType::B, false),
             other => anyhow::bail!("x265's log: a picture of type {other}"),
         };
         let place = all.get_mut(line.poc).context("x265's log: a picture too many")?;
@@ -96,10 +109,10 @@ mod tests {
                    2, B-SLICE,    2, 31.00,       8704, 0, 0 ,3 , 0.00%\n\
                    3, b-SLICE,    1, 31.60,       6872, 0, 0 ,2 3 , 0.00%\n";
         let wanted = [
-            (Type::I, true, 27, 30912),
-            (Type::B, false, 32, 6872),
-            (Type::B, true, 31, 8704),
-            (Type::P, true, 30, 14224),
+            (PictureType::Irap, true, 27, 30912),
+            (PictureType::B, false, 32, 6872),
+            (PictureType::B, true, 31, 8704),
+            (PictureType::P, true, 30, 14224),
         ];
         assert_eq!(parse(log.as_bytes(), 4).unwrap(), wanted);
         assert!(parse(log.as_bytes(), 5).is_err());
@@ -116,8 +129,11 @@ mod tests {
             p
         };
         let pictures: Vec<Yuv> = (0..9).map(grey).collect();
-        let coded = code(&pictures, 25, false).unwrap();
-        assert!(coded[0].picture_type == Type::I && coded[1..].iter().all(|c| c.qp > coded[0].qp));
+        let coded = code(&pictures, 25, false).unwrap().pictures;
+        assert!(
+            coded[0].picture_type == PictureType::Irap
+                && coded[1..].iter().all(|c| c.qp > coded[0].qp)
+        );
         for (p, c) in pictures.iter().zip(&coded) {
             assert!(crate::luma::mse(&p.planes[0], &c.decoded.planes[0]) < 16.0);
         }
