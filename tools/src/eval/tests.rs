@@ -103,7 +103,7 @@ fn psnr_agrees_with_another_program() {
 fn what_cannot_be_measured_is_named_and_the_rest_goes_on() {
     let (data, out) = (folder(), folder());
     let error = run(&options(data.path(), out.path())).unwrap_err();
-    assert!(error.to_string().contains("no PNG pictures"), "{error}");
+    assert!(error.to_string().contains("no PNG files"), "{error}");
     let error = run(&options(&data.path().join("nowhere"), out.path())).unwrap_err();
     assert!(format!("{error:#}").contains("nowhere"), "{error:#}");
 

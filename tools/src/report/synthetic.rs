@@ -24,9 +24,13 @@ pub fn results() -> Results {
             picture: PICTURES[p].to_owned(),
             y: Some(y - 0.8 + 1.6 * p as f64),
             yuv: Some(0.8 * y - 0.5 + p as f64),
+            chroma: [None; 2],
         };
         let pictures = vec![picture(0), picture(1)];
-        ((*name).to_owned(), BdRates { y: Some(y), yuv: Some(0.8 * y), pictures })
+        (
+            (*name).to_owned(),
+            BdRates { y: Some(y), yuv: Some(0.8 * y), chroma: [Some(0.6 * y); 2], pictures },
+        )
     };
     Results {
         run: crate::machine::Run::now(),
