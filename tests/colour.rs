@@ -179,10 +179,10 @@ fn shipped_models_are_frozen() {
         })
     });
     let expected = [
-        0xa6fe_e34b_307f_fc7f,
-        0x928d_e2b7_4446_0cff,
-        0x8127_df6e_70ae_c7fb,
-        0xcdce_0bb8_97ce_e8db,
+        0xe9a8_d18e_51c1_f282,
+        0x3a67_1e2a_aaa5_9166,
+        0x93c4_d76c_6ecb_144f,
+        0x3ef7_0a7d_4cba_d05c,
     ];
     assert_eq!(hashes, expected, "{hashes:#x?}");
 }
