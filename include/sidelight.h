@@ -364,9 +364,14 @@ typedef struct SidelightEncoderSettings {
    */
   void *progress_user;
   /**
+   * A SidelightModelSize (default SIDELIGHT_MODEL_SIZE_DEFAULT). Decoders run what the payload
+   * names.
+   */
+  uint32_t model_size;
+  /**
    * Must be zero; calls fail otherwise.
    */
-  uint8_t reserved[64];
+  uint8_t reserved[60];
 } SidelightEncoderSettings;
 
 /**
@@ -486,9 +491,14 @@ typedef struct SidelightDecoderSettings {
    */
   uint32_t skip_binding;
   /**
+   * A SidelightModelSize (default SIDELIGHT_MODEL_SIZE_DEFAULT) for sidelight_decoder_set_mode();
+   * payloads name their model.
+   */
+  uint32_t model_size;
+  /**
    * Must be zero; calls fail otherwise.
    */
-  uint8_t reserved[64];
+  uint8_t reserved[60];
 } SidelightDecoderSettings;
 
 #ifdef __cplusplus

@@ -4,7 +4,7 @@ use crate::carriage::nal;
 use crate::cpu::CpuLevel;
 use crate::filter::{self, Filter};
 use crate::hints::{Codec, Hints};
-use crate::models;
+use crate::models::{self, Size};
 use crate::network::{CodecKind, Instance, Model};
 use crate::payload::{self, Mode, ScaleBias};
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Sample};
@@ -18,11 +18,13 @@ pub struct DecoderSettings {
     pub threads: usize,
     /// Accept a payload without comparing its binding.
     pub skip_binding: bool,
+    /// Of the base models of [`Decoder::set_base`]; payloads name theirs.
+    pub size: Size,
 }
 
 impl Default for DecoderSettings {
     fn default() -> Self {
-        Self { threads: logical_cores(), skip_binding: false }
+        Self { threads: logical_cores(), skip_binding: false, size: Size::default() }
     }
 }
 
@@ -94,7 +96,7 @@ impl Decoder {
     pub fn set_base(&mut self, hints: &Hints) -> Result {
         self.kinds.clear();
         hints.codec.check()?;
-        let model = |layout| models::default_for(hints.codec.kind(), layout);
+        let model = |layout| models::default_for(hints.codec.kind(), layout, self.settings.size);
         self.kinds = prepare(&hints.codec, model, None)?;
         Ok(())
     }

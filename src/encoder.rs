@@ -7,7 +7,7 @@ use crate::cpu::CpuLevel;
 use crate::decoder::logical_cores;
 use crate::filter::Filter;
 use crate::hints::{Codec, Hints};
-use crate::models;
+use crate::models::{self, Size};
 use crate::network::condition::MAX_QP;
 use crate::network::{Instance, Model};
 use crate::payload::{self, Mode, ScaleBias};
@@ -23,11 +23,13 @@ pub struct EncoderSettings {
     pub threads: usize,
     /// Training steps; `None` for a number chosen by the picture's size.
     pub steps: Option<u32>,
+    /// Of the base model, where there is one of that size.
+    pub size: Size,
 }
 
 impl Default for EncoderSettings {
     fn default() -> Self {
-        Self { mode: Mode::Update, threads: logical_cores(), steps: None }
+        Self { mode: Mode::Update, threads: logical_cores(), steps: None, size: Size::default() }
     }
 }
 
@@ -161,7 +163,7 @@ impl Encoder {
         }
         hints.codec.check()?;
         let slope = rate.slope(shape.width() * shape.height() * pictures.len())?;
-        let model = models::default_for(hints.codec.kind(), shape.layout())?;
+        let model = models::default_for(hints.codec.kind(), shape.layout(), self.settings.size)?;
         let objective = Objective::new(model.chroma.is_some() && shape.layout() != Layout::I400);
         let search = Search { encoder: self, pictures, model, objective };
 

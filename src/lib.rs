@@ -26,6 +26,7 @@ pub use decoder::{Decoder, DecoderSettings};
 pub use encoder::{Encoded, Encoder, EncoderSettings, Pair, Rate, Report};
 pub use error::{Error, Result};
 pub use hints::{Codec, Hints};
+pub use models::Size;
 pub use network::Condition;
 pub use payload::Mode;
 pub use picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample};

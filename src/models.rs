@@ -5,18 +5,29 @@ use crate::picture::Layout;
 use crate::{Error, Result};
 use std::sync::OnceLock;
 
-/// Model files. The second has the first one's luma network and one for chroma.
-static FILES: [&[u8]; 3] = [
-    include_bytes!("../models/jpeg-y-32x3.slm"),
-    include_bytes!("../models/jpeg-ycc-32x3.slm"),
-    include_bytes!("../models/hevc-32x3.slm"),
+/// Sizes of models: what a luma sample of a colour picture costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Size {
+    /// About 2,900 multiply-accumulates: for video on small machines.
+    S,
+    /// About 9,500.
+    #[default]
+    M,
+}
+
+/// Model files and their sizes. Of the same codec and size the one with luma alone comes first.
+static FILES: [(Size, &[u8]); 3] = [
+    (Size::M, include_bytes!("../models/jpeg-y-32x3.slm")),
+    (Size::M, include_bytes!("../models/jpeg-ycc-32x3.slm")),
+    (Size::M, include_bytes!("../models/hevc-32x3.slm")),
 ];
 
-fn all() -> &'static [Model] {
-    static MODELS: OnceLock<Vec<Model>> = OnceLock::new();
+fn all() -> &'static [(Size, Model)] {
+    static MODELS: OnceLock<Vec<(Size, Model)>> = OnceLock::new();
     // A file that does not load is left out: its payloads then name an unknown model. A test keeps
     // that from shipping.
-    MODELS.get_or_init(|| FILES.iter().filter_map(|f| Model::from_bytes(f).ok()).collect())
+    let load = |(size, file): &(Size, &[u8])| Some((*size, Model::from_bytes(file).ok()?));
+    MODELS.get_or_init(|| FILES.iter().filter_map(load).collect())
 }
 
 /// The model that payloads name `id`.
@@ -24,19 +35,19 @@ fn all() -> &'static [Model] {
 /// # Errors
 /// [`Error::UnknownModel`].
 pub fn by_id(id: u32) -> Result<&'static Model> {
-    all().iter().find(|m| m.id == id).ok_or(Error::UnknownModel)
+    all().iter().map(|(_, m)| m).find(|m| m.id == id).ok_or(Error::UnknownModel)
 }
 
-/// The default model of a codec, for pictures of `layout`: one for luma alone where there is one for
-/// gray pictures.
+/// The model of a codec and a size for pictures of `layout`: where there is one for luma alone, it
+/// is for gray pictures. Without a model of that size one of another.
 ///
 /// # Errors
 /// [`Error::UnknownModel`] if this build has none.
-pub fn default_for(codec: CodecKind, layout: Layout) -> Result<&'static Model> {
+pub fn default_for(codec: CodecKind, layout: Layout, size: Size) -> Result<&'static Model> {
     let chroma = layout != Layout::I400;
-    let models = || all().iter().filter(|m| m.codec == codec);
-    let fitting = models().find(|m| m.chroma.is_some() == chroma);
-    fitting.or(models().next()).ok_or(Error::UnknownModel)
+    let rank = |of: &&(Size, Model)| (of.0 != size, of.1.chroma.is_some() != chroma);
+    let models = all().iter().filter(|(_, m)| m.codec == codec);
+    models.min_by_key(rank).map(|(_, m)| m).ok_or(Error::UnknownModel)
 }
 
 #[cfg(test)]
@@ -46,12 +57,14 @@ mod tests {
     #[test]
     fn every_embedded_model_loads() {
         assert_eq!(all().len(), FILES.len());
-        for (model, file) in all().iter().zip(FILES) {
+        for ((size, model), (_, file)) in all().iter().zip(FILES) {
             assert_eq!(model.clone().to_bytes(), file);
             assert_eq!(by_id(model.id).unwrap(), model);
+            let layout = if model.chroma.is_some() { Layout::I420 } else { Layout::I400 };
+            assert_eq!(default_for(model.codec, layout, *size).unwrap(), model);
         }
         for layout in Layout::ALL {
-            let model = default_for(CodecKind::Jpeg, layout).unwrap();
+            let model = default_for(CodecKind::Jpeg, layout, Size::M).unwrap();
             assert_eq!(model.chroma.is_some(), layout != Layout::I400);
         }
     }

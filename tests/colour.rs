@@ -82,7 +82,7 @@ fn hints() -> Hints {
 }
 
 fn encode(original: &Samples, decoded: &Samples, threads: usize, steps: u32) -> Encoded {
-    let settings = EncoderSettings { mode: Mode::Update, threads, steps: Some(steps) };
+    let settings = EncoderSettings { threads, steps: Some(steps), ..Default::default() };
     let encoder = Encoder::new(settings).unwrap();
     let pair = Pair { original: original.view(), decoded: decoded.view() };
     encoder.encode(&[pair], &hints(), CHEAP, &mut |_| true).unwrap()
@@ -95,7 +95,7 @@ fn updates_serve_all_planes() {
         let decoded = original.coded();
         let encoded = encode(&original, &decoded, 2, 40);
         assert_eq!(encoded.report.mode, Mode::Update, "{layout:?}");
-        let mut decoder = Decoder::new(DecoderSettings { threads: 2, skip_binding: false });
+        let mut decoder = Decoder::new(DecoderSettings { threads: 2, ..Default::default() });
         assert_eq!(decoder.set_payload(&encoded.payload, &hints()), Ok(Mode::Update));
         let updated = decoded.filtered(&decoder);
         decoder.set_base(&hints()).unwrap();
@@ -141,7 +141,7 @@ fn luma_does_not_depend_on_chroma() {
 /// Payloads that name the model of luma only were made when there was no other.
 #[test]
 fn a_model_of_luma_leaves_chroma_alone() {
-    let model = models::default_for(hints().codec.kind(), Layout::I400).unwrap();
+    let model = models::default_for(hints().codec.kind(), Layout::I400, models::Size::M).unwrap();
     let payload = sidelight::payload::build(Mode::Base, model.id, &[], hints().binding).unwrap();
     let mut decoder = Decoder::new(DecoderSettings::default());
     decoder.set_payload(&payload, &hints()).unwrap();

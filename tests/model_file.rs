@@ -141,7 +141,7 @@ fn models_that_could_overflow_are_refused() {
         ));
         assert!(refused(&|n| n.layers[0].bias[5] = i32::MIN));
         assert!(refused(&|n| *n.layers[0].bias.last_mut().unwrap() = i32::MAX));
-        assert!(refused(&|n| n.layers[2].condition[3] = i32::MAX));
+        assert!(refused(&|n| n.layers[2].condition.fill(i32::MAX)));
         assert!(refused(&|n| n.layers[3].multiplier[0] = 0));
         assert!(refused(&|n| n.layers[3].multiplier[0] = -5));
         assert!(refused(&|n| n.layers[4].shift = 0));

@@ -62,7 +62,7 @@ fn encode(settings: EncoderSettings, rate: Rate) -> Encoded {
 }
 
 fn settings(mode: Mode, threads: usize) -> EncoderSettings {
-    EncoderSettings { mode, threads, steps: Some(30) }
+    EncoderSettings { mode, threads, steps: Some(30), ..Default::default() }
 }
 
 /// Bytes nearly free: an update pays.

@@ -3,7 +3,7 @@
 use super::types::*;
 use crate::hints::{Codec, Hints};
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample, MAX_SIZE};
-use crate::{Error, Mode, Rate, Result};
+use crate::{Error, Mode, Rate, Result, Size};
 use libc::c_void;
 
 /// Most threads that settings may ask for.
@@ -22,6 +22,14 @@ pub(super) fn mode(n: u32) -> Result<Mode> {
         0 => Ok(Mode::Off),
         1 => Ok(Mode::Base),
         2 => Ok(Mode::Update),
+        _ => Err(Error::InvalidArgument),
+    }
+}
+
+pub(super) fn size(n: u32) -> Result<Size> {
+    match n {
+        0 | 2 => Ok(Size::M),
+        1 => Ok(Size::S),
         _ => Err(Error::InvalidArgument),
     }
 }

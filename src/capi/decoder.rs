@@ -16,8 +16,12 @@ pub struct SidelightDecoder {
     inner: Decoder,
 }
 
-const DEFAULTS: SidelightDecoderSettings =
-    SidelightDecoderSettings { threads: 0, skip_binding: 0, reserved: [0; 64] };
+const DEFAULTS: SidelightDecoderSettings = SidelightDecoderSettings {
+    threads: 0,
+    skip_binding: 0,
+    model_size: SidelightModelSize::Default as u32,
+    reserved: [0; 60],
+};
 
 impl SidelightDecoder {
     fn new(settings: SidelightDecoderSettings) -> Result<Self> {
@@ -25,6 +29,7 @@ impl SidelightDecoder {
         let inner = Decoder::new(DecoderSettings {
             threads: convert::threads(settings.threads)?,
             skip_binding: settings.skip_binding != 0,
+            size: convert::size(settings.model_size)?,
         });
         Ok(Self { inner })
     }

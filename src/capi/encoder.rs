@@ -21,7 +21,8 @@ const DEFAULTS: SidelightEncoderSettings = SidelightEncoderSettings {
     steps: 0,
     progress: None,
     progress_user: std::ptr::null_mut(),
-    reserved: [0; 64],
+    model_size: SidelightModelSize::Default as u32,
+    reserved: [0; 60],
 };
 
 impl SidelightEncoder {
@@ -31,6 +32,7 @@ impl SidelightEncoder {
             mode: convert::mode(settings.mode)?,
             threads: convert::threads(settings.threads)?,
             steps: if settings.steps == 0 { None } else { Some(settings.steps) },
+            size: convert::size(settings.model_size)?,
         })?;
         Ok(Self { inner, settings })
     }

@@ -62,6 +62,18 @@ pub enum SidelightPictureType {
     B = 3,
 }
 
+/// Size of a base model: multiply-accumulates for each luma sample of a colour picture.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SidelightModelSize {
+    /// The default: medium.
+    Default = 0,
+    /// About 2900: for video on small machines.
+    Small = 1,
+    /// About 9500.
+    Medium = 2,
+}
+
 /// Severity of a log message.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,8 +196,11 @@ pub struct SidelightEncoderSettings {
     pub progress: SidelightProgress,
     /// First argument of the progress callback (default NULL).
     pub progress_user: *mut c_void,
+    /// A SidelightModelSize (default SIDELIGHT_MODEL_SIZE_DEFAULT). Decoders run what the payload
+    /// names.
+    pub model_size: u32,
     /// Must be zero; calls fail otherwise.
-    pub reserved: [u8; 64],
+    pub reserved: [u8; 60],
 }
 
 /// What an encode measured, through the integer filter that the decoder will run. PSNR in dB,
@@ -228,8 +243,11 @@ pub struct SidelightDecoderSettings {
     /// Nonzero to accept a payload without comparing its binding (default 0). Only for hosts that
     /// bind payload and picture by other means.
     pub skip_binding: u32,
+    /// A SidelightModelSize (default SIDELIGHT_MODEL_SIZE_DEFAULT) for sidelight_decoder_set_mode();
+    /// payloads name their model.
+    pub model_size: u32,
     /// Must be zero; calls fail otherwise.
-    pub reserved: [u8; 64],
+    pub reserved: [u8; 60],
 }
 
 /// Results below zero. The numbers are Linux errno values, the same on every platform.

@@ -124,7 +124,7 @@ mod tests {
     }
 
     fn model() -> &'static Model {
-        models::default_for(CodecKind::Jpeg, Layout::I400).unwrap()
+        models::default_for(CodecKind::Jpeg, Layout::I400, models::Size::M).unwrap()
     }
 
     /// Values from −3 to 3, another mix in every list.

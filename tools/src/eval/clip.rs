@@ -3,7 +3,7 @@
 
 use super::metrics::{measure, measure_psnr, psnr_yuv};
 use super::point::{name, net_gain, parts, timed, Outcome};
-use super::results::{Measured, Payload, Point, Seconds};
+use super::results::{Measured, Payload, Point, Seconds, Setup};
 use crate::codec::x265_clip::{self, Clip};
 use crate::yuv::Yuv;
 use anyhow::{ensure, Context, Result};
@@ -41,7 +41,7 @@ pub fn read(file: &[u8]) -> Result<Vec<Yuv>> {
 }
 
 /// Measures `clip` under the name `title`. PSNRs are means over the pictures.
-pub fn run(title: &str, clip: &[Yuv], qp: u32, steps: Option<u32>) -> Result<Outcome> {
+pub fn run(title: &str, clip: &[Yuv], qp: u32, setup: &Setup) -> Result<Outcome> {
     let (codec_encode, coded) = timed(|| x265_clip::code(clip, qp as u8, false))?;
     let decoded: Vec<&Yuv> = coded.pictures.iter().map(|p| &p.decoded).collect();
     let plain = mean(clip, &decoded, coded.stream.len(), measure)?;
@@ -70,7 +70,8 @@ pub fn run(title: &str, clip: &[Yuv], qp: u32, steps: Option<u32>) -> Result<Out
     // All payloads ride on the first picture.
     let hints = Hints { binding: binding::of_picture(&pairs[0].decoded), ..hints };
     let encode = |mode| {
-        let settings = EncoderSettings { mode, threads: 1, steps };
+        let settings =
+            EncoderSettings { mode, threads: 1, steps: setup.steps, size: setup.size.into() };
         Ok(Encoder::new(settings)?.encode(&pairs, &hints, rate, &mut |_| true)?)
     };
     let base = encode(Mode::Base)?;

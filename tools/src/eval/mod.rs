@@ -42,6 +42,9 @@ pub struct Options {
     /// Training steps of an update
     #[arg(long)]
     steps: Option<u32>,
+    /// Size of the base model
+    #[arg(long, value_enum, default_value = "m")]
+    size: results::Size,
     /// Pictures measured at a time; 0 for one per core
     #[arg(long, default_value_t = 0)]
     jobs: usize,
@@ -76,6 +79,7 @@ pub fn run(options: &Options) -> Result<()> {
         codec_version: options.codec.version()?,
         planes: options.planes,
         steps: options.steps,
+        size: options.size,
         program: hash(&std::fs::read(std::env::current_exe()?)?),
     };
     for folder in ["points", "payloads", "pictures"] {
@@ -182,12 +186,12 @@ impl Job<'_> {
         }
         let outcome = if self.setup.codec.of_clips() {
             let clip = clip::read(&bytes)?;
-            clip::run(&source.name, &clip, quality, self.setup.steps)?
+            clip::run(&source.name, &clip, quality, self.setup)?
         } else {
             let image =
                 image::load_from_memory(&bytes).context("not a picture that can be read")?;
             let original = Original::new(image, self.setup.planes);
-            point::run(&source.name, &original, self.codec, quality, self.setup.steps)?
+            point::run(&source.name, &original, self.codec, quality, self.setup)?
         };
         write(&self.out.join("payloads").join(format!("{stem}.slp")), &outcome.payload)?;
         if show {

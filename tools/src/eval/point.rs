@@ -1,7 +1,7 @@
 //! One picture at one quality: coded, filtered, and with an update.
 
 use super::metrics::{measure, measure_psnr};
-use super::results::{Measured, Part, Payload, Point, Seconds};
+use super::results::{Measured, Part, Payload, Point, Seconds, Setup};
 use crate::codec::Codec;
 use crate::yuv::{Original, Yuv};
 use anyhow::Result;
@@ -32,7 +32,7 @@ pub fn run(
     original: &Original,
     codec: &dyn Codec,
     quality: u32,
-    steps: Option<u32>,
+    setup: &Setup,
 ) -> Result<Outcome> {
     let yuv = &original.yuv;
     let (codec_encode, file) = timed(|| codec.encode(original, quality))?;
@@ -46,7 +46,8 @@ pub fn run(
         carriage_bytes: codec.carriage_bytes(),
     };
     let encode = |mode| {
-        let settings = EncoderSettings { mode, threads: 1, steps };
+        let settings =
+            EncoderSettings { mode, threads: 1, steps: setup.steps, size: setup.size.into() };
         let pair = Pair { original: yuv.picture()?, decoded: decoded.picture()? };
         Ok(Encoder::new(settings)?.encode(&[pair], &hints, rate, &mut |_| true)?)
     };
@@ -179,6 +180,7 @@ pub fn parts(payload: &[u8]) -> Result<Vec<Part>> {
 mod tests {
     use super::*;
     use crate::codec::Kind;
+    use crate::eval::results::Size;
     use crate::yuv::Planes;
 
     #[test]
@@ -191,7 +193,15 @@ mod tests {
         let whole = image::open(file).unwrap().crop_imm(40, 30, 141, 97);
         let original = Original::new(whole, Planes::Colour);
         let codec = Kind::Jpeg.open();
-        let run = || run("crop", &original, &*codec, 20, Some(20)).unwrap();
+        let setup = Setup {
+            codec: Kind::Jpeg,
+            codec_version: String::new(),
+            planes: Planes::Colour,
+            steps: Some(20),
+            size: Size::M,
+            program: String::new(),
+        };
+        let run = || run("crop", &original, &*codec, 20, &setup).unwrap();
         let (first, second) = (run(), run());
         assert_eq!(first.payload, second.payload);
         let strip = |mut p: Point| {

@@ -3,6 +3,7 @@
 use crate::codec;
 use crate::machine::Run;
 use crate::yuv::Planes;
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -31,8 +32,28 @@ pub struct Setup {
     pub planes: Planes,
     /// Training steps of an update; `null` for the library's choice.
     pub steps: Option<u32>,
+    #[serde(default)]
+    pub size: Size,
     /// SHA-256 of this very program, library and models inside.
     pub program: String,
+}
+
+/// Size of the base model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Size {
+    S,
+    #[default]
+    M,
+}
+
+impl From<Size> for sidelight::Size {
+    fn from(size: Size) -> Self {
+        match size {
+            Size::S => Self::S,
+            Size::M => Self::M,
+        }
+    }
 }
 
 /// A picture at a quality.

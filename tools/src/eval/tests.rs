@@ -10,6 +10,7 @@ fn options(data: &Path, out: &Path) -> Options {
         quality: vec![15, 40],
         planes: Planes::Colour,
         steps: Some(6),
+        size: Default::default(),
         jobs: 2,
         show: 1,
     }

@@ -40,6 +40,7 @@ pub fn results() -> Results {
                 .to_owned(),
             planes: Planes::Colour,
             steps: None,
+            size: Default::default(),
             program: "0123456789abcdef".repeat(4),
         },
         qualities: QUALITIES.to_vec(),
