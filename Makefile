@@ -91,25 +91,16 @@ bench: setup
 header: setup
 	SIDELIGHT_BLESS_HEADER=1 cargo test --release --test header
 
-# make train DATA=<folder of PNG pictures> [OUT=<folder>]: the shipped models' recipe. The model of
-# colour has the network of the model of luma.
+# make train DATA=<folder of PNG pictures> [OUT=<folder>] [MODELS="jpeg hevc"]: the shipped models' recipe.
+# JPEG's model of colour has the network of the model of luma; HEVC's start from JPEG's.
 TOOL = $(RELEASE)/sidelight-tools
+MODELS ?= jpeg hevc
 train: OUT ?= target/train
 train: setup
 	@test -n "$(DATA)" || { echo "say where the pictures are: make train DATA=<folder>"; exit 1; }
 	@mkdir -p $(OUT)
 	cargo build --release -p sidelight-tools
-	$(TOOL) pretrain --data "$(DATA)" --out $(OUT)/luma.ck --steps 115000
-	$(TOOL) export --data "$(DATA)" --checkpoint $(OUT)/luma.ck --out $(OUT)/jpeg-y-32x3.slm
-	$(TOOL) tune --data "$(DATA)" --model $(OUT)/jpeg-y-32x3.slm --out $(OUT)/jpeg-y-32x3.slm
-	$(TOOL) pretrain --data "$(DATA)" --part chroma --channels 16 --vivid --steps 100000 \
-	    --out $(OUT)/chroma1.ck
-	$(TOOL) pretrain --data "$(DATA)" --part chroma --channels 16 --from $(OUT)/chroma1.ck \
-	    --out $(OUT)/chroma.ck --steps 25000 --rate 0.0005 --seed 2
-	$(TOOL) export --data "$(DATA)" --checkpoint $(OUT)/chroma.ck --channels 16 \
-	    --luma $(OUT)/jpeg-y-32x3.slm --out $(OUT)/jpeg-ycc-32x3.slm
-	$(TOOL) tune --data "$(DATA)" --model $(OUT)/jpeg-ycc-32x3.slm \
-	    --out $(OUT)/jpeg-ycc-32x3.slm
+	for model in $(MODELS); do tools/train.sh $$model "$(DATA)" "$(OUT)" $(TOOL) || exit 1; done
 
 # make eval DATA=<folder of PNG pictures> [QF=10,20,30,40] [CODEC=jpeg|jpeg-flat|mozjpeg-psnr|x265-intra]
 #   [PLANES=colour|luma|limited] [OUT=<folder>]: docs/evaluation.md

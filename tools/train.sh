@@ -1,0 +1,56 @@
+#!/bin/sh
+# Trains the base models of a codec: train.sh jpeg|hevc <folder of PNG pictures> <folder to write to>
+# <sidelight-tools>. An interrupted run is taken up. models/README.md has the recipe in words.
+set -eu
+
+codec=$1 data=$2 out=$3 tool=$4
+mkdir -p "$out"
+
+luma() {
+    "$tool" pretrain "$@"
+}
+
+chroma() {
+    "$tool" pretrain --part chroma --channels 16 "$@"
+}
+
+export_and_tune() {
+    file=$1
+    shift
+    "$tool" export "$@" --out "$file"
+    "$tool" tune "$1" "$2" --model "$file" --out "$file"
+}
+
+# JPEG's second stages: with trellis quantisation and all of colour.
+jpeg() {
+    set -- --data "$data"
+    luma "$@" --steps 115000 --out "$out/luma1.ck"
+    luma "$@" --from "$out/luma1.ck" --steps 50000 --rate 0.001 --seed 3 --out "$out/luma.ck"
+    chroma "$@" --vivid --steps 100000 --out "$out/chroma1.ck"
+    chroma "$@" --from "$out/chroma1.ck" --steps 25000 --rate 0.0005 --seed 2 --out "$out/chroma2.ck"
+    chroma "$@" --from "$out/chroma2.ck" --steps 30000 --rate 0.0007 --seed 4 --out "$out/chroma.ck"
+}
+
+case $codec in
+jpeg)
+    jpeg
+    export_and_tune "$out/jpeg-y-32x3.slm" --data "$data" --checkpoint "$out/luma.ck"
+    export_and_tune "$out/jpeg-ycc-32x3.slm" --data "$data" --checkpoint "$out/chroma.ck" \
+        --channels 16 --luma "$out/jpeg-y-32x3.slm"
+    ;;
+hevc)
+    [ -f "$out/chroma.ck" ] || jpeg
+    "$tool" hevc-data --pictures "$data" --out "$out/hevc" --rounds 2
+    set -- --coded "$out/hevc"
+    luma "$@" --from "$out/luma.ck" --from-jpeg --steps 70000 --rate 0.0015 --out "$out/hevc-luma.ck"
+    chroma "$@" --from "$out/chroma.ck" --from-jpeg --steps 60000 --rate 0.0015 \
+        --out "$out/hevc-chroma.ck"
+    "$tool" export "$@" --checkpoint "$out/hevc-luma.ck" --out "$out/hevc-luma.slm"
+    export_and_tune "$out/hevc-32x3.slm" "$@" --checkpoint "$out/hevc-chroma.ck" --channels 16 \
+        --luma "$out/hevc-luma.slm"
+    ;;
+*)
+    echo "train.sh: jpeg or hevc, not $codec" >&2
+    exit 2
+    ;;
+esac
