@@ -103,15 +103,17 @@ train: setup
 	for model in $(MODELS); do tools/train.sh $$model "$(DATA)" "$(OUT)" $(TOOL) || exit 1; done
 
 # make eval DATA=<folder of PNG pictures> [QF=10,20,30,40] [CODEC=jpeg|jpeg-flat|mozjpeg-psnr|x265-intra]
-#   [PLANES=colour|luma|limited] [OUT=<folder>]: docs/evaluation.md
+#   [PLANES=colour|luma|limited] [SIZE=m|s] [OUT=<folder>]: docs/evaluation.md
+# make eval DATA=<folder of YUV4MPEG2 clips> CODEC=x265
 CODEC ?= jpeg
 PLANES ?= colour
-eval eval-peers eval-coders: OUT ?= target/eval/$(notdir $(abspath $(DATA)))-$(CODEC)-$(PLANES)
+SIZE ?= m
+eval eval-peers eval-coders: OUT ?= target/eval/$(notdir $(abspath $(DATA)))-$(CODEC)-$(PLANES)-$(SIZE)
 eval: tools
 	@test -n "$(DATA)" || { echo "say where the pictures are: make eval DATA=<folder>"; exit 1; }
 	@tools/setup.sh eval
 	@$(RELEASE)/sidelight-tools eval --data "$(DATA)" --out "$(OUT)" --codec $(CODEC) \
-	    --planes $(PLANES) $(if $(QF),--quality $(QF)); status=$$?; \
+	    --planes $(PLANES) --size $(SIZE) $(if $(QF),--quality $(QF)); status=$$?; \
 	test ! -f "$(OUT)/results.json" || $(RELEASE)/sidelight-tools report "$(OUT)"; exit $$status
 
 # After make eval, with the same variables: ffmpeg's filters, WebP, JPEG XL, AVIF.
