@@ -26,7 +26,6 @@
 
 #include <sidelight.h>
 
-#include "libavutil/avstring.h"
 #include "libavutil/common.h"
 #include "libavutil/file.h"
 #include "libavutil/frame.h"
@@ -61,7 +60,7 @@ typedef struct SidelightContext {
     const AVClass *class;
 
     int fallback;
-    int qp, qp_i, qp_p, qp_b;
+    int qp, qp_i, qp_b;
     int check;
     char *file;
 
@@ -73,7 +72,7 @@ typedef struct SidelightContext {
     /* of the JPEG */
     int width, height, layout;
 
-    int warned;                ///< set of -error
+    unsigned warned;           ///< set of -error
     const uint8_t **messages;
     size_t *sizes;
     unsigned messages_size, sizes_size;
@@ -122,12 +121,12 @@ static const enum AVPixelFormat pix_fmts[] = {
 static void warn(AVFilterContext *ctx, int error, const char *what)
 {
     SidelightContext *s = ctx->priv;
-    int level = AV_LOG_VERBOSE;
-    int bit   = -error & 31;
+    int level    = AV_LOG_VERBOSE;
+    unsigned bit = 1u << (-error & 31); // they all differ
 
-    if (!(s->warned & 1 << bit))
+    if (!(s->warned & bit))
         level = AV_LOG_WARNING;
-    s->warned |= 1 << bit;
+    s->warned |= bit;
     av_log(ctx, level, "%s: %s; pictures pass through unfiltered\n", what, sidelight_strerror(error));
 }
 
@@ -318,15 +317,36 @@ static int filter_slice(AVFilterContext *ctx, void *arg, int jobnr, int nb_jobs)
     return sidelight_decoder_filter_band(td->decoder, &td->in, &td->out, start, end);
 }
 
+/** Puts a copy without negative line sizes in the frame's place. */
+static int straighten(AVFilterLink *outlink, AVFrame **frame)
+{
+    AVFrame *copy = ff_get_video_buffer(outlink, (*frame)->width, (*frame)->height);
+    int ret;
+
+    if (!copy)
+        return AVERROR(ENOMEM);
+    if ((ret = av_frame_copy_props(copy, *frame)) < 0 || (ret = av_frame_copy(copy, *frame)) < 0) {
+        av_frame_free(&copy);
+        return ret;
+    }
+    av_frame_free(frame);
+    *frame = copy;
+    return 0;
+}
+
 static int filter_frame(AVFilterLink *inlink, AVFrame *in)
 {
     AVFilterContext *ctx  = inlink->dst;
     AVFilterLink *outlink = ctx->outputs[0];
     SidelightContext *s   = ctx->priv;
-    ThreadData td         = { .in = picture_of(in) };
-    AVFrame *out = NULL;
+    ThreadData td         = { 0 };
+    AVFrame *out          = NULL;
     int rets[256], nb_jobs, ret;
 
+    /* The library wants rows that go down. */
+    if (in->linesize[0] < 0 && (ret = straighten(outlink, &in)) < 0)
+        goto fail;
+    td.in = picture_of(in);
     if (!s->file && (ret = take_messages(ctx, in, &td.in)) < 0)
         goto fail;
     if (!ctx->is_disabled)
@@ -336,7 +356,7 @@ static int filter_frame(AVFilterLink *inlink, AVFrame *in)
         return ff_filter_frame(outlink, in);
     }
 
-    out = ff_get_video_buffer(outlink, outlink->w, outlink->h);
+    out = ff_get_video_buffer(outlink, in->width, in->height);
     if (!out) {
         ret = AVERROR(ENOMEM);
         goto fail;
@@ -345,7 +365,7 @@ static int filter_frame(AVFilterLink *inlink, AVFrame *in)
         goto fail;
     td.out  = picture_of(out);
     nb_jobs = av_clip(in->height / MIN_BAND_ROWS, 1,
-                      FFMIN(ff_filter_get_nb_threads(ctx), FF_ARRAY_ELEMS(rets)));
+                      FFMIN(ff_filter_get_nb_threads(ctx), (int)FF_ARRAY_ELEMS(rets)));
     ff_filter_execute(ctx, filter_slice, &td, rets, nb_jobs);
     for (int i = 0; i < nb_jobs; i++) {
         if (rets[i] < 0) {
