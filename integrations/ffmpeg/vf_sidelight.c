@@ -223,6 +223,7 @@ static SidelightPicture picture_of(const AVFrame *frame)
 {
     const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(frame->format);
     SidelightPicture p = { 0 };
+    int full;
 
     for (int i = 0; i < 3; i++) {
         p.data[i]   = frame->data[i];
@@ -234,9 +235,14 @@ static SidelightPicture picture_of(const AVFrame *frame)
     p.layout    = desc->nb_components == 1 ? SIDELIGHT_LAYOUT_I400 :
                   desc->log2_chroma_h      ? SIDELIGHT_LAYOUT_I420 :
                   desc->log2_chroma_w      ? SIDELIGHT_LAYOUT_I422 : SIDELIGHT_LAYOUT_I444;
-    p.range     = frame->color_range == AVCOL_RANGE_JPEG ||
-                  frame->format == AV_PIX_FMT_YUVJ420P || frame->format == AV_PIX_FMT_YUVJ422P ||
-                  frame->format == AV_PIX_FMT_YUVJ444P ? SIDELIGHT_RANGE_FULL : SIDELIGHT_RANGE_LIMITED;
+    switch (frame->format) {
+    case AV_PIX_FMT_YUVJ420P:
+    case AV_PIX_FMT_YUVJ422P:
+    case AV_PIX_FMT_YUVJ444P: full = 1; break;
+    case AV_PIX_FMT_GRAY8:    full = frame->color_range != AVCOL_RANGE_MPEG; break;
+    default:                  full = frame->color_range == AVCOL_RANGE_JPEG;
+    }
+    p.range = full ? SIDELIGHT_RANGE_FULL : SIDELIGHT_RANGE_LIMITED;
     switch (frame->pict_type) {
     case AV_PICTURE_TYPE_B: p.picture_type = SIDELIGHT_PICTURE_TYPE_B; break;
     case AV_PICTURE_TYPE_P:
