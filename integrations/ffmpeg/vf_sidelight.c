@@ -393,42 +393,57 @@ fail:
 
 /* ---- the filter ---- */
 
+static int external(AVFilterContext *ctx, int error)
+{
+    av_log(ctx, AV_LOG_ERROR, "%s\n", sidelight_strerror(error));
+    return error == SIDELIGHT_ERROR_OUT_OF_MEMORY ? AVERROR(ENOMEM) : AVERROR_EXTERNAL;
+}
+
 static av_cold int init(AVFilterContext *ctx)
 {
     SidelightContext *s = ctx->priv;
+
+    if (s->fallback == FALLBACK_BASE && !s->file && s->qp < 0 && (s->qp_i < 0 || s->qp_b < 0)) {
+        av_log(ctx, AV_LOG_ERROR, "fallback=base needs qp\n");
+        return AVERROR(EINVAL);
+    }
+    return 0;
+}
+
+/* Not in init(), as filters may be made for a look at the graph alone. */
+static int config_input(AVFilterLink *inlink)
+{
+    AVFilterContext *ctx = inlink->dst;
+    SidelightContext *s  = ctx->priv;
     SidelightDecoderSettings settings;
     int ret;
+
+    sidelight_decoder_close(&s->decoder);
+    sidelight_decoder_close(&s->base);
+    s->state = NO_PAYLOAD;
 
     sidelight_decoder_default_settings(&settings);
     settings.threads      = 1; // slice threads do the work
     settings.skip_binding = !s->check;
     if ((ret = sidelight_decoder_open(&settings, &s->decoder)) < 0)
-        goto fail;
+        return external(ctx, ret);
 
     if (s->file) {
         if ((ret = read_jpeg(ctx)) < 0)
             return ret;
-    } else if (s->fallback == FALLBACK_BASE) {
-        if (s->qp < 0 && (s->qp_i < 0 || s->qp_b < 0)) {
-            av_log(ctx, AV_LOG_ERROR, "fallback=base needs qp\n");
-            return AVERROR(EINVAL);
-        }
+    } else {
         /* x265's usual distances, if nobody knows better; 0 leaves pictures of a type as they are */
         s->hints.codec = SIDELIGHT_CODEC_HEVC;
-        s->hints.qp[0] = s->qp_i >= 0 ? s->qp_i : s->qp ? FFMAX(s->qp - 3, 1)  : 0;
+        s->hints.qp[0] = s->qp_i >= 0 ? s->qp_i : s->qp > 0 ? FFMAX(s->qp - 3, 1)  : 0;
         s->hints.qp[1] = FFMAX(s->qp, 0);
-        s->hints.qp[2] = s->qp_b >= 0 ? s->qp_b : s->qp ? FFMIN(s->qp + 2, 51) : 0;
+        s->hints.qp[2] = s->qp_b >= 0 ? s->qp_b : s->qp > 0 ? FFMIN(s->qp + 2, 51) : 0;
     }
-    if (s->fallback == FALLBACK_BASE && s->state == NO_PAYLOAD) {
+    if (s->fallback == FALLBACK_BASE && (!s->file || s->state == NO_PAYLOAD)) {
         if ((ret = sidelight_decoder_open(&settings, &s->base)) < 0 ||
             (ret = sidelight_decoder_set_mode(s->base, SIDELIGHT_MODE_BASE, &s->hints)) < 0)
-            goto fail;
+            return external(ctx, ret);
     }
     return 0;
-
-fail:
-    av_log(ctx, AV_LOG_ERROR, "%s\n", sidelight_strerror(ret));
-    return ret == SIDELIGHT_ERROR_OUT_OF_MEMORY ? AVERROR(ENOMEM) : AVERROR_EXTERNAL;
 }
 
 static av_cold void uninit(AVFilterContext *ctx)
@@ -448,6 +463,7 @@ static const AVFilterPad sidelight_inputs[] = {
     {
         .name         = "default",
         .type         = AVMEDIA_TYPE_VIDEO,
+        .config_props = config_input,
         .filter_frame = filter_frame,
     },
 };
