@@ -5,6 +5,8 @@
 #   build.sh OUT [SOURCE]    leaves OUT/ffmpeg and OUT/ffprobe; SOURCE is not changed
 set -eu
 export LC_ALL=C
+# What make was called with is not for the make in here.
+unset MAKEFLAGS MFLAGS
 
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"

@@ -32,6 +32,7 @@ check() {
 }
 
 die() {
+    [ ! -f ref.txt ] || cat ref.txt >&2
     echo "test.sh: $1" >&2
     exit 1
 }
@@ -51,7 +52,7 @@ decode() {
     in=$3
     shift 3
     rm -f "$to"
-    "$ff" -nostdin -v warning "$@" -i "$in" -vf "$filters" -fps_mode passthrough -f rawvideo -y "$to" 2>said.txt
+    "$ff" -nostdin -v repeat+warning "$@" -i "$in" -vf "$filters" -fps_mode passthrough -f rawvideo -y "$to" 2>said.txt
     code=$?
     cat said.txt >&2
     return $code
@@ -86,8 +87,8 @@ clip() {
         decode "$1.plain" null "$1.hevc" || die "clip $1"
     [ "$(wc -c <"$1.types")" = "$4" ] && [ "$(wc -c <"$1.plain")" = "$(wc -c <"$1.yuv")" ] ||
         die "clip $1: types or pictures are missing"
-    "$reference" code "$1.hevc" "$1.types" "$2" "$3" "$1.yuv" "$1.plain" "$1-p.hevc" &&
-        "$reference" filter "$1-p.hevc" "$1.types" "$2" "$3" "$1.plain" "$1.want" || die "clip $1"
+    "$reference" code "$1.hevc" "$1.types" "$2" "$3" "$1.yuv" "$1.plain" "$1-p.hevc" 2>ref.txt &&
+        "$reference" filter "$1-p.hevc" "$1.types" "$2" "$3" "$1.plain" "$1.want" 2>ref.txt || die "clip $1"
 }
 
 # ---- 8 bits, all the ways ----
@@ -256,7 +257,7 @@ still() {
         cjpeg "$@" -outfile "$name.jpg" "$name.$pnm" &&
         ffmpeg -nostdin -v error -i "$name.$pnm" -vf "scale=out_range=pc:out_color_matrix=bt601,format=$format" -f rawvideo -y "$name.yuv" &&
         decode "$name.plain" null "$name.jpg" 2>err.txt || die "still $name"
-    "$reference" code "$name.jpg" - "$format" "$shape" "$name.yuv" "$name.plain" "$name-p.jpg" &&
+    "$reference" code "$name.jpg" - "$format" "$shape" "$name.yuv" "$name.plain" "$name-p.jpg" 2>ref.txt &&
         "$reference" filter "$name-p.jpg" - "$format" "$shape" "$name.plain" "$name.want" &&
         "$reference" filter "$name-p.jpg" - "$format" "$shape" "$name.plain" "$name.base" base || die "still $name"
 }
@@ -288,7 +289,7 @@ check "cropped" same crop=198:150
 check "limited range" same scale=out_range=tv:$exact,format=yuv420p
 check "another layout" same scale=$exact,format=yuvj444p
 jpegtran -rotate 180 -copy all -outfile rotated.jpg $p-p.jpg
-decode want.yuv null rotated.jpg
+decode want.yuv null rotated.jpg 2>err.txt
 check "rotated: stale" once "for another" gives want.yuv sidelight=file=rotated.jpg rotated.jpg
 check "rotated: check=0 filters" sh -c "! '$ff' -nostdin -v error -i rotated.jpg -vf sidelight=file=rotated.jpg:check=0 -f rawvideo - | cmp -s - want.yuv"
 decode want.yuv null $p.jpg
