@@ -2,6 +2,7 @@
 # make test   everything that is tested
 # make install [PREFIX=/usr/local] [LIBDIR=] [DESTDIR=]   the library for others to build with
 # make eval   figures, BD-rates and a report on a folder of pictures
+# make ffmpeg [FFMPEG_SOURCE=]   a small FFmpeg with the filter; make test-ffmpeg tests it
 # make lib examples bench header train eval-peers eval-coders test-report clean
 # make install-strip uninstall test-install abi-check abi-baseline
 
@@ -67,6 +68,16 @@ test: examples
 	c-examples/test.sh
 	$(MAKE) -C ffi-tests test LIBDIR=$(RELEASE)
 	packaging/test.sh
+
+# integrations/ffmpeg, against the library in the build folder: the distribution's FFmpeg, or that of a
+# source tree.
+FFMPEG = $(abspath $(TARGET))/ffmpeg
+ffmpeg: pc
+	@tools/setup.sh ffmpeg
+	@integrations/ffmpeg/build.sh $(FFMPEG) "$(FFMPEG_SOURCE)"
+
+test-ffmpeg: ffmpeg
+	integrations/ffmpeg/test.sh $(FFMPEG)
 
 # What is installed, as others build with it.
 test-install: lib
@@ -203,4 +214,4 @@ clean:
 
 .PHONY: all lib examples pc setup demo test test-report bench header train \
 	eval eval-peers eval-coders tools clean install install-strip uninstall test-install \
-	abi-check abi-baseline
+	abi-check abi-baseline ffmpeg test-ffmpeg

@@ -8,6 +8,7 @@
 #   tools/setup.sh peers    what `make eval-peers` needs
 #   tools/setup.sh coders   what `make eval-coders` needs
 #   tools/setup.sh report   what `make test-report` needs
+#   tools/setup.sh ffmpeg   what `make ffmpeg` and `make test-ffmpeg` need
 set -eu
 
 build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libpng-dev"
@@ -16,9 +17,10 @@ eval="libjpeg-turbo-progs ffmpeg"
 peers="webp libjxl-tools libavif-bin"
 coders="g++ python3 python3-dev python3-venv"
 report="chromium"
+ffmpeg="dpkg-dev patch xz-utils zlib1g-dev"
 
 usage() {
-    echo "usage: tools/setup.sh build|test|eval|peers|coders|report" >&2
+    echo "usage: tools/setup.sh build|test|eval|peers|coders|report|ffmpeg" >&2
     exit 1
 }
 
@@ -32,6 +34,7 @@ for set in "$@"; do
     peers) packages="$packages $eval $peers" ;;
     coders) packages="$packages $coders" ;;
     report) packages="$packages $report" ;;
+    ffmpeg) packages="$packages $build $eval $ffmpeg" ;;
     *) usage ;;
     esac
 done
