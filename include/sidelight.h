@@ -187,6 +187,46 @@ typedef enum SidelightNalCodec {
 } SidelightNalCodec;
 
 /**
+ * How a video codec coded a picture.
+ */
+typedef enum SidelightPictureType {
+  /**
+   * Intra, and decoding can start here. Still pictures are of this type.
+   */
+  SIDELIGHT_PICTURE_TYPE_IRAP = 0,
+  /**
+   * Intra.
+   */
+  SIDELIGHT_PICTURE_TYPE_I = 1,
+  /**
+   * Predicted from at most one picture for each block.
+   */
+  SIDELIGHT_PICTURE_TYPE_P = 2,
+  /**
+   * Predicted from at most two pictures for each block.
+   */
+  SIDELIGHT_PICTURE_TYPE_B = 3,
+} SidelightPictureType;
+
+/**
+ * Size of a base model: multiply-accumulates for each luma sample of a colour picture.
+ */
+typedef enum SidelightModelSize {
+  /**
+   * The default: medium.
+   */
+  SIDELIGHT_MODEL_SIZE_DEFAULT = 0,
+  /**
+   * About 2900: for video on small machines.
+   */
+  SIDELIGHT_MODEL_SIZE_SMALL = 1,
+  /**
+   * About 9500.
+   */
+  SIDELIGHT_MODEL_SIZE_MEDIUM = 2,
+} SidelightModelSize;
+
+/**
  * A decoder: holds the model that a payload asks for and filters pictures with it. One thread at a
  * time may use it, but sidelight_decoder_filter_band() may be called by several at once.
  *
@@ -332,49 +372,6 @@ typedef struct SidelightAccessUnit {
 } SidelightAccessUnit;
 
 /**
- * Called between training steps with the fraction done, 0.0 to 1.0, on the thread that called
- * sidelight_encoder_encode(). Return 0 to go on; anything else cancels, and the best payload so
- * far is returned. It must not call into the same encoder.
- */
-typedef int (*SidelightProgress)(void *user, double fraction);
-
-/**
- * Settings of an encoder. Start from sidelight_encoder_default_settings().
- */
-typedef struct SidelightEncoderSettings {
-  /**
-   * The most that may be sent, a SidelightMode (default SIDELIGHT_MODE_UPDATE). Less is sent where
-   * it does not pay.
-   */
-  uint32_t mode;
-  /**
-   * Threads, 0 = one for each logical core (default 0). The payload does not depend on it.
-   */
-  uint32_t threads;
-  /**
-   * Training steps, 0 = chosen by the picture's size (default 0); at most 100000.
-   */
-  uint32_t steps;
-  /**
-   * Progress callback, or NULL (default NULL).
-   */
-  SidelightProgress progress;
-  /**
-   * First argument of the progress callback (default NULL).
-   */
-  void *progress_user;
-  /**
-   * A SidelightModelSize (default SIDELIGHT_MODEL_SIZE_DEFAULT). Decoders run what the payload
-   * names.
-   */
-  uint32_t model_size;
-  /**
-   * Must be zero; calls fail otherwise.
-   */
-  uint8_t reserved[60];
-} SidelightEncoderSettings;
-
-/**
  * A picture in the caller's memory. Start from `= {0}`.
  *
  * Plane 0 is luma, 1 and 2 are Cb and Cr (ignored for SIDELIGHT_LAYOUT_I400). Chroma planes have
@@ -421,6 +418,49 @@ typedef struct SidelightPicture {
    */
   uint8_t reserved[16];
 } SidelightPicture;
+
+/**
+ * Called between training steps with the fraction done, 0.0 to 1.0, on the thread that called
+ * sidelight_encoder_encode(). Return 0 to go on; anything else cancels, and the best payload so
+ * far is returned. It must not call into the same encoder.
+ */
+typedef int (*SidelightProgress)(void *user, double fraction);
+
+/**
+ * Settings of an encoder. Start from sidelight_encoder_default_settings().
+ */
+typedef struct SidelightEncoderSettings {
+  /**
+   * The most that may be sent, a SidelightMode (default SIDELIGHT_MODE_UPDATE). Less is sent where
+   * it does not pay.
+   */
+  uint32_t mode;
+  /**
+   * Threads, 0 = one for each logical core (default 0). The payload does not depend on it.
+   */
+  uint32_t threads;
+  /**
+   * Training steps, 0 = chosen by the picture's size (default 0); at most 100000.
+   */
+  uint32_t steps;
+  /**
+   * Progress callback, or NULL (default NULL).
+   */
+  SidelightProgress progress;
+  /**
+   * First argument of the progress callback (default NULL).
+   */
+  void *progress_user;
+  /**
+   * A SidelightModelSize (default SIDELIGHT_MODEL_SIZE_DEFAULT). Decoders run what the payload
+   * names.
+   */
+  uint32_t model_size;
+  /**
+   * Must be zero; calls fail otherwise.
+   */
+  uint8_t reserved[60];
+} SidelightEncoderSettings;
 
 /**
  * What an encode measured, through the integer filter that the decoder will run. PSNR in dB,
@@ -658,6 +698,20 @@ int sidelight_stream_rewrite(const struct SidelightStream *stream,
  * Closes a stream and sets `*stream` to NULL. NULL and a pointer to NULL are fine.
  */
 void sidelight_stream_close(struct SidelightStream **stream);
+
+/**
+ * Binds an encoder's payload to the decoded picture that will carry it. A payload for video stands in
+ * front of the first picture that it is for and is repeated at every IRAP picture that it is to
+ * outlive: each copy is bound to its own carrier.
+ *
+ * @param payload `size` bytes, changed in place on success only.
+ * @param carrier the decoded picture; its type is not looked at.
+ * @return 0; SIDELIGHT_ERROR_CORRUPT and others if this is no payload, as
+ * sidelight_decoder_set_payload(); SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED.
+ */
+int sidelight_payload_bind(uint8_t *payload,
+                           size_t size,
+                           const struct SidelightPicture *carrier);
 
 /**
  * Fills `settings` with the defaults. NULL is ignored.
