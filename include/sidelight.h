@@ -187,6 +187,46 @@ typedef enum SidelightNalCodec {
 } SidelightNalCodec;
 
 /**
+ * How a video codec coded a picture.
+ */
+typedef enum SidelightPictureType {
+  /**
+   * Intra, and decoding can start here. Still pictures are of this type.
+   */
+  SIDELIGHT_PICTURE_TYPE_IRAP = 0,
+  /**
+   * Intra.
+   */
+  SIDELIGHT_PICTURE_TYPE_I = 1,
+  /**
+   * Predicted from at most one picture for each block.
+   */
+  SIDELIGHT_PICTURE_TYPE_P = 2,
+  /**
+   * Predicted from at most two pictures for each block.
+   */
+  SIDELIGHT_PICTURE_TYPE_B = 3,
+} SidelightPictureType;
+
+/**
+ * Size of a base model: multiply-accumulates for each luma sample of a colour picture.
+ */
+typedef enum SidelightModelSize {
+  /**
+   * The default: medium.
+   */
+  SIDELIGHT_MODEL_SIZE_DEFAULT = 0,
+  /**
+   * About 2900: for video on small machines.
+   */
+  SIDELIGHT_MODEL_SIZE_SMALL = 1,
+  /**
+   * About 9500.
+   */
+  SIDELIGHT_MODEL_SIZE_MEDIUM = 2,
+} SidelightModelSize;
+
+/**
  * A decoder: holds the model that a payload asks for and filters pictures with it. One thread at a
  * time may use it, but sidelight_decoder_filter_band() may be called by several at once.
  *
@@ -817,6 +857,20 @@ int sidelight_decoder_filter_band(const struct SidelightDecoder *decoder,
  * Closes a decoder and sets `*decoder` to NULL. NULL and a pointer to NULL are fine.
  */
 void sidelight_decoder_close(struct SidelightDecoder **decoder);
+
+/**
+ * Binds an encoder's payload to the decoded picture that will carry it. A payload for video stands in
+ * front of the first picture that it is for and is repeated at every IRAP picture that it is to
+ * outlive: each copy is bound to its own carrier.
+ *
+ * @param payload `size` bytes, changed in place on success only.
+ * @param carrier the decoded picture; its type is not looked at.
+ * @return 0; SIDELIGHT_ERROR_CORRUPT and others if this is no payload, as
+ * sidelight_decoder_set_payload(); SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED.
+ */
+int sidelight_payload_bind(uint8_t *payload,
+                           size_t size,
+                           const struct SidelightPicture *carrier);
 
 #ifdef __cplusplus
 }  // extern "C"
