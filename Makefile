@@ -160,7 +160,7 @@ test-vapoursynth: vapoursynth
 	    $(RELEASE)/$(SHARED)
 
 $(VS)/venv/ready: integrations/vapoursynth/requirements.txt
-	$$(tools/setup.sh python3.12) -m venv --clear $(VS)/venv
+	python=$$(tools/setup.sh python3.12) && $$python -m venv --clear $(VS)/venv
 	$(VS)/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
 

@@ -217,7 +217,8 @@ static int read_arguments(const Call *call, Arguments *a) {
     return 0;
   if (!refuse(call, jpeg ? of_hevc : of_jpeg, jpeg ? "goes with HEVC" : "goes with JPEG") ||
       !refuse(call, a->by_payload ? of_base : of_payload,
-              a->by_payload ? "does not go with a payload, which brings its own" : "goes with mode=\"payload\""))
+              a->by_payload ? "does not go with a payload, which brings its own"
+                            : "goes with mode=\"payload\""))
     return 0;
 
   int model_size = 0;
