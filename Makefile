@@ -3,6 +3,7 @@
 # make install [PREFIX=/usr/local] [LIBDIR=] [DESTDIR=]   the library for others to build with
 # make eval   figures, BD-rates and a report on a folder of pictures
 # make ffmpeg [FFMPEG_SOURCE=]   a small FFmpeg with the filter; make test-ffmpeg tests it
+# make vapoursynth test-vapoursynth   the plugin for VapourSynth: integrations/vapoursynth/README.md
 # make lib examples bench header train eval-peers eval-coders test-report clean
 # make install-strip uninstall test-install abi-check abi-baseline
 
@@ -149,6 +150,24 @@ $(PEERS)/ready: tools/peers/requirements.txt
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
 
+# ---- integrations ----
+
+# VapourSynth's wheel has headers and a .pc file; it wants Python 3.12 or later. Nothing outside the
+# folder is written: the tests do without `vapoursynth config`.
+VS = $(abspath $(TARGET))/vapoursynth
+vapoursynth: pc $(VS)/venv/ready
+	@PKG_CONFIG_PATH="$$($(VS)/venv/bin/vapoursynth get-pkgconfig-dir):$$PKG_CONFIG_PATH" \
+	    $(MAKE) --no-print-directory -C integrations/vapoursynth BUILD=$(VS)
+
+test-vapoursynth: vapoursynth
+	$(VS)/venv/bin/python integrations/vapoursynth/test.py $(VS)/vs-sidelight.so \
+	    $(RELEASE)/$(SHARED)
+
+$(VS)/venv/ready: integrations/vapoursynth/requirements.txt
+	python=$$(tools/setup.sh python3.12) && $$python -m venv --clear $(VS)/venv
+	$(VS)/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
 # ---- installing ----
 
 PREFIX ?= /usr/local
@@ -214,4 +233,5 @@ clean:
 
 .PHONY: all lib examples pc setup demo test test-report bench header train \
 	eval eval-peers eval-coders tools clean install install-strip uninstall test-install \
-	abi-check abi-baseline ffmpeg test-ffmpeg
+	abi-check abi-baseline ffmpeg test-ffmpeg \
+	vapoursynth test-vapoursynth

@@ -9,6 +9,7 @@
 #   tools/setup.sh coders   what `make eval-coders` needs
 #   tools/setup.sh report   what `make test-report` needs
 #   tools/setup.sh ffmpeg   what `make ffmpeg` and `make test-ffmpeg` need
+#   tools/setup.sh python3.12   installs nothing: prints a Python of version 3.12 or later
 set -eu
 
 build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libpng-dev"
@@ -20,11 +21,24 @@ report="chromium"
 ffmpeg="dpkg-dev patch xz-utils zlib1g-dev"
 
 usage() {
-    echo "usage: tools/setup.sh build|test|eval|peers|coders|report|ffmpeg" >&2
+    echo "usage: tools/setup.sh build|test|eval|peers|coders|report|ffmpeg|python3.12" >&2
+    exit 1
+}
+
+# Debian 12's is too old for some wheels; pyenv's commands of that name may lead nowhere.
+newer_python() {
+    for python in python3 python3.14 python3.13 python3.12 \
+        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.*/bin/python3; do
+        "$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null || continue
+        echo "$python"
+        exit 0
+    done
+    echo "setup: no Python of version 3.12 or later here" >&2
     exit 1
 }
 
 [ $# -gt 0 ] || usage
+[ "$1" != python3.12 ] || newer_python
 packages=
 for set in "$@"; do
     case $set in

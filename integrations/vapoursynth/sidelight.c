@@ -1,0 +1,379 @@
+/* VapourSynth plugin, API 4: sidelight.Filter(clip, ...). README.md says what the arguments mean.
+ *
+ * One decoder serves all frames. It is set when the filter is made and never changed again, so that frames
+ * may come in any order and on any number of threads. */
+#include <VSHelper4.h>
+#include <VapourSynth4.h>
+#include <sidelight.h>
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows and columns of a SidelightPicture. */
+enum { MAX_SIZE = 65535, TABLE = 64, MAX_STEP = 65535, MAX_QP = 51 };
+
+/* In front of a payload in an SEI message (docs/carriage-nal.md). */
+static const uint8_t uuid[16] = {0x6f, 0xe5, 0x35, 0x31, 0x39, 0x28, 0x45, 0xb9,
+                                 0x8d, 0x14, 0x90, 0xec, 0x3b, 0x13, 0xed, 0x9f};
+
+typedef struct Filter {
+  VSNode *node;
+  const VSVideoInfo *vi;
+  SidelightDecoder *decoder;
+  uint32_t layout;
+  uint8_t untouched[4]; /* by SidelightPictureType: 1 for frames that pass through */
+} Filter;
+
+/* What the caller said. */
+typedef struct Arguments {
+  const uint8_t *payload, *jpeg;
+  size_t payload_size, jpeg_size;
+  int by_payload; /* else the base model */
+  int check, carrier;
+  uint32_t model_size;
+  SidelightHints hints;
+} Arguments;
+
+/* Where an error goes: the filter is not made. */
+typedef struct Call {
+  const VSMap *in;
+  VSMap *out;
+  VSCore *core;
+  const VSAPI *api;
+} Call;
+
+static int fail(const Call *call, const char *format, ...) {
+  char message[1280] = "sidelight: ";
+  size_t used = strlen(message);
+  va_list list;
+  va_start(list, format);
+  vsnprintf(message + used, sizeof message - used, format, list);
+  va_end(list);
+  call->api->mapSetError(call->out, message);
+  return 0;
+}
+
+/* ---- frames ---- */
+
+static uint32_t picture_type(const VSFrame *frame, const VSAPI *api) {
+  int unset = 0;
+  const char *type = api->mapGetData(api->getFramePropertiesRO(frame), "_PictType", 0, &unset);
+  switch (unset ? 0 : *type) {
+  case 'P': return SIDELIGHT_PICTURE_TYPE_P;
+  case 'B': return SIDELIGHT_PICTURE_TYPE_B;
+  default: return SIDELIGHT_PICTURE_TYPE_IRAP; /* as I, for a decoder that is set already */
+  }
+}
+
+/* `out`: NULL for a picture that is read only. */
+static SidelightPicture picture_of(const Filter *f, const VSFrame *frame, VSFrame *out, const VSAPI *api) {
+  SidelightPicture p;
+  memset(&p, 0, sizeof p);
+  p.width = (uint32_t)f->vi->width;
+  p.height = (uint32_t)f->vi->height;
+  p.layout = f->layout;
+  p.bit_depth = (uint32_t)f->vi->format.bitsPerSample;
+  p.range = SIDELIGHT_RANGE_LIMITED; /* of no consequence to a decoder */
+  p.picture_type = picture_type(frame, api);
+  for (int i = 0; i < f->vi->format.numPlanes; i++) {
+    /* The library does not write to the picture that it reads. */
+    p.data[i] = out ? api->getWritePtr(out, i) : (uint8_t *)api->getReadPtr(frame, i);
+    p.stride[i] = api->getStride(out ? out : frame, i);
+  }
+  return p;
+}
+
+static const VSFrame *VS_CC filter_frame(int n, int reason, void *data, void **frame_data,
+                                         VSFrameContext *context, VSCore *core, const VSAPI *api) {
+  const Filter *f = data;
+  (void)frame_data;
+  if (reason == arInitial) {
+    api->requestFrameFilter(n, f->node, context);
+    return NULL;
+  }
+  if (reason != arAllFramesReady)
+    return NULL;
+  const VSFrame *frame = api->getFrameFilter(n, f->node, context);
+  if (f->untouched[picture_type(frame, api)])
+    return frame;
+  VSFrame *filtered = api->newVideoFrame(&f->vi->format, f->vi->width, f->vi->height, frame, core);
+  SidelightPicture in = picture_of(f, frame, NULL, api), out = picture_of(f, frame, filtered, api);
+  /* Of the decoder's calls the one that several threads may be in. */
+  int result = sidelight_decoder_filter_band(f->decoder, &in, &out, 0, in.height);
+  api->freeFrame(frame);
+  if (result < 0) {
+    char message[256];
+    snprintf(message, sizeof message, "sidelight: frame %d: %s", n, sidelight_strerror(result));
+    api->setFilterError(message, context);
+    api->freeFrame(filtered);
+    return NULL;
+  }
+  return filtered;
+}
+
+static void VS_CC filter_free(void *data, VSCore *core, const VSAPI *api) {
+  Filter *f = data;
+  (void)core;
+  sidelight_decoder_close(&f->decoder);
+  api->freeNode(f->node);
+  free(f);
+}
+
+/* ---- arguments ---- */
+
+static int given(const Call *call, const char *key) {
+  return call->api->mapNumElements(call->in, key) > 0;
+}
+
+/* `*value` stays as it is where the argument is not given. */
+static int read_int(const Call *call, const char *key, int low, int high, int *value) {
+  if (!given(call, key))
+    return 1;
+  int64_t n = call->api->mapGetInt(call->in, key, 0, NULL);
+  if (n < low || n > high)
+    return high == INT_MAX ? fail(call, "%s is to be at least %d", key, low)
+                           : fail(call, "%s is to be %d to %d", key, low, high);
+  *value = (int)n;
+  return 1;
+}
+
+/* NULL where it is not given. */
+static const uint8_t *read_bytes(const Call *call, const char *key, size_t *size) {
+  if (!given(call, key))
+    return NULL;
+  *size = (size_t)call->api->mapGetDataSize(call->in, key, 0, NULL);
+  return (const uint8_t *)call->api->mapGetData(call->in, key, 0, NULL);
+}
+
+/* Which of two words it is, 0 or 1; `otherwise` where it is not given; below 0 on failure. */
+static int read_word(const Call *call, const char *key, const char *const words[2], int otherwise) {
+  size_t size = 0;
+  const uint8_t *word = read_bytes(call, key, &size);
+  if (!word)
+    return otherwise;
+  for (int i = 0; i < 2; i++) {
+    if (size == strlen(words[i]) && memcmp(word, words[i], size) == 0)
+      return i;
+  }
+  fail(call, "%s is to be \"%s\" or \"%s\"", key, words[0], words[1]);
+  return -1;
+}
+
+/* 64 steps of luma's table, and 64 of chroma's if it is another. */
+static int read_quant(const Call *call, SidelightHints *hints) {
+  int count = call->api->mapNumElements(call->in, "quant");
+  if (count != TABLE && count != 2 * TABLE)
+    return fail(call, "quant is to have 64 or 128 numbers, and has %d", count);
+  for (int i = 0; i < count; i++) {
+    int64_t step = call->api->mapGetInt(call->in, "quant", i, NULL);
+    if (step < 1 || step > MAX_STEP)
+      return fail(call, "quant is to have steps of 1 to %d; number %d is %lld", MAX_STEP, i, (long long)step);
+    hints->quant[i / TABLE][i % TABLE] = (uint16_t)step;
+  }
+  return 1;
+}
+
+/* hints->qp, by intra, P and B. */
+static int read_qps(const Call *call, SidelightHints *hints) {
+  int qp = 0;
+  if (!read_int(call, "qp", 0, MAX_QP, &qp))
+    return 0;
+  int of[3] = {qp, qp, qp};
+  if (!read_int(call, "qp_i", 0, MAX_QP, &of[0]) || !read_int(call, "qp_b", 0, MAX_QP, &of[2]))
+    return 0;
+  for (int i = 0; i < 3; i++)
+    hints->qp[i] = (uint8_t)of[i];
+  return 1;
+}
+
+/* An argument that would have no effect is most likely a mistake. */
+static int refuse(const Call *call, const char *const *keys, const char *why) {
+  for (; *keys; keys++) {
+    if (given(call, *keys))
+      return fail(call, "%s %s", *keys, why);
+  }
+  return 1;
+}
+
+static int read_arguments(const Call *call, Arguments *a) {
+  static const char *const codecs[] = {"hevc", "jpeg"}, *const modes[] = {"base", "payload"};
+  static const char *const of_hevc[] = {"qp", "qp_i", "qp_b", "carrier", NULL};
+  static const char *const of_jpeg[] = {"jpeg", "quant", NULL};
+  static const char *const of_base[] = {"qp", "qp_i", "qp_b", "model_size", NULL};
+  static const char *const of_payload[] = {"payload", "carrier", "check", NULL};
+  static const char *const of_quant[] = {"quant", NULL};
+  memset(a, 0, sizeof *a);
+  a->payload = read_bytes(call, "payload", &a->payload_size);
+  a->jpeg = read_bytes(call, "jpeg", &a->jpeg_size);
+  int jpeg = read_word(call, "codec", codecs, given(call, "jpeg") || given(call, "quant"));
+  if (jpeg < 0)
+    return 0;
+  a->hints.codec = jpeg ? SIDELIGHT_CODEC_JPEG : SIDELIGHT_CODEC_HEVC;
+  a->by_payload = read_word(call, "mode", modes, a->payload || a->jpeg);
+  if (a->by_payload < 0)
+    return 0;
+  if (!refuse(call, jpeg ? of_hevc : of_jpeg, jpeg ? "goes with HEVC" : "goes with JPEG") ||
+      !refuse(call, a->by_payload ? of_base : of_payload,
+              a->by_payload ? "does not go with a payload, which brings its own"
+                            : "goes with mode=\"payload\""))
+    return 0;
+
+  int model_size = 0;
+  if (!read_int(call, "model_size", 0, SIDELIGHT_MODEL_SIZE_MEDIUM, &model_size) ||
+      !read_int(call, "carrier", 0, INT_MAX, &a->carrier))
+    return 0;
+  a->model_size = (uint32_t)model_size;
+  a->check = given(call, "carrier") || a->jpeg;
+  if (!read_int(call, "check", 0, 1, &a->check))
+    return 0;
+
+  if (!jpeg) {
+    if (a->by_payload)
+      return a->payload ? 1 : fail(call, "there is no payload: give one, or mode=\"base\" and qp");
+    if (!given(call, "qp") && !given(call, "qp_i") && !given(call, "qp_b"))
+      return fail(call, "the base model for HEVC needs qp");
+    return read_qps(call, &a->hints);
+  }
+  if (a->by_payload && !a->payload && !a->jpeg)
+    return fail(call, "there is no payload: give one, or the file as jpeg");
+  if (!a->jpeg) {
+    if (a->check)
+      return fail(call, "check needs the file as jpeg");
+    return given(call, "quant") ? read_quant(call, &a->hints) : fail(call, "JPEG needs jpeg or quant");
+  }
+  if (!refuse(call, of_quant, "does not go with jpeg, which has its own"))
+    return 0;
+  int result = sidelight_jpeg_hints(a->jpeg, a->jpeg_size, &a->hints);
+  return result < 0 ? fail(call, "jpeg: %s", sidelight_strerror(result)) : 1;
+}
+
+/* ---- making the filter ---- */
+
+static int check_format(const Call *call, Filter *f) {
+  const VSVideoFormat *format = &f->vi->format;
+  if (!vsh_isConstantVideoFormat(f->vi))
+    return fail(call, "clips of variable format or size are not supported");
+  int depth = format->bitsPerSample, w = format->subSamplingW, h = format->subSamplingH;
+  int known = format->sampleType == stInteger && (depth == 8 || depth == 10 || depth == 12);
+  if (format->colorFamily == cfGray)
+    f->layout = SIDELIGHT_LAYOUT_I400;
+  else if (format->colorFamily == cfYUV && w <= 1 && h <= w)
+    f->layout = w == 0 ? SIDELIGHT_LAYOUT_I444 : h == 0 ? SIDELIGHT_LAYOUT_I422 : SIDELIGHT_LAYOUT_I420;
+  else
+    known = 0;
+  if (!known) {
+    char name[32] = "";
+    call->api->getVideoFormatName(format, name);
+    return fail(call, "%s is not supported: YUV 4:2:0, 4:2:2, 4:4:4 and gray are, of 8, 10 and 12 bits", name);
+  }
+  if (f->vi->width > MAX_SIZE || f->vi->height > MAX_SIZE)
+    return fail(call, "%dx%d is too large: width and height are to be %d at most", f->vi->width,
+                f->vi->height, MAX_SIZE);
+  return 1;
+}
+
+/* As the SEI message of its carrier, the only way in for which the library looks at a picture. */
+static int set_by_carrier(const Call *call, Filter *f, const Arguments *a, int *result) {
+  char error[1024] = "";
+  if (a->carrier >= f->vi->numFrames)
+    return fail(call, "carrier is frame %d, and the clip has %d", a->carrier, f->vi->numFrames);
+  uint8_t *message = malloc(sizeof uuid + a->payload_size);
+  if (!message)
+    return fail(call, "%s", sidelight_strerror(SIDELIGHT_ERROR_OUT_OF_MEMORY));
+  memcpy(message, uuid, sizeof uuid);
+  memcpy(message + sizeof uuid, a->payload, a->payload_size);
+  const VSFrame *frame = call->api->getFrame(a->carrier, f->node, error, sizeof error);
+  if (frame) {
+    const uint8_t *const messages[] = {message};
+    const size_t sizes[] = {sizeof uuid + a->payload_size};
+    SidelightPicture picture = picture_of(f, frame, NULL, call->api);
+    *result = sidelight_decoder_set_sei(f->decoder, &picture, messages, sizes, 1);
+    call->api->freeFrame(frame);
+  }
+  free(message);
+  return frame ? 1 : fail(call, "carrier: %s", error);
+}
+
+static int set_by_payload(const Call *call, Filter *f, const Arguments *a, SidelightBuffer *extracted) {
+  const uint8_t *payload = a->payload;
+  size_t size = a->payload_size;
+  int result = 0;
+  if (!payload) {
+    result = sidelight_jpeg_extract(a->jpeg, a->jpeg_size, extracted);
+    if (result < 0)
+      return fail(call, "jpeg: %s", sidelight_strerror(result));
+    payload = extracted->data;
+    size = extracted->size;
+  }
+  if (a->check && a->hints.codec == SIDELIGHT_CODEC_HEVC) {
+    if (!set_by_carrier(call, f, a, &result))
+      return 0;
+  } else
+    result = sidelight_decoder_set_payload(f->decoder, payload, size, &a->hints);
+  if (result < 0)
+    return fail(call, "payload: %s", sidelight_strerror(result));
+  memset(f->untouched, result == SIDELIGHT_MODE_OFF, sizeof f->untouched);
+  return 1;
+}
+
+static int set_base(const Call *call, Filter *f, const Arguments *a) {
+  static const uint8_t class_of[4] = {0, 0, 1, 2};
+  int result = sidelight_decoder_set_mode(f->decoder, SIDELIGHT_MODE_BASE, &a->hints);
+  if (result < 0)
+    return fail(call, "base model: %s", sidelight_strerror(result));
+  for (int i = 0; i < 4 && a->hints.codec == SIDELIGHT_CODEC_HEVC; i++)
+    f->untouched[i] = a->hints.qp[class_of[i]] == 0;
+  return 1;
+}
+
+static int set_decoder(const Call *call, Filter *f) {
+  Arguments a;
+  if (!check_format(call, f) || !read_arguments(call, &a))
+    return 0;
+  SidelightDecoderSettings settings;
+  sidelight_decoder_default_settings(&settings);
+  settings.threads = 1; /* VapourSynth has threads, one for each frame */
+  settings.skip_binding = !a.check;
+  settings.model_size = a.model_size;
+  int result = sidelight_decoder_open(&settings, &f->decoder);
+  if (result < 0)
+    return fail(call, "%s", sidelight_strerror(result));
+  if (!a.by_payload)
+    return set_base(call, f, &a);
+  SidelightBuffer extracted = {0};
+  int ok = set_by_payload(call, f, &a, &extracted);
+  sidelight_buffer_unref(&extracted);
+  return ok;
+}
+
+static void VS_CC filter_create(const VSMap *in, VSMap *out, void *user, VSCore *core, const VSAPI *api) {
+  const Call call = {in, out, core, api};
+  (void)user;
+  Filter *f = calloc(1, sizeof *f);
+  if (!f) {
+    fail(&call, "%s", sidelight_strerror(SIDELIGHT_ERROR_OUT_OF_MEMORY));
+    return;
+  }
+  f->node = api->mapGetNode(in, "clip", 0, NULL);
+  f->vi = api->getVideoInfo(f->node);
+  if (!set_decoder(&call, f)) {
+    filter_free(f, core, api);
+    return;
+  }
+  VSFilterDependency source = {f->node, rpStrictSpatial};
+  api->createVideoFilter(out, "Filter", f->vi, filter_frame, filter_free, fmParallel, &source, 1, f, core);
+}
+
+VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI *api) {
+  api->configPlugin("org.sidelight.filter", "sidelight", "Neural post-filter with side information",
+                    VS_MAKE_VERSION(SIDELIGHT_VERSION_MAJOR, SIDELIGHT_VERSION_MINOR),
+                    VAPOURSYNTH_API_VERSION, 0, plugin);
+  api->registerFunction("Filter",
+                        "clip:vnode;payload:data:opt;codec:data:opt;mode:data:opt;"
+                        "qp:int:opt;qp_i:int:opt;qp_b:int:opt;quant:int[]:opt;jpeg:data:opt;"
+                        "carrier:int:opt;check:int:opt;model_size:int:opt;",
+                        "clip:vnode;", filter_create, NULL, plugin);
+}
