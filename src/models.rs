@@ -16,10 +16,11 @@ pub enum Size {
 }
 
 /// Model files and their sizes. Of the same codec and size the one with luma alone comes first.
-static FILES: [(Size, &[u8]); 3] = [
+static FILES: [(Size, &[u8]); 4] = [
     (Size::M, include_bytes!("../models/jpeg-y-32x3.slm")),
     (Size::M, include_bytes!("../models/jpeg-ycc-32x3.slm")),
     (Size::M, include_bytes!("../models/hevc-32x3.slm")),
+    (Size::S, include_bytes!("../models/hevc-16x3.slm")),
 ];
 
 fn all() -> &'static [(Size, Model)] {

@@ -48,6 +48,13 @@ hevc)
     "$tool" export "$@" --checkpoint "$out/hevc-luma.ck" --out "$out/hevc-luma.slm"
     export_and_tune "$out/hevc-32x3.slm" "$@" --checkpoint "$out/hevc-chroma.ck" --channels 16 \
         --luma "$out/hevc-luma.slm"
+    set -- --coded "$out/hevc"
+    luma "$@" --channels 16 --steps 70000 --out "$out/hevc-small-luma.ck"
+    chroma "$@" --hidden 1 --steps 40000 --out "$out/hevc-small-chroma.ck"
+    "$tool" export "$@" --checkpoint "$out/hevc-small-luma.ck" --channels 16 \
+        --out "$out/hevc-small-luma.slm"
+    export_and_tune "$out/hevc-16x3.slm" "$@" --checkpoint "$out/hevc-small-chroma.ck" --channels 16 \
+        --hidden 1 --luma "$out/hevc-small-luma.slm"
     ;;
 *)
     echo "train.sh: jpeg or hevc, not $codec" >&2
