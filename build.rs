@@ -18,7 +18,7 @@ fn main() {
     ));
     name_shared_library(&number("MAJOR"), &number("MINOR"), &number("PATCH"));
     let mut builder = cbindgen::Builder::new().with_config(config);
-    for noun in ["types", "library", "buffer", "jpeg", "stream", "encoder", "decoder"] {
+    for noun in ["types", "library", "buffer", "jpeg", "stream", "encoder", "payload", "decoder"] {
         builder = builder.with_src(root.join(format!("src/capi/{noun}.rs")));
     }
     let mut text = Vec::new();

@@ -187,6 +187,28 @@ typedef enum SidelightNalCodec {
 } SidelightNalCodec;
 
 /**
+ * How a video codec coded a picture.
+ */
+typedef enum SidelightPictureType {
+  /**
+   * Intra, and decoding can start here. Still pictures are of this type.
+   */
+  SIDELIGHT_PICTURE_TYPE_IRAP = 0,
+  /**
+   * Intra.
+   */
+  SIDELIGHT_PICTURE_TYPE_I = 1,
+  /**
+   * Predicted from at most one picture for each block.
+   */
+  SIDELIGHT_PICTURE_TYPE_P = 2,
+  /**
+   * Predicted from at most two pictures for each block.
+   */
+  SIDELIGHT_PICTURE_TYPE_B = 3,
+} SidelightPictureType;
+
+/**
  * A decoder: holds the model that a payload asks for and filters pictures with it. One thread at a
  * time may use it, but sidelight_decoder_filter_band() may be called by several at once.
  *
@@ -702,6 +724,20 @@ int sidelight_encoder_encode(struct SidelightEncoder *encoder,
  * Closes an encoder and sets `*encoder` to NULL. NULL and a pointer to NULL are fine.
  */
 void sidelight_encoder_close(struct SidelightEncoder **encoder);
+
+/**
+ * Binds an encoder's payload to the decoded picture that will carry it. A payload for video stands in
+ * front of the first picture that it is for and is repeated at every IRAP picture that it is to
+ * outlive: each copy is bound to its own carrier.
+ *
+ * @param payload `size` bytes, changed in place on success only.
+ * @param carrier the decoded picture; its type is not looked at.
+ * @return 0; SIDELIGHT_ERROR_CORRUPT and others if this is no payload, as
+ * sidelight_decoder_set_payload(); SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED.
+ */
+int sidelight_payload_bind(uint8_t *payload,
+                           size_t size,
+                           const struct SidelightPicture *carrier);
 
 /**
  * Fills `settings` with the defaults. NULL is ignored.
