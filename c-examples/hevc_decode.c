@@ -214,8 +214,7 @@ static int show(Job *job) {
   else
     y4m_write_picture(job->out.stream, shown);
   job->pictures++;
-  /* What failed is told when the file is closed. */
-  return !ferror(job->out.stream);
+  return output_good(&job->out);
 }
 
 /* Decodes a packet, or what is left if it is NULL. */

@@ -233,8 +233,7 @@ static int write_units(Job *job, size_t periods, int end) {
   }
   if (result < 0)
     fprintf(stderr, "stream: %s\n", sidelight_strerror(result));
-  /* What failed is told when the file is closed. */
-  return result >= 0 && !ferror(job->out.stream);
+  return result >= 0 && output_good(&job->out);
 }
 
 /* A copy of the payload for each IRAP picture of the shot, bound to it; none if it is off: decoders show

@@ -448,13 +448,13 @@ fn filtered_mse<S: Sample>(
     for (p, (plane, samples)) in target.iter_mut().zip(&mut buffers).enumerate() {
         if p < layout.planes() {
             let (width, height) = size(p);
-            *plane = PlaneMut::new(samples, width, width, height)?;
+            *plane = PlaneMut::new(samples, width * size_of::<S>(), width, height)?;
         }
     }
     filter.picture(decoded, PictureMut::with_depth(layout, depth, target)?, threads)?;
     let planes = buffers.iter().take(layout.planes()).enumerate().map(|(p, samples)| {
         let (width, height) = size(p);
-        Plane::new(samples, width, width, height)
+        Plane::new(samples, width * size_of::<S>(), width, height)
     });
     let planes = planes.collect::<Result<Vec<_>>>()?;
     Ok(mse(&pair.original, &Picture::with_depth(layout, depth, &planes)?))
