@@ -35,7 +35,7 @@ impl<S: Sample + Default> Planes<S> {
         let plane = |p| {
             let (width, height) = Self::size(p);
             let all = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
-            all.map(|(y, x)| S::new(pixel(p, y, x).clamp(0, max) as i16)).collect()
+            all.map(|(y, x)| S::new(pixel(p, y, x).clamp(0, max))).collect()
         };
         Self { depth, samples: [0, 1, 2].map(plane) }
     }
@@ -53,7 +53,8 @@ impl<S: Sample + Default> Planes<S> {
     fn mse(&self, other: &Self, plane: usize) -> f64 {
         let max = i16::MAX;
         let pairs = self.samples[plane].iter().zip(&other.samples[plane]);
-        let error = |(a, b): (&S, &S)| (f64::from(a.at_most(max)) - f64::from(b.at_most(max))).powi(2);
+        let error =
+            |(a, b): (&S, &S)| (f64::from(a.at_most(max)) - f64::from(b.at_most(max))).powi(2);
         pairs.map(error).sum::<f64>() / self.samples[plane].len() as f64
     }
 
@@ -83,7 +84,8 @@ fn coded<S: Sample + Default>(original: &Planes<S>) -> Planes<S> {
     let max = i16::MAX;
     Planes::of(original.depth, |plane, y, x| {
         let (width, height) = Planes::<S>::size(plane);
-        let at = |y: usize, x: usize| i32::from(original.samples[plane][y * width + x].at_most(max));
+        let at =
+            |y: usize, x: usize| i32::from(original.samples[plane][y * width + x].at_most(max));
         let (top, left) = (y / 8 * 8, x / 8 * 8);
         let rows = top..(top + 8).min(height);
         let columns = left..(left + 8).min(width);
@@ -118,7 +120,7 @@ impl<S: Sample + Default> Clip<S> {
     }
 
     fn encode(&self, mode: Mode, threads: usize, qp: [u8; 3]) -> Encoded {
-        let encoder = Encoder::new(EncoderSettings { mode, threads, steps: Some(25) }).unwrap();
+        let encoder = Encoder::new(EncoderSettings { mode, threads, steps: Some(6) }).unwrap();
         let pictures = self.original.iter().zip(&self.decoded).zip(TYPES);
         let pairs: Vec<_> = pictures
             .map(|((o, d), t)| Pair { original: o.view(PictureType::Irap), decoded: d.view(t) })
@@ -147,11 +149,12 @@ fn filter<S: Sample + Default>(
     picture_type: PictureType,
 ) -> Planes<S> {
     let mut out = Planes::of(input.depth, |_, _, _| 0);
-    let mut planes = [PlaneMut::EMPTY; 3];
-    for (p, (plane, samples)) in planes.iter_mut().zip(&mut out.samples).enumerate() {
+    let mut p = 0;
+    let planes = out.samples.each_mut().map(|samples| {
         let (width, height) = Planes::<S>::size(p);
-        *plane = PlaneMut::new(samples, width * size_of::<S>(), width, height).unwrap();
-    }
+        p += 1;
+        PlaneMut::new(samples, width * size_of::<S>(), width, height).unwrap()
+    });
     let target = PictureMut::with_depth(Layout::I420, input.depth, planes).unwrap();
     decoder.filter(&input.view(picture_type), target).unwrap();
     out
