@@ -65,8 +65,10 @@ demo: examples
 
 test: examples
 	@tools/setup.sh test
+	$(MAKE) -C c-examples video
 	cargo test --release --workspace
 	c-examples/test.sh
+	c-examples/test-video.sh
 	$(MAKE) -C ffi-tests test LIBDIR=$(RELEASE)
 	packaging/test.sh
 

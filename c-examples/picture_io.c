@@ -157,6 +157,13 @@ int output_open(OutputFile *file, const char *path) {
   return file->stream != NULL;
 }
 
+int output_good(const OutputFile *file) {
+  if (!ferror(file->stream))
+    return 1;
+  fprintf(stderr, "%s: %s\n", file->part ? file->part : file->path, strerror(errno));
+  return 0;
+}
+
 int output_close(OutputFile *file, int ok) {
   const char *name = file->part ? file->part : file->path;
   if (fflush(file->stream) != 0 || ferror(file->stream)) {

@@ -44,6 +44,9 @@ int output_is_regular(const char *path);
 
 int output_open(OutputFile *file, const char *path);
 
+/* Whether all writes went well so far; prints what went wrong. For files that are given up early. */
+int output_good(const OutputFile *file);
+
 /* Closes and renames if `ok` and nothing failed, else removes what was written. Prints what went
  * wrong and returns whether the file is there. */
 int output_close(OutputFile *file, int ok);

@@ -122,7 +122,9 @@ impl Decoder {
         }
         let mut hints = None;
         let mut result = Ok(None);
-        for payload in messages.rev().filter_map(nal::payload_of) {
+        // A message with nothing behind its UUID has no payload (docs/carriage-nal.md).
+        let payloads = messages.rev().filter_map(nal::payload_of).filter(|p| !p.is_empty());
+        for payload in payloads {
             let hints = hints.get_or_insert_with(|| Hints {
                 codec: Codec::Hevc { qp: [0; 3] },
                 binding: payload::binding::of_picture(picture),

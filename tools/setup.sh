@@ -13,7 +13,8 @@
 set -eu
 
 build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libpng-dev"
-test="g++ libjpeg-turbo-progs valgrind cmake abigail-tools"
+test="g++ libjpeg-turbo-progs valgrind cmake abigail-tools
+    libx265-dev libavformat-dev libavcodec-dev libavutil-dev"
 eval="libjpeg-turbo-progs ffmpeg"
 peers="webp libjxl-tools libavif-bin"
 coders="g++ python3 python3-dev python3-venv"
