@@ -302,7 +302,7 @@ FAULT(null_chroma_out, INVALID, out->data[2] = NULL)
 FAULT(same_luma, INVALID, out->data[0] = in->data[0]; out->stride[0] = in->stride[0])
 FAULT(same_chroma, INVALID, out->data[2] = in->data[2]; out->stride[2] = in->stride[2])
 FAULT(reserved_in, INVALID, in->reserved[0] = 1)
-FAULT(reserved_out, INVALID, out->reserved[19] = 1)
+FAULT(reserved_out, INVALID, out->reserved[sizeof out->reserved - 1] = 1)
 
 #define ENTRY(name) {#name, want_##name, name}
 static const struct fault faults[] = {
@@ -420,13 +420,13 @@ static void settings_of_mode(void)
     bad = good;
     bad.codec = 0;
     REFUSED(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &bad), INVALID);
-    bad.codec = 2;
+    bad.codec = 3;
     REFUSED(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &bad), UNSUPPORTED);
     bad = good;
     bad.quant[0][63] = 0;
     REFUSED(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &bad), INVALID);
     bad = good;
-    bad.reserved[59] = 1;
+    bad.reserved[sizeof bad.reserved - 1] = 1;
     REFUSED(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &bad), INVALID);
 
     static const uint8_t junk[8] = {0};

@@ -194,15 +194,6 @@ static void refused(void)
 #undef REFUSED
     CHECK(deep_equal(&out, &clear));
     sidelight_decoder_close(&decoder);
-
-    SidelightEncoder *encoder = NULL;
-    SidelightBuffer payload = {0};
-    const SidelightHints hints = plain_hints();
-    REQUIRE(sidelight_encoder_open(NULL, &encoder) == 0);
-    CHECK_INT(sidelight_encoder_encode(encoder, &in.picture, &out.picture, 1, &hints, &payload, NULL),
-              SIDELIGHT_ERROR_UNSUPPORTED);
-    CHECK(payload.data == NULL);
-    sidelight_encoder_close(&encoder);
     deep_free(&in);
     deep_free(&out);
     deep_free(&clear);
