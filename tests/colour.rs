@@ -3,7 +3,7 @@
 use sidelight::cpu::CpuLevel;
 use sidelight::{
     models, Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings, Hints, Layout,
-    Mode, Pair, Picture, PictureMut, Plane, PlaneMut, Rate,
+    Mode, Pair, Picture, PictureMut, Plane, PlaneMut, Rate, Size,
 };
 
 const WIDTH: usize = 71;
@@ -169,20 +169,38 @@ fn lossless_chroma_does_not_decide() {
 /// Payloads name a model by its content: what a shipped one does must never change.
 #[test]
 fn shipped_models_are_frozen() {
-    let mut decoder = Decoder::new(DecoderSettings::default());
-    decoder.set_base(&hints()).unwrap();
-    let hashes = Layout::ALL.map(|layout| {
-        let samples = Samples::original(layout).coded().filtered(&decoder);
-        let bytes = samples.planes.into_iter().flatten();
-        bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    let hashes = |hints: &Hints, size| {
+        let mut decoder = Decoder::new(DecoderSettings { size, ..Default::default() });
+        decoder.set_base(hints).unwrap();
+        Layout::ALL.map(|layout| {
+            let samples = Samples::original(layout).coded().filtered(&decoder);
+            let bytes = samples.planes.into_iter().flatten();
+            bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            })
         })
-    });
+    };
     let expected = [
         0xe9a8_d18e_51c1_f282,
         0x3a67_1e2a_aaa5_9166,
         0x93c4_d76c_6ecb_144f,
         0x3ef7_0a7d_4cba_d05c,
     ];
-    assert_eq!(hashes, expected, "{hashes:#x?}");
+    assert_eq!(hashes(&hints(), Size::M), expected);
+    let hevc = Hints { codec: Codec::Hevc { qp: [33; 3] }, binding: 0 };
+    let [small, medium] = [Size::S, Size::M].map(|size| hashes(&hevc, size));
+    let expected = [
+        0x0ff7_a372_e7a1_b7e3,
+        0xb6a2_bf69_e2b2_8588,
+        0x037e_ce66_f2e2_9334,
+        0xdcf4_33d2_7654_ff45,
+    ];
+    assert_eq!(small, expected, "{small:#x?}");
+    let expected = [
+        0x042a_17dd_6534_e20d,
+        0x6c91_636b_3814_6b1c,
+        0x43d8_d20c_3ac7_dbb0,
+        0x0feb_4888_8783_a5ab,
+    ];
+    assert_eq!(medium, expected, "{medium:#x?}");
 }
