@@ -120,7 +120,9 @@ impl<S: Sample + Default> Clip<S> {
     }
 
     fn encode(&self, mode: Mode, threads: usize, qp: [u8; 3]) -> Encoded {
-        let encoder = Encoder::new(EncoderSettings { mode, threads, steps: Some(6) }).unwrap();
+        let encoder =
+            Encoder::new(EncoderSettings { mode, threads, steps: Some(6), ..Default::default() })
+                .unwrap();
         let pictures = self.original.iter().zip(&self.decoded).zip(TYPES);
         let pairs: Vec<_> = pictures
             .map(|((o, d), t)| Pair { original: o.view(PictureType::Irap), decoded: d.view(t) })
@@ -130,7 +132,7 @@ impl<S: Sample + Default> Clip<S> {
 
     /// All pictures as a decoder shows them that finds `payload` with the first.
     fn shown(&self, payload: &[u8], mode: Mode) -> Vec<Planes<S>> {
-        let mut decoder = Decoder::new(DecoderSettings { threads: 2, skip_binding: false });
+        let mut decoder = Decoder::new(DecoderSettings { threads: 2, ..Default::default() });
         let message = [&UUID[..], payload].concat();
         let show = |(i, decoded): (usize, &Planes<S>)| {
             let view = decoded.view(TYPES[i]);
