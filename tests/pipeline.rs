@@ -85,7 +85,7 @@ fn the_decoder_gets_what_the_encoder_measured() {
     let encoded = encode(settings(Mode::Update, 2), CHEAP);
     assert_eq!(encoded.report.mode, Mode::Update);
     assert_eq!(encoded.report.steps, 30);
-    let mut decoder = Decoder::new(DecoderSettings { threads: 2, skip_binding: false });
+    let mut decoder = Decoder::new(DecoderSettings { threads: 2, ..Default::default() });
     assert_eq!(decoder.set_payload(&encoded.payload, &hints(77)), Ok(Mode::Update));
     let got = psnr(&original(), &filter(&decoder, &coded(&original())));
     assert!((got - encoded.report.psnr_payload).abs() < 1e-9, "{got} {:?}", encoded.report);
