@@ -4,7 +4,7 @@
 # make eval   figures, BD-rates and a report on a folder of pictures
 # make ffmpeg [FFMPEG_SOURCE=]   a small FFmpeg with the filter; make test-ffmpeg tests it
 # make vapoursynth test-vapoursynth   the plugin for VapourSynth: integrations/vapoursynth/README.md
-# make lib examples bench header train eval-peers eval-coders test-report clean
+# make lib examples video bench header train eval-peers eval-coders test-report clean
 # make install-strip uninstall test-install abi-check abi-baseline
 
 TARGET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
@@ -47,6 +47,11 @@ lib: setup
 examples: pc
 	$(MAKE) -C c-examples
 
+# The examples for HEVC.
+video: pc
+	@tools/setup.sh video
+	$(MAKE) -C c-examples video
+
 # A pkg-config file for the library as it lies in the build folder.
 pc: lib
 	@mkdir -p $(TARGET)/pkgconfig
@@ -63,9 +68,8 @@ demo: examples
 	$(RELEASE)/sidelight-tools demo --examples c-examples/build --pictures tests/pictures \
 	    --out target/demo
 
-test: examples
+test: examples video
 	@tools/setup.sh test
-	$(MAKE) -C c-examples video
 	cargo test --release --workspace
 	c-examples/test.sh
 	c-examples/test-video.sh
@@ -233,7 +237,7 @@ clean:
 	$(MAKE) -C c-examples clean
 	rm -rf ffi-tests/build
 
-.PHONY: all lib examples pc setup demo test test-report bench header train \
+.PHONY: all lib examples video pc setup demo test test-report bench header train \
 	eval eval-peers eval-coders tools clean install install-strip uninstall test-install \
 	abi-check abi-baseline ffmpeg test-ffmpeg \
 	vapoursynth test-vapoursynth

@@ -205,6 +205,11 @@ check "base: no update" [ "$(grep -c ' update ' base.txt)" = 0 ]
 check "base: is small" [ $(($(bytes base.hevc) - $(bytes off.hevc))) -le 144 ]
 "$decode" base.hevc base.y4m >/dev/null
 check "base: what was reported" agrees base.txt base.y4m a.y4m
+check "small model" "$encode" "$@" --qp 34 --small --no-update --slope 0.001 a.y4m small.hevc
+cp out.txt small.txt
+"$decode" small.hevc small.y4m >/dev/null
+check "small model: what was reported" agrees small.txt small.y4m a.y4m
+check "small model: is another" differ small.y4m base.y4m
 check "shots" "$encode" "$@" --qp 34 --shot 2 --steps 10 --slope 0.01 a.y4m shot.hevc
 cp out.txt shot.txt
 check "shots: two" [ "$(wc -l <shot.txt)" = 4 ]

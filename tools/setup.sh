@@ -4,6 +4,7 @@
 #
 #   tools/setup.sh build    what `make examples` and `make demo` need
 #   tools/setup.sh test     what `make test` needs: all of it
+#   tools/setup.sh video    what `make video` needs
 #   tools/setup.sh eval     what `make eval` needs
 #   tools/setup.sh peers    what `make eval-peers` needs
 #   tools/setup.sh coders   what `make eval-coders` needs
@@ -13,8 +14,8 @@
 set -eu
 
 build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libpng-dev"
-test="g++ libjpeg-turbo-progs valgrind cmake abigail-tools
-    libx265-dev libavformat-dev libavcodec-dev libavutil-dev"
+test="g++ libjpeg-turbo-progs valgrind cmake abigail-tools"
+video="libx265-dev libavformat-dev libavcodec-dev libavutil-dev"
 eval="libjpeg-turbo-progs ffmpeg"
 peers="webp libjxl-tools libavif-bin"
 coders="g++ python3 python3-dev python3-venv"
@@ -22,7 +23,7 @@ report="chromium"
 ffmpeg="dpkg-dev patch xz-utils zlib1g-dev"
 
 usage() {
-    echo "usage: tools/setup.sh build|test|eval|peers|coders|report|ffmpeg|python3.12" >&2
+    echo "usage: tools/setup.sh build|test|video|eval|peers|coders|report|ffmpeg|python3.12" >&2
     exit 1
 }
 
@@ -44,7 +45,8 @@ packages=
 for set in "$@"; do
     case $set in
     build) packages="$packages $build" ;;
-    test) packages="$packages $build $test $eval $peers" ;;
+    test) packages="$packages $build $test $video $eval $peers" ;;
+    video) packages="$packages $build $video" ;;
     eval) packages="$packages $eval" ;;
     peers) packages="$packages $eval $peers" ;;
     coders) packages="$packages $coders" ;;

@@ -221,7 +221,11 @@ static void filter_stream(const char *in, const char *types, const Shape *s, uin
   sidelight_stream_close(&stream);
   free(data);
 
-  must("decoder", sidelight_decoder_open(NULL, &decoder));
+  SidelightDecoderSettings settings;
+  sidelight_decoder_default_settings(&settings);
+  if (base && strstr(base, ",small"))
+    settings.model_size = SIDELIGHT_MODEL_SIZE_SMALL;
+  must("decoder", sidelight_decoder_open(&settings, &decoder));
   SidelightHints hints = {.codec = SIDELIGHT_CODEC_HEVC};
   unsigned qp[3];
   if (base) {

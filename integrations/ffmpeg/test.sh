@@ -199,6 +199,8 @@ for stream in main main-p; do
     "$reference" filter $stream.hevc main.types yuv420p $size main.plain base.yuv 29,32,34 || die base
     check "$stream: base" silently gives base.yuv sidelight=fallback=base:qp=32 $stream.hevc
     check "$stream: base by types" gives base.yuv sidelight=fallback=base:qp=32:qp_i=29:qp_b=34 $stream.hevc
+    "$reference" filter $stream.hevc main.types yuv420p $size main.plain base.yuv 29,32,34,small || die base
+    check "$stream: small base" silently gives base.yuv sidelight=fallback=base:qp=32:model=small $stream.hevc
     "$reference" filter $stream.hevc main.types yuv420p $size main.plain base.yuv 20,40,0 || die base
     check "$stream: base, but not of B pictures" gives base.yuv sidelight=fallback=base:qp=40:qp_i=20:qp_b=0 $stream.hevc
 done

@@ -61,6 +61,7 @@ typedef struct SidelightContext {
 
     int fallback;
     int qp, qp_i, qp_b;
+    int model;
     int check;
     char *file;
 
@@ -100,6 +101,13 @@ static const AVOption sidelight_options[] = {
         { .i64 = -1 }, -1, 51, FLAGS },
     { "qp_b", "QP of B pictures (default qp + 2)", OFFSET(qp_b), AV_OPT_TYPE_INT,
         { .i64 = -1 }, -1, 51, FLAGS },
+    { "model", "base model of the fallback", OFFSET(model), AV_OPT_TYPE_INT,
+        { .i64 = SIDELIGHT_MODEL_SIZE_MEDIUM }, SIDELIGHT_MODEL_SIZE_SMALL, SIDELIGHT_MODEL_SIZE_MEDIUM,
+        FLAGS, .unit = "model" },
+        { "small",  "less gain, three times as fast", 0, AV_OPT_TYPE_CONST,
+            { .i64 = SIDELIGHT_MODEL_SIZE_SMALL },  0, 0, FLAGS, .unit = "model" },
+        { "medium", "the default", 0, AV_OPT_TYPE_CONST,
+            { .i64 = SIDELIGHT_MODEL_SIZE_MEDIUM }, 0, 0, FLAGS, .unit = "model" },
     { "check", "refuse payloads that were made for other pictures", OFFSET(check), AV_OPT_TYPE_BOOL,
         { .i64 = 1 }, 0, 1, FLAGS },
     { "file", "JPEG file that the input was decoded from", OFFSET(file), AV_OPT_TYPE_STRING,
@@ -425,6 +433,7 @@ static int config_input(AVFilterLink *inlink)
     sidelight_decoder_default_settings(&settings);
     settings.threads      = 1; // slice threads do the work
     settings.skip_binding = !s->check;
+    settings.model_size   = s->model;
     if ((ret = sidelight_decoder_open(&settings, &s->decoder)) < 0)
         return external(ctx, ret);
 
