@@ -13,10 +13,12 @@ use sidelight::{
     Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings, Hints, Layout, Mode, Pair,
     PictureType, Rate,
 };
+use std::cell::Cell;
 
 /// The pictures of an 8-bit 4:2:0 YUV4MPEG2 file, cut to even sizes.
 pub fn read(file: &[u8]) -> Result<Vec<Yuv>> {
-    let mut decoder = y4m::decode(file).context("not a YUV4MPEG2 file")?;
+    let rest = Cell::new(file);
+    let mut decoder = y4m::decode(Rest(&rest)).context("not a YUV4MPEG2 file")?;
     let (width, height) = (decoder.get_width(), decoder.get_height());
     let colour = decoder.get_colorspace();
     use y4m::Colorspace::{C420jpeg, C420mpeg2, C420paldv, C420};
@@ -26,18 +28,32 @@ pub fn read(file: &[u8]) -> Result<Vec<Yuv>> {
     );
     let mut pictures = Vec::new();
     loop {
+        let whole = rest.get().is_empty();
         match decoder.read_frame() {
             Ok(frame) => {
                 let raw = [frame.get_y_plane(), frame.get_u_plane(), frame.get_v_plane()].concat();
                 let picture = Yuv::from_raw(width, height, Layout::I420, &raw)?;
                 pictures.push(picture.resized(width / 2 * 2, height / 2 * 2));
             }
-            Err(y4m::Error::EOF) => break,
+            // The crate takes a picture that is cut off for the end.
+            Err(y4m::Error::EOF) if whole => break,
             Err(e) => return Err(e).context("a damaged picture"),
         }
     }
     ensure!(!pictures.is_empty(), "no pictures");
     Ok(pictures)
+}
+
+/// What is left of a file.
+struct Rest<'a, 'b>(&'a Cell<&'b [u8]>);
+
+impl std::io::Read for Rest<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let mut rest = self.0.get();
+        let count = rest.read(buffer)?;
+        self.0.set(rest);
+        Ok(count)
+    }
 }
 
 /// Measures `clip` under the name `title`. PSNRs are means over the pictures.
