@@ -138,12 +138,15 @@ static void opening(void)
     REFUSED(steps, 100001);
     REFUSED(steps, UINT32_MAX);
     REFUSED(reserved[0], 1);
-    REFUSED(reserved[63], 0x80);
+    REFUSED(reserved[sizeof settings.reserved - 1], 0x80);
+    REFUSED(model_size, 3);
+    REFUSED(model_size, UINT32_MAX);
     CHECK(encoder == pattern);
 
     settings = good;
     settings.threads = 256;
     settings.steps = 100000;
+    settings.model_size = SIDELIGHT_MODEL_SIZE_SMALL;
     CHECK_INT(sidelight_encoder_open(&settings, &encoder), 0);
     sidelight_encoder_close(&encoder);
     CHECK(encoder == NULL);
