@@ -47,7 +47,7 @@ static const char usage[] =
     "  --x265 NAME=VALUE          any other option of x265; may be repeated\n"
     "  --mode off|base|update     the most to send (default update)\n"
     "  --no-update                --mode base\n"
-    "  --small                    the small base model: less gain, three times as fast\n"
+    "  --small                    the small base model: less gain, twice as fast\n"
     "  --shot N                   IRAP periods that share a payload (default 1)\n"
     "  --pictures N               most pictures that a payload is made from (default 32)\n"
     "  --slope DB                 what twice the rate buys here; 0 to assume it (default 0)\n"

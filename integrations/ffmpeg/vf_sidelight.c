@@ -104,7 +104,7 @@ static const AVOption sidelight_options[] = {
     { "model", "base model of the fallback", OFFSET(model), AV_OPT_TYPE_INT,
         { .i64 = SIDELIGHT_MODEL_SIZE_MEDIUM }, SIDELIGHT_MODEL_SIZE_SMALL, SIDELIGHT_MODEL_SIZE_MEDIUM,
         FLAGS, .unit = "model" },
-        { "small",  "less gain, three times as fast", 0, AV_OPT_TYPE_CONST,
+        { "small",  "less gain, twice as fast", 0, AV_OPT_TYPE_CONST,
             { .i64 = SIDELIGHT_MODEL_SIZE_SMALL },  0, 0, FLAGS, .unit = "model" },
         { "medium", "the default", 0, AV_OPT_TYPE_CONST,
             { .i64 = SIDELIGHT_MODEL_SIZE_MEDIUM }, 0, 0, FLAGS, .unit = "model" },
