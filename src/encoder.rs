@@ -170,9 +170,10 @@ impl Encoder {
         let plain = search.unfiltered();
         let codec = match &hints.codec {
             Codec::Jpeg { .. } => hints.codec.clone(),
-            Codec::Hevc { qp } => Codec::Hevc { qp: search.strengths(*qp, &plain)? },
+            Codec::Hevc { qp } => Codec::Hevc { qp: search.strengths(*qp)? },
         };
         let base = search.filtered(&codec, None, &plain)?;
+        let (codec, base) = search.without_losses(&codec, base, &plain);
         let of = |mode, codec: &Codec, update: &[u8], errors: Vec<[f64; 3]>| -> Result<Candidate> {
             // Off needs no model: docs/payload.md asks for 0.
             let id = if mode == Mode::Off { 0 } else { model.id };
@@ -350,8 +351,8 @@ impl<'a, S: Sample> Search<'a, S> {
         self.pictures.iter().zip(base).filter_map(example).collect()
     }
 
-    /// The strengths with which the base model does best, from QPs; 0 where it does not gain.
-    fn strengths(&self, qp: [u8; 3], plain: &[[f64; 3]]) -> Result<[u8; 3]> {
+    /// The strengths with which the base model does best, from QPs; 0 where there are no pictures.
+    fn strengths(&self, qp: [u8; 3]) -> Result<[u8; 3]> {
         let mut best = [0; 3];
         for class in PictureType::CLASSES.map(PictureType::class) {
             let of_class: Vec<usize> = (0..self.pictures.len())
@@ -381,11 +382,7 @@ impl<'a, S: Sample> Search<'a, S> {
                     }
                 }
             }
-            let before: f64 = of_class.iter().map(|i| self.objective.cost(&plain[*i])).sum();
-            let after = self.cost_at(class, at.1, &of_class)? * of_class.len() as f64;
-            if after < before {
-                best[class] = at.1;
-            }
+            best[class] = at.1;
         }
         Ok(best)
     }
@@ -406,7 +403,7 @@ impl<'a, S: Sample> Search<'a, S> {
         Ok(sum / some.len() as f64)
     }
 
-    /// Leaves the classes of pictures as they are whose mean is worse than unfiltered.
+    /// Leaves the classes of pictures as they are whose mean is not better than unfiltered.
     fn without_losses(
         &self,
         codec: &Codec,
@@ -421,7 +418,7 @@ impl<'a, S: Sample> Search<'a, S> {
                 let change: f64 = members()
                     .map(|i| self.objective.cost(&errors[i]) - self.objective.cost(&plain[i]))
                     .sum();
-                if change > 0.0 {
+                if change >= 0.0 {
                     *qp = 0;
                     members().collect::<Vec<_>>().into_iter().for_each(|i| errors[i] = plain[i]);
                 }
