@@ -7,25 +7,7 @@ export LC_ALL=C
 here=$(cd "$(dirname "$0")" && pwd)
 encode="$here/build/hevc_encode"
 decode="$here/build/hevc_decode"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-
-passed=0
-failed=0
-
-# check NAME COMMAND...: the command succeeds.
-check() {
-    name=$1
-    shift
-    if "$@" >out.txt 2>err.txt; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "not ok: $name"
-        tail -n 20 err.txt | sed 's/^/    /'
-    fi
-}
+. "$here/../tests/check.sh"
 
 # refused TEXT OUTPUT COMMAND...: it fails, not by a signal, says TEXT, and leaves no OUTPUT.
 refused() {

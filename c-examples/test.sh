@@ -10,25 +10,7 @@ decode="$here/build/jpeg_decode"
 bench="$here/build/bench_filter"
 pictures="$here/../tests/pictures"
 golden="$here/../tests/data/jpeg"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-
-passed=0
-failed=0
-
-# check NAME COMMAND...: the command succeeds.
-check() {
-    name=$1
-    shift
-    if "$@" >out.txt 2>err.txt; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "not ok: $name"
-        sed 's/^/    /' err.txt
-    fi
-}
+. "$here/../tests/check.sh"
 
 # refused TEXT OUTPUT COMMAND...: it fails, says TEXT, and leaves no OUTPUT.
 refused() {

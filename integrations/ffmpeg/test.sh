@@ -11,25 +11,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 ours=$(cd "$1" && pwd)
 ff=$ours/ffmpeg
 pictures="$here/../../tests/pictures"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-
-passed=0
-failed=0
-
-# check NAME COMMAND...: the command succeeds.
-check() {
-    label=$1
-    shift
-    if "$@" >out.txt 2>err.txt; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "not ok: $label"
-        sed 's/^/    /' err.txt
-    fi
-}
+. "$here/../../tests/check.sh"
 
 die() {
     [ ! -f ref.txt ] || cat ref.txt >&2
