@@ -22,8 +22,22 @@ impl Checkpoint {
         Self { step: 0, net, adam }
     }
 
-    /// `None` if there is no such file.
+    /// One of this shape; `None` if there is no such file.
     pub fn read(path: &Path, arch: Arch) -> Result<Option<Self>> {
+        let state = Self::read_any(path)?;
+        if let Some(state) = &state {
+            ensure!(
+                state.net.arch == arch,
+                "{}: a checkpoint of another shape, {:?}",
+                path.display(),
+                state.net.arch
+            );
+        }
+        Ok(state)
+    }
+
+    /// One of any shape; `None` if there is no such file.
+    pub fn read_any(path: &Path) -> Result<Option<Self>> {
         let bytes = match std::fs::read(path) {
             Ok(b) => b,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -33,10 +47,13 @@ impl Checkpoint {
         let mut word =
             || words.next().map(|w| [w[0], w[1], w[2], w[3]]).context("checkpoint is too short");
         ensure!(bytes.starts_with(MAGIC), "{}: not a checkpoint", path.display());
-        let shape = [word()?, word()?, word()?].map(u32::from_le_bytes);
+        let [inputs, channels, hidden] =
+            [word()?, word()?, word()?].map(|w| u32::from_le_bytes(w) as usize);
+        let of = if inputs == 4 { Arch::luma } else { Arch::chroma };
+        let arch = of(channels, hidden);
         ensure!(
-            shape == shape_of(arch),
-            "{}: a checkpoint of another shape, {shape:?}",
+            arch.check().is_ok() && arch.inputs == inputs,
+            "{}: a checkpoint of an unknown shape, {inputs}, {channels}, {hidden}",
             path.display()
         );
         let mut state = Self::new(Net::zeros(arch));

@@ -13,6 +13,7 @@ pub mod export;
 pub mod hevc_data;
 mod planes;
 mod source;
+mod start;
 mod tables;
 pub mod tune;
 
@@ -22,7 +23,7 @@ use clap::{Args, ValueEnum};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use sidelight::adapt::adam::AdamRates;
-use sidelight::adapt::net::{padded, Net, Train, Workspace};
+use sidelight::adapt::net::{Net, Train, Workspace};
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
 use sidelight::network::Arch;
@@ -68,7 +69,8 @@ pub struct Options {
     /// Checkpoint to write, and to resume from if it exists
     #[arg(long)]
     out: PathBuf,
-    /// Checkpoint whose weights a new run starts from, instead of random ones
+    /// Checkpoint whose weights a new run starts from, instead of random ones; those of a smaller
+    /// network are grown to a larger one that does the same
     #[arg(long)]
     from: Option<PathBuf>,
     /// The weights of --from are for JPEG, and shall start as those of flat tables with the QP's step
@@ -128,13 +130,14 @@ pub fn run(options: &Options) -> Result<()> {
     let mut state = match Checkpoint::read(&options.out, arch)? {
         Some(c) => c,
         None => Checkpoint::new(match &options.from {
-            None => initial(arch, options.seed),
+            None => start::initial(arch, options.seed),
             Some(path) => {
-                let from = Checkpoint::read(path, arch)?;
-                let mut net =
-                    from.with_context(|| format!("{}: no such file", path.display()))?.net;
+                let from = Checkpoint::read_any(path)?;
+                let from = from.with_context(|| format!("{}: no such file", path.display()))?.net;
+                let mut net = start::grown(&from, arch, options.seed)
+                    .with_context(|| format!("{}: of another or a larger shape", path.display()))?;
                 if options.from_jpeg {
-                    flat_tables(&mut net);
+                    start::flat_tables(&mut net);
                 }
                 net
             }
@@ -165,42 +168,6 @@ pub fn run(options: &Options) -> Result<()> {
     }
     bar.finish();
     Ok(())
-}
-
-/// He's initialisation, with a small last layer.
-fn initial(arch: Arch, seed: u64) -> Net {
-    use rand::Rng;
-    let mut rng = Pcg64Mcg::seed_from_u64(seed);
-    let mut net = Net::zeros(arch);
-    let last = net.layers.len() - 1;
-    for (l, layer) in net.layers.iter_mut().enumerate() {
-        let p = padded(layer.cout);
-        let shrink = if l == last { 0.1 } else { 1.0 };
-        let bound = shrink * (6.0 / (9 * layer.cin) as f32).sqrt();
-        for (i, t) in layer.taps.iter_mut().enumerate() {
-            if i % p < layer.cout {
-                *t = rng.random_range(-bound..bound);
-            }
-        }
-    }
-    net
-}
-
-/// Makes the condition's weights of a network for JPEG those of one for HEVC that does the same as
-/// with flat tables of the QP's step, for every type of picture.
-fn flat_tables(net: &mut Net) {
-    for layer in &mut net.layers {
-        let p = padded(layer.cout);
-        // Four logarithms and four means of luma; then, for some networks, of chroma.
-        let tables = layer.condition.len().min(16 * p);
-        let mut sums = vec![0.0; 2 * p];
-        for (i, weight) in layer.condition[..tables].iter_mut().enumerate() {
-            sums[i / p / 4 % 2 * p + i % p] += std::mem::take(weight);
-        }
-        if tables > 0 {
-            layer.condition[..2 * p].copy_from_slice(&sums);
-        }
-    }
 }
 
 /// Fills the network's input with a crop's transformed phases and its chroma.
@@ -417,39 +384,4 @@ fn gains(net: &Net, crop: &Crop, ws: &mut Workspace) -> [f64; 3] {
         }
     }
     std::array::from_fn(|p| 10.0 * (before[p] / after[p]).log10())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sidelight::{Condition, Layout, PictureType};
-
-    #[test]
-    fn flat_tables_say_the_same_as_their_qp() {
-        // A QP of 28 has a step of 16, of 34 one of 32.
-        for (arch, layout) in
-            [(Arch::luma(16, 1), Layout::I400), (Arch::chroma(16, 1), Layout::I420)]
-        {
-            let mut net = initial(arch, 1);
-            for (i, weight) in net.layers[0].condition.iter_mut().enumerate() {
-                *weight = ((i * 37) % 101) as f32 - 50.0;
-            }
-            let p = padded(net.layers[0].cout);
-            let said = |net: &Net, condition: Condition| -> Vec<f32> {
-                let rows = net.layers[0].condition.chunks_exact(p).zip(condition.0);
-                let mut sum = vec![0.0; p];
-                for (row, f) in rows {
-                    sum.iter_mut().zip(row).for_each(|(s, w)| *s += w * f as f32);
-                }
-                sum
-            };
-            let of_tables = [16, 32].map(|step| {
-                said(&net, Condition::from_jpeg_tables(&[step; 64], &[step; 64], layout))
-            });
-            flat_tables(&mut net);
-            let of_qps =
-                [28, 34].map(|qp| said(&net, Condition::from_hevc_qp(qp, PictureType::P, layout)));
-            assert_eq!(of_tables, of_qps);
-        }
-    }
 }
