@@ -125,9 +125,9 @@ static int run_jpeg(const Options *o, SidelightDecoder *decoder, const uint8_t *
   if (!jpeg_decode_planes(o->in, jpeg, size, in))
     return 0;
   at[PAYLOAD] = 1e3 * now();
-  if (failed(sidelight_jpeg_hints(jpeg, size, &hints)))
+  if (failed(sidelight_jpeg_read(jpeg, size, &hints, NULL)))
     return 0;
-  int result = sidelight_jpeg_extract(jpeg, size, &payload);
+  int result = sidelight_jpeg_read(jpeg, size, NULL, &payload);
   at[MODEL] = 1e3 * now();
   if (result == SIDELIGHT_ERROR_NO_PAYLOAD)
     result = sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &hints);
@@ -244,7 +244,6 @@ static int parse(int argc, char **argv, Options *o) {
       {NULL, 0, NULL, 0},
   };
   memset(o, 0, sizeof *o);
-  sidelight_decoder_default_settings(&o->decoder);
   o->decoder.threads = 1;
   o->repeat = 20;
   o->layout = -1;

@@ -97,8 +97,7 @@ static int open_input(Job *job) {
 
 static int open_sidelight(Job *job) {
   const Options *o = job->o;
-  SidelightDecoderSettings settings;
-  sidelight_decoder_default_settings(&settings);
+  SidelightDecoderSettings settings = {0};
   settings.threads = (uint32_t)o->threads;
   int result = sidelight_decoder_open(&settings, &job->decoder);
   if (result >= 0 && o->base > 0) {

@@ -35,6 +35,7 @@ typedef struct Options {
   size_t shot, pictures;
   double doubling; /* dB that twice the rate buys; 0: Sidelight's estimate */
   int threads;
+  int mode; /* the most to send, a SidelightMode */
   SidelightEncoderSettings encoder;
   const char *in, *out;
 } Options;
@@ -283,6 +284,8 @@ static int adapt(Job *job, Shot *shot, SidelightBuffer *payload, SidelightHints 
   double bytes = (double)shot->bytes / (double)shot->periods;
   hints->coded_bytes = (uint64_t)bytes;
   hints->slope_db_per_byte = bytes > 0 ? job->o->doubling / M_LN2 / bytes : 0;
+  if (job->o->mode == SIDELIGHT_MODE_OFF)
+    hints->slope_db_per_byte = 1e9; /* no byte pays */
   hints->carriage_bytes = CARRIAGE;
   return sidelight_encoder_encode(job->encoder, original, decoded, shot->sampled, hints, payload, report);
 }
@@ -647,10 +650,10 @@ static int parse(int argc, char **argv, Options *o) {
   o->keyint = "250";
   o->shot = 1;
   o->pictures = 32;
-  sidelight_encoder_default_settings(&o->encoder);
+  o->mode = SIDELIGHT_MODE_UPDATE;
   int c;
   while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-    int ok = 1, mode = SIDELIGHT_MODE_BASE;
+    int ok = 1;
     long n;
     char *end;
     switch (c) {
@@ -674,11 +677,10 @@ static int parse(int argc, char **argv, Options *o) {
         o->extra[o->extras++] = optarg;
       break;
     case 'm':
-      ok = parse_mode(optarg, &mode);
-      o->encoder.mode = (uint32_t)mode;
+      ok = parse_mode(optarg, &o->mode);
       break;
     case 'b':
-      o->encoder.mode = SIDELIGHT_MODE_BASE;
+      o->mode = SIDELIGHT_MODE_BASE;
       break;
     case 'l':
       o->encoder.model_size = SIDELIGHT_MODEL_SIZE_SMALL;
@@ -716,6 +718,7 @@ static int parse(int argc, char **argv, Options *o) {
       return 0;
     }
   }
+  o->encoder.no_update = o->mode != SIDELIGHT_MODE_UPDATE;
   if (argc - optind != 2) {
     fputs(usage, stderr);
     return 0;

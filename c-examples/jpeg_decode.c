@@ -32,27 +32,23 @@ static int choose(SidelightDecoder *decoder, const Options *o, const uint8_t *jp
   SidelightBuffer payload = {0};
   if (o->mode == SIDELIGHT_MODE_OFF)
     return SIDELIGHT_MODE_OFF;
-  int result = sidelight_jpeg_hints(jpeg, size, &hints);
+  int base = o->mode == SIDELIGHT_MODE_BASE;
+  int result = sidelight_jpeg_read(jpeg, size, &hints, base ? NULL : &payload);
   if (result < 0) {
     fprintf(stderr, "sidelight: %s; picture is unfiltered\n", sidelight_strerror(result));
     return SIDELIGHT_MODE_OFF;
   }
-  if (o->mode == SIDELIGHT_MODE_BASE) {
+  if (base)
     result = sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &hints);
-    if (result == 0)
-      return SIDELIGHT_MODE_BASE;
-  } else {
-    result = sidelight_jpeg_extract(jpeg, size, &payload);
-    if (result == 0)
-      result = sidelight_decoder_set_payload(decoder, payload.data, payload.size, &hints);
-    sidelight_buffer_unref(&payload);
-  }
-  if (result == SIDELIGHT_ERROR_NO_PAYLOAD)
-    fprintf(stderr, "sidelight: %s; picture is unfiltered\n", sidelight_strerror(result));
-  else if (result < 0)
+  else
+    result = sidelight_decoder_set_payload(decoder, payload.data, payload.size, &hints);
+  sidelight_buffer_unref(&payload);
+  if (result < 0) {
     fprintf(stderr, "sidelight: payload ignored: %s; picture is unfiltered\n",
             sidelight_strerror(result));
-  return result < 0 ? SIDELIGHT_MODE_OFF : result;
+    return SIDELIGHT_MODE_OFF;
+  }
+  return base ? SIDELIGHT_MODE_BASE : result;
 }
 
 static int write_planes(const char *path, const Planes *planes) {
@@ -130,7 +126,6 @@ static int parse(int argc, char **argv, Options *o) {
   };
   memset(o, 0, sizeof *o);
   o->mode = -1;
-  sidelight_decoder_default_settings(&o->decoder);
   int c;
   while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
     int ok = 1;

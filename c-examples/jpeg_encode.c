@@ -14,6 +14,7 @@
 typedef struct Options {
   JpegOptions jpeg;
   SidelightEncoderSettings encoder;
+  int mode; /* the most to send, a SidelightMode */
   int verbose;
   const char *in, *out;
 } Options;
@@ -70,10 +71,10 @@ static int adapt(const Image *image, const Options *o, const uint8_t *jpeg, size
       !planes_from_image(image, (int)decoded.picture.layout, &original))
     goto done;
 
-  if ((result = sidelight_jpeg_hints(jpeg, size, &hints)) < 0)
+  if ((result = sidelight_jpeg_read(jpeg, size, &hints, NULL)) < 0)
     goto done;
   double psnr = psnr_luma(&original.picture, &decoded.picture);
-  if (o->encoder.mode == SIDELIGHT_MODE_UPDATE)
+  if (!o->encoder.no_update)
     hints.slope_db_per_byte = slope(image, o, &original, size, psnr);
 
   if ((result = sidelight_encoder_open(&o->encoder, &encoder)) < 0)
@@ -85,10 +86,9 @@ static int adapt(const Image *image, const Options *o, const uint8_t *jpeg, size
   /* A file without a payload is shown as it is: "off" need not be sent. */
   if (report->mode == SIDELIGHT_MODE_OFF) {
     report->payload_bytes = 0;
-    result = sidelight_jpeg_remove(jpeg, size, out);
-  } else {
-    result = sidelight_jpeg_insert(jpeg, size, payload.data, payload.size, out);
+    sidelight_buffer_unref(&payload);
   }
+  result = sidelight_jpeg_rewrite(jpeg, size, payload.data, payload.size, out);
 
 done:
   sidelight_buffer_unref(&payload);
@@ -116,7 +116,7 @@ int main(int argc, char **argv) {
   if (!image_read(o.in, &image) || !jpeg_code(&image, &o.jpeg, &jpeg, &size))
     goto done;
 
-  if (o.encoder.mode == SIDELIGHT_MODE_OFF) {
+  if (o.mode == SIDELIGHT_MODE_OFF) {
     if (file_write(o.out, jpeg, size)) {
       fprintf(summary, "off: JPEG %zu bytes, no payload\n", size);
       status = printed(summary) ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -155,8 +155,8 @@ static int parse(int argc, char **argv, Options *o) {
   memset(o, 0, sizeof *o);
   o->jpeg.quality = 75;
   o->jpeg.layout = SIDELIGHT_LAYOUT_I420;
-  sidelight_encoder_default_settings(&o->encoder);
-  int c, mode = SIDELIGHT_MODE_UPDATE;
+  o->mode = SIDELIGHT_MODE_UPDATE;
+  int c;
   long n;
   while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
     int ok = 1;
@@ -166,8 +166,8 @@ static int parse(int argc, char **argv, Options *o) {
       o->jpeg.quality = (int)n;
       break;
     case 'm':
-      ok = parse_mode(optarg, &mode);
-      o->encoder.mode = (uint32_t)mode;
+      ok = parse_mode(optarg, &o->mode);
+      o->encoder.no_update = o->mode != SIDELIGHT_MODE_UPDATE;
       break;
     case 't':
       ok = parse_number(optarg, 0, 256, &n);

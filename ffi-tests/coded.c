@@ -68,7 +68,7 @@ struct coded coded_new(uint32_t layout, uint32_t width, uint32_t height, uint32_
             free(file);
         }
     }
-    if (sidelight_jpeg_hints(c.jpeg, c.jpeg_size, &c.hints)) {
+    if (sidelight_jpeg_read(c.jpeg, c.jpeg_size, &c.hints, NULL)) {
         fprintf(stderr, "no hints from libjpeg's file\n");
         abort();
     }

@@ -10,8 +10,7 @@ enum { INVALID = SIDELIGHT_ERROR_INVALID_ARGUMENT, UNSUPPORTED = SIDELIGHT_ERROR
 
 static SidelightDecoder *open_decoder(uint32_t threads)
 {
-    SidelightDecoderSettings settings;
-    sidelight_decoder_default_settings(&settings);
+    SidelightDecoderSettings settings = {0};
     settings.threads = threads;
     SidelightDecoder *decoder = NULL;
     REQUIRE(sidelight_decoder_open(&settings, &decoder) == 0);
@@ -29,12 +28,7 @@ static SidelightDecoder *open_base(uint32_t threads)
 
 static void opening(void)
 {
-    SidelightDecoderSettings settings, zeros;
-    memset(&settings, 0x5A, sizeof settings);
-    memset(&zeros, 0, sizeof zeros);
-    sidelight_decoder_default_settings(&settings);
-    CHECK(!memcmp(&settings, &zeros, sizeof settings));
-    sidelight_decoder_default_settings(NULL);
+    SidelightDecoderSettings settings = {0};
 
     SidelightDecoder *const pattern = (SidelightDecoder *)(uintptr_t)0x5A5A;
     SidelightDecoder *decoder = pattern;

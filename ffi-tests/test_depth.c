@@ -65,8 +65,7 @@ static bool deep_equal(const struct deep *a, const struct deep *b)
 
 static SidelightDecoder *open_base(uint32_t threads)
 {
-    SidelightDecoderSettings settings;
-    sidelight_decoder_default_settings(&settings);
+    SidelightDecoderSettings settings = {0};
     settings.threads = threads;
     SidelightDecoder *decoder = NULL;
     const SidelightHints hints = plain_hints();

@@ -29,9 +29,8 @@ static uint32_t few_steps(void)
 
 static SidelightEncoder *open_encoder(uint32_t mode, uint32_t threads, uint32_t steps)
 {
-    SidelightEncoderSettings settings;
-    sidelight_encoder_default_settings(&settings);
-    settings.mode = mode;
+    SidelightEncoderSettings settings = {0};
+    settings.no_update = mode != SIDELIGHT_MODE_UPDATE;
     settings.threads = threads;
     settings.steps = steps;
     SidelightEncoder *encoder = NULL;
@@ -41,8 +40,7 @@ static SidelightEncoder *open_encoder(uint32_t mode, uint32_t threads, uint32_t 
 
 static SidelightDecoder *open_decoder(bool skip_binding)
 {
-    SidelightDecoderSettings settings;
-    sidelight_decoder_default_settings(&settings);
+    SidelightDecoderSettings settings = {0};
     settings.threads = 2;
     settings.skip_binding = skip_binding;
     SidelightDecoder *decoder = NULL;
@@ -65,13 +63,16 @@ static struct frame frame_new_like(const struct coded *c)
     return frame_new(p->layout, p->width, p->height, 0, 0);
 }
 
+/* `mode` is the most that may be sent. */
 static SidelightBuffer encode(const struct coded *c, uint32_t mode, uint32_t threads,
                               SidelightReport *report)
 {
     SidelightEncoder *encoder = open_encoder(mode, threads, few_steps());
     SidelightBuffer payload = {0};
+    SidelightHints hints = c->hints;
+    if (mode == SIDELIGHT_MODE_OFF) hints.slope_db_per_byte = 1e9; /* nothing pays */
     CHECK_INT(sidelight_encoder_encode(encoder, &c->original.picture, &c->decoded.picture, 1,
-                                       &c->hints, &payload, report),
+                                       &hints, &payload, report),
               0);
     REQUIRE(payload.data && payload.size >= HEADER);
     sidelight_encoder_close(&encoder);
@@ -111,16 +112,7 @@ static double weighted(double luma, const double chroma[2])
 static void opening(void)
 {
     SidelightEncoderSettings settings;
-    memset(&settings, 0x5A, sizeof settings);
-    sidelight_encoder_default_settings(&settings);
-    CHECK_INT(settings.mode, SIDELIGHT_MODE_UPDATE);
-    CHECK_INT(settings.threads, 0);
-    CHECK_INT(settings.steps, 0);
-    CHECK(settings.progress == NULL && settings.progress_user == NULL);
-    for (size_t i = 0; i < sizeof settings.reserved; i++) CHECK_INT(settings.reserved[i], 0);
-    sidelight_encoder_default_settings(NULL);
-
-    const SidelightEncoderSettings good = settings;
+    const SidelightEncoderSettings good = {0};
     SidelightEncoder *const pattern = (SidelightEncoder *)(uintptr_t)0x5A5A;
     SidelightEncoder *encoder = pattern;
     CHECK_INT(sidelight_encoder_open(NULL, NULL), INVALID);
@@ -131,8 +123,6 @@ static void opening(void)
         settings.field = (value);                                                                  \
         CHECK_INT(sidelight_encoder_open(&settings, &encoder), INVALID);                           \
     } while (0)
-    REFUSED(mode, 3);
-    REFUSED(mode, UINT32_MAX);
     REFUSED(threads, 257);
     REFUSED(threads, UINT32_MAX);
     REFUSED(steps, 100001);
@@ -144,6 +134,7 @@ static void opening(void)
     CHECK(encoder == pattern);
 
     settings = good;
+    settings.no_update = 7; /* any nonzero */
     settings.threads = 256;
     settings.steps = 100000;
     settings.model_size = SIDELIGHT_MODEL_SIZE_SMALL;
@@ -168,8 +159,10 @@ static void reports(void)
     CHECK_INT(sidelight_decoder_filter(decoder, &c.decoded.picture, &out.picture), 0);
     double base[3];
     for (int p = 0; p < 3; p++) base[p] = frame_psnr(&c.original, &out, p);
-    double last_gain = -INFINITY;
-    for (uint32_t mode = 0; mode <= SIDELIGHT_MODE_UPDATE; mode++) {
+    const double decoded[] = {frame_psnr(&c.original, &c.decoded, 1),
+                              frame_psnr(&c.original, &c.decoded, 2)};
+    double last_gain = weighted(frame_psnr(&c.original, &c.decoded, 0), decoded);
+    for (uint32_t mode = SIDELIGHT_MODE_BASE; mode <= SIDELIGHT_MODE_UPDATE; mode++) {
         SidelightReport report;
         memset(&report, 0x5A, sizeof report);
         SidelightBuffer payload = encode(&c, mode, 1, &report);
@@ -181,8 +174,7 @@ static void reports(void)
         CHECK(near(report.psnr_decoded, frame_psnr(&c.original, &c.decoded, 0)));
         CHECK(near(report.psnr_base, base[0]));
         for (int p = 1; p < 3; p++) {
-            const double decoded = frame_psnr(&c.original, &c.decoded, p);
-            CHECK(near(report.psnr_chroma_decoded[p - 1], decoded));
+            CHECK(near(report.psnr_chroma_decoded[p - 1], decoded[p - 1]));
             CHECK(near(report.psnr_chroma_base[p - 1], base[p]));
         }
         CHECK_INT(report.reserved32, 0);
@@ -287,6 +279,36 @@ static bool passes_through(SidelightDecoder *decoder, const struct frame *in, st
            frame_equal(in, out, 0);
 }
 
+/* What sidelight_payload_probe() should say of bytes of which a decoder for JPEG said `set`. */
+static void check_probe(const uint8_t *payload, size_t size, int set)
+{
+    SidelightPayloadInfo info;
+    memset(&info, 0x5A, sizeof info);
+    const int rc = sidelight_payload_probe(payload, size, &info);
+    if (rc != 0) {
+        CHECK_INT(rc, set);
+        for (size_t i = 0; i < sizeof info; i++) CHECK_INT(((uint8_t *)&info)[i], 0x5A);
+        return;
+    }
+    if (set == SIDELIGHT_ERROR_CORRUPT) { /* the updated weights do not fit */
+        CHECK_INT(info.mode, SIDELIGHT_MODE_UPDATE);
+        CHECK(info.known);
+        return;
+    }
+    CHECK(set >= 0 || set == SIDELIGHT_ERROR_UNKNOWN_MODEL);
+    CHECK_INT(info.mode, payload[0]);
+    CHECK_INT(info.known, set != SIDELIGHT_ERROR_UNKNOWN_MODEL);
+    const bool filters = info.mode != SIDELIGHT_MODE_OFF, read = filters && info.known;
+    const uint32_t model = payload[1] | (uint32_t)payload[2] << 8 | (uint32_t)payload[3] << 16 |
+                           (uint32_t)payload[4] << 24;
+    CHECK_INT(info.model, filters ? model : 0);
+    CHECK_INT(info.codec, read ? SIDELIGHT_CODEC_JPEG : 0);
+    CHECK_INT(info.model_size, read ? SIDELIGHT_MODEL_SIZE_MEDIUM : 0);
+    CHECK_INT(info.update_bytes, read ? size - HEADER : 0);
+    CHECK(info.qp[0] == 0 && info.qp[1] == 0 && info.qp[2] == 0);
+    for (size_t i = 0; i < sizeof info.reserved; i++) CHECK_INT(info.reserved[i], 0);
+}
+
 /* Sets `size` bytes that end where their memory ends; the result. */
 static int set_exact(SidelightDecoder *decoder, const uint8_t *payload, size_t size,
                      const SidelightHints *hints)
@@ -295,6 +317,7 @@ static int set_exact(SidelightDecoder *decoder, const uint8_t *payload, size_t s
     if (!exact) abort();
     memcpy(exact, payload, size);
     const int rc = sidelight_decoder_set_payload(decoder, exact, size, hints);
+    if (rc != SIDELIGHT_ERROR_STALE) check_probe(exact, size, rc);
     free(exact);
     return rc;
 }
@@ -405,16 +428,13 @@ static void documented_examples(void)
     hints.binding = 0x0123456789ABCDEF;
     SidelightDecoder *decoder = open_decoder(false);
     uint8_t off[] = {0, 0, 0, 0, 0, 0x11, 0xE0, 0x52};
-    CHECK_INT(sidelight_decoder_set_payload(decoder, off, sizeof off, &hints),
-              SIDELIGHT_MODE_OFF);
+    CHECK_INT(set_exact(decoder, off, sizeof off, &hints), SIDELIGHT_MODE_OFF);
     off[1] = 0xAB; /* the model field means nothing in this mode */
     repair(off, sizeof off, hints.binding);
-    CHECK_INT(sidelight_decoder_set_payload(decoder, off, sizeof off, &hints),
-              SIDELIGHT_MODE_OFF);
+    CHECK_INT(set_exact(decoder, off, sizeof off, &hints), SIDELIGHT_MODE_OFF);
     static const uint8_t update[] = {0x02, 0x65, 0x11, 0xDE, 0x51, 0x30, 0x95,
                                      0x05, 0x31, 0xBA, 0x4C, 0x85, 0x05};
-    CHECK_INT(sidelight_decoder_set_payload(decoder, update, sizeof update, &hints),
-              SIDELIGHT_ERROR_UNKNOWN_MODEL);
+    CHECK_INT(set_exact(decoder, update, sizeof update, &hints), SIDELIGHT_ERROR_UNKNOWN_MODEL);
     hints.binding++; /* the binding is looked at before the model */
     CHECK_INT(sidelight_decoder_set_payload(decoder, update, sizeof update, &hints),
               SIDELIGHT_ERROR_STALE);
@@ -427,6 +447,11 @@ static void off_payload(void)
     SidelightBuffer off = encode(&c, SIDELIGHT_MODE_OFF, 1, NULL);
     CHECK_INT(off.size, HEADER);
     for (int i = 0; i < 5; i++) CHECK_INT(off.data[i], 0); /* encoders write no model either */
+    SidelightPayloadInfo info;
+    CHECK_INT(sidelight_payload_probe(NULL, off.size, &info), INVALID);
+    CHECK_INT(sidelight_payload_probe(off.data, off.size, NULL), INVALID);
+    CHECK_INT(sidelight_payload_probe(off.data, SIZE_MAX, &info), INVALID);
+    CHECK_INT(sidelight_payload_probe(NULL, 0, &info), SIDELIGHT_ERROR_CORRUPT);
     sidelight_buffer_unref(&off);
     coded_free(&c);
 }
@@ -466,10 +491,10 @@ static void through_the_file(void)
     SidelightBuffer payload = encode(&c, SIDELIGHT_MODE_UPDATE, 2, &report);
     SidelightBuffer file = {0}, found = {0};
     SidelightHints hints;
-    CHECK_INT(sidelight_jpeg_insert(c.jpeg, c.jpeg_size, payload.data, payload.size, &file), 0);
-    CHECK_INT(sidelight_jpeg_extract(file.data, file.size, &found), 0);
+    CHECK_INT(sidelight_jpeg_rewrite(c.jpeg, c.jpeg_size, payload.data, payload.size, &file), 0);
+    CHECK_INT(sidelight_jpeg_read(file.data, file.size, NULL, &found), 0);
     CHECK(same(&payload, &found));
-    CHECK_INT(sidelight_jpeg_hints(file.data, file.size, &hints), 0);
+    CHECK_INT(sidelight_jpeg_read(file.data, file.size, &hints, NULL), 0);
     SidelightDecoder *decoder = open_decoder(false);
     CHECK_INT(sidelight_decoder_set_payload(decoder, found.data, found.size, &hints), report.mode);
     CHECK_INT(sidelight_decoder_filter(decoder, &c.decoded.picture, &out.picture), 0);
@@ -509,8 +534,7 @@ static void progress(void)
     for (int cancel_at = 0; cancel_at < 4; cancel_at++) {
         struct watch w = {.caller = pthread_self(), .cancel_at = cancel_at, .in_order = true,
                           .in_range = true, .on_caller = true};
-        SidelightEncoderSettings settings;
-        sidelight_encoder_default_settings(&settings);
+        SidelightEncoderSettings settings = {0};
         settings.threads = 2;
         settings.steps = (uint32_t)steps;
         settings.progress = watch_progress;

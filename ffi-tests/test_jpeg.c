@@ -6,7 +6,7 @@
 
 struct file {
     const char *name;
-    bool supported; /* by sidelight_jpeg_hints() */
+    bool supported; /* by sidelight_jpeg_read() */
     uint8_t *data;
     size_t size;
 };
@@ -75,7 +75,7 @@ static void round_trip(const struct file *f)
 {
     SidelightHints before, after;
     memset(&before, 0x5A, sizeof before);
-    const int rc = sidelight_jpeg_hints(f->data, f->size, &before);
+    const int rc = sidelight_jpeg_read(f->data, f->size, &before, NULL);
     if (f->supported) {
         CHECK_INT(rc, 0);
         CHECK_INT(before.codec, SIDELIGHT_CODEC_JPEG);
@@ -95,18 +95,28 @@ static void round_trip(const struct file *f)
     }
 
     SidelightBuffer found = untouched_buffer();
-    CHECK_INT(sidelight_jpeg_extract(f->data, f->size, &found), SIDELIGHT_ERROR_NO_PAYLOAD);
+    CHECK_INT(sidelight_jpeg_read(f->data, f->size, NULL, &found), SIDELIGHT_ERROR_NO_PAYLOAD);
+    CHECK(is_untouched(&found, sizeof found));
+
+    memset(&after, 0x5A, sizeof after);
+    CHECK_INT(sidelight_jpeg_read(f->data, f->size, &after, &found),
+              f->supported ? SIDELIGHT_ERROR_NO_PAYLOAD : SIDELIGHT_ERROR_UNSUPPORTED);
+    if (f->supported) CHECK(after.binding == before.binding);
+    else CHECK(is_untouched(&after, sizeof after));
     CHECK(is_untouched(&found, sizeof found));
 
     SidelightBuffer with = {0}, removed = {0};
-    REQUIRE(sidelight_jpeg_insert(f->data, f->size, payload, sizeof payload, &with) == 0);
+    REQUIRE(sidelight_jpeg_rewrite(f->data, f->size, payload, sizeof payload, &with) == 0);
     CHECK_INT(with.size, f->size + 2 + 9 + sizeof payload);
-    CHECK_INT(sidelight_jpeg_extract(with.data, with.size, &found), 0);
+    CHECK_INT(sidelight_jpeg_read(with.data, with.size, NULL, &found), 0);
     CHECK(same(&found, payload, sizeof payload));
-    CHECK_INT(sidelight_jpeg_remove(with.data, with.size, &removed), 0);
+    CHECK_INT(sidelight_jpeg_rewrite(with.data, with.size, NULL, 0, &removed), 0);
     CHECK(same(&removed, f->data, f->size));
     if (f->supported) {
-        CHECK_INT(sidelight_jpeg_hints(with.data, with.size, &after), 0);
+        SidelightBuffer both = {0};
+        CHECK_INT(sidelight_jpeg_read(with.data, with.size, &after, &both), 0);
+        CHECK(same(&both, payload, sizeof payload));
+        sidelight_buffer_unref(&both);
         CHECK(after.binding == before.binding);
         CHECK(after.coded_bytes == before.coded_bytes);
         CHECK(!memcmp(after.quant, before.quant, sizeof after.quant));
@@ -114,9 +124,9 @@ static void round_trip(const struct file *f)
 
     /* Another payload takes the place of the first. */
     SidelightBuffer again = {0}, found_again = {0};
-    CHECK_INT(sidelight_jpeg_insert(with.data, with.size, payload, 3, &again), 0);
+    CHECK_INT(sidelight_jpeg_rewrite(with.data, with.size, payload, 3, &again), 0);
     CHECK_INT(again.size, f->size + 2 + 9 + 3);
-    CHECK_INT(sidelight_jpeg_extract(again.data, again.size, &found_again), 0);
+    CHECK_INT(sidelight_jpeg_read(again.data, again.size, NULL, &found_again), 0);
     CHECK(same(&found_again, payload, 3));
 
     SidelightBuffer *all[] = {&with, &removed, &found, &again, &found_again};
@@ -136,10 +146,10 @@ static void large_payloads(const struct file *f)
     for (size_t i = 0; i < 200000; i++) large[i] = (uint8_t)(i * 31 % 251);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         SidelightBuffer with = {0}, found = {0}, removed = {0};
-        REQUIRE(sidelight_jpeg_insert(f->data, f->size, large, sizes[i], &with) == 0);
-        CHECK_INT(sidelight_jpeg_extract(with.data, with.size, &found), 0);
+        REQUIRE(sidelight_jpeg_rewrite(f->data, f->size, large, sizes[i], &with) == 0);
+        CHECK_INT(sidelight_jpeg_read(with.data, with.size, NULL, &found), 0);
         CHECK(same(&found, large, sizes[i]));
-        CHECK_INT(sidelight_jpeg_remove(with.data, with.size, &removed), 0);
+        CHECK_INT(sidelight_jpeg_rewrite(with.data, with.size, NULL, 0, &removed), 0);
         CHECK(same(&removed, f->data, f->size));
         sidelight_buffer_unref(&with);
         sidelight_buffer_unref(&found);
@@ -151,7 +161,7 @@ static void large_payloads(const struct file *f)
     uint8_t *huge = calloc(too_large, 1);
     if (!huge) abort();
     SidelightBuffer out = untouched_buffer();
-    CHECK_INT(sidelight_jpeg_insert(f->data, f->size, huge, too_large, &out),
+    CHECK_INT(sidelight_jpeg_rewrite(f->data, f->size, huge, too_large, &out),
               SIDELIGHT_ERROR_TOO_LARGE);
     CHECK(is_untouched(&out, sizeof out));
     free(huge);
@@ -165,31 +175,30 @@ static void arguments(const struct file *f)
     memset(&hints, 0x5A, sizeof hints);
     SidelightBuffer out = untouched_buffer();
 
-    CHECK_INT(sidelight_jpeg_hints(NULL, f->size, &hints), invalid);
-    CHECK_INT(sidelight_jpeg_hints(f->data, f->size, NULL), invalid);
-    CHECK_INT(sidelight_jpeg_hints(f->data, 0, &hints), corrupt);
-    CHECK_INT(sidelight_jpeg_hints(NULL, 0, &hints), corrupt);
-    CHECK_INT(sidelight_jpeg_hints(f->data, SIZE_MAX, &hints), invalid);
+    CHECK_INT(sidelight_jpeg_read(NULL, f->size, &hints, NULL), invalid);
+    CHECK_INT(sidelight_jpeg_read(f->data, f->size, NULL, NULL), invalid);
+    CHECK_INT(sidelight_jpeg_read(f->data, 0, &hints, NULL), corrupt);
+    CHECK_INT(sidelight_jpeg_read(NULL, 0, &hints, NULL), corrupt);
+    CHECK_INT(sidelight_jpeg_read(f->data, SIZE_MAX, &hints, NULL), invalid);
 
-    CHECK_INT(sidelight_jpeg_insert(NULL, f->size, payload, sizeof payload, &out), invalid);
-    CHECK_INT(sidelight_jpeg_insert(f->data, f->size, NULL, sizeof payload, &out), invalid);
-    CHECK_INT(sidelight_jpeg_insert(f->data, f->size, payload, sizeof payload, NULL), invalid);
-    CHECK_INT(sidelight_jpeg_insert(f->data, f->size, payload, 0, &out), invalid);
-    CHECK_INT(sidelight_jpeg_insert(f->data, f->size, NULL, 0, &out), invalid);
-    CHECK_INT(sidelight_jpeg_insert(f->data, 0, payload, sizeof payload, &out), corrupt);
-    CHECK_INT(sidelight_jpeg_insert(NULL, 0, payload, sizeof payload, &out), corrupt);
+    CHECK_INT(sidelight_jpeg_rewrite(NULL, f->size, payload, sizeof payload, &out), invalid);
+    CHECK_INT(sidelight_jpeg_rewrite(f->data, f->size, NULL, sizeof payload, &out), invalid);
+    CHECK_INT(sidelight_jpeg_rewrite(f->data, f->size, payload, sizeof payload, NULL), invalid);
+    CHECK_INT(sidelight_jpeg_rewrite(f->data, f->size, payload, 0, &out), invalid);
+    CHECK_INT(sidelight_jpeg_rewrite(f->data, 0, payload, sizeof payload, &out), corrupt);
+    CHECK_INT(sidelight_jpeg_rewrite(NULL, 0, payload, sizeof payload, &out), corrupt);
     static const uint8_t tag[] = {0xFF, 1};
-    CHECK_INT(sidelight_jpeg_insert(f->data, f->size, tag, sizeof tag, &out), invalid);
+    CHECK_INT(sidelight_jpeg_rewrite(f->data, f->size, tag, sizeof tag, &out), invalid);
 
-    CHECK_INT(sidelight_jpeg_extract(NULL, f->size, &out), invalid);
-    CHECK_INT(sidelight_jpeg_extract(f->data, f->size, NULL), invalid);
-    CHECK_INT(sidelight_jpeg_extract(f->data, 0, &out), corrupt);
-    CHECK_INT(sidelight_jpeg_extract(NULL, 0, &out), corrupt);
+    CHECK_INT(sidelight_jpeg_read(NULL, f->size, NULL, &out), invalid);
+    CHECK_INT(sidelight_jpeg_read(f->data, f->size, NULL, NULL), invalid);
+    CHECK_INT(sidelight_jpeg_read(f->data, 0, NULL, &out), corrupt);
+    CHECK_INT(sidelight_jpeg_read(NULL, 0, NULL, &out), corrupt);
 
-    CHECK_INT(sidelight_jpeg_remove(NULL, f->size, &out), invalid);
-    CHECK_INT(sidelight_jpeg_remove(f->data, f->size, NULL), invalid);
-    CHECK_INT(sidelight_jpeg_remove(f->data, 0, &out), corrupt);
-    CHECK_INT(sidelight_jpeg_remove(NULL, 0, &out), corrupt);
+    CHECK_INT(sidelight_jpeg_rewrite(NULL, f->size, NULL, 0, &out), invalid);
+    CHECK_INT(sidelight_jpeg_rewrite(f->data, f->size, NULL, 0, NULL), invalid);
+    CHECK_INT(sidelight_jpeg_rewrite(f->data, 0, NULL, 0, &out), corrupt);
+    CHECK_INT(sidelight_jpeg_rewrite(NULL, 0, NULL, 0, &out), corrupt);
 
     CHECK(is_untouched(&hints, sizeof hints));
     CHECK(is_untouched(&out, sizeof out));
@@ -201,15 +210,15 @@ static void any_bytes(const uint8_t *data, size_t size)
 {
     SidelightHints hints;
     memset(&hints, 0x5A, sizeof hints);
-    int rc = sidelight_jpeg_hints(data, size, &hints);
+    int rc = sidelight_jpeg_read(data, size, &hints, NULL);
     CHECK(rc == 0 || rc == SIDELIGHT_ERROR_CORRUPT || rc == SIDELIGHT_ERROR_UNSUPPORTED);
     CHECK((rc == 0) != is_untouched(&hints, sizeof hints));
 
     for (int call = 0; call < 3; call++) {
         SidelightBuffer out = untouched_buffer();
-        rc = call == 0   ? sidelight_jpeg_insert(data, size, payload, sizeof payload, &out)
-             : call == 1 ? sidelight_jpeg_extract(data, size, &out)
-                         : sidelight_jpeg_remove(data, size, &out);
+        rc = call == 0   ? sidelight_jpeg_rewrite(data, size, payload, sizeof payload, &out)
+             : call == 1 ? sidelight_jpeg_read(data, size, NULL, &out)
+                         : sidelight_jpeg_rewrite(data, size, NULL, 0, &out);
         if (rc == 0) {
             CHECK(out.size > 0 && out.data);
             sidelight_buffer_unref(&out);
@@ -223,7 +232,7 @@ static void any_bytes(const uint8_t *data, size_t size)
 static void truncations(const struct file *f)
 {
     SidelightBuffer with = {0};
-    REQUIRE(sidelight_jpeg_insert(f->data, f->size, payload, sizeof payload, &with) == 0);
+    REQUIRE(sidelight_jpeg_rewrite(f->data, f->size, payload, sizeof payload, &with) == 0);
     const size_t step = check_quick() ? 7 : 1;
     for (size_t size = 0; size <= with.size; size += step) {
         uint8_t *cut = copy(with.data, size);
@@ -237,7 +246,7 @@ static void truncations(const struct file *f)
 static void damages(const struct file *f)
 {
     SidelightBuffer with = {0};
-    REQUIRE(sidelight_jpeg_insert(f->data, f->size, payload, sizeof payload, &with) == 0);
+    REQUIRE(sidelight_jpeg_rewrite(f->data, f->size, payload, sizeof payload, &with) == 0);
     uint8_t *bad = copy(with.data, with.size);
     static const uint8_t values[] = {0x00, 0xFF, 0xDA, 0x01};
     const size_t step = check_quick() ? 29 : 1;
@@ -258,14 +267,14 @@ static void binding(const struct file *f)
 {
     SidelightHints before, after;
     if (!f->supported) return;
-    CHECK_INT(sidelight_jpeg_hints(f->data, f->size, &before), 0);
+    CHECK_INT(sidelight_jpeg_read(f->data, f->size, &before, NULL), 0);
     uint8_t *edited = copy(f->data, f->size);
     size_t at = 2; /* in the first scan, behind its header, away from markers */
     while (!(edited[at - 2] == 0xFF && edited[at - 1] == 0xDA)) at++;
     at += 20;
     while (edited[at] == 0xFF || edited[at - 1] == 0xFF) at++;
     edited[at] ^= 0x01;
-    CHECK_INT(sidelight_jpeg_hints(edited, f->size, &after), 0);
+    CHECK_INT(sidelight_jpeg_read(edited, f->size, &after, NULL), 0);
     CHECK(after.binding != before.binding);
     free(edited);
 }

@@ -65,19 +65,19 @@ static void logging(void)
     SidelightHints hints;
     static const uint8_t junk[] = {1, 2, 3};
 
-    CHECK(sidelight_jpeg_hints(junk, sizeof junk, &hints) < 0); /* no callback yet: silent */
+    CHECK(sidelight_jpeg_read(junk, sizeof junk, &hints, NULL) < 0); /* no callback yet: silent */
     sidelight_set_log_callback(hear, &heard);
-    CHECK_INT(sidelight_jpeg_hints(junk, sizeof junk, &hints), SIDELIGHT_ERROR_CORRUPT);
+    CHECK_INT(sidelight_jpeg_read(junk, sizeof junk, &hints, NULL), SIDELIGHT_ERROR_CORRUPT);
     CHECK_INT(heard.count, 1);
     CHECK_INT(heard.level, SIDELIGHT_LOG_LEVEL_ERROR);
-    CHECK(strstr(heard.text, "sidelight_jpeg_hints") != NULL);
+    CHECK(strstr(heard.text, "sidelight_jpeg_read") != NULL);
     CHECK(strstr(heard.text, sidelight_strerror(SIDELIGHT_ERROR_CORRUPT)) != NULL);
 
     CHECK_INT(sidelight_decoder_open(NULL, NULL), SIDELIGHT_ERROR_INVALID_ARGUMENT);
     CHECK_INT(heard.count, 2);
 
     sidelight_set_log_callback(NULL, &heard);
-    CHECK_INT(sidelight_jpeg_hints(junk, sizeof junk, &hints), SIDELIGHT_ERROR_CORRUPT);
+    CHECK_INT(sidelight_jpeg_read(junk, sizeof junk, &hints, NULL), SIDELIGHT_ERROR_CORRUPT);
     CHECK_INT(heard.count, 2);
 }
 

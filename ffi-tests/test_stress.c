@@ -64,9 +64,9 @@ static void insert_unref(const struct coded *c, int count)
     memset(payload, 7, sizeof payload);
     for (int i = 0; i < count; i++) {
         SidelightBuffer with = {0}, without = {0}, found = {0};
-        REQUIRE(sidelight_jpeg_insert(c->jpeg, c->jpeg_size, payload, sizeof payload, &with) == 0);
-        REQUIRE(sidelight_jpeg_extract(with.data, with.size, &found) == 0);
-        REQUIRE(sidelight_jpeg_remove(with.data, with.size, &without) == 0);
+        REQUIRE(sidelight_jpeg_rewrite(c->jpeg, c->jpeg_size, payload, sizeof payload, &with) == 0);
+        REQUIRE(sidelight_jpeg_read(with.data, with.size, NULL, &found) == 0);
+        REQUIRE(sidelight_jpeg_rewrite(with.data, with.size, NULL, 0, &without) == 0);
         sidelight_buffer_unref(&with);
         sidelight_buffer_unref(&found);
         sidelight_buffer_unref(&without);
@@ -76,8 +76,7 @@ static void insert_unref(const struct coded *c, int count)
 /* Every model setting replaces the last; filtering starts and ends threads. */
 static void set_and_filter(const struct coded *c, struct frame *out, int count)
 {
-    SidelightDecoderSettings settings;
-    sidelight_decoder_default_settings(&settings);
+    SidelightDecoderSettings settings = {0};
     settings.threads = 4;
     SidelightDecoder *decoder = NULL;
     REQUIRE(sidelight_decoder_open(&settings, &decoder) == 0);
@@ -90,8 +89,7 @@ static void set_and_filter(const struct coded *c, struct frame *out, int count)
 
 static void encode(const struct coded *c, int count)
 {
-    SidelightEncoderSettings settings;
-    sidelight_encoder_default_settings(&settings);
+    SidelightEncoderSettings settings = {0};
     settings.threads = 2;
     settings.steps = 1;
     SidelightEncoder *encoder = NULL;

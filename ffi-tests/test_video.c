@@ -181,9 +181,8 @@ static void clip_free(struct clip *c)
 
 static SidelightEncoder *open_encoder(uint32_t mode, uint32_t threads)
 {
-    SidelightEncoderSettings settings;
-    sidelight_encoder_default_settings(&settings);
-    settings.mode = mode;
+    SidelightEncoderSettings settings = {0};
+    settings.no_update = mode != SIDELIGHT_MODE_UPDATE;
     settings.threads = threads;
     settings.steps = check_quick() ? 2 : 12;
     SidelightEncoder *encoder = NULL;
@@ -193,20 +192,22 @@ static SidelightEncoder *open_encoder(uint32_t mode, uint32_t threads)
 
 static SidelightDecoder *open_decoder(void)
 {
-    SidelightDecoderSettings settings;
-    sidelight_decoder_default_settings(&settings);
+    SidelightDecoderSettings settings = {0};
     settings.threads = 2;
     SidelightDecoder *decoder = NULL;
     REQUIRE(sidelight_decoder_open(&settings, &decoder) == 0);
     return decoder;
 }
 
+/* `mode` is the most that may be sent. */
 static SidelightBuffer encode(const struct clip *c, uint32_t mode, uint32_t threads,
                               SidelightReport *report)
 {
     SidelightEncoder *encoder = open_encoder(mode, threads);
     SidelightBuffer payload = {0};
-    CHECK_INT(sidelight_encoder_encode(encoder, c->originals, c->decodeds, PICTURES, &c->hints,
+    SidelightHints hints = c->hints;
+    if (mode == SIDELIGHT_MODE_OFF) hints.slope_db_per_byte = 1e9; /* nothing pays */
+    CHECK_INT(sidelight_encoder_encode(encoder, c->originals, c->decodeds, PICTURES, &hints,
                                        &payload, report),
               0);
     REQUIRE(payload.data && payload.size >= HEADER);
@@ -259,6 +260,15 @@ static void round_trip(uint32_t layout, uint32_t depth)
         SidelightBuffer payload = encode(&c, mode, 2, &report);
         CHECK(report.mode <= mode);
         CHECK_INT(report.payload_bytes, payload.size);
+        SidelightPayloadInfo info;
+        CHECK_INT(sidelight_payload_probe(payload.data, payload.size, &info), 0);
+        CHECK_INT(info.mode, report.mode);
+        CHECK_INT(info.known, 1);
+        if (info.mode != SIDELIGHT_MODE_OFF) {
+            CHECK_INT(info.codec, SIDELIGHT_CODEC_HEVC);
+            CHECK_INT(info.update_bytes, payload.size - HEADER - 3);
+            CHECK(!memcmp(info.qp, payload.data + HEADER, 3));
+        }
         SidelightDecoder *decoder = open_decoder();
         double decoded[3] = {0}, sent[3] = {0};
         for (int i = 0; i < PICTURES; i++) {

@@ -1,3 +1,30 @@
+/*
+ * Sidelight: artifact removal for image and video codecs, with side information.
+ *
+ * An encoder hands over the original and the decoded picture and gets a payload of some dozens to some
+ * thousands of bytes; a decoder hands over the payload and the decoded picture and gets a better one,
+ * bit-exactly that which the encoder measured. With a JPEG file:
+ *
+ *   SidelightHints hints;                          SidelightHints hints;
+ *   SidelightBuffer payload = {0}, out = {0};      SidelightBuffer payload = {0};
+ *   SidelightEncoder *encoder = NULL;              SidelightDecoder *decoder = NULL;
+ *   sidelight_jpeg_read(jpeg, size,                if (sidelight_jpeg_read(jpeg, size,
+ *                       &hints, NULL);                                     &hints, &payload) == 0) {
+ *   sidelight_encoder_open(NULL, &encoder);          sidelight_decoder_open(NULL, &decoder);
+ *   sidelight_encoder_encode(                        sidelight_decoder_set_payload(
+ *       encoder, &original, &decoded, 1,                 decoder, payload.data, payload.size, &hints);
+ *       &hints, &payload, NULL);                     sidelight_decoder_filter(decoder, &decoded, &better);
+ *   sidelight_jpeg_rewrite(                          sidelight_decoder_close(&decoder);
+ *       jpeg, size, payload.data,                    sidelight_buffer_unref(&payload);
+ *       payload.size, &out);                       }
+ *
+ * Functions return 0 or a positive value, or a negative SidelightError. Structs start from `= {0}`, which
+ * stands for the defaults; reserved fields stay zero. Enumerations are passed as uint32_t. What the
+ * library hands out is freed by it (sidelight_buffer_unref(), sidelight_*_close()); what it is given is
+ * only read, and only during the call. Handles are independent of each other: each may be used by one
+ * thread at a time, different ones by different threads at once.
+ */
+
 #ifndef SIDELIGHT_H
 #define SIDELIGHT_H
 
@@ -269,7 +296,7 @@ typedef struct SidelightBuffer {
 
 /**
  * What the host knows of how a picture was coded. Fill it with zeros first, or let
- * sidelight_jpeg_hints() do it.
+ * sidelight_jpeg_read() do it.
  */
 typedef struct SidelightHints {
   /**
@@ -282,7 +309,7 @@ typedef struct SidelightHints {
    */
   uint16_t quant[2][64];
   /**
-   * What a payload is bound to. JPEG: a hash of the coded data (sidelight_jpeg_hints() computes it);
+   * What a payload is bound to. JPEG: a hash of the coded data (sidelight_jpeg_read() computes it);
    * encoder and decoder must see the same value. HEVC: not looked at, see sidelight_payload_bind().
    */
   uint64_t binding;
@@ -420,6 +447,45 @@ typedef struct SidelightPicture {
 } SidelightPicture;
 
 /**
+ * What a payload says of itself.
+ */
+typedef struct SidelightPayloadInfo {
+  /**
+   * What it asks for, a SidelightMode.
+   */
+  uint32_t mode;
+  /**
+   * Id of the base model; 0 where the mode is off.
+   */
+  uint32_t model;
+  /**
+   * 1 if this build has that model, or needs none; else 0: the fields below are then zero, and the
+   * update was not read.
+   */
+  uint32_t known;
+  /**
+   * What it is for, a SidelightCodec; 0 where the mode is off.
+   */
+  uint32_t codec;
+  /**
+   * Size of the base model, a SidelightModelSize; 0 where the mode is off.
+   */
+  uint32_t model_size;
+  /**
+   * Bytes of the update.
+   */
+  uint32_t update_bytes;
+  /**
+   * HEVC: how strongly intra, P and B pictures are filtered, as QPs; 0: not at all.
+   */
+  uint8_t qp[3];
+  /**
+   * Zero.
+   */
+  uint8_t reserved[37];
+} SidelightPayloadInfo;
+
+/**
  * Called between training steps with the fraction done, 0.0 to 1.0, on the thread that called
  * sidelight_encoder_encode(). Return 0 to go on; anything else cancels, and the best payload so
  * far is returned. It must not call into the same encoder.
@@ -427,33 +493,32 @@ typedef struct SidelightPicture {
 typedef int (*SidelightProgress)(void *user, double fraction);
 
 /**
- * Settings of an encoder. Start from sidelight_encoder_default_settings().
+ * Settings of an encoder. Start from `= {0}`, the defaults.
  */
 typedef struct SidelightEncoderSettings {
   /**
-   * The most that may be sent, a SidelightMode (default SIDELIGHT_MODE_UPDATE). Less is sent where
-   * it does not pay.
+   * Nonzero to send no update, only the word whether the base model shall be used: encoding takes
+   * no training then.
    */
-  uint32_t mode;
+  uint32_t no_update;
   /**
-   * Threads, 0 = one for each logical core (default 0). The payload does not depend on it.
+   * Threads, 0 = one for each logical core; at most 256. The payload does not depend on it.
    */
   uint32_t threads;
   /**
-   * Training steps, 0 = chosen by the picture's size (default 0); at most 100000.
+   * Training steps, 0 = chosen by the picture's size; at most 100000.
    */
   uint32_t steps;
   /**
-   * Progress callback, or NULL (default NULL).
+   * Progress callback, or NULL.
    */
   SidelightProgress progress;
   /**
-   * First argument of the progress callback (default NULL).
+   * First argument of the progress callback.
    */
   void *progress_user;
   /**
-   * A SidelightModelSize (default SIDELIGHT_MODEL_SIZE_DEFAULT). Decoders run what the payload
-   * names.
+   * A SidelightModelSize. Decoders run what the payload names.
    */
   uint32_t model_size;
   /**
@@ -518,21 +583,20 @@ typedef struct SidelightReport {
 } SidelightReport;
 
 /**
- * Settings of a decoder. Start from sidelight_decoder_default_settings().
+ * Settings of a decoder. Start from `= {0}`, the defaults.
  */
 typedef struct SidelightDecoderSettings {
   /**
-   * Threads of sidelight_decoder_filter(), 0 = one for each logical core (default 0).
+   * Threads of sidelight_decoder_filter(), 0 = one for each logical core; at most 256.
    */
   uint32_t threads;
   /**
-   * Nonzero to accept a payload without comparing its binding (default 0). Only for hosts that
-   * bind payload and picture by other means.
+   * Nonzero to accept a payload without comparing its binding. Only for hosts that bind payload and
+   * picture by other means.
    */
   uint32_t skip_binding;
   /**
-   * A SidelightModelSize (default SIDELIGHT_MODEL_SIZE_DEFAULT) for sidelight_decoder_set_mode();
-   * payloads name their model.
+   * A SidelightModelSize for sidelight_decoder_set_mode(); payloads name their model.
    */
   uint32_t model_size;
   /**
@@ -584,59 +648,47 @@ int sidelight_set_cpu_level(uint32_t level);
 void sidelight_buffer_unref(struct SidelightBuffer *buffer);
 
 /**
- * Reads the hints of a JPEG file: quantisation tables and binding, and coded_bytes (= `size` less
- * any payload segments) and carriage_bytes. slope_db_per_byte is set to 0.
+ * Reads what a host needs to know of a JPEG file: its hints (quantisation tables, binding, and
+ * coded_bytes = `size` less any payload segments, carriage_bytes; slope_db_per_byte is set to 0) and its
+ * payload.
  *
  * A payload segment in the file does not change the binding, nor does other metadata (APPn, COM);
  * any change of coded data does.
  *
- * @param jpeg  the whole file, `size` bytes; any bytes are safe.
- * @param hints written on success only.
- * @return 0; SIDELIGHT_ERROR_CORRUPT if this is no JPEG, or a segment before, between or after its
- * scans is damaged or cut off (scans that are cut off are not looked into), or the luma table does not
- * stand before the first scan; SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and
- * arithmetic-coded files and those whose height stands behind the scan;
- * SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL.
+ * @param jpeg    the whole file, `size` bytes; any bytes are safe. Without `hints` only the bytes
+ * before the first scan are needed.
+ * @param hints   NULL if they are not wanted; written if the result is 0 or SIDELIGHT_ERROR_NO_PAYLOAD.
+ * @param payload NULL if it is not wanted; written if the result is 0; free with
+ * sidelight_buffer_unref().
+ * @return 0; SIDELIGHT_ERROR_NO_PAYLOAD if one is wanted and there is none; SIDELIGHT_ERROR_CORRUPT if
+ * this is no JPEG, or a segment before, between or after its scans is damaged or cut off (scans that are
+ * cut off are not looked into), or the luma table does not stand before the first scan;
+ * SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and arithmetic-coded files and those whose height
+ * stands behind the scan; SIDELIGHT_ERROR_INVALID_ARGUMENT if `jpeg` or both others are NULL;
+ * SIDELIGHT_ERROR_OUT_OF_MEMORY.
  */
-int sidelight_jpeg_hints(const uint8_t *jpeg,
-                         size_t size,
-                         struct SidelightHints *hints);
+int sidelight_jpeg_read(const uint8_t *jpeg,
+                        size_t size,
+                        struct SidelightHints *hints,
+                        struct SidelightBuffer *payload);
 
 /**
- * Copies a JPEG file with `payload` inserted as an APP10 segment; a payload that is already there
- * is replaced. All other bytes stay as they are, so stock decoders see the same picture. In a
- * multi-picture file the segment goes before the MPF segment, so the other pictures stay in reach.
+ * Copies a JPEG file with `payload` as an APP10 segment, or with none. All other bytes stay as they
+ * are, so stock decoders see the same picture. In a multi-picture file the segment goes before the MPF
+ * segment, so the other pictures stay in reach.
  *
+ * @param payload takes the place of all payloads in the file; NULL to remove them.
+ * @param payload_size bytes of the payload; 0 if NULL.
  * @param out written on success only; free with sidelight_buffer_unref().
  * @return 0; SIDELIGHT_ERROR_CORRUPT if the markers can't be parsed; SIDELIGHT_ERROR_INVALID_ARGUMENT
  * for NULL, or bytes that are no payload (none, or the first is 0xFF); SIDELIGHT_ERROR_TOO_LARGE;
  * SIDELIGHT_ERROR_OUT_OF_MEMORY.
  */
-int sidelight_jpeg_insert(const uint8_t *jpeg,
-                          size_t size,
-                          const uint8_t *payload,
-                          size_t payload_size,
-                          struct SidelightBuffer *out);
-
-/**
- * Finds the payload of a JPEG file. Only bytes before the first scan are needed.
- *
- * @param payload written on success only; free with sidelight_buffer_unref().
- * @return 0; SIDELIGHT_ERROR_NO_PAYLOAD; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_INVALID_ARGUMENT for
- * NULL; SIDELIGHT_ERROR_OUT_OF_MEMORY.
- */
-int sidelight_jpeg_extract(const uint8_t *jpeg,
+int sidelight_jpeg_rewrite(const uint8_t *jpeg,
                            size_t size,
-                           struct SidelightBuffer *payload);
-
-/**
- * Copies a JPEG file without our payload segments.
- *
- * @param out written on success only; free with sidelight_buffer_unref().
- * @return 0; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL;
- * SIDELIGHT_ERROR_OUT_OF_MEMORY.
- */
-int sidelight_jpeg_remove(const uint8_t *jpeg, size_t size, struct SidelightBuffer *out);
+                           const uint8_t *payload,
+                           size_t payload_size,
+                           struct SidelightBuffer *out);
 
 /**
  * Opens a stream.
@@ -714,9 +766,17 @@ int sidelight_payload_bind(uint8_t *payload,
                            const struct SidelightPicture *carrier);
 
 /**
- * Fills `settings` with the defaults. NULL is ignored.
+ * Reads what a payload says of itself. Its form is checked, the update's too where the model is known;
+ * what it is bound to and whether the updated weights are in range, only a decoder can tell.
+ *
+ * @param payload `size` bytes; any bytes are safe.
+ * @param info    written on success only.
+ * @return 0; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_UNSUPPORTED for a later version;
+ * SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL.
  */
-void sidelight_encoder_default_settings(struct SidelightEncoderSettings *settings);
+int sidelight_payload_probe(const uint8_t *payload,
+                            size_t size,
+                            struct SidelightPayloadInfo *info);
 
 /**
  * Opens an encoder.
@@ -766,11 +826,6 @@ int sidelight_encoder_encode(struct SidelightEncoder *encoder,
  * Closes an encoder and sets `*encoder` to NULL. NULL and a pointer to NULL are fine.
  */
 void sidelight_encoder_close(struct SidelightEncoder **encoder);
-
-/**
- * Fills `settings` with the defaults. NULL is ignored.
- */
-void sidelight_decoder_default_settings(struct SidelightDecoderSettings *settings);
 
 /**
  * Opens a decoder. Until a payload or a base model is set, it passes pictures through unfiltered.

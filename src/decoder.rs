@@ -75,7 +75,7 @@ impl Decoder {
             return Ok(Mode::Off);
         }
         hints.codec.check()?;
-        let model = models::by_id(header.model)?;
+        let (model, _) = models::by_id(header.model)?;
         if model.codec != hints.codec.kind() {
             return Err(Error::Stale);
         }

@@ -20,6 +20,7 @@ pub mod models;
 pub mod network;
 pub mod payload;
 pub mod picture;
+mod probe;
 mod xorshift;
 
 pub use decoder::{Decoder, DecoderSettings};
@@ -30,3 +31,4 @@ pub use models::Size;
 pub use network::Condition;
 pub use payload::Mode;
 pub use picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample};
+pub use probe::{probe, Probe};

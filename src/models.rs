@@ -31,12 +31,13 @@ fn all() -> &'static [(Size, Model)] {
     MODELS.get_or_init(|| FILES.iter().filter_map(load).collect())
 }
 
-/// The model that payloads name `id`.
+/// The model that payloads name `id`, and its size.
 ///
 /// # Errors
 /// [`Error::UnknownModel`].
-pub fn by_id(id: u32) -> Result<&'static Model> {
-    all().iter().map(|(_, m)| m).find(|m| m.id == id).ok_or(Error::UnknownModel)
+pub fn by_id(id: u32) -> Result<(&'static Model, Size)> {
+    let found = all().iter().find(|(_, m)| m.id == id);
+    found.map(|(size, model)| (model, *size)).ok_or(Error::UnknownModel)
 }
 
 /// The model of a codec and a size for pictures of `layout`: where there is one for luma alone, it
@@ -60,7 +61,7 @@ mod tests {
         assert_eq!(all().len(), FILES.len());
         for ((size, model), (_, file)) in all().iter().zip(FILES) {
             assert_eq!(model.clone().to_bytes(), file);
-            assert_eq!(by_id(model.id).unwrap(), model);
+            assert_eq!(by_id(model.id).unwrap(), (model, *size));
             let layout = if model.chroma.is_some() { Layout::I420 } else { Layout::I400 };
             assert_eq!(default_for(model.codec, layout, *size).unwrap(), model);
         }

@@ -131,7 +131,7 @@ static size_t irap_index(const char *types, size_t nth) {
 
 static SidelightBuffer encode(const Shape *s, const char *types, uint8_t *original, uint8_t *decoded,
                               size_t first, size_t count, uint32_t steps, SidelightHints hints) {
-  SidelightEncoderSettings settings;
+  SidelightEncoderSettings settings = {0};
   SidelightEncoder *encoder = NULL;
   SidelightBuffer payload = {0};
   SidelightReport report;
@@ -140,7 +140,6 @@ static SidelightBuffer encode(const Shape *s, const char *types, uint8_t *origin
     o[i] = picture_at(s, original, first + i, types[first + i]);
     d[i] = picture_at(s, decoded, first + i, types[first + i]);
   }
-  sidelight_encoder_default_settings(&settings);
   settings.threads = 1;
   settings.steps = steps;
   must("encoder", sidelight_encoder_open(&settings, &encoder));
@@ -221,8 +220,7 @@ static void filter_stream(const char *in, const char *types, const Shape *s, uin
   sidelight_stream_close(&stream);
   free(data);
 
-  SidelightDecoderSettings settings;
-  sidelight_decoder_default_settings(&settings);
+  SidelightDecoderSettings settings = {0};
   if (base && strstr(base, ",small"))
     settings.model_size = SIDELIGHT_MODEL_SIZE_SMALL;
   must("decoder", sidelight_decoder_open(&settings, &decoder));
@@ -258,12 +256,12 @@ static void filter_jpeg(const char *in, const Shape *s, uint8_t *decoded, uint8_
   SidelightDecoder *decoder = NULL;
   SidelightHints hints;
   SidelightBuffer payload = {0};
-  must("hints", sidelight_jpeg_hints(jpeg, size, &hints));
+  must("hints", sidelight_jpeg_read(jpeg, size, &hints, NULL));
   must("decoder", sidelight_decoder_open(NULL, &decoder));
   if (base) {
     must("base", sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &hints));
   } else {
-    must("extract", sidelight_jpeg_extract(jpeg, size, &payload));
+    must("extract", sidelight_jpeg_read(jpeg, size, NULL, &payload));
     must("payload", sidelight_decoder_set_payload(decoder, payload.data, payload.size, &hints));
   }
   SidelightPicture picture = picture_at(s, decoded, 0, 'K'), filtered = picture_at(s, out, 0, 'K');
@@ -278,9 +276,9 @@ static void code_jpeg(const char *in, const Shape *s, uint8_t *original, uint8_t
   uint8_t *jpeg = load(in, &size);
   SidelightHints hints;
   SidelightBuffer written = {0};
-  must("hints", sidelight_jpeg_hints(jpeg, size, &hints));
+  must("hints", sidelight_jpeg_read(jpeg, size, &hints, NULL));
   SidelightBuffer payload = encode(s, "K", original, decoded, 0, 1, 30, hints);
-  must("insert", sidelight_jpeg_insert(jpeg, size, payload.data, payload.size, &written));
+  must("insert", sidelight_jpeg_rewrite(jpeg, size, payload.data, payload.size, &written));
   save(out, written.data, written.size);
   sidelight_buffer_unref(&written);
   sidelight_buffer_unref(&payload);

@@ -196,14 +196,13 @@ static int read_jpeg(AVFilterContext *ctx)
     if (ret < 0)
         return ret;
     s->state = PASS;
-    ret = sidelight_jpeg_hints(jpeg, size, &s->hints);
-    if (ret >= 0 && jpeg_shape(s, jpeg, size) < 0)
+    ret = sidelight_jpeg_read(jpeg, size, &s->hints, &payload);
+    if ((ret >= 0 || ret == SIDELIGHT_ERROR_NO_PAYLOAD) && jpeg_shape(s, jpeg, size) < 0)
         ret = SIDELIGHT_ERROR_CORRUPT;
-    if (ret < 0) {
+    if (ret < 0 && ret != SIDELIGHT_ERROR_NO_PAYLOAD) {
         warn(ctx, ret, s->file);
         goto end;
     }
-    ret = sidelight_jpeg_extract(jpeg, size, &payload);
     if (ret >= 0)
         ret = sidelight_decoder_set_payload(s->decoder, payload.data, payload.size, &s->hints);
     if (ret > SIDELIGHT_MODE_OFF)
@@ -212,8 +211,8 @@ static int read_jpeg(AVFilterContext *ctx)
         s->state = NO_PAYLOAD;
     else if (ret < 0)
         warn(ctx, ret, "payload ignored");
-    sidelight_buffer_unref(&payload);
 end:
+    sidelight_buffer_unref(&payload);
     av_file_unmap(jpeg, size);
     return 0;
 }
@@ -423,14 +422,13 @@ static int config_input(AVFilterLink *inlink)
 {
     AVFilterContext *ctx = inlink->dst;
     SidelightContext *s  = ctx->priv;
-    SidelightDecoderSettings settings;
+    SidelightDecoderSettings settings = { 0 };
     int ret;
 
     sidelight_decoder_close(&s->decoder);
     sidelight_decoder_close(&s->base);
     s->state = NO_PAYLOAD;
 
-    sidelight_decoder_default_settings(&settings);
     settings.threads      = 1; // slice threads do the work
     settings.skip_binding = !s->check;
     settings.model_size   = s->model;

@@ -246,7 +246,7 @@ static int read_arguments(const Call *call, Arguments *a) {
   }
   if (!refuse(call, of_quant, "does not go with jpeg, which has its own"))
     return 0;
-  int result = sidelight_jpeg_hints(a->jpeg, a->jpeg_size, &a->hints);
+  int result = sidelight_jpeg_read(a->jpeg, a->jpeg_size, &a->hints, NULL);
   return result < 0 ? fail(call, "jpeg: %s", sidelight_strerror(result)) : 1;
 }
 
@@ -302,7 +302,7 @@ static int set_by_payload(const Call *call, Filter *f, const Arguments *a, Sidel
   size_t size = a->payload_size;
   int result = 0;
   if (!payload) {
-    result = sidelight_jpeg_extract(a->jpeg, a->jpeg_size, extracted);
+    result = sidelight_jpeg_read(a->jpeg, a->jpeg_size, NULL, extracted);
     if (result < 0)
       return fail(call, "jpeg: %s", sidelight_strerror(result));
     payload = extracted->data;
@@ -333,8 +333,7 @@ static int set_decoder(const Call *call, Filter *f) {
   Arguments a;
   if (!check_format(call, f) || !read_arguments(call, &a))
     return 0;
-  SidelightDecoderSettings settings;
-  sidelight_decoder_default_settings(&settings);
+  SidelightDecoderSettings settings = {0};
   settings.threads = 1; /* VapourSynth has threads, one for each frame */
   settings.skip_binding = !a.check;
   settings.model_size = a.model_size;

@@ -63,7 +63,7 @@ class DecoderSettings(c.Structure):
 
 class EncoderSettings(c.Structure):
     _fields_ = [
-        ("mode", c.c_uint32),
+        ("no_update", c.c_uint32),
         ("threads", c.c_uint32),
         ("steps", c.c_uint32),
         ("progress", c.c_void_p),
@@ -141,9 +141,10 @@ def filtered(pictures, hints, payload=None):
 
 def encoded(originals, pictures, hints, mode):
     """A payload that asks for `mode`."""
-    settings, encoder = EncoderSettings(), c.c_void_p()
-    library.sidelight_encoder_default_settings(c.byref(settings))
-    settings.threads, settings.steps, settings.mode = 1, 30, mode
+    settings, encoder = EncoderSettings(threads=1, steps=30, no_update=mode != UPDATE), c.c_void_p()
+    hints = Hints.from_buffer_copy(hints)
+    if mode == OFF:
+        hints.slope_db_per_byte = 1e9  # nothing pays
     call("sidelight_encoder_open", c.byref(settings), c.byref(encoder))
     before, after = [p.to_c() for p in originals], [p.to_c() for p in pictures]
     array = CPicture * len(pictures)
@@ -364,13 +365,13 @@ def jpegs():
     with open(os.path.join(ROOT, "tests", "data", "jpeg", "yuv420.jpg"), "rb") as file:
         jpeg = file.read()
     hints = Hints()
-    call("sidelight_jpeg_hints", jpeg, c.c_size_t(len(jpeg)), c.byref(hints))
+    call("sidelight_jpeg_read", jpeg, c.c_size_t(len(jpeg)), c.byref(hints), None)
     hints.slope_db_per_byte = 1e-9
     original, picture = coded(64, 48, 1, 8)
     payload = encoded([original], [picture], hints, UPDATE)
     check("JPEG: the mode", mode_of(payload, JPEG) == UPDATE)
     carrying = Buffer()
-    call("sidelight_jpeg_insert", jpeg, c.c_size_t(len(jpeg)), payload, c.c_size_t(len(payload)), c.byref(carrying))
+    call("sidelight_jpeg_rewrite", jpeg, c.c_size_t(len(jpeg)), payload, c.c_size_t(len(payload)), c.byref(carrying))
     carrying = taken(carrying)
     expected = filtered([picture], hints, payload)
     clip = clip_of([picture])

@@ -2,6 +2,7 @@
 
 use super::types::*;
 use crate::hints::{Codec, Hints};
+use crate::network::CodecKind;
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample, MAX_SIZE};
 use crate::{Error, Mode, Rate, Result, Size};
 use libc::c_void;
@@ -31,6 +32,20 @@ pub(super) fn size(n: u32) -> Result<Size> {
         0 | 2 => Ok(Size::M),
         1 => Ok(Size::S),
         _ => Err(Error::InvalidArgument),
+    }
+}
+
+pub(super) fn size_out(size: Size) -> SidelightModelSize {
+    match size {
+        Size::S => SidelightModelSize::Small,
+        Size::M => SidelightModelSize::Medium,
+    }
+}
+
+pub(super) fn codec_out(kind: CodecKind) -> SidelightCodec {
+    match kind {
+        CodecKind::Jpeg => SidelightCodec::Jpeg,
+        CodecKind::Hevc => SidelightCodec::Hevc,
     }
 }
 

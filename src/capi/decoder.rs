@@ -35,17 +35,6 @@ impl SidelightDecoder {
     }
 }
 
-/// Fills `settings` with the defaults. NULL is ignored.
-#[no_mangle]
-pub unsafe extern "C" fn sidelight_decoder_default_settings(
-    settings: *mut SidelightDecoderSettings,
-) {
-    // SAFETY: NULL, or writable by the caller's promise.
-    if let Some(settings) = unsafe { settings.as_mut() } {
-        *settings = DEFAULTS;
-    }
-}
-
 /// Opens a decoder. Until a payload or a base model is set, it passes pictures through unfiltered.
 ///
 /// @param settings copied; NULL for the defaults.

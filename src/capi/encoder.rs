@@ -5,7 +5,7 @@ use super::convert;
 use super::types::*;
 use crate::encoder::MAX_PICTURES;
 use crate::payload::binding;
-use crate::{Codec, Encoded, Encoder, EncoderSettings, Error, Pair, Result, Sample};
+use crate::{Codec, Encoded, Encoder, EncoderSettings, Error, Mode, Pair, Result, Sample};
 use libc::c_int;
 
 /// An encoder: fine-tunes the network on pictures and writes payloads. One thread at a time may use
@@ -16,7 +16,7 @@ pub struct SidelightEncoder {
 }
 
 const DEFAULTS: SidelightEncoderSettings = SidelightEncoderSettings {
-    mode: SidelightMode::Update as u32,
+    no_update: 0,
     threads: 0,
     steps: 0,
     progress: None,
@@ -29,23 +29,12 @@ impl SidelightEncoder {
     fn new(settings: SidelightEncoderSettings) -> Result<Self> {
         convert::zero(&settings.reserved)?;
         let inner = Encoder::new(EncoderSettings {
-            mode: convert::mode(settings.mode)?,
+            mode: if settings.no_update == 0 { Mode::Update } else { Mode::Base },
             threads: convert::threads(settings.threads)?,
             steps: if settings.steps == 0 { None } else { Some(settings.steps) },
             size: convert::size(settings.model_size)?,
         })?;
         Ok(Self { inner, settings })
-    }
-}
-
-/// Fills `settings` with the defaults. NULL is ignored.
-#[no_mangle]
-pub unsafe extern "C" fn sidelight_encoder_default_settings(
-    settings: *mut SidelightEncoderSettings,
-) {
-    // SAFETY: NULL, or writable by the caller's promise.
-    if let Some(settings) = unsafe { settings.as_mut() } {
-        *settings = DEFAULTS;
     }
 }
 

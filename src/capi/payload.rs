@@ -1,10 +1,10 @@
 //! Payloads by themselves.
 
-use super::boundary::{guard, output, reference};
+use super::boundary::{bytes, guard, output, reference};
 use super::convert;
-use super::types::SidelightPicture;
+use super::types::{SidelightPayloadInfo, SidelightPicture};
 use crate::payload::{self, binding};
-use crate::{Error, Result, Sample};
+use crate::{Error, Mode, Result, Sample};
 use libc::c_int;
 
 /// Binds an encoder's payload to the decoded picture that will carry it. A payload for video stands in
@@ -33,6 +33,44 @@ pub unsafe extern "C" fn sidelight_payload_bind(
         // SAFETY: not NULL, and the caller promises `size` bytes to write.
         let payload = unsafe { std::slice::from_raw_parts_mut(payload, size) };
         payload::rebind(payload, binding)?;
+        Ok(0)
+    })
+}
+
+/// Reads what a payload says of itself. Its form is checked, the update's too where the model is known;
+/// what it is bound to and whether the updated weights are in range, only a decoder can tell.
+///
+/// @param payload `size` bytes; any bytes are safe.
+/// @param info    written on success only.
+/// @return 0; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_UNSUPPORTED for a later version;
+/// SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL.
+#[no_mangle]
+pub unsafe extern "C" fn sidelight_payload_probe(
+    payload: *const u8,
+    size: usize,
+    info: *mut SidelightPayloadInfo,
+) -> c_int {
+    guard("sidelight_payload_probe", || {
+        let out = output(info)?;
+        // SAFETY: the caller's promise.
+        let payload = unsafe { bytes(payload, size) }?;
+        let probe = crate::probe(payload)?;
+        let (codec, model_size) = match probe.known {
+            Some((kind, size)) => (convert::codec_out(kind) as u32, convert::size_out(size) as u32),
+            None => (0, 0),
+        };
+        let filled = SidelightPayloadInfo {
+            mode: probe.mode as u32,
+            model: probe.model,
+            known: u32::from(probe.known.is_some() || probe.mode == Mode::Off),
+            codec,
+            model_size,
+            update_bytes: u32::try_from(probe.update_bytes).map_err(|_| Error::Internal)?,
+            qp: probe.strengths.unwrap_or_default(),
+            reserved: [0; 37],
+        };
+        // SAFETY: not NULL, and the caller promises that it is writable.
+        unsafe { out.write(filled) };
         Ok(0)
     })
 }

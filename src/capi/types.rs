@@ -133,7 +133,7 @@ pub struct SidelightPicture {
 }
 
 /// What the host knows of how a picture was coded. Fill it with zeros first, or let
-/// sidelight_jpeg_hints() do it.
+/// sidelight_jpeg_read() do it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightHints {
@@ -142,7 +142,7 @@ pub struct SidelightHints {
     /// Luma and chroma quantisation tables in natural (row-major, not zig-zag) order; steps 1 to 65535
     /// in 8-bit units. Chroma is all zero where there is none, or where its table is luma's.
     pub quant: [[u16; 64]; 2],
-    /// What a payload is bound to. JPEG: a hash of the coded data (sidelight_jpeg_hints() computes it);
+    /// What a payload is bound to. JPEG: a hash of the coded data (sidelight_jpeg_read() computes it);
     /// encoder and decoder must see the same value. HEVC: not looked at, see sidelight_payload_bind().
     pub binding: u64,
     /// Bytes of the coded pictures without a payload; 0 if unknown. Read by the encoder only.
@@ -181,26 +181,48 @@ pub type SidelightProgress =
 pub type SidelightLog =
     Option<unsafe extern "C" fn(user: *mut c_void, level: u32, message: *const libc::c_char)>;
 
-/// Settings of an encoder. Start from sidelight_encoder_default_settings().
+/// Settings of an encoder. Start from `= {0}`, the defaults.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightEncoderSettings {
-    /// The most that may be sent, a SidelightMode (default SIDELIGHT_MODE_UPDATE). Less is sent where
-    /// it does not pay.
-    pub mode: u32,
-    /// Threads, 0 = one for each logical core (default 0). The payload does not depend on it.
+    /// Nonzero to send no update, only the word whether the base model shall be used: encoding takes
+    /// no training then.
+    pub no_update: u32,
+    /// Threads, 0 = one for each logical core; at most 256. The payload does not depend on it.
     pub threads: u32,
-    /// Training steps, 0 = chosen by the picture's size (default 0); at most 100000.
+    /// Training steps, 0 = chosen by the picture's size; at most 100000.
     pub steps: u32,
-    /// Progress callback, or NULL (default NULL).
+    /// Progress callback, or NULL.
     pub progress: SidelightProgress,
-    /// First argument of the progress callback (default NULL).
+    /// First argument of the progress callback.
     pub progress_user: *mut c_void,
-    /// A SidelightModelSize (default SIDELIGHT_MODEL_SIZE_DEFAULT). Decoders run what the payload
-    /// names.
+    /// A SidelightModelSize. Decoders run what the payload names.
     pub model_size: u32,
     /// Must be zero; calls fail otherwise.
     pub reserved: [u8; 60],
+}
+
+/// What a payload says of itself.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SidelightPayloadInfo {
+    /// What it asks for, a SidelightMode.
+    pub mode: u32,
+    /// Id of the base model; 0 where the mode is off.
+    pub model: u32,
+    /// 1 if this build has that model, or needs none; else 0: the fields below are then zero, and the
+    /// update was not read.
+    pub known: u32,
+    /// What it is for, a SidelightCodec; 0 where the mode is off.
+    pub codec: u32,
+    /// Size of the base model, a SidelightModelSize; 0 where the mode is off.
+    pub model_size: u32,
+    /// Bytes of the update.
+    pub update_bytes: u32,
+    /// HEVC: how strongly intra, P and B pictures are filtered, as QPs; 0: not at all.
+    pub qp: [u8; 3],
+    /// Zero.
+    pub reserved: [u8; 37],
 }
 
 /// What an encode measured, through the integer filter that the decoder will run. PSNR in dB,
@@ -234,17 +256,16 @@ pub struct SidelightReport {
     pub reserved: [u8; 8],
 }
 
-/// Settings of a decoder. Start from sidelight_decoder_default_settings().
+/// Settings of a decoder. Start from `= {0}`, the defaults.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightDecoderSettings {
-    /// Threads of sidelight_decoder_filter(), 0 = one for each logical core (default 0).
+    /// Threads of sidelight_decoder_filter(), 0 = one for each logical core; at most 256.
     pub threads: u32,
-    /// Nonzero to accept a payload without comparing its binding (default 0). Only for hosts that
-    /// bind payload and picture by other means.
+    /// Nonzero to accept a payload without comparing its binding. Only for hosts that bind payload and
+    /// picture by other means.
     pub skip_binding: u32,
-    /// A SidelightModelSize (default SIDELIGHT_MODEL_SIZE_DEFAULT) for sidelight_decoder_set_mode();
-    /// payloads name their model.
+    /// A SidelightModelSize for sidelight_decoder_set_mode(); payloads name their model.
     pub model_size: u32,
     /// Must be zero; calls fail otherwise.
     pub reserved: [u8; 60],

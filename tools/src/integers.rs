@@ -74,7 +74,8 @@ fn read(path: &Path) -> Result<Update> {
     let bytes = std::fs::read(path)?;
     let header = payload::parse(&bytes)?;
     ensure!(header.mode == Mode::Update, "no update (mode {:?})", header.mode);
-    let model = models::by_id(header.model).with_context(|| format!("{:08x}", header.model))?;
+    let (model, _) =
+        models::by_id(header.model).with_context(|| format!("{:08x}", header.model))?;
     let update = update::read(header.body, &model.channels(), &model.contexts)?;
     let mut tensors = Vec::new();
     for (i, layer) in update.layers.into_iter().enumerate() {

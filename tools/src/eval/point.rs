@@ -141,7 +141,7 @@ pub fn name(mode: Mode) -> &'static str {
 /// would cost.
 pub fn parts(payload: &[u8]) -> Result<Vec<Part>> {
     let header = payload::parse(payload)?;
-    let model = models::by_id(header.model)?;
+    let (model, _) = models::by_id(header.model)?;
     let (strengths, body) = header.parts(model.codec == CodecKind::Hevc)?;
     let part = |name: &str, bytes: usize| Part { name: name.to_owned(), bytes: bytes as f64 };
     let mut parts = vec![part("header", payload.len() - header.body.len())];
