@@ -12,7 +12,7 @@ use crate::network::condition::MAX_QP;
 use crate::network::{Instance, Model};
 use crate::payload::{self, Mode, ScaleBias};
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample};
-use crate::{Error, Result};
+use crate::{memory, Error, Result};
 
 /// Settings of an [`Encoder`].
 #[derive(Clone, Copy, Debug)]
@@ -196,7 +196,7 @@ impl Encoder {
             best = best.better(of(Mode::Base, &codec, &[], base.clone())?);
         }
         let mut steps = 0;
-        let examples = search.examples(&codec, &base);
+        let examples = search.examples(&codec, &base)?;
         // With no error left there is nothing to gain.
         let left = examples.iter().any(|e| objective.cost(&e.base_mse) > objective.cost(&[0.0; 3]));
         if self.settings.mode == Mode::Update && left {
@@ -213,7 +213,7 @@ impl Encoder {
             let tuned = fine_tune(&task, &mut |fraction| {
                 canceled = canceled || !progress(fraction);
                 !canceled
-            });
+            })?;
             steps = tuned.steps;
             let mut tried = Vec::new();
             for threshold in THRESHOLDS {
@@ -342,13 +342,14 @@ impl<'a, S: Sample> Search<'a, S> {
     }
 
     /// Pictures that are filtered, to learn from.
-    fn examples(&self, codec: &Codec, base: &[[f64; 3]]) -> Vec<Example<'a, S>> {
+    fn examples(&self, codec: &Codec, base: &[[f64; 3]]) -> Result<Vec<Example<'a, S>>> {
         let example = |(pair, base_mse): (&Pair<'a, S>, &[f64; 3])| {
             let Pair { original, decoded } = *pair;
             let condition = codec.condition(decoded.layout(), decoded.picture_type())?;
             Some(Example { original, decoded, condition, base_mse: *base_mse })
         };
-        self.pictures.iter().zip(base).filter_map(example).collect()
+        let examples = self.pictures.iter().zip(base).filter_map(example);
+        memory::collected(self.pictures.len(), examples)
     }
 
     /// The strengths with which the base model does best, from QPs; 0 where there are no pictures.
@@ -440,8 +441,7 @@ fn filtered_mse<S: Sample>(
     let mut buffers = [Vec::new(), Vec::new(), Vec::new()];
     for (p, samples) in buffers.iter_mut().enumerate().take(layout.planes()) {
         let (width, height) = size(p);
-        samples.try_reserve_exact(width * height).map_err(|_| Error::OutOfMemory)?;
-        samples.resize(width * height, S::new(0));
+        *samples = memory::filled(width * height, S::new(0))?;
     }
     let mut target = [PlaneMut::EMPTY; 3];
     for (p, (plane, samples)) in target.iter_mut().zip(&mut buffers).enumerate() {

@@ -16,6 +16,7 @@ pub mod filter;
 mod hash;
 pub mod hints;
 pub mod kernels;
+mod memory;
 pub mod models;
 pub mod network;
 pub mod payload;

@@ -6,6 +6,7 @@
 
 use super::vector::{Portable, Vector};
 use crate::cpu::CpuLevel;
+use crate::{memory, Result};
 
 /// A feature map: `height × width` pixels of `channels` floats with a border of `pad` pixels on
 /// every side.
@@ -25,10 +26,12 @@ pub struct Map {
 
 impl Map {
     /// A map of zeros.
-    #[must_use]
-    pub fn new(height: usize, width: usize, channels: usize, pad: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn new(height: usize, width: usize, channels: usize, pad: usize) -> Result<Self> {
         let len = (height + 2 * pad) * (width + 2 * pad) * channels;
-        Self { height, width, channels, pad, data: vec![0.0; len] }
+        Ok(Self { height, width, channels, pad, data: memory::filled(len, 0.0)? })
     }
 
     /// Pixels from one row to the next.

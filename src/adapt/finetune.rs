@@ -13,6 +13,7 @@ use crate::network::{Condition, Model};
 use crate::payload::update::{LayerScaleBias, ScaleBias, MAX_STEP};
 use crate::picture::{Layout, Picture, Sample};
 use crate::xorshift::Xorshift;
+use crate::{memory, Result};
 use std::sync::{Mutex, PoisonError};
 
 /// Side of the part of a tile that counts, in half-resolution pixels.
@@ -254,8 +255,9 @@ struct Shuffle {
 }
 
 impl Shuffle {
-    fn new(count: usize) -> Self {
-        Self { order: (0..count).collect(), next: count, random: Xorshift(0x9e37_79b9_7f4a_7c15) }
+    fn new(count: usize) -> Result<Self> {
+        let order = memory::collected(count, 0..count)?;
+        Ok(Self { order, next: count, random: Xorshift(0x9e37_79b9_7f4a_7c15) })
     }
 
     fn take(&mut self) -> usize {
@@ -272,9 +274,15 @@ impl Shuffle {
 
 /// Fine-tunes; `progress` gets the fraction done and returns whether to go on.
 ///
+/// # Errors
+/// [`OutOfMemory`](crate::Error::OutOfMemory).
+///
 /// # Panics
 /// Without examples.
-pub fn fine_tune<S: Sample>(task: &Task<'_, S>, progress: &mut dyn FnMut(f64) -> bool) -> Tuned {
+pub fn fine_tune<S: Sample>(
+    task: &Task<'_, S>,
+    progress: &mut dyn FnMut(f64) -> bool,
+) -> Result<Tuned> {
     let shape = &task.examples[0].decoded;
     // Without chroma its network has nothing to learn from: its part of the update stays 0.
     let networks = task.model.networks();
@@ -292,21 +300,22 @@ pub fn fine_tune<S: Sample>(task: &Task<'_, S>, progress: &mut dyn FnMut(f64) ->
     parameters.retain(|p| p.network < base.len());
     let (height, width) = (shape.height().div_ceil(2), shape.width().div_ceil(2));
     let halo = base.iter().map(|net| net.arch.halo()).max().unwrap_or(0);
-    let (tiles, window) = tiles::tiles(height, width, PART, halo);
+    let (tiles, window) = tiles::tiles(height, width, PART, halo)?;
     let all_tiles = tiles.len() * task.examples.len();
     let per_step = TILES_PER_STEP.min(all_tiles);
     let threads = task.threads.clamp(1, per_step);
     let workspace = |net: &Net| Workspace::new(net.arch, window.0, window.1, task.level);
-    let mut workers: Vec<Worker> = (0..threads)
-        .map(|_| Worker {
-            workspaces: base.iter().map(workspace).collect(),
+    let worker = |_| -> Result<Worker> {
+        Ok(Worker {
+            workspaces: base.iter().map(workspace).collect::<Result<_>>()?,
             gradients: base.iter().map(|net| Net::zeros(net.arch)).collect(),
         })
-        .collect();
+    };
+    let mut workers: Vec<Worker> = (0..threads).map(worker).collect::<Result<_>>()?;
     let mut values = vec![0.0f32; parameters.len()];
     let mut adam = Adam::new(values.len());
     let mut nets = base.clone();
-    let mut shuffle = Shuffle::new(all_tiles);
+    let mut shuffle = Shuffle::new(all_tiles)?;
     let mut done = 0;
     while done < task.steps {
         if !progress(f64::from(done) / f64::from(task.steps)) {
@@ -344,7 +353,7 @@ pub fn fine_tune<S: Sample>(task: &Task<'_, S>, progress: &mut dyn FnMut(f64) ->
         }
     }
     values.resize(all, 0.0);
-    Tuned { step: field, values, channels: task.model.channels(), steps: done }
+    Ok(Tuned { step: field, values, channels: task.model.channels(), steps: done })
 }
 
 /// Every picked tile's gradient, in their order, whatever the number of workers.

@@ -5,6 +5,7 @@ use crate::cpu::CpuLevel;
 use crate::network::condition::{FEATURES, FEATURE_BITS};
 use crate::network::model::INPUT_LIMIT;
 use crate::network::{Arch, Condition, Network};
+use crate::Result;
 
 /// Floats per pixel for `channels` channels: a multiple of 8, so that vectors cover them.
 #[must_use]
@@ -127,21 +128,24 @@ pub struct Workspace {
 impl Workspace {
     /// For crops of `height × width` half-resolution pixels, with instructions up to `level`; results
     /// do not depend on it.
-    #[must_use]
-    pub fn new(arch: Arch, height: usize, width: usize, level: CpuLevel) -> Self {
-        let mut maps = vec![Map::new(height, width, arch.inputs, 1)];
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn new(arch: Arch, height: usize, width: usize, level: CpuLevel) -> Result<Self> {
+        let mut maps = vec![Map::new(height, width, arch.inputs, 1)?];
         for l in 0..arch.layers() {
-            maps.push(Map::new(height, width, padded(arch.layer(l).1), 1));
+            maps.push(Map::new(height, width, padded(arch.layer(l).1), 1)?);
         }
-        let none = Map::default();
-        Self {
+        // Room for every layer: a backward pass needs no more.
+        let widest = maps.iter().map(|map| map.channels).max().unwrap_or(0);
+        Ok(Self {
             level: level.supported(),
             maps,
-            dy: none.clone(),
-            dx: none,
+            dy: Map::new(height, width, widest, 2)?,
+            dx: Map::new(height, width, widest, 1)?,
             biases: vec![Vec::new(); arch.layers()],
             flipped: Vec::new(),
-        }
+        })
     }
 
     /// Height and width of the crops, in half-resolution pixels.
@@ -419,7 +423,7 @@ mod tests {
     }
 
     fn check_gradients(net: &Net, c: Condition, train: Train, rng: &mut Xorshift) {
-        let mut ws = Workspace::new(net.arch, 7, 9, CpuLevel::current());
+        let mut ws = Workspace::new(net.arch, 7, 9, CpuLevel::current()).unwrap();
         fill(ws.input(), rng);
         run(&mut ws, net, c);
         let mut grad = Net::zeros(net.arch);
@@ -465,7 +469,7 @@ mod tests {
                 let c = condition(&mut rng);
                 let mut net = random_net(arch, &mut rng);
                 net.layers.iter_mut().for_each(|l| l.scale.fill(1.0));
-                let mut ws = Workspace::new(arch, 5, 19, level);
+                let mut ws = Workspace::new(arch, 5, 19, level).unwrap();
                 fill(ws.input(), &mut rng);
                 let loss = run(&mut ws, &net, c);
                 let mut grad = Net::zeros(arch);

@@ -2,6 +2,7 @@
 
 use super::conv::Map;
 use crate::picture::{Layout, Picture, Sample};
+use crate::{memory, Result};
 
 /// A window in half-resolution pixels, and the part of it whose loss counts. Around that part the
 /// window holds the network's whole halo, or ends where the picture ends.
@@ -28,18 +29,27 @@ fn cut(size: usize, part: usize, halo: usize, window: usize) -> Vec<(usize, usiz
 }
 
 /// Cuts a `height × width` map into tiles with a `halo`, and says how large their windows are.
-#[must_use]
-pub fn tiles(height: usize, width: usize, part: usize, halo: usize) -> (Vec<Tile>, (usize, usize)) {
+///
+/// # Errors
+/// [`OutOfMemory`](crate::Error::OutOfMemory).
+pub fn tiles(
+    height: usize,
+    width: usize,
+    part: usize,
+    halo: usize,
+) -> Result<(Vec<Tile>, (usize, usize))> {
     let window = ((part + 2 * halo).min(height), (part + 2 * halo).min(width));
     let columns = cut(width, part, halo, window.1);
-    let all = cut(height, part, halo, window.0).into_iter().flat_map(|r| {
+    let rows = cut(height, part, halo, window.0);
+    let count = rows.len() * columns.len();
+    let all = rows.into_iter().flat_map(|r| {
         columns.iter().map(move |c| Tile {
             origin: (r.0, c.0),
             rows: (r.1, r.2),
             columns: (c.1, c.2),
         })
     });
-    (all.collect(), window)
+    Ok((memory::collected(count, all)?, window))
 }
 
 /// The samples beside a half-resolution pixel that one of the network's channels stands for.
@@ -157,7 +167,7 @@ mod tests {
     #[test]
     fn tiles_cover_every_pixel_once_with_their_halo() {
         for (h, w) in [(1, 1), (5, 70), (64, 64), (65, 200), (256, 384)] {
-            let (tiles, window) = tiles(h, w, 64, 5);
+            let (tiles, window) = tiles(h, w, 64, 5).unwrap();
             let mut seen = vec![0; h * w];
             for t in &tiles {
                 assert!(t.origin.0 + window.0 <= h && t.origin.1 + window.1 <= w);

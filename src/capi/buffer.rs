@@ -2,15 +2,20 @@
 
 use super::boundary::guard;
 use super::types::SidelightBuffer;
+use crate::{memory, Result};
 
 impl SidelightBuffer {
     /// Takes over `bytes`.
-    pub(super) fn new(bytes: Vec<u8>) -> Self {
+    pub(super) fn new(mut bytes: Vec<u8>) -> Result<Self> {
         if bytes.is_empty() {
-            return Self { data: std::ptr::null_mut(), size: 0 };
+            return Ok(Self { data: std::ptr::null_mut(), size: 0 });
+        }
+        // Of the exact size nothing is left to give back, which might fail.
+        if bytes.capacity() > bytes.len() {
+            bytes = memory::collected(bytes.len(), bytes.iter().copied())?;
         }
         let size = bytes.len();
-        Self { data: Box::into_raw(bytes.into_boxed_slice()).cast(), size }
+        Ok(Self { data: Box::into_raw(bytes.into_boxed_slice()).cast(), size })
     }
 }
 

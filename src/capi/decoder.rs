@@ -3,6 +3,7 @@
 use super::boundary::{bytes, close, guard, output, reference, slice};
 use super::convert;
 use super::types::*;
+use crate::memory;
 use crate::{Decoder, DecoderSettings, Error, Mode, Result, Sample};
 use libc::c_int;
 
@@ -117,7 +118,11 @@ pub unsafe extern "C" fn sidelight_decoder_set_sei(
         let pairs = messages.iter().zip(sizes);
         // SAFETY: the caller promises that each message has as many bytes as its size says.
         let messages = pairs.map(|(message, size)| unsafe { bytes(*message, *size) });
-        let messages = messages.collect::<Result<Vec<_>>>()?;
+        let mut all = memory::room(count)?;
+        for message in messages {
+            all.push(message?);
+        }
+        let messages = all;
         let set = match convert::shape(picture)?.bit_depth {
             8 => set_sei::<u8>,
             _ => set_sei::<u16>,

@@ -4,6 +4,7 @@ use super::boundary::{close, guard, log, output, reference, slice};
 use super::convert;
 use super::types::*;
 use crate::encoder::MAX_PICTURES;
+use crate::memory;
 use crate::payload::binding;
 use crate::{Codec, Encoded, Encoder, EncoderSettings, Error, Mode, Pair, Result, Sample};
 use libc::c_int;
@@ -127,10 +128,12 @@ pub unsafe extern "C" fn sidelight_encoder_encode(
                 r.steps
             ),
         );
+        let bytes = encoded.payload.len();
+        let payload = SidelightBuffer::new(encoded.payload)?;
         if !report.is_null() {
             let filled = SidelightReport {
                 mode: r.mode as u32,
-                payload_bytes: u32::try_from(encoded.payload.len()).map_err(|_| Error::Internal)?,
+                payload_bytes: u32::try_from(bytes).map_err(|_| Error::Internal)?,
                 psnr_decoded: r.psnr_decoded,
                 psnr_base: r.psnr_base,
                 psnr_payload: r.psnr_payload,
@@ -146,7 +149,7 @@ pub unsafe extern "C" fn sidelight_encoder_encode(
             unsafe { report.write(filled) };
         }
         // SAFETY: as above.
-        unsafe { out.write(SidelightBuffer::new(encoded.payload)) };
+        unsafe { out.write(payload) };
         Ok(0)
     })
 }
@@ -162,7 +165,7 @@ unsafe fn encode<S: Sample>(
 ) -> Result<Encoded> {
     let rate = convert::rate(hints);
     let mut hints = convert::hints(hints)?;
-    let mut pairs = Vec::with_capacity(decoded.len());
+    let mut pairs = memory::room(decoded.len())?;
     for (original, decoded) in original.iter().zip(decoded) {
         convert::same_shape(original, decoded)?;
         // SAFETY: forwarded.

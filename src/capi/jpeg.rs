@@ -38,18 +38,19 @@ pub unsafe extern "C" fn sidelight_jpeg_read(
         // SAFETY: the caller's promise.
         let jpeg = unsafe { bytes(jpeg, size) }?;
         let read = if hints.is_null() { None } else { Some(hints_of(jpeg)?) };
-        let found = if payload.is_null() { None } else { Some(jpeg::extract(jpeg)) };
-        if let Some(Err(error)) = found {
-            if error != Error::NoPayload {
-                return Err(error);
-            }
+        let found = if payload.is_null() {
+            Ok(None)
+        } else {
+            jpeg::extract(jpeg).and_then(SidelightBuffer::new).map(Some)
+        };
+        if matches!(found, Err(error) if error != Error::NoPayload) {
+            return found.map(|_| 0);
         }
         if let Some(read) = read {
             // SAFETY: not NULL, and the caller promises that it is writable.
             unsafe { hints.write(read) };
         }
-        if let Some(found) = found {
-            let found = SidelightBuffer::new(found?);
+        if let Some(found) = found? {
             // SAFETY: as above.
             unsafe { payload.write(found) };
         }
@@ -97,8 +98,9 @@ pub unsafe extern "C" fn sidelight_jpeg_rewrite(
         // SAFETY: the caller's promise.
         let (jpeg, bytes) = unsafe { (bytes(jpeg, size)?, bytes(payload, payload_size)?) };
         let copy = if payload.is_null() { jpeg::remove(jpeg)? } else { jpeg::insert(jpeg, bytes)? };
+        let copy = SidelightBuffer::new(copy)?;
         // SAFETY: not NULL, and the caller promises that it is writable.
-        unsafe { out.write(SidelightBuffer::new(copy)) };
+        unsafe { out.write(copy) };
         Ok(0)
     })
 }

@@ -203,7 +203,7 @@ pub unsafe extern "C" fn sidelight_stream_rewrite(
         let bytes = unsafe { bytes(payload, size) }?;
         let unit = stream.inner.current().ok_or(Error::InvalidArgument)?;
         let payload = if payload.is_null() { None } else { Some(bytes) };
-        let result = SidelightBuffer::new(unit.rewrite(payload)?);
+        let result = SidelightBuffer::new(unit.rewrite(payload)?)?;
         // SAFETY: not NULL, and the caller promises that it is writable.
         unsafe { out.write(result) };
         Ok(0)

@@ -84,7 +84,7 @@ impl Filter {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the band is not a band of such a picture, if `first_row` is
-    /// odd, or if the band's end is odd and not the picture's.
+    /// odd, or if the band's end is odd and not the picture's; [`Error::OutOfMemory`].
     pub fn band<S: Sample>(
         &self,
         input: &Picture<'_, S>,
@@ -98,7 +98,7 @@ impl Filter {
             if self.filters_chroma(layout) {
                 band::run(&self.chroma, &self.kernels, scratch, input, first_row, &mut output);
             }
-        });
+        })?;
         if !self.filters_chroma(layout) {
             copy_planes(input, first_row, &mut output, 1);
         }

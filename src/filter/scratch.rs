@@ -1,6 +1,7 @@
 //! The memory of a running band: taken from a pool and given back, so that a filter allocates only when
 //! more bands run at once, or wider pictures come, than ever before.
 
+use crate::{memory, Result};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes and activations of a cache line. Row buffers start at one: no vector load straddles two.
@@ -21,12 +22,18 @@ pub(super) struct Pool(Mutex<Vec<Vec<i16>>>);
 
 impl Pool {
     /// Runs `work` with `len` activations, which start at a cache line and hold anything.
-    pub(super) fn with(&self, len: usize, work: impl FnOnce(&mut [i16])) {
-        let taken = self.buffers().pop().unwrap_or_default();
-        let mut buffer = if taken.len() < len + LINE { vec![FRESH; len + LINE] } else { taken };
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::Error::OutOfMemory).
+    pub(super) fn with(&self, len: usize, work: impl FnOnce(&mut [i16])) -> Result {
+        let mut buffer = self.buffers().pop().unwrap_or_default();
+        if buffer.len() < len + LINE {
+            buffer = memory::filled(len + LINE, FRESH)?;
+        }
         let start = buffer.as_ptr().align_offset(ALIGNMENT).min(LINE);
         work(&mut buffer[start..start + len]);
         self.buffers().push(buffer);
+        Ok(())
     }
 
     fn buffers(&self) -> MutexGuard<'_, Vec<Vec<i16>>> {

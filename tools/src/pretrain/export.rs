@@ -126,7 +126,7 @@ fn fold(mut net: Net) -> Net {
 /// The largest activation of each hidden layer over the crops.
 fn peaks(net: &Net, crops: &[Crop]) -> Result<Vec<f32>> {
     let half = crops[0].size() / 2;
-    let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current());
+    let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current())?;
     let mut peaks = vec![0f32; net.layers.len() - 1];
     for crop in crops {
         tiles::load(&crop.decoded(), (0, 0), ws.input());
@@ -209,7 +209,7 @@ fn measure_steps(network: &mut Network, crops: &[Crop], rng: &mut impl Rng) -> R
     let net = Net::from_network(network);
     let half = crops[0].size() / 2;
     let outputs = net.arch.outputs;
-    let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current());
+    let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current())?;
     let mut gradient = Net::zeros(net.arch);
     let mut squares: Vec<[Vec<f64>; 2]> =
         net.layers.iter().map(|l| [vec![0.0; l.cout], vec![0.0; l.cout]]).collect();

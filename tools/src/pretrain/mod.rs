@@ -143,7 +143,7 @@ pub fn run(options: &Options) -> Result<()> {
             }
         }),
     };
-    let mut trainer = Trainer::new(arch, options);
+    let mut trainer = Trainer::new(arch, options)?;
     let bar = indicatif::ProgressBar::new(u64::from(options.steps))
         .with_style(indicatif::ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} {msg}")?);
     let log_path = options.out.with_extension("log");
@@ -160,7 +160,7 @@ pub fn run(options: &Options) -> Result<()> {
                 state.step,
                 clock.elapsed().as_secs_f64(),
                 trainer.take_loss(),
-                validation.gains(&state.net)
+                validation.gains(&state.net)?
             );
             writeln!(log, "{line}")?;
             bar.println(&line);
@@ -222,15 +222,15 @@ struct Trainer {
 }
 
 impl Trainer {
-    fn new(arch: Arch, options: &Options) -> Self {
+    fn new(arch: Arch, options: &Options) -> Result<Self> {
         let half = options.crop / 2;
         let workspace = |_| Workspace::new(arch, half, half, CpuLevel::current());
-        Self {
-            workspaces: (0..options.batch).map(workspace).collect(),
+        Ok(Self {
+            workspaces: (0..options.batch).map(workspace).collect::<Result<_, _>>()?,
             gradients: vec![Net::zeros(arch); options.batch],
             loss: 0.0,
             count: 0,
-        }
+        })
     }
 
     fn step(
@@ -349,9 +349,9 @@ impl Validation {
     }
 
     /// Mean gains in dB on each set: of luma, or of Cb and then of Cr.
-    fn gains(&self, net: &Net) -> String {
+    fn gains(&self, net: &Net) -> Result<String> {
         let half = VALIDATION_CROP / 2;
-        let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current());
+        let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current())?;
         let mut means = vec![vec![0.0; self.sets.len()]; 3];
         for (s, set) in self.sets.iter().enumerate() {
             for gains in set.iter().map(|crop| gains(net, crop, &mut ws)) {
@@ -363,7 +363,7 @@ impl Validation {
         let planes = plane(net.arch, 0)..=plane(net.arch, net.arch.outputs - 1);
         let line =
             |p: usize| means[p].iter().map(|g| format!("{g:.3}")).collect::<Vec<_>>().join(" ");
-        planes.map(line).collect::<Vec<_>>().join(" | ")
+        Ok(planes.map(line).collect::<Vec<_>>().join(" | "))
     }
 }
 

@@ -140,7 +140,7 @@ mod tests {
             let to = grown(&from, large, 7).unwrap();
             let run = |net: &Net| {
                 let mut rng = Pcg64Mcg::seed_from_u64(8);
-                let mut ws = Workspace::new(net.arch, 9, 11, CpuLevel::current());
+                let mut ws = Workspace::new(net.arch, 9, 11, CpuLevel::current()).unwrap();
                 let input = ws.input();
                 for y in 0..9 {
                     input.row_mut(y).fill_with(|| rng.random_range(-1.0..1.0));

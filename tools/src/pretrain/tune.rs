@@ -57,7 +57,7 @@ pub fn run(options: &Options) -> Result<()> {
             threads: options.threads,
             level: CpuLevel::current(),
         };
-        updates.push(fine_tune(&task, &mut |_| true).round(0.65));
+        updates.push(fine_tune(&task, &mut |_| true)?.round(0.65));
         bar.inc(1);
     }
     bar.finish_and_clear();
