@@ -1,12 +1,11 @@
 //! Decoding.
 
+use crate::bytes::Bytes;
 use crate::hints::Hints;
 use crate::names;
 use crate::picture::{Picture, Samples};
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use sidelight::DecoderSettings;
-use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Holds what a payload asks for and filters pictures with it; passes them through until told otherwise.
@@ -54,12 +53,7 @@ impl Decoder {
     ///
     /// Raises Corrupt; Stale if it was made for another picture or codec; UnknownModel; Unsupported; TooLarge
     /// above 65536 bytes.
-    fn set_payload(
-        &self,
-        py: Python<'_>,
-        payload: Cow<'_, [u8]>,
-        hints: &Hints,
-    ) -> PyResult<&'static str> {
+    fn set_payload(&self, py: Python<'_>, payload: Bytes, hints: &Hints) -> PyResult<&'static str> {
         let mode = crate::detached(py, || self.write().set_payload(&payload, &hints.hints))?;
         Ok(names::name(mode, &names::MODES))
     }
@@ -90,7 +84,7 @@ impl Decoder {
         &self,
         py: Python<'_>,
         picture: &Picture,
-        messages: Vec<PyBackedBytes>,
+        messages: Vec<Bytes>,
     ) -> PyResult<Option<&'static str>> {
         let mode = crate::detached(py, || {
             let messages = messages.iter().map(|message| &message[..]);

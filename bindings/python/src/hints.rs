@@ -1,5 +1,6 @@
 //! How pictures were coded.
 
+use crate::bytes::Bytes;
 use crate::errors::{invalid, of};
 use crate::names::number;
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
@@ -7,7 +8,6 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use sidelight::carriage::{jpeg, nal};
 use sidelight::{Codec, Error, Rate};
-use std::borrow::Cow;
 
 /// How pictures were coded, what a payload is bound to, and what the codec's bytes buy.
 ///
@@ -121,7 +121,7 @@ impl Hints {
     /// Unsupported for lossless, hierarchical and arithmetic-coded files.
     #[staticmethod]
     #[pyo3(signature = (data, *, slope=0.0))]
-    fn from_jpeg(data: Cow<'_, [u8]>, slope: f64) -> PyResult<Self> {
+    fn from_jpeg(data: Bytes, slope: f64) -> PyResult<Self> {
         let info = jpeg::info(&data).map_err(of)?;
         let luma = *info.luma_quant().ok_or_else(|| of(Error::Corrupt))?;
         let codec = Codec::Jpeg { luma, chroma: info.chroma_quant().copied() };

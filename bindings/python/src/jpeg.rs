@@ -1,10 +1,10 @@
 //! Payloads in JPEG files.
 
+use crate::bytes::Bytes;
 use crate::errors::of;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use sidelight::carriage::jpeg;
-use std::borrow::Cow;
 
 /// A copy of a JPEG file (bytes) that carries `payload`, in place of any payload that is there. Other
 /// decoders see the same picture.
@@ -14,8 +14,8 @@ use std::borrow::Cow;
 #[pyfunction]
 pub fn jpeg_insert<'py>(
     py: Python<'py>,
-    data: Cow<'_, [u8]>,
-    payload: Cow<'_, [u8]>,
+    data: Bytes,
+    payload: Bytes,
 ) -> PyResult<Bound<'py, PyBytes>> {
     Ok(PyBytes::new(py, &jpeg::insert(&data, &payload).map_err(of)?))
 }
@@ -24,7 +24,7 @@ pub fn jpeg_insert<'py>(
 ///
 /// Raises NoPayload; Corrupt.
 #[pyfunction]
-pub fn jpeg_extract<'py>(py: Python<'py>, data: Cow<'_, [u8]>) -> PyResult<Bound<'py, PyBytes>> {
+pub fn jpeg_extract<'py>(py: Python<'py>, data: Bytes) -> PyResult<Bound<'py, PyBytes>> {
     Ok(PyBytes::new(py, &jpeg::extract(&data).map_err(of)?))
 }
 
@@ -32,6 +32,6 @@ pub fn jpeg_extract<'py>(py: Python<'py>, data: Cow<'_, [u8]>) -> PyResult<Bound
 ///
 /// Raises Corrupt if it is no JPEG file.
 #[pyfunction]
-pub fn jpeg_remove<'py>(py: Python<'py>, data: Cow<'_, [u8]>) -> PyResult<Bound<'py, PyBytes>> {
+pub fn jpeg_remove<'py>(py: Python<'py>, data: Bytes) -> PyResult<Bound<'py, PyBytes>> {
     Ok(PyBytes::new(py, &jpeg::remove(&data).map_err(of)?))
 }

@@ -1,6 +1,7 @@
 //! Sidelight for Python. The doc comments here are the docstrings; the types stand in
 //! `python/sidelight/__init__.pyi`.
 
+mod bytes;
 mod decoder;
 mod encoder;
 mod errors;

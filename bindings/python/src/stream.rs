@@ -1,11 +1,11 @@
 //! Payloads in streams of NAL units.
 
+use crate::bytes::Bytes;
 use crate::errors::{invalid, of};
 use crate::names;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use sidelight::carriage::nal::{self, Framing, NalCodec};
-use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Cuts a stream of H.264, HEVC or VVC into access units, whose bytes one after another are those of the
@@ -56,7 +56,7 @@ impl Stream {
     ///
     /// Raises InvalidArgument if the sample before, or the end of a finished stream, was not taken; what was
     /// wrong with the stream.
-    fn push(&self, py: Python<'_>, data: Cow<'_, [u8]>) -> PyResult<()> {
+    fn push(&self, py: Python<'_>, data: Bytes) -> PyResult<()> {
         crate::detached(py, || self.lock().push(&data))
     }
 
@@ -131,7 +131,7 @@ impl AccessUnit {
     fn rewrite<'py>(
         &self,
         py: Python<'py>,
-        payload: Option<Cow<'_, [u8]>>,
+        payload: Option<Bytes>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let rewritten = crate::detached(py, || self.parse()?.rewrite(payload.as_deref()))?;
         Ok(PyBytes::new(py, &rewritten))

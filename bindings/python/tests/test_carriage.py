@@ -28,7 +28,8 @@ def test_a_payload_rides_in_a_jpeg(gray):
     assert again.binding == hints.binding and again.coded_bytes == len(file)
     assert Decoder().set_payload(sidelight.jpeg_extract(carried), again) == report.mode
     assert sidelight.jpeg_remove(carried) == file
-    assert sidelight.jpeg_insert(bytearray(file), bytearray(payload)) == carried
+    assert sidelight.jpeg_insert(bytearray(file), memoryview(payload)) == carried
+    assert sidelight.jpeg_insert(np.frombuffer(file, np.uint8), payload) == carried
     with pytest.raises(sidelight.NoPayload):
         sidelight.jpeg_extract(file)
     other = code(gray.original[0][1:])[0]
@@ -49,8 +50,8 @@ def test_files_that_are_not_good():
         for data in (b"", b"GIF89a", b"\xff\xd8\xff"):
             with pytest.raises(sidelight.Corrupt):
                 call(data)
-        for data in ("abc", None, 3):
-            with pytest.raises(TypeError):
+        for data in ("abc", None, 3, [1, 2]):
+            with pytest.raises(TypeError, match="bytes-like"):
                 call(data)
     arithmetic = (ROOT / "tests/data/jpeg/arithmetic.jpg").read_bytes()
     with pytest.raises(sidelight.Unsupported):
@@ -91,8 +92,9 @@ def test_payloads_that_are_not_good(gray, gray_payload):
         decoder.set_payload(gray_payload, Hints.hevc(30, 30, 30, binding=77))
     with pytest.raises(sidelight.Corrupt):
         sidelight.payload_bind(bytes(8), picture)
-    with pytest.raises(TypeError):
-        decoder.set_sei(picture, [3])
+    for messages in ([3], gray_payload, None):
+        with pytest.raises(TypeError):
+            decoder.set_sei(picture, messages)
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "vvc"])

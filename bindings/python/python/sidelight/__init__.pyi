@@ -35,7 +35,7 @@ __version__: str
 SEI_UUID: bytes
 
 _Plane: TypeAlias = Union[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]
-_Bytes: TypeAlias = Union[bytes, bytearray]
+_Bytes: TypeAlias = Union[bytes, bytearray, memoryview]  # or what else has a buffer
 _Pictures: TypeAlias = Union[Picture, Sequence[Picture]]
 _Mode: TypeAlias = Literal["off", "base", "update"]
 _Size: TypeAlias = Literal["default", "s", "m"]
