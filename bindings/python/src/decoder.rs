@@ -10,8 +10,6 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Holds what a payload asks for and filters pictures with it; passes them through until told otherwise.
 ///
-/// Decoder(threads=0, skip_binding=False, *, size="default")
-///
 /// threads: of filter(), 0 to 256; 0 for as many as there are cores. The result does not depend on it.
 /// skip_binding: takes payloads without comparing their binding.
 /// size: of set_base()'s model, "default", "s" or "m".

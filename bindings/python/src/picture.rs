@@ -14,8 +14,6 @@ use std::sync::Arc;
 /// A picture: planes of samples, luma first. It does not change, and keeps no array of the caller's:
 /// planes are copied on the way in and on the way out.
 ///
-/// Picture(planes, *, bit_depth=None, layout=None, range="full", picture_type="irap")
-///
 /// planes: for gray a 2-D array of rows × columns, or a list or tuple of it; for colour a list or
 ///     tuple of three: Y, Cb, Cr. uint8, or uint16 in the machine's byte order; any strides. Luma has
 ///     1 to 65535 rows and columns. Samples above the bit depth's range count as its largest value.

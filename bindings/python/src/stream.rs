@@ -11,8 +11,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Cuts a stream of H.264, HEVC or VVC into access units, whose bytes one after another are those of the
 /// stream.
 ///
-/// Stream(codec, length_bytes=0)
-///
 /// codec: "h264", "hevc" or "vvc".
 /// length_bytes: 0 for a byte stream with start codes (Annex B); 1, 2 or 4 for samples of mp4 and
 ///     Matroska, whose NAL units stand behind lengths of so many bytes.
