@@ -4,6 +4,7 @@
 # make eval   figures, BD-rates and a report on a folder of pictures
 # make ffmpeg [FFMPEG_SOURCE=]   a small FFmpeg with the filter; make test-ffmpeg tests it
 # make vapoursynth test-vapoursynth   the plugin for VapourSynth: integrations/vapoursynth/README.md
+# make test-python   the binding for Python: bindings/python/README.md
 # make lib examples video bench header train eval-peers eval-coders test-report clean
 # make install-strip uninstall test-install abi-check abi-baseline
 
@@ -174,6 +175,23 @@ $(VS)/venv/ready: integrations/vapoursynth/requirements.txt
 	$(VS)/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
 
+# ---- bindings ----
+
+# The wheel is built with what requirements.txt pins, not with the newest of everything.
+PY = $(abspath $(TARGET))/python
+test-python: $(PY)/venv/ready
+	PATH="$(PY)/venv/bin:$$PATH" CARGO_TARGET_DIR=$(PY)/cargo pip install --quiet \
+	    --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall \
+	    ./bindings/python
+	cd bindings/python && PYTHONDONTWRITEBYTECODE=1 $(PY)/venv/bin/python -m pytest \
+	    -p no:cacheprovider
+
+$(PY)/venv/ready: bindings/python/tests/requirements.txt
+	@tools/setup.sh python
+	python3 -m venv --clear $(PY)/venv
+	$(PY)/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
 # ---- installing ----
 
 PREFIX ?= /usr/local
@@ -240,4 +258,4 @@ clean:
 .PHONY: all lib examples video pc setup demo test test-report bench header train \
 	eval eval-peers eval-coders tools clean install install-strip uninstall test-install \
 	abi-check abi-baseline ffmpeg test-ffmpeg \
-	vapoursynth test-vapoursynth
+	vapoursynth test-vapoursynth test-python

@@ -10,6 +10,7 @@
 #   tools/setup.sh coders   what `make eval-coders` needs
 #   tools/setup.sh report   what `make test-report` needs
 #   tools/setup.sh ffmpeg   what `make ffmpeg` and `make test-ffmpeg` need
+#   tools/setup.sh python   what `make test-python` needs
 #   tools/setup.sh python3.12   installs nothing: prints a Python of version 3.12 or later
 set -eu
 
@@ -21,9 +22,10 @@ peers="webp libjxl-tools libavif-bin"
 coders="g++ python3 python3-dev python3-venv"
 report="chromium"
 ffmpeg="dpkg-dev patch xz-utils zlib1g-dev"
+python="python3 python3-venv"
 
 usage() {
-    echo "usage: tools/setup.sh build|test|video|eval|peers|coders|report|ffmpeg|python3.12" >&2
+    echo "usage: tools/setup.sh build|test|video|eval|peers|coders|report|ffmpeg|python|python3.12" >&2
     exit 1
 }
 
@@ -39,6 +41,11 @@ newer_python() {
     exit 1
 }
 
+# A Python that is no package will do.
+has_python() {
+    python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))' 2>/dev/null
+}
+
 [ $# -gt 0 ] || usage
 [ "$1" != python3.12 ] || newer_python
 packages=
@@ -52,6 +59,10 @@ for set in "$@"; do
     coders) packages="$packages $coders" ;;
     report) packages="$packages $report" ;;
     ffmpeg) packages="$packages $build $eval $ffmpeg" ;;
+    python)
+        packages="$packages gcc libc6-dev"
+        has_python || packages="$packages $python"
+        ;;
     *) usage ;;
     esac
 done

@@ -1,0 +1,152 @@
+"""Payloads in files and streams, and bytes that are none."""
+
+import io
+
+import numpy as np
+import pytest
+from conftest import ROOT, code
+from numpy.testing import assert_array_equal
+from PIL import Image
+
+import sidelight
+from sidelight import Decoder, Hints, Picture, Stream
+
+NAL = ROOT / "tests/data/nal"
+
+
+def test_a_payload_rides_in_a_jpeg(gray):
+    file, decoded = code(gray.original[0])
+    hints = Hints.from_jpeg(file, slope=1e-6)
+    assert hints.codec == "jpeg" and hints.coded_bytes == len(file) and hints.slope == 1e-6
+    assert_array_equal(hints.quant_luma.ravel(), gray.quant)
+    assert hints.quant_chroma is None and hints.carriage_bytes == 11
+    payload, report = sidelight.encode(Picture(gray.original), Picture(decoded), hints, steps=20)
+    carried = sidelight.jpeg_insert(file, payload)
+    assert len(carried) == len(file) + len(payload) + hints.carriage_bytes
+    assert_array_equal(np.asarray(Image.open(io.BytesIO(carried))), decoded)
+    again = Hints.from_jpeg(carried)
+    assert again.binding == hints.binding and again.coded_bytes == len(file)
+    assert Decoder().set_payload(sidelight.jpeg_extract(carried), again) == report.mode
+    assert sidelight.jpeg_remove(carried) == file
+    assert sidelight.jpeg_insert(bytearray(file), memoryview(payload)) == carried
+    assert sidelight.jpeg_insert(np.frombuffer(file, np.uint8), payload) == carried
+    with pytest.raises(sidelight.NoPayload):
+        sidelight.jpeg_extract(file)
+    other = code(gray.original[0][1:])[0]
+    with pytest.raises(sidelight.Stale):
+        Decoder().set_payload(payload, Hints.from_jpeg(other))
+
+
+def test_tables_of_a_colour_jpeg():
+    file = (ROOT / "tests/data/jpeg/yuv420.jpg").read_bytes()
+    hints = Hints.from_jpeg(file)
+    tables = Image.open(io.BytesIO(file)).quantization
+    assert_array_equal(hints.quant_luma.ravel(), tables[0])
+    assert_array_equal(hints.quant_chroma.ravel(), tables[1])
+
+
+def test_files_that_are_not_good():
+    for call in (Hints.from_jpeg, sidelight.jpeg_extract, sidelight.jpeg_remove):
+        for data in (b"", b"GIF89a", b"\xff\xd8\xff"):
+            with pytest.raises(sidelight.Corrupt):
+                call(data)
+        for data in ("abc", None, 3, [1, 2]):
+            with pytest.raises(TypeError, match="bytes-like"):
+                call(data)
+    arithmetic = (ROOT / "tests/data/jpeg/arithmetic.jpg").read_bytes()
+    with pytest.raises(sidelight.Unsupported):
+        Hints.from_jpeg(arithmetic)
+    gray = (ROOT / "tests/data/jpeg/gray.jpg").read_bytes()
+    for payload in (b"", b"\xff123"):
+        with pytest.raises(sidelight.InvalidArgument):
+            sidelight.jpeg_insert(gray, payload)
+    with pytest.raises(sidelight.TooLarge):
+        sidelight.jpeg_insert(gray, bytes(1 << 27))
+
+
+def test_payloads_that_are_not_good(gray, gray_payload):
+    decoder = Decoder()
+    picture = Picture(gray.decoded)
+
+    def refused(payload, error):
+        decoder.set_base(gray.hints())
+        with pytest.raises(error):
+            decoder.set_payload(payload, gray.hints())
+        assert_array_equal(decoder.filter(picture).luma, picture.luma)
+
+    for n in range(len(gray_payload)):
+        refused(gray_payload[:n], sidelight.Corrupt)
+    for at in range(len(gray_payload)):
+        damaged = bytearray(gray_payload)
+        damaged[at] ^= 0x10
+        refused(damaged, sidelight.Error)
+    refused(bytes(65537), sidelight.TooLarge)
+    unknown = ROOT / "tests/data/payload"
+    names = [p.name for p in unknown.glob("bad_*.bin")]
+    assert names
+    for name in names:
+        with pytest.raises(sidelight.Error):
+            decoder.set_payload((unknown / name).read_bytes(), gray.hints())
+    # Made for JPEG.
+    with pytest.raises(sidelight.Stale):
+        decoder.set_payload(gray_payload, Hints.hevc(30, 30, 30, binding=77))
+    with pytest.raises(sidelight.Corrupt):
+        sidelight.payload_bind(bytes(8), picture)
+    for messages in ([3], gray_payload, None):
+        with pytest.raises(TypeError):
+            decoder.set_sei(picture, messages)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "vvc"])
+def test_streams(codec):
+    plain = (NAL / f"{codec}.bit").read_bytes()
+    payload = (NAL / "payload.bin").read_bytes()
+    units = []
+    stream = Stream(codec)
+    for at in range(0, len(plain), 100):
+        stream.push(plain[at : at + 100])
+        units += stream
+    stream.finish()
+    units += stream
+    assert b"".join(unit.data for unit in units) == plain
+    first = next(unit for unit in units if unit.has_picture)
+    assert first.is_irap and not first.payloads
+    written = first.rewrite(payload)
+    assert len(written) > len(first.data) + len(payload)
+    with_payload = b"".join(written if unit is first else unit.data for unit in units)
+    assert with_payload == (NAL / f"{codec}_payload.bit").read_bytes()
+
+    stream.push(with_payload)
+    stream.finish()
+    units = list(stream)
+    assert [p for unit in units for p in unit.payloads] == [payload]
+    assert b"".join(unit.rewrite() for unit in units) == plain
+
+
+def test_samples_with_lengths():
+    sample = (NAL / "hevc_sample_payload.bin").read_bytes()
+    stream = Stream("hevc", 4)
+    stream.push(sample)
+    (unit,) = stream
+    assert unit.payloads == [(NAL / "payload.bin").read_bytes()]
+    assert unit.rewrite(None) == (NAL / "hevc_sample.bin").read_bytes()
+
+
+def test_streams_that_are_not_good():
+    for arguments in [("av1",), ("hevc", 3), ("hevc", -1)]:
+        with pytest.raises(sidelight.InvalidArgument):
+            Stream(*arguments)
+    stream = Stream("hevc")
+    stream.push(b"no start code")
+    for _ in range(2):
+        with pytest.raises(sidelight.Corrupt):
+            list(stream)
+    stream = Stream("hevc", 4)
+    stream.push((NAL / "bad_sample_length.bin").read_bytes())
+    with pytest.raises(sidelight.InvalidArgument):
+        stream.push(b"1234")
+    with pytest.raises(sidelight.Corrupt):
+        next(stream)
+    stream.push((NAL / "hevc_sample.bin").read_bytes())
+    with pytest.raises(sidelight.InvalidArgument):
+        next(stream).rewrite(b"")
