@@ -50,6 +50,8 @@ for test in $tests; do
     run plain "$BUILD/test_$test" env
 done
 run plain "$BUILD/test_decoder_static" env
+run plain "$BUILD/test_memory" env
+run plain "$BUILD/test_fault" env
 for test in $tests; do
     run scalar "$BUILD/test_$test" env QUICK=1 SIDELIGHT_CPU=scalar
 done

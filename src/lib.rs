@@ -12,6 +12,7 @@ pub mod decoder;
 pub mod encoder;
 pub mod entropy;
 pub mod error;
+mod fault;
 pub mod filter;
 mod hash;
 pub mod hints;

@@ -13,7 +13,7 @@ use crate::network::{Condition, Model};
 use crate::payload::update::{LayerScaleBias, ScaleBias, MAX_STEP};
 use crate::picture::{Layout, Picture, Sample};
 use crate::xorshift::Xorshift;
-use crate::{memory, Result};
+use crate::{fault, memory, Result};
 use std::sync::{Mutex, PoisonError};
 
 /// Side of the part of a tile that counts, in half-resolution pixels.
@@ -223,6 +223,7 @@ struct Job<'a, S> {
 
 /// Adds one network's gradient of the error that [`Worker::tile`] defines.
 fn backward<S: Sample>(net: &Net, job: &Job<'_, S>, workspace: &mut Workspace, gradient: &mut Net) {
+    fault::point("fine-tune");
     let &Job { example, tile, units } = job;
     let arch = net.arch;
     let channels = arch.inputs - arch.outputs..arch.inputs;

@@ -1,7 +1,7 @@
 //! What every function of the C API shares: errors to codes, panics to an error, logging.
 
 use super::types::{SidelightLog, SidelightLogLevel};
-use crate::{Error, Result};
+use crate::{fault, Error, Result};
 use libc::{c_int, c_void};
 use std::ffi::CString;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -10,6 +10,10 @@ use std::sync::Mutex;
 /// Runs a function's body: the result's value, or the negative code of its error, which is logged
 /// under the function's name. A panic becomes [`Error::Internal`].
 pub(super) fn guard(name: &str, body: impl FnOnce() -> Result<c_int>) -> c_int {
+    let body = || {
+        fault::point(name);
+        body()
+    };
     // Whatever the body borrowed is either unchanged or set to a safe state before it can panic.
     let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or(Err(Error::Internal));
     result.unwrap_or_else(|error| {

@@ -8,7 +8,7 @@ use crate::cpu::CpuLevel;
 use crate::kernels::{Convolution, Kernels};
 use crate::network::Instance;
 use crate::picture::{Layout, Picture, PictureMut, Sample};
-use crate::{Error, Result};
+use crate::{fault, Error, Result};
 use scratch::Pool;
 use std::sync::Mutex;
 
@@ -92,6 +92,7 @@ impl Filter {
         mut output: PictureMut<'_, S>,
     ) -> Result {
         check_band(input, first_row, &output)?;
+        fault::point("filter");
         let layout = input.layout();
         self.pool.with(self.scratch_len(layout, input.width()), |scratch| {
             band::run(&self.luma, &self.kernels, scratch, input, first_row, &mut output);

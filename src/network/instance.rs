@@ -5,7 +5,7 @@ use super::condition::FEATURE_BITS;
 use super::model::{Model, ModelLayer, Network, INPUT_LIMIT};
 use super::Condition;
 use crate::payload::update::{LayerScaleBias, ScaleBias, MAX_MAGNITUDE, MAX_STEP};
-use crate::{Error, Result};
+use crate::{fault, Error, Result};
 use std::sync::Arc;
 
 /// One convolution, ready to run: see [`ModelLayer`] for the arithmetic.
@@ -47,6 +47,7 @@ impl Instance {
     /// [`Error::Corrupt`] if the update is not of the model's shape, or if with it a multiplier
     /// leaves 1..=2^shift or a sum could reach 2^31.
     pub fn new(model: &Model, condition: Condition, update: Option<&ScaleBias>) -> Result<Self> {
+        fault::point("instance");
         if !model.networks().all(Network::is_consistent) {
             return Err(Error::Corrupt);
         }

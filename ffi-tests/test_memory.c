@@ -1,0 +1,254 @@
+/* Where a large allocation fails, calls return SIDELIGHT_ERROR_OUT_OF_MEMORY, leak nothing and leave handles
+ * that work. glibc only: this program's own allocator stands in front of its. */
+#include "check.h"
+#include "coded.h"
+
+#include <malloc.h>
+#include <stdatomic.h>
+#include <string.h>
+
+/* What embedding.md says is large. */
+enum { LARGE = 128 * 1024 };
+
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *old, size_t size);
+extern void *__libc_memalign(size_t alignment, size_t size);
+
+/* Large allocations until one fails; below 0: none does. */
+static atomic_long left = -1;
+static atomic_long failures;
+
+static bool fails(size_t size)
+{
+    if (size < LARGE || atomic_load(&left) < 0 || atomic_fetch_sub(&left, 1) != 0) return false;
+    atomic_fetch_add(&failures, 1);
+    return true;
+}
+
+void *malloc(size_t size)
+{
+    return fails(size) ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    return fails(count * size) ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+    return fails(size) ? NULL : __libc_realloc(old, size);
+}
+
+int posix_memalign(void **out, size_t alignment, size_t size)
+{
+    void *memory = fails(size) ? NULL : __libc_memalign(alignment, size);
+    if (memory) *out = memory;
+    return memory ? 0 : 12;
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    return fails(size) ? NULL : __libc_memalign(alignment, size);
+}
+
+/* One thing to do with the library. */
+struct job {
+    const char *name;
+    int (*run)(void *context);
+    /* Back to where it can be run again, after a failure too. */
+    void (*reset)(void *context);
+};
+
+/* Fails each of the job's large allocations in turn, until it needs no more. */
+static void exhaust(const struct job *job, void *context)
+{
+    long tried = 0;
+    for (;; tried++) {
+        atomic_store(&failures, 0);
+        atomic_store(&left, tried);
+        const int rc = job->run(context);
+        atomic_store(&left, -1);
+        const bool failed = atomic_load(&failures) > 0;
+        check_that(failed ? rc == SIDELIGHT_ERROR_OUT_OF_MEMORY : rc >= 0, __FILE__, __LINE__,
+                   "%s, allocation %ld: %d", job->name, tried, rc);
+        job->reset(context);
+        if (!failed || tried > 100000) break;
+    }
+    check_that(tried > 0, __FILE__, __LINE__, "%s: no large allocation", job->name);
+    CHECK_INT(job->run(context) < 0, 0);
+    job->reset(context);
+}
+
+struct all {
+    struct coded c;
+    struct frame out;
+    SidelightDecoder *decoder;
+    SidelightEncoder *encoder;
+    SidelightStream *stream;
+    SidelightBuffer payload, file;
+    uint8_t *large; /* of LARGE bytes and more */
+    size_t large_size;
+};
+
+static int read_jpeg(void *context)
+{
+    struct all *a = context;
+    SidelightHints hints;
+    return sidelight_jpeg_read(a->file.data, a->file.size, &hints, &a->payload);
+}
+
+static int rewrite_jpeg(void *context)
+{
+    struct all *a = context;
+    return sidelight_jpeg_rewrite(a->file.data, a->file.size, a->large, 9, &a->payload);
+}
+
+static void drop_payload(void *context)
+{
+    struct all *a = context;
+    sidelight_buffer_unref(&a->payload);
+    CHECK(!a->payload.data);
+}
+
+/* A decoder that has not filtered anything. */
+static void new_decoder(void *context)
+{
+    struct all *a = context;
+    SidelightDecoderSettings settings = {0};
+    settings.threads = 3;
+    sidelight_decoder_close(&a->decoder);
+    REQUIRE(sidelight_decoder_open(&settings, &a->decoder) == 0);
+    REQUIRE(sidelight_decoder_set_mode(a->decoder, SIDELIGHT_MODE_BASE, &a->c.hints) == 0);
+}
+
+static int filter(void *context)
+{
+    struct all *a = context;
+    return sidelight_decoder_filter(a->decoder, &a->c.decoded.picture, &a->out.picture);
+}
+
+static int filter_band(void *context)
+{
+    struct all *a = context;
+    return sidelight_decoder_filter_band(a->decoder, &a->c.decoded.picture, &a->out.picture, 16, 32);
+}
+
+static int encode(void *context)
+{
+    struct all *a = context;
+    return sidelight_encoder_encode(a->encoder, &a->c.original.picture, &a->c.decoded.picture, 1,
+                                    &a->c.hints, &a->payload, NULL);
+}
+
+/* An empty stream of HEVC. */
+static void new_stream(void *context)
+{
+    struct all *a = context;
+    SidelightStreamSettings settings = {0};
+    settings.codec = SIDELIGHT_NAL_CODEC_HEVC;
+    sidelight_stream_close(&a->stream);
+    REQUIRE(sidelight_stream_open(&settings, &a->stream) == 0);
+    drop_payload(a);
+}
+
+static int push(void *context)
+{
+    struct all *a = context;
+    return sidelight_stream_push(a->stream, a->file.data, a->file.size);
+}
+
+static int through_stream(void *context)
+{
+    struct all *a = context;
+    SidelightAccessUnit unit;
+    int rc = push(a);
+    if (rc == 0) rc = sidelight_stream_push(a->stream, NULL, 0);
+    if (rc == 0) rc = sidelight_stream_next(a->stream, &unit);
+    if (rc == 1) rc = sidelight_stream_rewrite(a->stream, a->large, a->large_size, &a->payload);
+    return rc;
+}
+
+static void jpeg(struct all *a)
+{
+    /* A comment makes the file large. */
+    const size_t comments = 4, comment = 65535;
+    uint8_t *padded = malloc(a->c.jpeg_size + comments * (comment + 2));
+    REQUIRE(padded != NULL);
+    memcpy(padded, a->c.jpeg, 2);
+    uint8_t *at = padded + 2;
+    for (size_t i = 0; i < comments; i++) {
+        const uint8_t head[] = {0xFF, 0xFE, 0xFF, 0xFF};
+        memcpy(at, head, sizeof head);
+        memset(at + sizeof head, ' ', comment - 2);
+        at += comment + 2;
+    }
+    memcpy(at, a->c.jpeg + 2, a->c.jpeg_size - 2);
+    const size_t size = a->c.jpeg_size + comments * (comment + 2);
+    REQUIRE(sidelight_jpeg_rewrite(padded, size, a->large, a->large_size, &a->file) == 0);
+    free(padded);
+    exhaust(&(struct job){"sidelight_jpeg_read", read_jpeg, drop_payload}, a);
+    exhaust(&(struct job){"sidelight_jpeg_rewrite", rewrite_jpeg, drop_payload}, a);
+    sidelight_buffer_unref(&a->file);
+}
+
+static void stream(struct all *a)
+{
+    static const uint8_t aud[] = {0, 0, 0, 1, 35 << 1, 1, 0x10};
+    static const uint8_t slice[] = {0, 0, 1, 19 << 1, 1, 0x80, 0xAA};
+    uint8_t first[sizeof aud + sizeof slice];
+    memcpy(first, aud, sizeof aud);
+    memcpy(first + sizeof aud, slice, sizeof slice);
+    new_stream(a);
+    SidelightAccessUnit unit;
+    REQUIRE(sidelight_stream_push(a->stream, first, sizeof first) == 0);
+    REQUIRE(sidelight_stream_push(a->stream, NULL, 0) == 0);
+    REQUIRE(sidelight_stream_next(a->stream, &unit) == 1);
+    REQUIRE(sidelight_stream_rewrite(a->stream, a->large, a->large_size, &a->file) == 0);
+    new_stream(a);
+    exhaust(&(struct job){"sidelight_stream_push", push, new_stream}, a);
+    exhaust(&(struct job){"sidelight_stream_*", through_stream, new_stream}, a);
+    sidelight_stream_close(&a->stream);
+    sidelight_buffer_unref(&a->file);
+}
+
+static void pictures(struct all *a)
+{
+    new_decoder(a);
+    exhaust(&(struct job){"sidelight_decoder_filter", filter, new_decoder}, a);
+    exhaust(&(struct job){"sidelight_decoder_filter_band", filter_band, new_decoder}, a);
+    sidelight_decoder_close(&a->decoder);
+
+    SidelightEncoderSettings settings = {0};
+    settings.threads = 3;
+    settings.steps = 1;
+    REQUIRE(sidelight_encoder_open(&settings, &a->encoder) == 0);
+    exhaust(&(struct job){"sidelight_encoder_encode", encode, drop_payload}, a);
+    sidelight_encoder_close(&a->encoder);
+}
+
+int main(void)
+{
+    struct all a = {0};
+    a.c = coded_new(SIDELIGHT_LAYOUT_I444, 1200, 70, 1, 15);
+    a.c.hints.slope_db_per_byte = 1e-6;
+    a.out = frame_new(SIDELIGHT_LAYOUT_I444, 1200, 70, 0, 0);
+    a.large_size = LARGE + 1000;
+    a.large = malloc(a.large_size);
+    REQUIRE(a.large != NULL);
+    memset(a.large, 1, a.large_size);
+
+    pictures(&a); /* the first also reads the models */
+    const size_t before = mallinfo2().uordblks;
+    jpeg(&a);
+    stream(&a);
+    pictures(&a);
+    const size_t after = mallinfo2().uordblks;
+    check_that(after < before + 4096, __FILE__, __LINE__, "%zu bytes are lost", after - before);
+
+    free(a.large);
+    frame_free(&a.out);
+    coded_free(&a.c);
+    return check_finish();
+}
