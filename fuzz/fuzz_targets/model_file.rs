@@ -54,8 +54,8 @@ fn change(file: &mut Vec<u8>, input: &mut Input) {
 fn of_any_shape(input: &mut Input) -> Vec<u8> {
     // Small ones most often, for speed.
     let mut arch = |of: fn(usize, usize) -> Arch| {
-        let channels = [16, 16, 16, 16, 16, 32, 48, 64][input.below(8)];
-        of(channels, [1, 1, 1, 1, 1, 2, 4, 8][input.below(8)])
+        let channels = [16, 16, 16, 16, 16, 16, 32, 64][input.below(8)];
+        of(channels, [1, 1, 1, 1, 1, 1, 2, 8][input.below(8)])
     };
     let luma = arch(Arch::luma);
     let chroma = arch(Arch::chroma);
