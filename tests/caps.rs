@@ -50,6 +50,9 @@ fn report(what: &str, used: &[Used]) {
     }
 }
 
+/// A name, and a file's head, what repeats, its tail.
+type Case<'a> = (&'a str, &'a [u8], &'a [u8], &'a [u8]);
+
 /// `head`, then `piece` again and again up to about `n` bytes, then `tail`.
 fn repeated(head: &[u8], piece: &[u8], tail: &[u8], n: usize) -> Vec<u8> {
     [head, &piece.repeat(n / piece.len()), tail].concat()
@@ -70,8 +73,7 @@ fn jpeg_files() {
     let tables = [b"\xff\xdb\0\x43\0", &[1; 64][..]].concat();
     let fill = [&[0xff; 1000][..], b"\xfe\0\x02"].concat();
     let fill_data = [&[0xff; 1000][..], b"\0"].concat();
-    // The file's head, what repeats, its tail.
-    let cases: [(&str, &[u8], &[u8], &[u8]); 22] = [
+    let cases: [Case; 22] = [
         ("FF", b"", b"\xff", b""),
         ("FF behind SOI", b"\xff\xd8", b"\xff", b""),
         ("zeros", b"\xff\xd8", b"\0", b""),
@@ -131,7 +133,7 @@ fn byte_streams() {
         let picture = nal(first, b"");
         let unit = [nal(sei, &[&ours[..], b"\x80"].concat()), picture.clone()].concat();
         let in_sei = nal(sei, b"");
-        let cases: [(&str, &[u8], &[u8], &[u8]); 24] = [
+        let cases: [Case; 24] = [
             ("start codes", b"", code, b""),
             ("long start codes", b"", b"\0\0\0\x01", b""),
             ("zeros", b"", b"\0", b""),
@@ -178,7 +180,7 @@ fn samples() {
             [&length[4 - usize::from(bytes)..], nal].concat()
         };
         let picture = framed(b"\x65\x88");
-        let cases: [(&str, &[u8], &[u8], &[u8]); 5] = [
+        let cases: [Case; 5] = [
             ("zero lengths", b"", b"\0\0\0\0", b""),
             ("zero lengths, then a slice", b"", b"\0\0\0\0", &picture),
             ("slices", b"", &picture, b""),

@@ -136,7 +136,7 @@ pub fn model(bytes: &[u8]) -> bool {
     assert_eq!(update_body(&body, &model).as_ref(), Some(&most));
     let updated = Instance::new(&model, condition, Some(&most)).unwrap();
     for instance in [base, updated] {
-        let source = Owned::<u8>::new(Layout::I420, 8, 7, 5, |i| (i * 89 ^ i >> 2) as u8);
+        let source = Owned::<u8>::new(Layout::I420, 8, 7, 5, |i| (i * 89 + i / 4) as u8);
         let [plain, fast] = [CpuLevel::Scalar, CpuLevel::current()].map(|level| {
             let mut target = source.like();
             Filter::new(instance.clone(), level).picture(&source.view(), target.room(), 1).unwrap();
@@ -281,7 +281,9 @@ pub fn stream(
                 continue;
             }
         };
-        assert_eq!(read(&removed), [] as [Vec<u8>; 0]);
+        // The zeros around a NAL unit stay where it goes, and are no access unit by themselves.
+        let zeros = framing == Framing::AnnexB && removed.iter().all(|&byte| byte == 0);
+        assert!(zeros || read(&removed).is_empty());
         if seen.payloads.is_empty() && !has_empty(&unit) {
             assert_eq!(removed, seen.bytes);
         }
