@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
     let payload = input.piece(len);
     let chunk = || {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        1 + (random >> 16) as usize % (1 << (random >> 28) % 8)
+        1 + (random >> 16) as usize % (1 << ((random >> 28) % 8))
     };
     stream(codec, framing, input.rest(), chunk, payload);
 });
