@@ -6,6 +6,7 @@
 # make vapoursynth test-vapoursynth   the plugin for VapourSynth: integrations/vapoursynth/README.md
 # make test-python   the binding for Python: bindings/python/README.md
 # make lib examples video bench header train eval-peers eval-coders test-report clean
+# make fuzz [SECONDS=60] [TARGETS=...]   every reader against inputs made up to break it
 # make install-strip uninstall test-install abi-check abi-baseline
 
 TARGET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
@@ -86,6 +87,11 @@ ffmpeg: pc
 
 test-ffmpeg: ffmpeg
 	integrations/ffmpeg/test.sh $(FFMPEG)
+
+# fuzz/README.md. What is found lies in fuzz/artifacts.
+SECONDS ?= 60
+fuzz:
+	@fuzz/run.sh "$(abspath $(TARGET))/fuzz" $(SECONDS) $(TARGETS)
 
 # What is installed, as others build with it.
 test-install: lib
@@ -255,7 +261,7 @@ clean:
 	$(MAKE) -C c-examples clean
 	rm -rf ffi-tests/build
 
-.PHONY: all lib examples video pc setup demo test test-report bench header train \
+.PHONY: all lib examples video pc setup demo test fuzz test-report bench header train \
 	eval eval-peers eval-coders tools clean install install-strip uninstall test-install \
 	abi-check abi-baseline ffmpeg test-ffmpeg \
 	vapoursynth test-vapoursynth test-python

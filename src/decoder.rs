@@ -11,6 +11,10 @@ use crate::picture::{Layout, Picture, PictureMut, PictureType, Sample};
 use crate::{Error, Result};
 use std::sync::OnceLock;
 
+/// Most payloads of one picture that are tried, the last ones. Each may cost as much as the filter on a
+/// small picture, and a hostile stream may have millions in one access unit.
+pub const MAX_TRIED: usize = 16;
+
 /// Settings of a [`Decoder`].
 #[derive(Clone, Copy, Debug)]
 pub struct DecoderSettings {
@@ -104,7 +108,8 @@ impl Decoder {
     /// Takes the messages `user_data_unregistered` that came with a picture of a video, in output order,
     /// each beginning with its UUID, before the picture is filtered (docs/payload.md, Video).
     ///
-    /// A payload among them that is bound to the picture is set: the last one if there are several.
+    /// A payload among them that is bound to the picture is set: the last one if there are several. Only
+    /// the last [`MAX_TRIED`] are looked at.
     /// Without any the decoder stays as it is, but for an IRAP picture, where what came before ends.
     ///
     /// Returns what was set, or `None` if no message is a payload.
@@ -124,7 +129,7 @@ impl Decoder {
         let mut result = Ok(None);
         // A message with nothing behind its UUID has no payload (docs/carriage-nal.md).
         let payloads = messages.rev().filter_map(nal::payload_of).filter(|p| !p.is_empty());
-        for payload in payloads {
+        for payload in payloads.take(MAX_TRIED) {
             let hints = hints.get_or_insert_with(|| Hints {
                 codec: Codec::Hevc { qp: [0; 3] },
                 binding: payload::binding::of_picture(picture),

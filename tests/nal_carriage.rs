@@ -177,6 +177,30 @@ fn other_messages_start_codes_and_zeros_stay() {
     assert_eq!(remove(Hevc, &replaced), golden!("hevc_mixed_removed.bit"));
 }
 
+/// Behind a message of ours comes one that lacks its last byte: what emulation prevention puts behind a
+/// zero must not stand in for it.
+#[test]
+fn a_message_that_lacks_a_byte_stays_damaged() {
+    let message = |size: u8, data: &[u8]| [&[5, size], &UUID[..], data].concat();
+    let ours = message(17, &[1]);
+    let single = [&[6], &ours[..], &message(18, &[0])].concat();
+    let triple = [&[6], &ours[..], &message(20, &[0, 0, 0, 3])].concat();
+    let framed = |nal: &[u8]| [&(nal.len() as u32).to_be_bytes()[..], nal].concat();
+    let sample = [framed(&single), framed(&[0x65, 0x88])].concat();
+    let stream = [&[0, 0, 1], &triple[..], &[0, 0, 1, 0x65, 0x88]].concat();
+    for (framing, bytes) in [(LengthPrefixed(4), sample), (AnnexB, stream)] {
+        let unit = AccessUnit::new(H264, framing, &bytes).unwrap();
+        assert_eq!(unit.payload(), Some(vec![1]));
+        let removed = unit.rewrite(None).unwrap();
+        let unit = AccessUnit::new(H264, framing, &removed).unwrap();
+        assert_eq!(unit.payload(), None);
+        assert_eq!(unit.rewrite(None).unwrap(), removed);
+        let with = unit.rewrite(Some(&[7])).unwrap();
+        let unit = AccessUnit::new(H264, framing, &with).unwrap();
+        assert_eq!(unit.payload(), Some(vec![7]));
+    }
+}
+
 #[test]
 fn refused_streams() {
     let no_start_code = golden!("bad_no_start_code.bit");

@@ -72,13 +72,18 @@ impl<'a> Messages<'a> {
     pub fn new(rbsp: &'a [u8]) -> Self {
         Messages { rbsp, pos: 0 }
     }
+
+    /// What is behind the last message returned: trailing bits, or damage.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rbsp.get(self.pos..).unwrap_or_default()
+    }
 }
 
 impl<'a> Iterator for Messages<'a> {
     type Item = Message<'a>;
 
     fn next(&mut self) -> Option<Message<'a>> {
-        let rest = self.rbsp.get(self.pos..)?;
+        let rest = self.rest();
         // No message begins with these bits: they would leave no room for its size.
         if let [] | [TRAILING_BITS] = rest {
             return None;

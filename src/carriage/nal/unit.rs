@@ -369,7 +369,8 @@ impl<'a> AccessUnit<'a> {
 fn without_ours(rbsp: &[u8]) -> Option<Vec<u8>> {
     let mut kept = Vec::new();
     let (mut copied, mut ours) = (0, false);
-    for message in sei::Messages::new(rbsp) {
+    let mut messages = sei::Messages::new(rbsp);
+    for message in messages.by_ref() {
         if message.payload().is_some() {
             kept.extend(rbsp.get(copied..message.span.start)?);
             copied = message.span.end;
@@ -384,6 +385,10 @@ fn without_ours(rbsp: &[u8]) -> Option<Vec<u8>> {
         return Some(kept);
     }
     kept.extend(tail);
+    // Emulation prevention puts a byte behind a zero at the end, which would make a message whole that
+    // lacks its last byte.
+    let zeros = messages.rest().iter().rev().take_while(|&&byte| byte == 0).count();
+    kept.truncate(kept.len() - zeros);
     Some(kept)
 }
 
