@@ -204,6 +204,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DOCDIR ?= $(PREFIX)/share/doc/sidelight
+MANDIR ?= $(PREFIX)/share/man
 CMAKEDIR ?= $(LIBDIR)/cmake/Sidelight
 INSTALL ?= install
 STRIP ?= strip
@@ -221,12 +222,13 @@ cmake_path = $(patsubst $(PREFIX)/%,$${_sidelight_prefix}/%,$(1))
 install:
 	@test -f $(RELEASE)/$(SHARED) && test -f $(NATIVE_LIBS) || $(MAKE) lib
 	$(INSTALL) -d "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(CMAKEDIR)" "$(DESTDIR)$(INCLUDEDIR)" \
-	    "$(DESTDIR)$(DOCDIR)/docs" "$(DESTDIR)$(DOCDIR)/models"
+	    "$(DESTDIR)$(DOCDIR)/docs" "$(DESTDIR)$(DOCDIR)/models" "$(DESTDIR)$(MANDIR)/man3"
 	$(INSTALL) -m 755 $(RELEASE)/$(SHARED) "$(DESTDIR)$(LIBDIR)/$(SHARED_FILE)"
 	ln -sf $(SHARED_FILE) "$(DESTDIR)$(LIBDIR)/$(SONAME)"
 	ln -sf $(SONAME) "$(DESTDIR)$(LIBDIR)/$(SHARED)"
 	$(INSTALL) -m 644 $(RELEASE)/libsidelight.a "$(DESTDIR)$(LIBDIR)/"
 	$(INSTALL) -m 644 include/sidelight.h "$(DESTDIR)$(INCLUDEDIR)/"
+	$(INSTALL) -m 644 packaging/sidelight.3 "$(DESTDIR)$(MANDIR)/man3/"
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@INCLUDEDIR@|$(call under_prefix,$(INCLUDEDIR))|' \
 	    -e 's|@LIBDIR@|$(call under_prefix,$(LIBDIR))|' -e 's|@VERSION@|$(VERSION)|' \
 	    -e "s|@LIBS_PRIVATE@|$$(cat $(NATIVE_LIBS))|" sidelight.pc.in \
@@ -250,7 +252,8 @@ install-strip: install
 uninstall:
 	rm -f "$(DESTDIR)$(LIBDIR)/$(SHARED_FILE)" "$(DESTDIR)$(LIBDIR)/$(SONAME)" \
 	    "$(DESTDIR)$(LIBDIR)/$(SHARED)" "$(DESTDIR)$(LIBDIR)/libsidelight.a" \
-	    "$(DESTDIR)$(INCLUDEDIR)/sidelight.h" "$(DESTDIR)$(LIBDIR)/pkgconfig/sidelight.pc"
+	    "$(DESTDIR)$(INCLUDEDIR)/sidelight.h" "$(DESTDIR)$(LIBDIR)/pkgconfig/sidelight.pc" \
+	    "$(DESTDIR)$(MANDIR)/man3/sidelight.3"
 	rm -rf "$(DESTDIR)$(CMAKEDIR)" "$(DESTDIR)$(DOCDIR)"
 
 tools: setup

@@ -157,7 +157,8 @@ typedef enum SidelightError {
    */
   SIDELIGHT_ERROR_NO_PAYLOAD = -2,
   /**
-   * Memory could not be had. Only large buffers are checked: elsewhere the process aborts.
+   * Memory could not be had. Nothing is lost, and the call may be made again. Only allocations of 128 KiB
+   * and more are checked: where a smaller one fails the process aborts.
    */
   SIDELIGHT_ERROR_OUT_OF_MEMORY = -12,
   /**

@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 # What make was called with is not for the makes in here.
-unset PKG_CONFIG_PATH LD_LIBRARY_PATH MAKEFLAGS MFLAGS DESTDIR LIBDIR INCLUDEDIR DOCDIR CMAKEDIR PREFIX
+unset PKG_CONFIG_PATH LD_LIBRARY_PATH MAKEFLAGS MFLAGS DESTDIR LIBDIR INCLUDEDIR DOCDIR MANDIR CMAKEDIR PREFIX
 
 # The library is an ELF file in what follows.
 [ "$(uname -s)" = Linux ] || { echo "packaging: tested on Linux alone; 0 passed, 0 failed"; exit 0; }
@@ -56,6 +56,7 @@ doc=./usr/share/doc/sidelight
         echo ".$libdir/$file"
     done
     echo ./usr/include/sidelight.h
+    echo ./usr/share/man/man3/sidelight.3
     for file in README.md CHANGELOG.md SECURITY.md LICENSE-MIT LICENSE-APACHE models/README.md; do
         echo "$doc/$file"
     done
@@ -108,6 +109,8 @@ check "it needs libc, libm and libgcc_s alone" diff /dev/null needed
 nm -D --defined-only "$library" | sed 's/.* //' | sort >exported
 check "it exports nothing but sidelight_*" refused grep -v '^sidelight_' exported
 sed -n 's/^[a-z].*[ *]\(sidelight_[a-z0-9_]*\)(.*/\1/p' "root/usr/include/sidelight.h" | sort >declared
+sed -n 's/^\.BR \(sidelight_[a-z0-9_]*\) ().*/\1/p' root/usr/share/man/man3/sidelight.3 | sort -u >told
+check "the manual page tells of every function" diff declared told
 check "and that is what the header declares" diff declared exported
 # shellcheck disable=SC2086
 check "install-strip" make_ install-strip $staged

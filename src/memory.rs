@@ -20,6 +20,13 @@ pub(crate) fn filled<T: Clone>(len: usize, value: T) -> Result<Vec<T>> {
     Ok(values)
 }
 
+/// A copy of `parts`, one behind the other.
+pub(crate) fn joined<T: Copy>(parts: &[&[T]]) -> Result<Vec<T>> {
+    let mut all = room(parts.iter().map(|part| part.len()).sum())?;
+    parts.iter().for_each(|part| all.extend_from_slice(part));
+    Ok(all)
+}
+
 /// The values of an iterator, at most `most` of them.
 pub(crate) fn collected<T>(most: usize, values: impl Iterator<Item = T>) -> Result<Vec<T>> {
     let mut all = room(most)?;

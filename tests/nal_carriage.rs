@@ -70,8 +70,12 @@ struct Seen {
 impl Seen {
     fn of(unit: AccessUnit) -> Self {
         let mut payloads = Vec::new();
-        unit.each_payload(|payload| payloads.push(payload.to_vec()));
-        assert_eq!(unit.payload(), payloads.last().cloned());
+        unit.each_payload(|payload| {
+            payloads.push(payload.to_vec());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(unit.payload().unwrap(), payloads.last().cloned());
         Seen {
             bytes: unit.bytes().to_vec(),
             payloads,
@@ -190,14 +194,14 @@ fn a_message_that_lacks_a_byte_stays_damaged() {
     let stream = [&[0, 0, 1], &triple[..], &[0, 0, 1, 0x65, 0x88]].concat();
     for (framing, bytes) in [(LengthPrefixed(4), sample), (AnnexB, stream)] {
         let unit = AccessUnit::new(H264, framing, &bytes).unwrap();
-        assert_eq!(unit.payload(), Some(vec![1]));
+        assert_eq!(unit.payload().unwrap(), Some(vec![1]));
         let removed = unit.rewrite(None).unwrap();
         let unit = AccessUnit::new(H264, framing, &removed).unwrap();
-        assert_eq!(unit.payload(), None);
+        assert_eq!(unit.payload().unwrap(), None);
         assert_eq!(unit.rewrite(None).unwrap(), removed);
         let with = unit.rewrite(Some(&[7])).unwrap();
         let unit = AccessUnit::new(H264, framing, &with).unwrap();
-        assert_eq!(unit.payload(), Some(vec![7]));
+        assert_eq!(unit.payload().unwrap(), Some(vec![7]));
     }
 }
 
@@ -446,11 +450,11 @@ fn sample(length_bytes: usize, nals: &[Vec<u8>]) -> Vec<u8> {
 #[test]
 fn samples() {
     let unit = AccessUnit::new(Hevc, LengthPrefixed(4), SAMPLE).unwrap();
-    assert!(unit.has_picture() && unit.is_irap() && unit.payload().is_none());
+    assert!(unit.has_picture() && unit.is_irap() && unit.payload().unwrap().is_none());
     let with = unit.rewrite(Some(PAYLOAD)).unwrap();
     assert_eq!(with, golden!("hevc_sample_payload.bin"));
     let unit = AccessUnit::new(Hevc, LengthPrefixed(4), &with).unwrap();
-    assert_eq!(unit.payload().unwrap(), PAYLOAD);
+    assert_eq!(unit.payload().unwrap().unwrap(), PAYLOAD);
     assert_eq!(unit.rewrite(None).unwrap(), SAMPLE);
     assert_eq!(unit.rewrite(Some(PAYLOAD)).unwrap(), with);
 
@@ -468,7 +472,7 @@ fn samples() {
             assert!(with.starts_with(&sample(length_bytes, &before)));
             assert!(with.ends_with(&sample(length_bytes, &after)));
             let carried = AccessUnit::new(codec, framing, &with).unwrap();
-            assert_eq!(carried.payload().unwrap(), [9; 200]);
+            assert_eq!(carried.payload().unwrap().unwrap(), [9; 200]);
             assert_eq!(carried.rewrite(None).unwrap(), plain);
             let too_large = unit.rewrite(Some(&vec![9; most + 1])).unwrap_err();
             assert_eq!(too_large, Error::TooLarge);
@@ -597,7 +601,11 @@ fn hostile_bytes() {
         for framing in [LengthPrefixed(1), LengthPrefixed(2), LengthPrefixed(4)] {
             if let Ok(unit) = AccessUnit::new(codec, framing, &bytes) {
                 let plain = unit.rewrite(None).unwrap();
-                assert!(AccessUnit::new(codec, framing, &plain).unwrap().payload().is_none());
+                assert!(AccessUnit::new(codec, framing, &plain)
+                    .unwrap()
+                    .payload()
+                    .unwrap()
+                    .is_none());
             }
         }
         let Ok(seen) = seen else { continue };

@@ -12,7 +12,7 @@ impl SidelightBuffer {
         }
         // Of the exact size nothing is left to give back, which might fail.
         if bytes.capacity() > bytes.len() {
-            bytes = memory::collected(bytes.len(), bytes.iter().copied())?;
+            bytes = memory::joined(&[&bytes])?;
         }
         let size = bytes.len();
         Ok(Self { data: Box::into_raw(bytes.into_boxed_slice()).cast(), size })

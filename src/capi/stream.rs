@@ -4,7 +4,7 @@ use super::boundary::{bytes, close, guard, output, reference};
 use super::convert;
 use super::types::SidelightBuffer;
 use crate::carriage::nal::{Framing, NalCodec, Stream};
-use crate::{Error, Result};
+use crate::{memory, Error, Result};
 use libc::c_int;
 
 /// Codec of a stream of NAL units.
@@ -85,11 +85,15 @@ impl SidelightStream {
         self.payload.clear();
         let Some(unit) = self.inner.next_unit()? else { return Ok(None) };
         let mut payloads = 0;
-        unit.each_payload(|payload| {
+        let read = unit.each_payload(|payload| {
             payloads += 1;
-            self.payload.clear();
-            self.payload.extend(payload);
+            self.payload = memory::joined(&[payload])?;
+            Ok(())
         });
+        if let Err(error) = read {
+            self.inner.put_back();
+            return Err(error);
+        }
         Ok(Some(SidelightAccessUnit {
             data: unit.bytes().as_ptr(),
             size: unit.bytes().len(),

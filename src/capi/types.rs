@@ -277,7 +277,8 @@ pub struct SidelightDecoderSettings {
 pub enum SidelightError {
     /// There is no payload in the stream.
     NoPayload = -2,
-    /// Memory could not be had. Only large buffers are checked: elsewhere the process aborts.
+    /// Memory could not be had. Nothing is lost, and the call may be made again. Only allocations of 128 KiB
+    /// and more are checked: where a smaller one fails the process aborts.
     OutOfMemory = -12,
     /// The payload names a base model that this build does not have.
     UnknownModel = -19,

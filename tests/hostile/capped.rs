@@ -80,7 +80,7 @@ pub fn stream(
     let mut units = [Used { peak: 0, taken: 0 }; 2];
     let _ = walk(Some(&mut |unit| {
         let n = unit.bytes().len();
-        let read = cap("AccessUnit::each_payload", n, 1, 0, || unit.each_payload(|_| {}));
+        let read = cap("AccessUnit::each_payload", n, 1, 0, || unit.each_payload(|_| Ok(())));
         let write = || [unit.rewrite(None), unit.rewrite(Some(payload))];
         let write = cap("AccessUnit::rewrite", n + payload.len(), 12, KIB, write);
         for (all, one) in units.iter_mut().zip([read, write]) {

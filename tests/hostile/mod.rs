@@ -197,8 +197,12 @@ struct Seen {
 
 fn payloads_of(unit: &AccessUnit) -> Vec<Vec<u8>> {
     let mut payloads = Vec::new();
-    unit.each_payload(|payload| payloads.push(payload.to_vec()));
-    assert_eq!(unit.payload(), payloads.last().cloned());
+    unit.each_payload(|payload| {
+        payloads.push(payload.to_vec());
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(unit.payload().unwrap(), payloads.last().cloned());
     payloads
 }
 

@@ -117,7 +117,12 @@ impl AccessUnit {
     #[getter]
     fn payloads<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
         let mut all = Vec::new();
-        self.parse().map_err(of)?.each_payload(|payload| all.push(PyBytes::new(py, payload)));
+        let unit = self.parse().map_err(of)?;
+        let read = unit.each_payload(|payload| {
+            all.push(PyBytes::new(py, payload));
+            Ok(())
+        });
+        read.map_err(of)?;
         Ok(all)
     }
 

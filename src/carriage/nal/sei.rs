@@ -1,6 +1,7 @@
 //! SEI messages, and the emulation prevention around them.
 
 use super::UUID;
+use crate::{memory, Result};
 use std::ops::Range;
 
 /// `payloadType` of our message.
@@ -8,8 +9,11 @@ const USER_DATA_UNREGISTERED: usize = 5;
 /// `rbsp_trailing_bits` of an SEI NAL unit, whose messages end on whole bytes.
 const TRAILING_BITS: u8 = 0x80;
 
-/// Appends `rbsp` to a NAL unit with emulation prevention.
-pub(super) fn escape(nal: &mut Vec<u8>, rbsp: &[u8]) {
+/// A NAL unit of `header` and `rbsp` with emulation prevention.
+pub(super) fn escape(header: &[u8], rbsp: &[u8]) -> Result<Vec<u8>> {
+    // At worst a byte comes behind each two.
+    let mut nal = memory::room(header.len() + rbsp.len() / 2 * 3 + 2)?;
+    nal.extend(header);
     let mut zeros = 0;
     for &byte in rbsp {
         if zeros == 2 && byte <= 3 {
@@ -23,11 +27,12 @@ pub(super) fn escape(nal: &mut Vec<u8>, rbsp: &[u8]) {
     if rbsp.last() == Some(&0) {
         nal.push(3);
     }
+    Ok(nal)
 }
 
 /// The RBSP in what follows a NAL unit's header.
-pub(super) fn unescape(body: &[u8]) -> Vec<u8> {
-    let mut rbsp = Vec::with_capacity(body.len());
+pub(super) fn unescape(body: &[u8]) -> Result<Vec<u8>> {
+    let mut rbsp = memory::room(body.len())?;
     let mut zeros = 0;
     for &byte in body {
         if zeros >= 2 && byte == 3 {
@@ -37,20 +42,21 @@ pub(super) fn unescape(body: &[u8]) -> Vec<u8> {
         rbsp.push(byte);
         zeros = if byte == 0 { zeros + 1 } else { 0 };
     }
-    rbsp
+    Ok(rbsp)
 }
 
 /// The RBSP of an SEI NAL unit that carries `payload` and nothing else.
-pub(super) fn write(payload: &[u8]) -> Vec<u8> {
+pub(super) fn write(payload: &[u8]) -> Result<Vec<u8>> {
     let mut size = UUID.len() + payload.len();
-    let mut rbsp = vec![USER_DATA_UNREGISTERED as u8];
+    let mut rbsp = memory::room(size + size / 255 + 3)?;
+    rbsp.push(USER_DATA_UNREGISTERED as u8);
     rbsp.extend(std::iter::repeat_n(255, size / 255));
     size %= 255;
     rbsp.push(size as u8);
     rbsp.extend(UUID);
     rbsp.extend(payload);
     rbsp.push(TRAILING_BITS);
-    rbsp
+    Ok(rbsp)
 }
 
 /// The messages of an SEI RBSP. Ends early where one is damaged.
@@ -136,13 +142,14 @@ mod tests {
             (&[1, 0], &[1, 0, 3]),
             (&[], &[]),
         ] {
-            let mut escaped = Vec::new();
-            escape(&mut escaped, rbsp);
-            assert_eq!(escaped, nal);
+            assert_eq!(escape(&[], rbsp).unwrap(), nal);
             assert!(!nal.windows(3).any(|w| w[..2] == [0, 0] && w[2] < 3));
         }
         // What no encoder writes.
-        assert_eq!(unescape(&[0, 0, 3, 9, 0, 0, 0, 3, 0, 0, 1]), [0, 0, 9, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(
+            unescape(&[0, 0, 3, 9, 0, 0, 0, 3, 0, 0, 1]),
+            Ok(vec![0, 0, 9, 0, 0, 0, 0, 0, 1])
+        );
     }
 
     #[test]
@@ -151,19 +158,17 @@ mod tests {
         for n in 0..5usize.pow(5) {
             let mut rbsp: Vec<u8> = (0..5).map(|i| (n / 5usize.pow(i) % 5) as u8).collect();
             rbsp.push(TRAILING_BITS);
-            let mut nal = Vec::new();
-            escape(&mut nal, &rbsp);
-            assert_eq!(unescape(&nal), rbsp);
+            assert_eq!(unescape(&escape(&[], &rbsp).unwrap()), Ok(rbsp));
         }
     }
 
     #[test]
     fn sizes() {
-        assert_eq!(write(&[7; 238])[..3], [5, 254, UUID[0]]);
-        assert_eq!(write(&[7; 239])[..4], [5, 255, 0, UUID[0]]);
-        assert_eq!(write(&[7; 600])[..4], [5, 255, 255, 106]);
+        assert_eq!(write(&[7; 238]).unwrap()[..3], [5, 254, UUID[0]]);
+        assert_eq!(write(&[7; 239]).unwrap()[..4], [5, 255, 0, UUID[0]]);
+        assert_eq!(write(&[7; 600]).unwrap()[..4], [5, 255, 255, 106]);
         for size in [1, 238, 239, 494, 65536] {
-            let rbsp = write(&vec![7; size]);
+            let rbsp = write(&vec![7; size]).unwrap();
             let payloads: Vec<_> =
                 Messages::new(&rbsp).map(|m| m.payload().unwrap().len()).collect();
             assert_eq!(payloads, [size]);

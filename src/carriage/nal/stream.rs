@@ -20,6 +20,8 @@ pub struct Stream {
     scanned: usize,
     /// The unit returned last, and its first slice.
     unit: Option<(Range<usize>, Option<Slice>)>,
+    /// A unit that was put back.
+    again: Option<(Range<usize>, Option<Slice>)>,
     state: State,
     /// Whether the first start code was seen.
     started: bool,
@@ -85,6 +87,7 @@ impl Stream {
             next: 0,
             scanned: 0,
             unit: None,
+            again: None,
             state: State::default(),
             started: false,
             finished: false,
@@ -105,7 +108,9 @@ impl Stream {
             return Err(error);
         }
         let waiting = self.buffer.len() - self.next;
-        if waiting > 0 && (self.finished || self.framing != Framing::AnnexB) {
+        if (waiting > 0 || self.again.is_some())
+            && (self.finished || self.framing != Framing::AnnexB)
+        {
             return Err(Error::InvalidArgument);
         }
         self.unit = None;
@@ -115,7 +120,7 @@ impl Stream {
             self.state = State::default();
         }
         // Moves no more bytes than were taken, so time is linear in all bytes.
-        if self.next >= waiting {
+        if self.next >= waiting && self.again.is_none() {
             self.buffer.drain(..self.next);
             self.scanned = self.scanned.saturating_sub(self.next);
             self.state.cut = self.state.cut.map(|cut| cut - self.next);
@@ -144,7 +149,10 @@ impl Stream {
         if let Some(error) = self.error {
             return Err(error);
         }
-        self.unit = None;
+        self.unit = self.again.take();
+        if self.unit.is_some() {
+            return Ok(self.current());
+        }
         let end = match self.framing {
             Framing::AnnexB => self.find_end().inspect_err(|&error| self.error = Some(error))?,
             Framing::LengthPrefixed(_) => {
@@ -166,6 +174,11 @@ impl Stream {
         let (unit, slice) = self.unit.clone()?;
         let bytes = self.buffer.get(unit)?;
         Some(AccessUnit::again(self.codec, self.framing, bytes, slice))
+    }
+
+    /// Makes the unit that was returned last the next one again.
+    pub fn put_back(&mut self) {
+        self.again = self.unit.take();
     }
 
     /// End of the unit that begins at `next`, once it is known.

@@ -1,7 +1,7 @@
 //! NAL units, and the access unit that they make up.
 
 use super::{sei, Framing, NalCodec, MAX_ACCESS_UNIT, MAX_PAYLOAD};
-use crate::{Error, Result};
+use crate::{memory, Error, Result};
 
 /// Bytes of a NAL unit that [`Header::read`] looks at.
 pub(super) const HEAD: usize = 3;
@@ -263,24 +263,34 @@ impl<'a> AccessUnit<'a> {
 
     /// The payload in it. If there are several, the last one counts: a file format's copies of an
     /// early message come to stand in front.
-    #[must_use]
-    pub fn payload(&self) -> Option<Vec<u8>> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfMemory`].
+    pub fn payload(&self) -> Result<Option<Vec<u8>>> {
         let mut last = None;
-        self.each_payload(|payload| last = Some(payload.to_vec()));
-        last
+        self.each_payload(|payload| {
+            last = Some(memory::joined(&[payload])?);
+            Ok(())
+        })?;
+        Ok(last)
     }
 
-    /// Calls back with each payload in it, in order.
-    pub fn each_payload(&self, mut call: impl FnMut(&[u8])) {
-        // `new` walked the same units without an error.
-        let Ok(mut nals) = self.nals() else { return };
-        while let Ok(Some(nal)) = nals.next() {
+    /// Calls back with each payload in it, in order, and ends with the first error.
+    ///
+    /// # Errors
+    ///
+    /// Those of `call`; [`Error::OutOfMemory`].
+    pub fn each_payload(&self, mut call: impl FnMut(&[u8]) -> Result) -> Result {
+        let mut nals = self.nals()?;
+        while let Some(nal) = nals.next()? {
             if nal.header.kind == Kind::Sei {
-                let rbsp = self.rbsp(&nal);
+                let rbsp = self.rbsp(&nal)?;
                 let ours = sei::Messages::new(&rbsp).filter_map(|message| message.payload());
-                ours.filter(|payload| !payload.is_empty()).for_each(&mut call);
+                ours.filter(|payload| !payload.is_empty()).try_for_each(&mut call)?;
             }
         }
+        Ok(())
     }
 
     /// A copy with `payload` in place of all payloads in it, or without any. All else stays as it is.
@@ -295,8 +305,7 @@ impl<'a> AccessUnit<'a> {
     pub fn rewrite(&self, payload: Option<&[u8]>) -> Result<Vec<u8>> {
         let sei = payload.map(|payload| self.sei(payload)).transpose()?.unwrap_or_default();
         let place = self.slice.map(|slice| slice.place);
-        let mut out = Vec::new();
-        out.try_reserve_exact(self.bytes.len() + sei.len()).map_err(|_| Error::OutOfMemory)?;
+        let mut out = memory::room(self.bytes.len() + sei.len())?;
         let mut copied = 0;
         let mut nals = self.nals()?;
         while let Some(nal) = nals.next()? {
@@ -309,7 +318,7 @@ impl<'a> AccessUnit<'a> {
             if nal.header.kind != Kind::Sei {
                 continue;
             }
-            if let Some(kept) = without_ours(&self.rbsp(&nal)) {
+            if let Some(kept) = without_ours(&self.rbsp(&nal)?)? {
                 out.extend(until(copied)?);
                 if !kept.is_empty() {
                     out.extend(self.replaced(&nal, &kept)?);
@@ -325,7 +334,7 @@ impl<'a> AccessUnit<'a> {
         Nals::new(self.codec, self.framing, self.bytes)
     }
 
-    fn rbsp(&self, nal: &Nal) -> Vec<u8> {
+    fn rbsp(&self, nal: &Nal) -> Result<Vec<u8>> {
         sei::unescape(nal.bytes.get(self.codec.header_bytes()..).unwrap_or_default())
     }
 
@@ -338,58 +347,58 @@ impl<'a> AccessUnit<'a> {
         if payload.len() > MAX_PAYLOAD {
             return Err(Error::TooLarge);
         }
-        let mut nal = self.codec.sei_header(slice.temporal_id_plus1);
-        sei::escape(&mut nal, &sei::write(payload));
+        let header = self.codec.sei_header(slice.temporal_id_plus1);
+        let nal = sei::escape(&header, &sei::write(payload)?)?;
         self.framed(&[0, 0, 0, 1], &nal)
     }
 
     /// A NAL unit with another RBSP.
     fn replaced(&self, nal: &Nal, rbsp: &[u8]) -> Result<Vec<u8>> {
-        let mut bytes = nal.bytes.get(..self.codec.header_bytes()).unwrap_or_default().to_vec();
-        sei::escape(&mut bytes, rbsp);
+        let header = nal.bytes.get(..self.codec.header_bytes()).unwrap_or_default();
+        let bytes = sei::escape(header, rbsp)?;
         let start_code = self.bytes.get(nal.start..nal.end - nal.bytes.len()).unwrap_or_default();
         self.framed(start_code, &bytes)
     }
 
     fn framed(&self, start_code: &[u8], nal: &[u8]) -> Result<Vec<u8>> {
         let Framing::LengthPrefixed(length_bytes) = self.framing else {
-            return Ok([start_code, nal].concat());
+            return memory::joined(&[start_code, nal]);
         };
         let length = u32::try_from(nal.len()).map_err(|_| Error::TooLarge)?.to_be_bytes();
         let (high, low) = length.split_at(length.len() - usize::from(length_bytes));
         if high.iter().any(|&byte| byte != 0) {
             return Err(Error::TooLarge);
         }
-        Ok([low, nal].concat())
+        memory::joined(&[low, nal])
     }
 }
 
 /// The RBSP of an SEI NAL unit without our messages, empty if no message is left; `None` if none is
 /// ours.
-fn without_ours(rbsp: &[u8]) -> Option<Vec<u8>> {
-    let mut kept = Vec::new();
+fn without_ours(rbsp: &[u8]) -> Result<Option<Vec<u8>>> {
+    let mut kept = memory::room(rbsp.len())?;
     let (mut copied, mut ours) = (0, false);
     let mut messages = sei::Messages::new(rbsp);
     for message in messages.by_ref() {
         if message.payload().is_some() {
-            kept.extend(rbsp.get(copied..message.span.start)?);
+            kept.extend(rbsp.get(copied..message.span.start).ok_or(Error::Internal)?);
             copied = message.span.end;
             ours = true;
         }
     }
     if !ours {
-        return None;
+        return Ok(None);
     }
-    let tail = rbsp.get(copied..)?;
+    let tail = rbsp.get(copied..).ok_or(Error::Internal)?;
     if kept.is_empty() && matches!(tail, [] | [0x80]) {
-        return Some(kept);
+        return Ok(Some(kept));
     }
     kept.extend(tail);
     // Emulation prevention puts a byte behind a zero at the end, which would make a message whole that
     // lacks its last byte.
     let zeros = messages.rest().iter().rev().take_while(|&&byte| byte == 0).count();
     kept.truncate(kept.len() - zeros);
-    Some(kept)
+    Ok(Some(kept))
 }
 
 impl NalCodec {
