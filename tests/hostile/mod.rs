@@ -136,7 +136,7 @@ pub fn model(bytes: &[u8]) -> bool {
     assert_eq!(update_body(&body, &model).as_ref(), Some(&most));
     let updated = Instance::new(&model, condition, Some(&most)).unwrap();
     for instance in [base, updated] {
-        let source = Owned::<u8>::new(Layout::I420, 8, 7, 5, |i| (i * 89 + i / 4) as u8);
+        let source = Owned::<u8>::new(Layout::I420, 8, 5, 3, |i| (i * 89 + i / 4) as u8);
         let [plain, fast] = [CpuLevel::Scalar, CpuLevel::current()].map(|level| {
             let mut target = source.like();
             Filter::new(instance.clone(), level).picture(&source.view(), target.room(), 1).unwrap();
