@@ -166,6 +166,14 @@ static int through_stream(void *context)
     int rc = push(a);
     if (rc == 0) rc = sidelight_stream_push(a->stream, NULL, 0);
     if (rc == 0) rc = sidelight_stream_next(a->stream, &unit);
+    if (rc == SIDELIGHT_ERROR_OUT_OF_MEMORY && atomic_load(&failures) > 0) {
+        atomic_store(&left, -1);
+        SidelightAccessUnit again;
+        if (sidelight_stream_next(a->stream, &again) == 1) { /* the unit is still there */
+            CHECK_INT(again.size, a->file.size);
+            CHECK_INT(again.payload_size, a->large_size);
+        }
+    }
     if (rc == 1) rc = sidelight_stream_rewrite(a->stream, a->large, a->large_size, &a->payload);
     return rc;
 }
@@ -239,13 +247,17 @@ int main(void)
     REQUIRE(a.large != NULL);
     memset(a.large, 1, a.large_size);
 
-    pictures(&a); /* the first also reads the models */
-    const size_t before = mallinfo2().uordblks;
-    jpeg(&a);
-    stream(&a);
-    pictures(&a);
-    const size_t after = mallinfo2().uordblks;
-    check_that(after < before + 4096, __FILE__, __LINE__, "%zu bytes are lost", after - before);
+    /* The first round sets things up for good. The allocator's caches are off: run.sh. */
+    size_t used = 0;
+    for (int round = 0; round < 4; round++) {
+        const size_t before = used;
+        pictures(&a);
+        jpeg(&a);
+        stream(&a);
+        used = mallinfo2().uordblks;
+        if (round == 3)
+            check_that(used <= before, __FILE__, __LINE__, "%zu bytes are lost", used - before);
+    }
 
     free(a.large);
     frame_free(&a.out);
