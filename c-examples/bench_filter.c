@@ -18,6 +18,7 @@ static const char usage[] =
     "                   of 10 or 12 bits in two bytes\n"
     "  --repeat N       repetitions, 1 to 10000 (default 20)\n"
     "  --threads N      threads, 0 = one for each core (default 1)\n"
+    "  --model SIZE     small, medium or large base model, where there is no payload (default medium)\n"
     "  --cpu LEVEL      scalar, sse41, avx2, avx512 or best: the highest to use (default best)\n"
     "  --out FILE       where to write the filtered planes\n";
 
@@ -125,9 +126,7 @@ static int run_jpeg(const Options *o, SidelightDecoder *decoder, const uint8_t *
   if (!jpeg_decode_planes(o->in, jpeg, size, in))
     return 0;
   at[PAYLOAD] = 1e3 * now();
-  if (failed(sidelight_jpeg_read(jpeg, size, &hints, NULL)))
-    return 0;
-  int result = sidelight_jpeg_read(jpeg, size, NULL, &payload);
+  int result = sidelight_jpeg_read(jpeg, size, &hints, &payload);
   at[MODEL] = 1e3 * now();
   if (result == SIDELIGHT_ERROR_NO_PAYLOAD)
     result = sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &hints);
@@ -241,6 +240,7 @@ static int parse(int argc, char **argv, Options *o) {
       {"jpeg", required_argument, NULL, 'j'},    {"repeat", required_argument, NULL, 'r'},
       {"threads", required_argument, NULL, 't'}, {"cpu", required_argument, NULL, 'c'},
       {"out", required_argument, NULL, 'o'},     {"help", no_argument, NULL, 'h'},
+      {"model", required_argument, NULL, 'l'},
       {NULL, 0, NULL, 0},
   };
   memset(o, 0, sizeof *o);
@@ -261,6 +261,9 @@ static int parse(int argc, char **argv, Options *o) {
     case 'r':
       ok = parse_number(optarg, 1, 10000, &n);
       o->repeat = (int)n;
+      break;
+    case 'l':
+      ok = parse_model_size(optarg, &o->decoder.model_size);
       break;
     case 't':
       ok = parse_number(optarg, 0, 256, &n);

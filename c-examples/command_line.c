@@ -23,6 +23,17 @@ int parse_mode(const char *text, int *mode) {
   return 0;
 }
 
+int parse_model_size(const char *text, uint32_t *size) {
+  static const char *const names[] = {"default", "small", "medium", "large"};
+  for (uint32_t i = 0; i < sizeof names / sizeof *names; i++) {
+    if (strcmp(text, names[i]) == 0) {
+      *size = i;
+      return 1;
+    }
+  }
+  return 0;
+}
+
 const char *mode_name(int mode) {
   switch (mode) {
   case SIDELIGHT_MODE_OFF:

@@ -2,6 +2,7 @@
 #ifndef COMMAND_LINE_H
 #define COMMAND_LINE_H
 
+#include <stdint.h>
 #include <stdio.h>
 
 /* A whole number from `low` to `high`; 0 if `text` is none. */
@@ -9,6 +10,9 @@ int parse_number(const char *text, long low, long high, long *value);
 
 /* "off", "base" or "update" as a SidelightMode; 0 if `text` is none of them. */
 int parse_mode(const char *text, int *mode);
+
+/* "default", "small", "medium" or "large" as a SidelightModelSize; 0 if `text` is none of them. */
+int parse_model_size(const char *text, uint32_t *size);
 
 /* The name of a SidelightMode. */
 const char *mode_name(int mode);

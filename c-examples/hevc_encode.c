@@ -48,7 +48,7 @@ static const char usage[] =
     "  --x265 NAME=VALUE          any other option of x265; may be repeated\n"
     "  --mode off|base|update     the most to send (default update)\n"
     "  --no-update                --mode base\n"
-    "  --small                    the small base model: less gain, twice as fast\n"
+    "  --model small|medium|large size of the base model (default medium)\n"
     "  --shot N                   IRAP periods that share a payload (default 1)\n"
     "  --pictures N               most pictures that a payload is made from (default 32)\n"
     "  --slope DB                 what twice the rate buys here; 0 to assume it (default 0)\n"
@@ -638,7 +638,7 @@ static int parse(int argc, char **argv, Options *o) {
   static const struct option options[] = {
       {"qp", required_argument, NULL, 'q'},       {"crf", required_argument, NULL, 'c'},
       {"preset", required_argument, NULL, 'p'},   {"keyint", required_argument, NULL, 'k'},
-      {"small", no_argument, NULL, 'l'},
+      {"model", required_argument, NULL, 'l'},
       {"x265", required_argument, NULL, 'x'},     {"mode", required_argument, NULL, 'm'},
       {"no-update", no_argument, NULL, 'b'},      {"shot", required_argument, NULL, 's'},
       {"pictures", required_argument, NULL, 'n'}, {"slope", required_argument, NULL, 'd'},
@@ -683,7 +683,7 @@ static int parse(int argc, char **argv, Options *o) {
       o->mode = SIDELIGHT_MODE_BASE;
       break;
     case 'l':
-      o->encoder.model_size = SIDELIGHT_MODEL_SIZE_SMALL;
+      ok = parse_model_size(optarg, &o->encoder.model_size);
       break;
     case 's':
       ok = parse_number(optarg, 1, MAX_SHOT, &n);

@@ -21,6 +21,7 @@ static const char usage[] =
     "usage: jpeg_decode [options] IN.jpg OUT.png|ppm|y4m\n"
     "  --mode off|base|update     off: as decoded; base: the base model, whatever the payload says;\n"
     "                             update: as the payload says, unfiltered without one (default)\n"
+    "  --model small|medium|large size of the base model in --mode base (default medium)\n"
     "  --threads N                threads, 0 = one for each core (default 0)\n";
 
 static int parse(int argc, char **argv, Options *o);
@@ -121,6 +122,7 @@ static int parse(int argc, char **argv, Options *o) {
   static const struct option options[] = {
       {"mode", required_argument, NULL, 'm'},
       {"threads", required_argument, NULL, 't'},
+      {"model", required_argument, NULL, 'l'},
       {"help", no_argument, NULL, 'h'},
       {NULL, 0, NULL, 0},
   };
@@ -133,6 +135,9 @@ static int parse(int argc, char **argv, Options *o) {
     switch (c) {
     case 'm':
       ok = parse_mode(optarg, &o->mode);
+      break;
+    case 'l':
+      ok = parse_model_size(optarg, &o->decoder.model_size);
       break;
     case 't':
       ok = parse_number(optarg, 0, 256, &n);

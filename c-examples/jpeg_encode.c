@@ -23,6 +23,7 @@ static const char usage[] =
     "usage: jpeg_encode [options] IN.png|ppm OUT.jpg\n"
     "  --quality Q                JPEG quality, 1..100 (default 75)\n"
     "  --mode off|base|update     the most to send (default update)\n"
+    "  --model small|medium|large size of the base model (default medium)\n"
     "  --threads N                threads, 0 = one for each core (default 0)\n"
     "  --sampling 420|422|444     chroma sampling of colour pictures (default 420)\n"
     "  --progressive              write a progressive JPEG\n"
@@ -150,6 +151,7 @@ static int parse(int argc, char **argv, Options *o) {
       {"threads", required_argument, NULL, 't'},  {"sampling", required_argument, NULL, 's'},
       {"progressive", no_argument, NULL, 'p'},    {"steps", required_argument, NULL, 'n'},
       {"verbose", no_argument, NULL, 'v'},        {"help", no_argument, NULL, 'h'},
+      {"model", required_argument, NULL, 'l'},
       {NULL, 0, NULL, 0},
   };
   memset(o, 0, sizeof *o);
@@ -180,6 +182,9 @@ static int parse(int argc, char **argv, Options *o) {
         o->jpeg.layout = SIDELIGHT_LAYOUT_I422;
       else
         ok = strcmp(optarg, "420") == 0;
+      break;
+    case 'l':
+      ok = parse_model_size(optarg, &o->encoder.model_size);
       break;
     case 'p':
       o->jpeg.progressive = 1;

@@ -187,7 +187,7 @@ check "base: no update" [ "$(grep -c ' update ' base.txt)" = 0 ]
 check "base: is small" [ $(($(bytes base.hevc) - $(bytes off.hevc))) -le 144 ]
 "$decode" base.hevc base.y4m >/dev/null
 check "base: what was reported" agrees base.txt base.y4m a.y4m
-check "small model" "$encode" "$@" --qp 34 --small --no-update --slope 0.001 a.y4m small.hevc
+check "small model" "$encode" "$@" --qp 34 --model small --no-update --slope 0.001 a.y4m small.hevc
 cp out.txt small.txt
 "$decode" small.hevc small.y4m >/dev/null
 check "small model: what was reported" agrees small.txt small.y4m a.y4m

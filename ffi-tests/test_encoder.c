@@ -129,7 +129,7 @@ static void opening(void)
     REFUSED(steps, UINT32_MAX);
     REFUSED(reserved[0], 1);
     REFUSED(reserved[sizeof settings.reserved - 1], 0x80);
-    REFUSED(model_size, 3);
+    REFUSED(model_size, 4);
     REFUSED(model_size, UINT32_MAX);
     CHECK(encoder == pattern);
 

@@ -237,7 +237,8 @@ typedef enum SidelightPictureType {
 } SidelightPictureType;
 
 /**
- * Size of a base model: multiply-accumulates for each luma sample of a colour picture.
+ * Size of a base model: multiply-accumulates for each luma sample of a colour picture. Where a codec has no
+ * model of a size, its medium one is taken.
  */
 typedef enum SidelightModelSize {
   /**
@@ -252,6 +253,10 @@ typedef enum SidelightModelSize {
    * About 9500.
    */
   SIDELIGHT_MODEL_SIZE_MEDIUM = 2,
+  /**
+   * About 23600: for stills.
+   */
+  SIDELIGHT_MODEL_SIZE_LARGE = 3,
 } SidelightModelSize;
 
 /**

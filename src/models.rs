@@ -13,6 +13,8 @@ pub enum Size {
     /// About 9,500.
     #[default]
     M,
+    /// About 23,600: for stills.
+    L,
 }
 
 /// Model files and their sizes. Of the same codec and size the one with luma alone comes first.

@@ -222,7 +222,7 @@ static int read_arguments(const Call *call, Arguments *a) {
     return 0;
 
   int model_size = 0;
-  if (!read_int(call, "model_size", 0, SIDELIGHT_MODEL_SIZE_MEDIUM, &model_size) ||
+  if (!read_int(call, "model_size", 0, SIDELIGHT_MODEL_SIZE_LARGE, &model_size) ||
       !read_int(call, "carrier", 0, INT_MAX, &a->carrier))
     return 0;
   a->model_size = (uint32_t)model_size;

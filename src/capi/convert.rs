@@ -31,6 +31,7 @@ pub(super) fn size(n: u32) -> Result<Size> {
     match n {
         0 | 2 => Ok(Size::M),
         1 => Ok(Size::S),
+        3 => Ok(Size::L),
         _ => Err(Error::InvalidArgument),
     }
 }
@@ -39,6 +40,7 @@ pub(super) fn size_out(size: Size) -> SidelightModelSize {
     match size {
         Size::S => SidelightModelSize::Small,
         Size::M => SidelightModelSize::Medium,
+        Size::L => SidelightModelSize::Large,
     }
 }
 

@@ -62,7 +62,8 @@ pub enum SidelightPictureType {
     B = 3,
 }
 
-/// Size of a base model: multiply-accumulates for each luma sample of a colour picture.
+/// Size of a base model: multiply-accumulates for each luma sample of a colour picture. Where a codec has no
+/// model of a size, its medium one is taken.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SidelightModelSize {
@@ -72,6 +73,8 @@ pub enum SidelightModelSize {
     Small = 1,
     /// About 9500.
     Medium = 2,
+    /// About 23600: for stills.
+    Large = 3,
 }
 
 /// Severity of a log message.

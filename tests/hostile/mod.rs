@@ -24,8 +24,9 @@ pub fn embedded() -> &'static [&'static Model] {
     MODELS.get_or_init(|| {
         let mut all: Vec<&Model> = Vec::new();
         for codec in [CodecKind::Jpeg, CodecKind::Hevc] {
-            for (layout, size) in
-                [(Layout::I400, Size::M), (Layout::I420, Size::M), (Layout::I420, Size::S)]
+            for (layout, size) in [Size::S, Size::M, Size::L]
+                .map(|size| [(Layout::I400, size), (Layout::I420, size)])
+                .concat()
             {
                 let model = models::default_for(codec, layout, size).unwrap();
                 if all.iter().all(|m| m.id != model.id) {

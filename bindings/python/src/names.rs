@@ -20,7 +20,8 @@ pub const TYPES: [(&str, PictureType); 4] = [
 ];
 pub const MODES: [(&str, Mode); 3] =
     [("off", Mode::Off), ("base", Mode::Base), ("update", Mode::Update)];
-pub const SIZES: [(&str, Size); 3] = [("default", Size::M), ("s", Size::S), ("m", Size::M)];
+pub const SIZES: [(&str, Size); 4] =
+    [("default", Size::M), ("s", Size::S), ("m", Size::M), ("l", Size::L)];
 pub const NAL_CODECS: [(&str, NalCodec); 3] =
     [("h264", NalCodec::H264), ("hevc", NalCodec::Hevc), ("vvc", NalCodec::Vvc)];
 

@@ -45,6 +45,7 @@ pub enum Size {
     S,
     #[default]
     M,
+    L,
 }
 
 impl From<Size> for sidelight::Size {
@@ -52,6 +53,7 @@ impl From<Size> for sidelight::Size {
         match size {
             Size::S => Self::S,
             Size::M => Self::M,
+            Size::L => Self::L,
         }
     }
 }
