@@ -11,7 +11,10 @@ fn main() {
     let number = |n: &str| env::var(format!("CARGO_PKG_VERSION_{n}")).expect("set by cargo");
     config.after_includes = Some(format!(
         "\n#define SIDELIGHT_VERSION_MAJOR {}\n#define SIDELIGHT_VERSION_MINOR {}\n\
-         #define SIDELIGHT_VERSION_PATCH {}\n",
+         #define SIDELIGHT_VERSION_PATCH {}\n\n\
+         /** What sidelight_version() returns for this header. */\n\
+         #define SIDELIGHT_VERSION \\\n  (SIDELIGHT_VERSION_MAJOR << 16 | SIDELIGHT_VERSION_MINOR << 8 | \
+         SIDELIGHT_VERSION_PATCH)\n",
         number("MAJOR"),
         number("MINOR"),
         number("PATCH")

@@ -34,11 +34,14 @@ static void opening(void)
     SidelightDecoder *decoder = pattern;
     CHECK_INT(sidelight_decoder_open(NULL, NULL), INVALID);
     CHECK_INT(sidelight_decoder_open(&settings, NULL), INVALID);
-    for (size_t i = 0; i < sizeof settings.reserved; i++) {
+    for (size_t i = 0; i < sizeof settings.reserved / sizeof *settings.reserved; i++) {
         settings.reserved[i] = 1;
         CHECK_INT(sidelight_decoder_open(&settings, &decoder), INVALID);
         settings.reserved[i] = 0;
     }
+    settings.reserved32 = 1;
+    CHECK_INT(sidelight_decoder_open(&settings, &decoder), INVALID);
+    settings.reserved32 = 0;
     settings.threads = 257;
     CHECK_INT(sidelight_decoder_open(&settings, &decoder), INVALID);
     settings.threads = UINT32_MAX;
@@ -338,14 +341,18 @@ static void refused_pictures(void)
                        "%s: a picture was written", faults[i].name);
         }
 
-        static const uint32_t bands[][2] = {{1, 8},  {0, 7},          {0, 0},  {8, 8},
-                                            {8, 2},  {14, 14},        {0, 15}, {0, 16},
+        static const uint32_t bands[][2] = {{1, 8},  {0, 7},          {8, 2},  {0, 15}, {0, 16},
                                             {14, 16}, {2, UINT32_MAX}, {UINT32_MAX - 1, 4},
                                             {UINT32_MAX - 1, UINT32_MAX}};
         for (size_t i = 0; i < sizeof bands / sizeof *bands; i++) {
             CHECK_INT(sidelight_decoder_filter_band(decoder, &in.picture, &out.picture,
                                                     bands[i][0], bands[i][1]),
                       INVALID);
+        }
+
+        static const uint32_t empty[] = {0, 8, 14, UINT32_MAX};
+        for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
+            CHECK_INT(sidelight_decoder_filter_band(decoder, &in.picture, &out.picture, empty[i], empty[i]), 0);
         }
 
         CHECK_INT(sidelight_decoder_filter(NULL, &in.picture, &out.picture), INVALID);

@@ -128,7 +128,7 @@ static void opening(void)
     REFUSED(steps, 100001);
     REFUSED(steps, UINT32_MAX);
     REFUSED(reserved[0], 1);
-    REFUSED(reserved[sizeof settings.reserved - 1], 0x80);
+    REFUSED(reserved[sizeof settings.reserved / sizeof *settings.reserved - 1], UINT64_C(1) << 63);
     REFUSED(model_size, 4);
     REFUSED(model_size, UINT32_MAX);
     CHECK(encoder == pattern);
@@ -307,6 +307,7 @@ static void check_probe(const uint8_t *payload, size_t size, int set)
     CHECK_INT(info.update_bytes, read ? size - HEADER : 0);
     CHECK(info.qp[0] == 0 && info.qp[1] == 0 && info.qp[2] == 0);
     for (size_t i = 0; i < sizeof info.reserved; i++) CHECK_INT(info.reserved[i], 0);
+    for (size_t i = 0; i < 4; i++) CHECK_INT(info.reserved64[i], 0);
 }
 
 /* Sets `size` bytes that end where their memory ends; the result. */

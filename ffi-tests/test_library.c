@@ -10,6 +10,7 @@ static void version(void)
     const uint32_t v = sidelight_version();
     CHECK_INT(v, SIDELIGHT_VERSION_MAJOR << 16 | SIDELIGHT_VERSION_MINOR << 8 |
                      SIDELIGHT_VERSION_PATCH);
+    CHECK_INT(v, SIDELIGHT_VERSION);
     CHECK(v >> 24 == 0);
 }
 

@@ -226,7 +226,7 @@ static void arguments(const struct file *f)
         CHECK_INT(sidelight_stream_open(&settings, &stream), invalid);
     }
     settings.length_bytes = 0;
-    for (size_t i = 0; i < sizeof settings.reserved; i++) {
+    for (size_t i = 0; i < sizeof settings.reserved / sizeof *settings.reserved; i++) {
         settings.reserved[i] = 1;
         CHECK_INT(sidelight_stream_open(&settings, &stream), invalid);
         settings.reserved[i] = 0;

@@ -506,17 +506,22 @@ static void messages(void)
     CHECK_INT(set_one(decoder, irap, long_one, 65537), SIDELIGHT_ERROR_TOO_LARGE);
     free(long_one);
 
-    /* Many, of which one in the middle is good. */
+    /* Many, of which one is good, among the last 16 payloads or before them. */
     enum { MANY = 3000 };
     const uint8_t **many = malloc(MANY * sizeof *many);
     size_t *sizes = malloc(MANY * sizeof *sizes);
     REQUIRE(many && sizes);
     for (int i = 0; i < MANY; i++) {
-        many[i] = i == MANY / 2 ? good : i % 2 ? stale : foreign;
+        many[i] = i % 2 ? stale : foreign;
         sizes[i] = size;
     }
+    many[MANY - 31] = good;
     CHECK_INT(sidelight_decoder_set_sei(decoder, irap, many, sizes, MANY), mode);
     CHECK(filters(decoder, &c));
+    many[MANY - 31] = stale;
+    many[MANY - 33] = good;
+    CHECK_INT(sidelight_decoder_set_sei(decoder, irap, many, sizes, MANY), SIDELIGHT_ERROR_STALE);
+    CHECK(!filters(decoder, &c));
     free(many);
     free(sizes);
 
@@ -524,11 +529,20 @@ static void messages(void)
     const uint8_t *const null[] = {NULL}, *const one[] = {good};
     const size_t none[] = {0};
     CHECK_INT(sidelight_decoder_set_sei(NULL, irap, one, &size, 1), INVALID);
-    CHECK_INT(sidelight_decoder_set_sei(decoder, NULL, one, &size, 1), INVALID);
-    CHECK_INT(sidelight_decoder_set_sei(decoder, irap, NULL, &size, 1), INVALID);
-    CHECK_INT(sidelight_decoder_set_sei(decoder, irap, one, NULL, 1), INVALID);
-    CHECK_INT(sidelight_decoder_set_sei(decoder, irap, null, &size, 1), INVALID);
-    CHECK_INT(sidelight_decoder_set_sei(decoder, irap, one, &size, SIZE_MAX), INVALID);
+    SidelightPicture bad = *irap;
+    bad.width = 0;
+#define INVALID_AND_OFF(picture, messages, sizes, count)                                           \
+    do {                                                                                           \
+        ON();                                                                                      \
+        CHECK_INT(sidelight_decoder_set_sei(decoder, picture, messages, sizes, count), INVALID);   \
+        CHECK(!filters(decoder, &c));                                                              \
+    } while (0)
+    INVALID_AND_OFF(NULL, one, &size, 1);
+    INVALID_AND_OFF(&bad, one, &size, 1);
+    INVALID_AND_OFF(irap, NULL, &size, 1);
+    INVALID_AND_OFF(irap, one, NULL, 1);
+    INVALID_AND_OFF(irap, null, &size, 1);
+    INVALID_AND_OFF(irap, one, &size, SIZE_MAX);
     const int rc = sidelight_decoder_set_sei(decoder, irap, null, none, 1);
     CHECK(rc == SIDELIGHT_ERROR_NO_PAYLOAD || rc == INVALID);
 

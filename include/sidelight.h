@@ -5,24 +5,28 @@
  * thousands of bytes; a decoder hands over the payload and the decoded picture and gets a better one,
  * bit-exactly that which the encoder measured. With a JPEG file:
  *
- *   SidelightHints hints;                          SidelightHints hints;
- *   SidelightBuffer payload = {0}, out = {0};      SidelightBuffer payload = {0};
- *   SidelightEncoder *encoder = NULL;              SidelightDecoder *decoder = NULL;
- *   sidelight_jpeg_read(jpeg, size,                if (sidelight_jpeg_read(jpeg, size,
- *                       &hints, NULL);                                     &hints, &payload) == 0) {
- *   sidelight_encoder_open(NULL, &encoder);          sidelight_decoder_open(NULL, &decoder);
- *   sidelight_encoder_encode(                        sidelight_decoder_set_payload(
- *       encoder, &original, &decoded, 1,                 decoder, payload.data, payload.size, &hints);
- *       &hints, &payload, NULL);                     sidelight_decoder_filter(decoder, &decoded, &better);
- *   sidelight_jpeg_rewrite(                          sidelight_decoder_close(&decoder);
- *       jpeg, size, payload.data,                    sidelight_buffer_unref(&payload);
- *       payload.size, &out);                       }
+ *   SidelightHints hints;                              SidelightHints hints;
+ *   SidelightBuffer payload = {0}, out = {0};          SidelightBuffer payload = {0};
+ *   SidelightEncoder *encoder = NULL;                  SidelightDecoder *decoder = NULL;
+ *   int r = sidelight_encoder_open(NULL, &encoder);    int r = sidelight_decoder_open(NULL, &decoder);
+ *   if (r >= 0)                                        if (r >= 0 &&
+ *     r = sidelight_jpeg_read(jpeg, size,                  sidelight_jpeg_read(jpeg, size,
+ *                             &hints, NULL);                                   &hints, &payload) == 0)
+ *   if (r >= 0)                                          sidelight_decoder_set_payload(
+ *     r = sidelight_encoder_encode(                          decoder, payload.data, payload.size,
+ *             encoder, &original, &decoded, 1,               &hints); // < 0: unfiltered
+ *             &hints, &payload, NULL);                 if (r >= 0)
+ *   if (r >= 0)                                          r = sidelight_decoder_filter(
+ *     r = sidelight_jpeg_rewrite(jpeg, size,                     decoder, &decoded, &better);
+ *             payload.data, payload.size, &out);
+ *   sidelight_buffer_unref(&payload);                  sidelight_buffer_unref(&payload);
+ *   sidelight_encoder_close(&encoder);                 sidelight_decoder_close(&decoder);
  *
- * Functions return 0 or a positive value, or a negative SidelightError. Structs start from `= {0}`, which
- * stands for the defaults; reserved fields stay zero. Enumerations are passed as uint32_t. What the
+ * Functions return 0 or a positive value, or a negative SidelightError. Structs start from `= {0}` (C++:
+ * `= {}`), which stands for the defaults; reserved fields stay zero. Enumerations are passed as uint32_t. What the
  * library hands out is freed by it (sidelight_buffer_unref(), sidelight_*_close()); what it is given is
  * only read, and only during the call. Handles are independent of each other: each may be used by one
- * thread at a time, different ones by different threads at once.
+ * thread at a time (but see sidelight_decoder_filter_band()), different ones by different threads at once.
  */
 
 #ifndef SIDELIGHT_H
@@ -34,6 +38,10 @@
 #define SIDELIGHT_VERSION_MAJOR 0
 #define SIDELIGHT_VERSION_MINOR 1
 #define SIDELIGHT_VERSION_PATCH 0
+
+/** What sidelight_version() returns for this header. */
+#define SIDELIGHT_VERSION \
+  (SIDELIGHT_VERSION_MAJOR << 16 | SIDELIGHT_VERSION_MINOR << 8 | SIDELIGHT_VERSION_PATCH)
 
 
 /**
@@ -153,7 +161,7 @@ typedef enum SidelightCpuLevel {
  */
 typedef enum SidelightError {
   /**
-   * There is no payload in the stream.
+   * There is no payload in the file or stream.
    */
   SIDELIGHT_ERROR_NO_PAYLOAD = -2,
   /**
@@ -190,8 +198,8 @@ typedef enum SidelightError {
    */
   SIDELIGHT_ERROR_CANCELED = -125,
   /**
-   * A bug inside the library. What the call was to write is unspecified; a decoder passes pictures
-   * through until it is set again.
+   * A bug inside the library. What the call was to write is unspecified; a decoder is to be set again.
+   * Handles may still be used and closed.
    */
   SIDELIGHT_ERROR_INTERNAL = -131,
 } SidelightError;
@@ -282,12 +290,13 @@ typedef struct SidelightStream SidelightStream;
 
 /**
  * Called with a formatted, NUL-terminated message, valid during the call, and a SidelightLogLevel;
- * from any thread that is inside the library.
+ * from any thread that is inside the library. It must return: no longjmp(), no C++ exception.
  */
 typedef void (*SidelightLog)(void *user, uint32_t level, const char *message);
 
 /**
- * Bytes owned by the library; free with sidelight_buffer_unref().
+ * Bytes owned by the library; free with sidelight_buffer_unref(). They may be written to, but `data` and
+ * `size` stay as they are. Functions do not free what a buffer held before.
  */
 typedef struct SidelightBuffer {
   /**
@@ -301,8 +310,8 @@ typedef struct SidelightBuffer {
 } SidelightBuffer;
 
 /**
- * What the host knows of how a picture was coded. Fill it with zeros first, or let
- * sidelight_jpeg_read() do it.
+ * What the host knows of how a picture was coded. Start from `= {0}`, or let sidelight_jpeg_read() fill
+ * it. The codec has no default.
  */
 typedef struct SidelightHints {
   /**
@@ -311,28 +320,29 @@ typedef struct SidelightHints {
   uint32_t codec;
   /**
    * Luma and chroma quantisation tables in natural (row-major, not zig-zag) order; steps 1 to 65535
-   * in 8-bit units. Chroma is all zero where there is none, or where its table is luma's.
+   * in 8-bit units. All-zero chroma stands for luma's table; sidelight_jpeg_read() leaves it zero where
+   * there is no second component or its table is not defined before the first scan.
    */
   uint16_t quant[2][64];
+  /**
+   * Bytes that carrying a payload adds to the file besides the payload. Read by the encoder only.
+   */
+  uint32_t carriage_bytes;
   /**
    * What a payload is bound to. JPEG: a hash of the coded data (sidelight_jpeg_read() computes it);
    * encoder and decoder must see the same value. HEVC: not looked at, see sidelight_payload_bind().
    */
   uint64_t binding;
   /**
-   * Bytes of the coded pictures without a payload; 0 if unknown. Read by the encoder only.
+   * Bytes of the coded pictures, without payload, metadata and the like; 0 if unknown. Read by the encoder only.
    */
   uint64_t coded_bytes;
   /**
    * What a byte buys in the codec at this quality: dB per byte, of PSNR-YUV 6:1:1 for colour
    * pictures (that of luma PSNR is nearly the same), of luma PSNR for gray ones; 0 to estimate it from
-   * coded_bytes. Read by the encoder only.
+   * coded_bytes. Finite and not negative. Read by the encoder only.
    */
   double slope_db_per_byte;
-  /**
-   * Bytes that carrying a payload adds to the file besides the payload. Read by the encoder only.
-   */
-  uint32_t carriage_bytes;
   /**
    * HEVC: mean luma QP of intra, P and B pictures, 1 to 51; 0 for types that are to be left as they
    * are. The encoder takes it as a start and sends what serves best.
@@ -341,11 +351,11 @@ typedef struct SidelightHints {
   /**
    * Must be zero; calls fail otherwise.
    */
-  uint8_t reserved[57];
+  uint8_t reserved[61];
 } SidelightHints;
 
 /**
- * What a stream is. Start from `= {0}`.
+ * What a stream is. Start from `= {0}`; the codec has no default.
  */
 typedef struct SidelightStreamSettings {
   /**
@@ -360,7 +370,7 @@ typedef struct SidelightStreamSettings {
   /**
    * Must be zero; calls fail otherwise.
    */
-  uint8_t reserved[56];
+  uint64_t reserved[7];
 } SidelightStreamSettings;
 
 /**
@@ -488,13 +498,18 @@ typedef struct SidelightPayloadInfo {
   /**
    * Zero.
    */
-  uint8_t reserved[37];
+  uint8_t reserved[5];
+  /**
+   * Zero.
+   */
+  uint64_t reserved64[4];
 } SidelightPayloadInfo;
 
 /**
  * Called between training steps with the fraction done, 0.0 to 1.0, on the thread that called
  * sidelight_encoder_encode(). Return 0 to go on; anything else cancels, and the best payload so
- * far is returned. It must not call into the same encoder.
+ * far is returned. It must not call into the same encoder, and must return: no longjmp(), no C++
+ * exception.
  */
 typedef int (*SidelightProgress)(void *user, double fraction);
 
@@ -516,6 +531,10 @@ typedef struct SidelightEncoderSettings {
    */
   uint32_t steps;
   /**
+   * A SidelightModelSize. Decoders run what the payload names.
+   */
+  uint32_t model_size;
+  /**
    * Progress callback, or NULL.
    */
   SidelightProgress progress;
@@ -524,13 +543,9 @@ typedef struct SidelightEncoderSettings {
    */
   void *progress_user;
   /**
-   * A SidelightModelSize. Decoders run what the payload names.
-   */
-  uint32_t model_size;
-  /**
    * Must be zero; calls fail otherwise.
    */
-  uint8_t reserved[60];
+  uint64_t reserved[8];
 } SidelightEncoderSettings;
 
 /**
@@ -597,8 +612,8 @@ typedef struct SidelightDecoderSettings {
    */
   uint32_t threads;
   /**
-   * Nonzero to accept a payload without comparing its binding. Only for hosts that bind payload and
-   * picture by other means.
+   * Nonzero to accept a payload without comparing its binding; one for another codec is stale all the
+   * same. Only for hosts that bind payload and picture by other means.
    */
   uint32_t skip_binding;
   /**
@@ -608,7 +623,11 @@ typedef struct SidelightDecoderSettings {
   /**
    * Must be zero; calls fail otherwise.
    */
-  uint8_t reserved[60];
+  uint32_t reserved32;
+  /**
+   * Must be zero; calls fail otherwise.
+   */
+  uint64_t reserved[7];
 } SidelightDecoderSettings;
 
 #ifdef __cplusplus
@@ -618,8 +637,7 @@ extern "C" {
 /**
  * Version of the library, 0x00MMmmpp (major, minor, patch).
  *
- * Compare with SIDELIGHT_VERSION_MAJOR and its fellows, which a program was compiled with. May be
- * called from any thread.
+ * Compare with SIDELIGHT_VERSION, which a program was compiled with. May be called from any thread.
  */
 uint32_t sidelight_version(void);
 
@@ -630,18 +648,21 @@ uint32_t sidelight_version(void);
 const char *sidelight_strerror(int error);
 
 /**
- * Sets the log callback of the whole process; NULL (the default) for none. Nothing is printed but by a
- * panic, which is a bug.
+ * Sets the log callback of the whole process; NULL (the default) for none. Nothing else is printed, but
+ * before an abort for want of memory and by a panic, which is a bug.
  *
- * Call it before other threads use the library. The callback must not call into the library.
+ * For programs, not for libraries inside them: there is one for all. Set it before other threads use the
+ * library, and keep callback and `user` alive until none does: a call may still be running when it is
+ * replaced. The callback must not call into the library.
  */
 void sidelight_set_log_callback(SidelightLog callback,
                                 void *user);
 
 /**
- * Caps the instruction set of the whole process at `level`, a SidelightCpuLevel; it is never
- * raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2; anything
- * else is ignored) allow. Results are the same at every level. Handles opened later obey it.
+ * Caps the instruction set that the library uses at `level`, a SidelightCpuLevel, for the whole process;
+ * it is never raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2;
+ * anything else is ignored; read once, when it is first needed) allow. Results are the same at every level.
+ * Handles opened later obey it. May be called from any thread.
  *
  * @return 0, or SIDELIGHT_ERROR_INVALID_ARGUMENT for an unknown level.
  */
@@ -654,24 +675,27 @@ int sidelight_set_cpu_level(uint32_t level);
 void sidelight_buffer_unref(struct SidelightBuffer *buffer);
 
 /**
- * Reads what a host needs to know of a JPEG file: its hints (quantisation tables, binding, and
- * coded_bytes = `size` less any payload segments, carriage_bytes; slope_db_per_byte is set to 0) and its
- * payload.
+ * Reads what a host needs to know of a JPEG file: its payload, and its hints, which are codec,
+ * quantisation tables, binding, coded_bytes and carriage_bytes; all else in them is 0. Colour space and
+ * sampling are not looked at.
  *
- * A payload segment in the file does not change the binding, nor does other metadata (APPn, COM);
- * any change of coded data does.
+ * The binding covers what decides the decoded samples: all segments but metadata (APPn, COM; a payload is
+ * one) and the coded data. What stands behind EOI is not looked at. coded_bytes counts the same.
  *
- * @param jpeg    the whole file, `size` bytes; any bytes are safe. Without `hints` only the bytes
- * before the first scan are needed.
- * @param hints   NULL if they are not wanted; written if the result is 0 or SIDELIGHT_ERROR_NO_PAYLOAD.
+ * @param jpeg    the whole file, `size` bytes; any bytes are safe. Without `hints` only the bytes up to
+ * the first scan's marker (FF DA) are needed.
+ * @param hints   NULL if they are not wanted. Else always written: where they can't be had, with zeros,
+ * so that hints->codec tells whether they are there, whatever the payload is like.
  * @param payload NULL if it is not wanted; written if the result is 0; free with
  * sidelight_buffer_unref().
  * @return 0; SIDELIGHT_ERROR_NO_PAYLOAD if one is wanted and there is none; SIDELIGHT_ERROR_CORRUPT if
- * this is no JPEG, or a segment before, between or after its scans is damaged or cut off (scans that are
- * cut off are not looked into), or the luma table does not stand before the first scan;
- * SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and arithmetic-coded files and those whose height
- * stands behind the scan; SIDELIGHT_ERROR_INVALID_ARGUMENT if `jpeg` or both others are NULL;
- * SIDELIGHT_ERROR_OUT_OF_MEMORY.
+ * this is no JPEG, a segment before the first scan is damaged, or a payload is wanted and its segments do
+ * not make one; SIDELIGHT_ERROR_INVALID_ARGUMENT if `jpeg` is NULL and `size` is not 0, or if both others
+ * are NULL; SIDELIGHT_ERROR_OUT_OF_MEMORY. With `hints` also SIDELIGHT_ERROR_CORRUPT if a segment between or
+ * behind the scans is damaged or cut off (coded data that is cut off is not noticed) or the luma table
+ * does not stand before the first scan, and SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and
+ * arithmetic-coded files, for those of more than 8 bits, and for those whose height stands behind the
+ * first scan.
  */
 int sidelight_jpeg_read(const uint8_t *jpeg,
                         size_t size,
@@ -681,14 +705,17 @@ int sidelight_jpeg_read(const uint8_t *jpeg,
 /**
  * Copies a JPEG file with `payload` as an APP10 segment, or with none. All other bytes stay as they
  * are, so stock decoders see the same picture. In a multi-picture file the segment goes before the MPF
- * segment, so the other pictures stay in reach.
+ * segment, so the other pictures stay in reach; where a payload of another writer stands behind the MPF
+ * segment, taking it out moves them.
  *
- * @param payload takes the place of all payloads in the file; NULL to remove them.
+ * @param jpeg the whole file, `size` bytes; any bytes are safe.
+ * @param payload takes the place of all payloads in the file; NULL to remove them. Only its first byte is
+ * looked at.
  * @param payload_size bytes of the payload; 0 if NULL.
  * @param out written on success only; free with sidelight_buffer_unref().
- * @return 0; SIDELIGHT_ERROR_CORRUPT if the markers can't be parsed; SIDELIGHT_ERROR_INVALID_ARGUMENT
- * for NULL, or bytes that are no payload (none, or the first is 0xFF); SIDELIGHT_ERROR_TOO_LARGE;
- * SIDELIGHT_ERROR_OUT_OF_MEMORY.
+ * @return 0; SIDELIGHT_ERROR_CORRUPT if this is no JPEG or a segment before the first scan is damaged;
+ * SIDELIGHT_ERROR_INVALID_ARGUMENT for other NULLs, or a payload that is empty or begins with 0xFF;
+ * SIDELIGHT_ERROR_TOO_LARGE above 16708365 bytes (decoders take 65536); SIDELIGHT_ERROR_OUT_OF_MEMORY.
  */
 int sidelight_jpeg_rewrite(const uint8_t *jpeg,
                            size_t size,
@@ -701,7 +728,8 @@ int sidelight_jpeg_rewrite(const uint8_t *jpeg,
  *
  * @param settings copied.
  * @param out      written on success only; close with sidelight_stream_close().
- * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT.
+ * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL, or if a setting is out of range or a reserved field
+ * is not zero.
  */
 int sidelight_stream_open(const struct SidelightStreamSettings *settings,
                           struct SidelightStream **out);
@@ -710,8 +738,8 @@ int sidelight_stream_open(const struct SidelightStreamSettings *settings,
  * Appends bytes to a stream. Then call sidelight_stream_next() until it returns 0: so memory stays
  * within a few times the largest access unit (64 MiB at most) and push.
  *
- * @param data copied; any bytes are safe. Of a byte stream any number of them, otherwise one whole
- * sample.
+ * @param data copied; any bytes are safe, but they must not lie in a unit of this stream. Of a byte stream
+ * any number of them, otherwise one whole sample. NULL will do if `size` is 0.
  * @param size 0 says that the stream ends: what is left is its last unit. Once that is taken, the next
  * push begins another stream (after a seek, say).
  * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL, or if the sample before, or the end of the
@@ -730,22 +758,24 @@ int sidelight_stream_push(struct SidelightStream *stream,
  * @return 1; 0 if more bytes are needed or the stream has ended; SIDELIGHT_ERROR_CORRUPT if a byte
  * stream does not begin with a start code, or the lengths in a sample do not add up (the sample is
  * dropped, and the next may be pushed); SIDELIGHT_ERROR_TOO_LARGE for a unit over 64 MiB;
- * SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL. A byte stream does not go on after one of the former two.
+ * SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL; SIDELIGHT_ERROR_OUT_OF_MEMORY, and the same unit comes with the
+ * next call. After SIDELIGHT_ERROR_CORRUPT or SIDELIGHT_ERROR_TOO_LARGE a byte stream does not go on: close
+ * it.
  */
 int sidelight_stream_next(struct SidelightStream *stream,
                           struct SidelightAccessUnit *unit);
 
 /**
- * Copies the access unit that sidelight_stream_next() gave last, with another payload or none: an SEI
- * message in front of the first slice. All other bytes stay as they are, so decoders see the same
- * picture.
+ * Copies the access unit that the last call of sidelight_stream_next() gave, with another payload or none:
+ * an SEI message in front of the first slice. All other bytes stay as they are, so decoders see the same
+ * picture. There is no such unit after a call that did not return 1, or after sidelight_stream_push().
  *
  * @param payload takes the place of all payloads in the unit; NULL to remove them.
  * @param size    bytes of the payload; 0 if NULL.
  * @param out     written on success only; free with sidelight_buffer_unref().
  * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL, if there is no such unit, or if it has no
  * picture to carry a payload for; SIDELIGHT_ERROR_TOO_LARGE for a payload over 1 MiB, or over what
- * `length_bytes` can tell; SIDELIGHT_ERROR_OUT_OF_MEMORY.
+ * `length_bytes` can tell (decoders take 65536 bytes); SIDELIGHT_ERROR_OUT_OF_MEMORY.
  */
 int sidelight_stream_rewrite(const struct SidelightStream *stream,
                              const uint8_t *payload,
@@ -777,8 +807,8 @@ int sidelight_payload_bind(uint8_t *payload,
  *
  * @param payload `size` bytes; any bytes are safe.
  * @param info    written on success only.
- * @return 0; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_UNSUPPORTED for a later version;
- * SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL.
+ * @return 0; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_UNSUPPORTED for a later version or mode (damage may
+ * look like one); SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL.
  */
 int sidelight_payload_probe(const uint8_t *payload,
                             size_t size,
@@ -789,7 +819,8 @@ int sidelight_payload_probe(const uint8_t *payload,
  *
  * @param settings copied; NULL for the defaults.
  * @param out      written on success only; close with sidelight_encoder_close().
- * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT.
+ * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT if `out` is NULL, a setting is out of range or a reserved
+ * field is not zero.
  */
 int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
                            struct SidelightEncoder **out);
@@ -838,7 +869,8 @@ void sidelight_encoder_close(struct SidelightEncoder **encoder);
  *
  * @param settings copied; NULL for the defaults.
  * @param out      written on success only; close with sidelight_decoder_close().
- * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT.
+ * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT if `out` is NULL, a setting is out of range or a reserved
+ * field is not zero.
  */
 int sidelight_decoder_open(const struct SidelightDecoderSettings *settings,
                            struct SidelightDecoder **out);
@@ -853,8 +885,8 @@ int sidelight_decoder_open(const struct SidelightDecoderSettings *settings,
  * @param payload  `size` bytes; any bytes are safe.
  * @param hints    how the picture was coded; its binding must be the one that the encoder saw.
  * @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if
- * it was made for another picture; SIDELIGHT_ERROR_UNKNOWN_MODEL; SIDELIGHT_ERROR_UNSUPPORTED;
- * SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT.
+ * it was made for another picture or is for another codec; SIDELIGHT_ERROR_UNKNOWN_MODEL;
+ * SIDELIGHT_ERROR_UNSUPPORTED for a later version (damage may look like one); SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT.
  */
 int sidelight_decoder_set_payload(struct SidelightDecoder *decoder,
                                   const uint8_t *payload,
@@ -871,12 +903,13 @@ int sidelight_decoder_set_payload(struct SidelightDecoder *decoder,
  *
  * @param picture  the decoded picture; its picture_type says if it is an IRAP picture.
  * @param messages `count` messages, each beginning with its UUID; any bytes are safe. As FFmpeg's side
- * data AV_FRAME_DATA_SEI_UNREGISTERED: all entries of the frame, not only the first.
+ * data AV_FRAME_DATA_SEI_UNREGISTERED: all entries of the frame, not only the first. Of more than 16
+ * payloads the last 16 are tried. NULL will do if `count` is 0.
  * @param sizes    bytes of each message.
  * @return the SidelightMode that was set (0, 1 or 2); SIDELIGHT_ERROR_NO_PAYLOAD if there is none: the
- * decoder goes on as before, but after an IRAP picture it passes pictures through. If none of the
- * payloads is good, as sidelight_decoder_set_payload() for the last one: the decoder passes pictures
- * through.
+ * decoder goes on as before, but after an IRAP picture it passes pictures through; if none of the
+ * payloads is good, as sidelight_decoder_set_payload() for the last one. On any error but
+ * SIDELIGHT_ERROR_NO_PAYLOAD the decoder passes pictures through.
  */
 int sidelight_decoder_set_sei(struct SidelightDecoder *decoder,
                               const struct SidelightPicture *picture,
@@ -890,8 +923,8 @@ int sidelight_decoder_set_sei(struct SidelightDecoder *decoder,
  *
  * @param hints how the picture was coded; may be NULL with SIDELIGHT_MODE_OFF. Its binding is not
  * looked at.
- * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED. On an error the decoder
- * passes pictures through.
+ * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED; SIDELIGHT_ERROR_UNKNOWN_MODEL if
+ * this build has none for the codec. On an error the decoder passes pictures through.
  */
 int sidelight_decoder_set_mode(struct SidelightDecoder *decoder,
                                uint32_t mode,
@@ -902,8 +935,10 @@ int sidelight_decoder_set_mode(struct SidelightDecoder *decoder,
  *
  * @param in  the decoded picture.
  * @param out a picture of the same shape, whose rows overlap neither each other nor those of `in`
- * (equal plane pointers are refused; other overlap is undefined behaviour); written on success only.
- * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED.
+ * (a plane pointer equal to that of the same plane of `in` is refused; other overlap is undefined
+ * behaviour). After SIDELIGHT_ERROR_OUT_OF_MEMORY some of its rows may have been written.
+ * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED for another bit depth of 1 to
+ * 16; SIDELIGHT_ERROR_OUT_OF_MEMORY.
  */
 int sidelight_decoder_filter(struct SidelightDecoder *decoder,
                              const struct SidelightPicture *in,
@@ -913,13 +948,13 @@ int sidelight_decoder_filter(struct SidelightDecoder *decoder,
  * Filters the luma rows `first_row` to `end_row` - 1 and the chroma rows that belong to them, on the
  * calling thread. Bands give the same bytes as the whole picture.
  *
- * Several threads may call it at once on one decoder with bands that do not overlap; nobody may
- * change the decoder meanwhile.
+ * Several threads may call it at once on one decoder, with bands that do not overlap or of different
+ * pictures; nobody may change the decoder meanwhile.
  *
  * @param in        the whole decoded picture: a band reads rows beyond its own.
  * @param out       the whole output picture; only the band's rows are written.
  * @param first_row first luma row, even.
- * @param end_row   row after the last; even, or the picture's height.
+ * @param end_row   row after the last; even, or the picture's height. Where both are the same nothing is done.
  * @return as sidelight_decoder_filter().
  */
 int sidelight_decoder_filter_band(const struct SidelightDecoder *decoder,

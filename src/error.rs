@@ -10,7 +10,7 @@ use std::fmt;
 #[non_exhaustive]
 #[repr(i32)]
 pub enum Error {
-    /// There is no payload in the stream (ENOENT).
+    /// There is no payload in the file or stream (ENOENT).
     NoPayload = 2,
     /// Memory could not be had (ENOMEM).
     OutOfMemory = 12,
@@ -60,7 +60,7 @@ impl Error {
     #[must_use]
     pub const fn c_message(self) -> &'static std::ffi::CStr {
         match self {
-            Error::NoPayload => c"no payload in the stream",
+            Error::NoPayload => c"no payload in the file or stream",
             Error::OutOfMemory => c"out of memory",
             Error::UnknownModel => c"the payload names a base model that this build does not have",
             Error::InvalidArgument => c"invalid argument",

@@ -51,8 +51,13 @@ fn only_the_first_picture_allocates() {
     let mut hints: SidelightHints = unsafe { std::mem::zeroed() };
     hints.codec = SidelightCodec::Jpeg as u32;
     hints.quant = [[30; 64]; 2];
-    let settings =
-        SidelightDecoderSettings { threads: 1, skip_binding: 0, model_size: 0, reserved: [0; 60] };
+    let settings = SidelightDecoderSettings {
+        threads: 1,
+        skip_binding: 0,
+        model_size: 0,
+        reserved32: 0,
+        reserved: [0; 7],
+    };
     let mut decoder = std::ptr::null_mut();
     // SAFETY: every pointer is to a live value of its type, and the planes have their sizes.
     unsafe {

@@ -51,8 +51,8 @@ pub(super) fn codec_out(kind: CodecKind) -> SidelightCodec {
     }
 }
 
-pub(super) fn zero(reserved: &[u8]) -> Result {
-    if reserved.iter().all(|b| *b == 0) {
+pub(super) fn zero<T: Copy + PartialEq + Default>(reserved: &[T]) -> Result {
+    if reserved.iter().all(|b| *b == T::default()) {
         Ok(())
     } else {
         Err(Error::InvalidArgument)

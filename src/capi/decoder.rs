@@ -21,12 +21,14 @@ const DEFAULTS: SidelightDecoderSettings = SidelightDecoderSettings {
     threads: 0,
     skip_binding: 0,
     model_size: SidelightModelSize::Default as u32,
-    reserved: [0; 60],
+    reserved32: 0,
+    reserved: [0; 7],
 };
 
 impl SidelightDecoder {
     fn new(settings: SidelightDecoderSettings) -> Result<Self> {
         convert::zero(&settings.reserved)?;
+        convert::zero(&[settings.reserved32])?;
         let inner = Decoder::new(DecoderSettings {
             threads: convert::threads(settings.threads)?,
             skip_binding: settings.skip_binding != 0,
@@ -40,7 +42,8 @@ impl SidelightDecoder {
 ///
 /// @param settings copied; NULL for the defaults.
 /// @param out      written on success only; close with sidelight_decoder_close().
-/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT.
+/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT if `out` is NULL, a setting is out of range or a reserved
+/// field is not zero.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_open(
     settings: *const SidelightDecoderSettings,
@@ -66,8 +69,8 @@ pub unsafe extern "C" fn sidelight_decoder_open(
 /// @param payload  `size` bytes; any bytes are safe.
 /// @param hints    how the picture was coded; its binding must be the one that the encoder saw.
 /// @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if
-/// it was made for another picture; SIDELIGHT_ERROR_UNKNOWN_MODEL; SIDELIGHT_ERROR_UNSUPPORTED;
-/// SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT.
+/// it was made for another picture or is for another codec; SIDELIGHT_ERROR_UNKNOWN_MODEL;
+/// SIDELIGHT_ERROR_UNSUPPORTED for a later version (damage may look like one); SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_set_payload(
     decoder: *mut SidelightDecoder,
@@ -95,12 +98,13 @@ pub unsafe extern "C" fn sidelight_decoder_set_payload(
 ///
 /// @param picture  the decoded picture; its picture_type says if it is an IRAP picture.
 /// @param messages `count` messages, each beginning with its UUID; any bytes are safe. As FFmpeg's side
-/// data AV_FRAME_DATA_SEI_UNREGISTERED: all entries of the frame, not only the first.
+/// data AV_FRAME_DATA_SEI_UNREGISTERED: all entries of the frame, not only the first. Of more than 16
+/// payloads the last 16 are tried. NULL will do if `count` is 0.
 /// @param sizes    bytes of each message.
 /// @return the SidelightMode that was set (0, 1 or 2); SIDELIGHT_ERROR_NO_PAYLOAD if there is none: the
-/// decoder goes on as before, but after an IRAP picture it passes pictures through. If none of the
-/// payloads is good, as sidelight_decoder_set_payload() for the last one: the decoder passes pictures
-/// through.
+/// decoder goes on as before, but after an IRAP picture it passes pictures through; if none of the
+/// payloads is good, as sidelight_decoder_set_payload() for the last one. On any error but
+/// SIDELIGHT_ERROR_NO_PAYLOAD the decoder passes pictures through.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_set_sei(
     decoder: *mut SidelightDecoder,
@@ -113,36 +117,37 @@ pub unsafe extern "C" fn sidelight_decoder_set_sei(
         // SAFETY: NULL, or a handle of `open` that no other thread uses.
         let decoder = unsafe { decoder.as_mut() }.ok_or(Error::InvalidArgument)?;
         // SAFETY: the caller's promises.
-        let (picture, messages, sizes) =
-            unsafe { (reference(picture)?, slice(messages, count)?, slice(sizes, count)?) };
-        let pairs = messages.iter().zip(sizes);
-        // SAFETY: the caller promises that each message has as many bytes as its size says.
-        let messages = pairs.map(|(message, size)| unsafe { bytes(*message, *size) });
-        let mut all = memory::room(count)?;
-        for message in messages {
-            all.push(message?);
-        }
-        let messages = all;
-        let set = match convert::shape(picture)?.bit_depth {
-            8 => set_sei::<u8>,
-            _ => set_sei::<u16>,
-        };
-        // SAFETY: the caller promises that the planes are readable.
-        let mode = unsafe { set(&mut decoder.inner, picture, &messages) }?;
+        let set = unsafe { set_sei(&mut decoder.inner, picture, messages, sizes, count) };
+        // What could not be read might have ended what was set before.
+        let mode = set.inspect_err(|_| decoder.inner.set_off())?;
         mode.map(|mode| mode as c_int).ok_or(Error::NoPayload)
     })
 }
 
 /// # Safety
-/// `picture`'s planes are readable, as the header says.
-unsafe fn set_sei<S: Sample>(
+/// As the header says.
+unsafe fn set_sei(
     decoder: &mut Decoder,
-    picture: &SidelightPicture,
-    messages: &[&[u8]],
+    picture: *const SidelightPicture,
+    messages: *const *const u8,
+    sizes: *const usize,
+    count: usize,
 ) -> Result<Option<Mode>> {
-    // SAFETY: forwarded.
-    let picture = unsafe { convert::picture::<S>(picture) }?;
-    decoder.set_messages(&picture, messages.iter().copied())
+    // SAFETY: the caller's promises.
+    let (picture, messages, sizes) =
+        unsafe { (reference(picture)?, slice(messages, count)?, slice(sizes, count)?) };
+    let mut all = memory::room(count)?;
+    for (message, size) in messages.iter().zip(sizes) {
+        // SAFETY: the caller promises that each message has as many bytes as its size says.
+        all.push(unsafe { bytes(*message, *size) }?);
+    }
+    let all = all.into_iter();
+    match convert::shape(picture)?.bit_depth {
+        // SAFETY: the caller promises that the planes are readable.
+        8 => decoder.set_messages(&unsafe { convert::picture::<u8>(picture) }?, all),
+        // SAFETY: as above.
+        _ => decoder.set_messages(&unsafe { convert::picture::<u16>(picture) }?, all),
+    }
 }
 
 /// Sets filtering without a payload: SIDELIGHT_MODE_BASE for the codec's default base model,
@@ -150,8 +155,8 @@ unsafe fn set_sei<S: Sample>(
 ///
 /// @param hints how the picture was coded; may be NULL with SIDELIGHT_MODE_OFF. Its binding is not
 /// looked at.
-/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED. On an error the decoder
-/// passes pictures through.
+/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED; SIDELIGHT_ERROR_UNKNOWN_MODEL if
+/// this build has none for the codec. On an error the decoder passes pictures through.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_set_mode(
     decoder: *mut SidelightDecoder,
@@ -179,8 +184,10 @@ pub unsafe extern "C" fn sidelight_decoder_set_mode(
 ///
 /// @param in  the decoded picture.
 /// @param out a picture of the same shape, whose rows overlap neither each other nor those of `in`
-/// (equal plane pointers are refused; other overlap is undefined behaviour); written on success only.
-/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED.
+/// (a plane pointer equal to that of the same plane of `in` is refused; other overlap is undefined
+/// behaviour). After SIDELIGHT_ERROR_OUT_OF_MEMORY some of its rows may have been written.
+/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED for another bit depth of 1 to
+/// 16; SIDELIGHT_ERROR_OUT_OF_MEMORY.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_filter(
     decoder: *mut SidelightDecoder,
@@ -219,13 +226,13 @@ unsafe fn filter<S: Sample>(
 /// Filters the luma rows `first_row` to `end_row` - 1 and the chroma rows that belong to them, on the
 /// calling thread. Bands give the same bytes as the whole picture.
 ///
-/// Several threads may call it at once on one decoder with bands that do not overlap; nobody may
-/// change the decoder meanwhile.
+/// Several threads may call it at once on one decoder, with bands that do not overlap or of different
+/// pictures; nobody may change the decoder meanwhile.
 ///
 /// @param in        the whole decoded picture: a band reads rows beyond its own.
 /// @param out       the whole output picture; only the band's rows are written.
 /// @param first_row first luma row, even.
-/// @param end_row   row after the last; even, or the picture's height.
+/// @param end_row   row after the last; even, or the picture's height. Where both are the same nothing is done.
 /// @return as sidelight_decoder_filter().
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_filter_band(
@@ -243,6 +250,9 @@ pub unsafe extern "C" fn sidelight_decoder_filter_band(
             8 => filter_band::<u8>,
             _ => filter_band::<u16>,
         };
+        if first_row == end_row {
+            return Ok(0);
+        }
         // SAFETY: the caller promises readable planes, and that the band's rows are this call's.
         unsafe { filter(&decoder.inner, input, output, first_row as usize, end_row as usize) }?;
         Ok(0)

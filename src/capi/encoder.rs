@@ -23,7 +23,7 @@ const DEFAULTS: SidelightEncoderSettings = SidelightEncoderSettings {
     progress: None,
     progress_user: std::ptr::null_mut(),
     model_size: SidelightModelSize::Default as u32,
-    reserved: [0; 60],
+    reserved: [0; 8],
 };
 
 impl SidelightEncoder {
@@ -43,7 +43,8 @@ impl SidelightEncoder {
 ///
 /// @param settings copied; NULL for the defaults.
 /// @param out      written on success only; close with sidelight_encoder_close().
-/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT.
+/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT if `out` is NULL, a setting is out of range or a reserved
+/// field is not zero.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_encoder_open(
     settings: *const SidelightEncoderSettings,

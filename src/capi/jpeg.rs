@@ -6,24 +6,27 @@ use crate::carriage::jpeg;
 use crate::{Error, Result};
 use libc::c_int;
 
-/// Reads what a host needs to know of a JPEG file: its hints (quantisation tables, binding, and
-/// coded_bytes = `size` less any payload segments, carriage_bytes; slope_db_per_byte is set to 0) and its
-/// payload.
+/// Reads what a host needs to know of a JPEG file: its payload, and its hints, which are codec,
+/// quantisation tables, binding, coded_bytes and carriage_bytes; all else in them is 0. Colour space and
+/// sampling are not looked at.
 ///
-/// A payload segment in the file does not change the binding, nor does other metadata (APPn, COM);
-/// any change of coded data does.
+/// The binding covers what decides the decoded samples: all segments but metadata (APPn, COM; a payload is
+/// one) and the coded data. What stands behind EOI is not looked at. coded_bytes counts the same.
 ///
-/// @param jpeg    the whole file, `size` bytes; any bytes are safe. Without `hints` only the bytes
-/// before the first scan are needed.
-/// @param hints   NULL if they are not wanted; written if the result is 0 or SIDELIGHT_ERROR_NO_PAYLOAD.
+/// @param jpeg    the whole file, `size` bytes; any bytes are safe. Without `hints` only the bytes up to
+/// the first scan's marker (FF DA) are needed.
+/// @param hints   NULL if they are not wanted. Else always written: where they can't be had, with zeros,
+/// so that hints->codec tells whether they are there, whatever the payload is like.
 /// @param payload NULL if it is not wanted; written if the result is 0; free with
 /// sidelight_buffer_unref().
 /// @return 0; SIDELIGHT_ERROR_NO_PAYLOAD if one is wanted and there is none; SIDELIGHT_ERROR_CORRUPT if
-/// this is no JPEG, or a segment before, between or after its scans is damaged or cut off (scans that are
-/// cut off are not looked into), or the luma table does not stand before the first scan;
-/// SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and arithmetic-coded files and those whose height
-/// stands behind the scan; SIDELIGHT_ERROR_INVALID_ARGUMENT if `jpeg` or both others are NULL;
-/// SIDELIGHT_ERROR_OUT_OF_MEMORY.
+/// this is no JPEG, a segment before the first scan is damaged, or a payload is wanted and its segments do
+/// not make one; SIDELIGHT_ERROR_INVALID_ARGUMENT if `jpeg` is NULL and `size` is not 0, or if both others
+/// are NULL; SIDELIGHT_ERROR_OUT_OF_MEMORY. With `hints` also SIDELIGHT_ERROR_CORRUPT if a segment between or
+/// behind the scans is damaged or cut off (coded data that is cut off is not noticed) or the luma table
+/// does not stand before the first scan, and SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and
+/// arithmetic-coded files, for those of more than 8 bits, and for those whose height stands behind the
+/// first scan.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_jpeg_read(
     jpeg: *const u8,
@@ -31,26 +34,23 @@ pub unsafe extern "C" fn sidelight_jpeg_read(
     hints: *mut SidelightHints,
     payload: *mut SidelightBuffer,
 ) -> c_int {
+    // SAFETY: NULL, or writable by the caller's promise.
+    if let Some(hints) = unsafe { hints.as_mut() } {
+        *hints = NO_HINTS;
+    }
     guard("sidelight_jpeg_read", || {
         if hints.is_null() && payload.is_null() {
             return Err(Error::InvalidArgument);
         }
         // SAFETY: the caller's promise.
         let jpeg = unsafe { bytes(jpeg, size) }?;
-        let read = if hints.is_null() { None } else { Some(hints_of(jpeg)?) };
-        let found = if payload.is_null() {
-            Ok(None)
-        } else {
-            jpeg::extract(jpeg).and_then(SidelightBuffer::new).map(Some)
-        };
-        if matches!(found, Err(error) if error != Error::NoPayload) {
-            return found.map(|_| 0);
-        }
-        if let Some(read) = read {
+        if !hints.is_null() {
+            let read = hints_of(jpeg)?;
             // SAFETY: not NULL, and the caller promises that it is writable.
             unsafe { hints.write(read) };
         }
-        if let Some(found) = found? {
+        if !payload.is_null() {
+            let found = SidelightBuffer::new(jpeg::extract(jpeg)?)?;
             // SAFETY: as above.
             unsafe { payload.write(found) };
         }
@@ -58,33 +58,44 @@ pub unsafe extern "C" fn sidelight_jpeg_read(
     })
 }
 
+const NO_HINTS: SidelightHints = SidelightHints {
+    codec: 0,
+    quant: [[0; 64]; 2],
+    carriage_bytes: 0,
+    binding: 0,
+    coded_bytes: 0,
+    slope_db_per_byte: 0.0,
+    qp: [0; 3],
+    reserved: [0; 61],
+};
+
 fn hints_of(jpeg: &[u8]) -> Result<SidelightHints> {
     let info = jpeg::info(jpeg)?;
     let luma = *info.luma_quant().ok_or(Error::Corrupt)?;
     let chroma = info.chroma_quant().copied().unwrap_or([0; 64]);
-    let plain = jpeg::size_without_payload(jpeg)?;
     Ok(SidelightHints {
         codec: SidelightCodec::Jpeg as u32,
         quant: [luma, chroma],
-        binding: info.binding,
-        coded_bytes: plain as u64,
-        slope_db_per_byte: 0.0,
         carriage_bytes: jpeg::CARRIAGE_BYTES,
-        qp: [0; 3],
-        reserved: [0; 57],
+        binding: info.binding,
+        coded_bytes: info.coded_bytes as u64,
+        ..NO_HINTS
     })
 }
 
 /// Copies a JPEG file with `payload` as an APP10 segment, or with none. All other bytes stay as they
 /// are, so stock decoders see the same picture. In a multi-picture file the segment goes before the MPF
-/// segment, so the other pictures stay in reach.
+/// segment, so the other pictures stay in reach; where a payload of another writer stands behind the MPF
+/// segment, taking it out moves them.
 ///
-/// @param payload takes the place of all payloads in the file; NULL to remove them.
+/// @param jpeg the whole file, `size` bytes; any bytes are safe.
+/// @param payload takes the place of all payloads in the file; NULL to remove them. Only its first byte is
+/// looked at.
 /// @param payload_size bytes of the payload; 0 if NULL.
 /// @param out written on success only; free with sidelight_buffer_unref().
-/// @return 0; SIDELIGHT_ERROR_CORRUPT if the markers can't be parsed; SIDELIGHT_ERROR_INVALID_ARGUMENT
-/// for NULL, or bytes that are no payload (none, or the first is 0xFF); SIDELIGHT_ERROR_TOO_LARGE;
-/// SIDELIGHT_ERROR_OUT_OF_MEMORY.
+/// @return 0; SIDELIGHT_ERROR_CORRUPT if this is no JPEG or a segment before the first scan is damaged;
+/// SIDELIGHT_ERROR_INVALID_ARGUMENT for other NULLs, or a payload that is empty or begins with 0xFF;
+/// SIDELIGHT_ERROR_TOO_LARGE above 16708365 bytes (decoders take 65536); SIDELIGHT_ERROR_OUT_OF_MEMORY.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_jpeg_rewrite(
     jpeg: *const u8,

@@ -8,8 +8,7 @@ use libc::{c_char, c_int, c_void};
 
 /// Version of the library, 0x00MMmmpp (major, minor, patch).
 ///
-/// Compare with SIDELIGHT_VERSION_MAJOR and its fellows, which a program was compiled with. May be
-/// called from any thread.
+/// Compare with SIDELIGHT_VERSION, which a program was compiled with. May be called from any thread.
 #[no_mangle]
 pub extern "C" fn sidelight_version() -> u32 {
     const fn part(text: &str) -> u32 {
@@ -37,18 +36,21 @@ pub extern "C" fn sidelight_strerror(error: c_int) -> *const c_char {
     known.map_or(c"unknown error", |e| e.c_message()).as_ptr()
 }
 
-/// Sets the log callback of the whole process; NULL (the default) for none. Nothing is printed but by a
-/// panic, which is a bug.
+/// Sets the log callback of the whole process; NULL (the default) for none. Nothing else is printed, but
+/// before an abort for want of memory and by a panic, which is a bug.
 ///
-/// Call it before other threads use the library. The callback must not call into the library.
+/// For programs, not for libraries inside them: there is one for all. Set it before other threads use the
+/// library, and keep callback and `user` alive until none does: a call may still be running when it is
+/// replaced. The callback must not call into the library.
 #[no_mangle]
 pub extern "C" fn sidelight_set_log_callback(callback: SidelightLog, user: *mut c_void) {
     set_logger(callback, user);
 }
 
-/// Caps the instruction set of the whole process at `level`, a SidelightCpuLevel; it is never
-/// raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2; anything
-/// else is ignored) allow. Results are the same at every level. Handles opened later obey it.
+/// Caps the instruction set that the library uses at `level`, a SidelightCpuLevel, for the whole process;
+/// it is never raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2;
+/// anything else is ignored; read once, when it is first needed) allow. Results are the same at every level.
+/// Handles opened later obey it. May be called from any thread.
 ///
 /// @return 0, or SIDELIGHT_ERROR_INVALID_ARGUMENT for an unknown level.
 #[no_mangle]

@@ -42,8 +42,8 @@ pub unsafe extern "C" fn sidelight_payload_bind(
 ///
 /// @param payload `size` bytes; any bytes are safe.
 /// @param info    written on success only.
-/// @return 0; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_UNSUPPORTED for a later version;
-/// SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL.
+/// @return 0; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_UNSUPPORTED for a later version or mode (damage may
+/// look like one); SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_payload_probe(
     payload: *const u8,
@@ -67,7 +67,8 @@ pub unsafe extern "C" fn sidelight_payload_probe(
             model_size,
             update_bytes: u32::try_from(probe.update_bytes).map_err(|_| Error::Internal)?,
             qp: probe.strengths.unwrap_or_default(),
-            reserved: [0; 37],
+            reserved: [0; 5],
+            reserved64: [0; 4],
         };
         // SAFETY: not NULL, and the caller promises that it is writable.
         unsafe { out.write(filled) };

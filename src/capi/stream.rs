@@ -19,7 +19,7 @@ pub enum SidelightNalCodec {
     Vvc = 3,
 }
 
-/// What a stream is. Start from `= {0}`.
+/// What a stream is. Start from `= {0}`; the codec has no default.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightStreamSettings {
@@ -29,7 +29,7 @@ pub struct SidelightStreamSettings {
     /// behind a big-endian length of so many bytes (mp4, Matroska).
     pub length_bytes: u32,
     /// Must be zero; calls fail otherwise.
-    pub reserved: [u8; 56],
+    pub reserved: [u64; 7],
 }
 
 /// A coded picture with all NAL units that belong to it. Pointers are valid until the next call of
@@ -111,7 +111,8 @@ impl SidelightStream {
 ///
 /// @param settings copied.
 /// @param out      written on success only; close with sidelight_stream_close().
-/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT.
+/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL, or if a setting is out of range or a reserved field
+/// is not zero.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_stream_open(
     settings: *const SidelightStreamSettings,
@@ -131,8 +132,8 @@ pub unsafe extern "C" fn sidelight_stream_open(
 /// Appends bytes to a stream. Then call sidelight_stream_next() until it returns 0: so memory stays
 /// within a few times the largest access unit (64 MiB at most) and push.
 ///
-/// @param data copied; any bytes are safe. Of a byte stream any number of them, otherwise one whole
-/// sample.
+/// @param data copied; any bytes are safe, but they must not lie in a unit of this stream. Of a byte stream
+/// any number of them, otherwise one whole sample. NULL will do if `size` is 0.
 /// @param size 0 says that the stream ends: what is left is its last unit. Once that is taken, the next
 /// push begins another stream (after a seek, say).
 /// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL, or if the sample before, or the end of the
@@ -165,7 +166,9 @@ pub unsafe extern "C" fn sidelight_stream_push(
 /// @return 1; 0 if more bytes are needed or the stream has ended; SIDELIGHT_ERROR_CORRUPT if a byte
 /// stream does not begin with a start code, or the lengths in a sample do not add up (the sample is
 /// dropped, and the next may be pushed); SIDELIGHT_ERROR_TOO_LARGE for a unit over 64 MiB;
-/// SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL. A byte stream does not go on after one of the former two.
+/// SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL; SIDELIGHT_ERROR_OUT_OF_MEMORY, and the same unit comes with the
+/// next call. After SIDELIGHT_ERROR_CORRUPT or SIDELIGHT_ERROR_TOO_LARGE a byte stream does not go on: close
+/// it.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_stream_next(
     stream: *mut SidelightStream,
@@ -182,16 +185,16 @@ pub unsafe extern "C" fn sidelight_stream_next(
     })
 }
 
-/// Copies the access unit that sidelight_stream_next() gave last, with another payload or none: an SEI
-/// message in front of the first slice. All other bytes stay as they are, so decoders see the same
-/// picture.
+/// Copies the access unit that the last call of sidelight_stream_next() gave, with another payload or none:
+/// an SEI message in front of the first slice. All other bytes stay as they are, so decoders see the same
+/// picture. There is no such unit after a call that did not return 1, or after sidelight_stream_push().
 ///
 /// @param payload takes the place of all payloads in the unit; NULL to remove them.
 /// @param size    bytes of the payload; 0 if NULL.
 /// @param out     written on success only; free with sidelight_buffer_unref().
 /// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL, if there is no such unit, or if it has no
 /// picture to carry a payload for; SIDELIGHT_ERROR_TOO_LARGE for a payload over 1 MiB, or over what
-/// `length_bytes` can tell; SIDELIGHT_ERROR_OUT_OF_MEMORY.
+/// `length_bytes` can tell (decoders take 65536 bytes); SIDELIGHT_ERROR_OUT_OF_MEMORY.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_stream_rewrite(
     stream: *const SidelightStream,

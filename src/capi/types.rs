@@ -135,35 +135,37 @@ pub struct SidelightPicture {
     pub reserved: [u8; 16],
 }
 
-/// What the host knows of how a picture was coded. Fill it with zeros first, or let
-/// sidelight_jpeg_read() do it.
+/// What the host knows of how a picture was coded. Start from `= {0}`, or let sidelight_jpeg_read() fill
+/// it. The codec has no default.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightHints {
     /// A SidelightCodec.
     pub codec: u32,
     /// Luma and chroma quantisation tables in natural (row-major, not zig-zag) order; steps 1 to 65535
-    /// in 8-bit units. Chroma is all zero where there is none, or where its table is luma's.
+    /// in 8-bit units. All-zero chroma stands for luma's table; sidelight_jpeg_read() leaves it zero where
+    /// there is no second component or its table is not defined before the first scan.
     pub quant: [[u16; 64]; 2],
+    /// Bytes that carrying a payload adds to the file besides the payload. Read by the encoder only.
+    pub carriage_bytes: u32,
     /// What a payload is bound to. JPEG: a hash of the coded data (sidelight_jpeg_read() computes it);
     /// encoder and decoder must see the same value. HEVC: not looked at, see sidelight_payload_bind().
     pub binding: u64,
-    /// Bytes of the coded pictures without a payload; 0 if unknown. Read by the encoder only.
+    /// Bytes of the coded pictures, without payload, metadata and the like; 0 if unknown. Read by the encoder only.
     pub coded_bytes: u64,
     /// What a byte buys in the codec at this quality: dB per byte, of PSNR-YUV 6:1:1 for colour
     /// pictures (that of luma PSNR is nearly the same), of luma PSNR for gray ones; 0 to estimate it from
-    /// coded_bytes. Read by the encoder only.
+    /// coded_bytes. Finite and not negative. Read by the encoder only.
     pub slope_db_per_byte: f64,
-    /// Bytes that carrying a payload adds to the file besides the payload. Read by the encoder only.
-    pub carriage_bytes: u32,
     /// HEVC: mean luma QP of intra, P and B pictures, 1 to 51; 0 for types that are to be left as they
     /// are. The encoder takes it as a start and sends what serves best.
     pub qp: [u8; 3],
     /// Must be zero; calls fail otherwise.
-    pub reserved: [u8; 57],
+    pub reserved: [u8; 61],
 }
 
-/// Bytes owned by the library; free with sidelight_buffer_unref().
+/// Bytes owned by the library; free with sidelight_buffer_unref(). They may be written to, but `data` and
+/// `size` stay as they are. Functions do not free what a buffer held before.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightBuffer {
@@ -175,12 +177,13 @@ pub struct SidelightBuffer {
 
 /// Called between training steps with the fraction done, 0.0 to 1.0, on the thread that called
 /// sidelight_encoder_encode(). Return 0 to go on; anything else cancels, and the best payload so
-/// far is returned. It must not call into the same encoder.
+/// far is returned. It must not call into the same encoder, and must return: no longjmp(), no C++
+/// exception.
 pub type SidelightProgress =
     Option<unsafe extern "C" fn(user: *mut c_void, fraction: f64) -> c_int>;
 
 /// Called with a formatted, NUL-terminated message, valid during the call, and a SidelightLogLevel;
-/// from any thread that is inside the library.
+/// from any thread that is inside the library. It must return: no longjmp(), no C++ exception.
 pub type SidelightLog =
     Option<unsafe extern "C" fn(user: *mut c_void, level: u32, message: *const libc::c_char)>;
 
@@ -195,14 +198,14 @@ pub struct SidelightEncoderSettings {
     pub threads: u32,
     /// Training steps, 0 = chosen by the picture's size; at most 100000.
     pub steps: u32,
+    /// A SidelightModelSize. Decoders run what the payload names.
+    pub model_size: u32,
     /// Progress callback, or NULL.
     pub progress: SidelightProgress,
     /// First argument of the progress callback.
     pub progress_user: *mut c_void,
-    /// A SidelightModelSize. Decoders run what the payload names.
-    pub model_size: u32,
     /// Must be zero; calls fail otherwise.
-    pub reserved: [u8; 60],
+    pub reserved: [u64; 8],
 }
 
 /// What a payload says of itself.
@@ -225,7 +228,9 @@ pub struct SidelightPayloadInfo {
     /// HEVC: how strongly intra, P and B pictures are filtered, as QPs; 0: not at all.
     pub qp: [u8; 3],
     /// Zero.
-    pub reserved: [u8; 37],
+    pub reserved: [u8; 5],
+    /// Zero.
+    pub reserved64: [u64; 4],
 }
 
 /// What an encode measured, through the integer filter that the decoder will run. PSNR in dB,
@@ -265,20 +270,22 @@ pub struct SidelightReport {
 pub struct SidelightDecoderSettings {
     /// Threads of sidelight_decoder_filter(), 0 = one for each logical core; at most 256.
     pub threads: u32,
-    /// Nonzero to accept a payload without comparing its binding. Only for hosts that bind payload and
-    /// picture by other means.
+    /// Nonzero to accept a payload without comparing its binding; one for another codec is stale all the
+    /// same. Only for hosts that bind payload and picture by other means.
     pub skip_binding: u32,
     /// A SidelightModelSize for sidelight_decoder_set_mode(); payloads name their model.
     pub model_size: u32,
     /// Must be zero; calls fail otherwise.
-    pub reserved: [u8; 60],
+    pub reserved32: u32,
+    /// Must be zero; calls fail otherwise.
+    pub reserved: [u64; 7],
 }
 
 /// Results below zero. The numbers are Linux errno values, the same on every platform.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SidelightError {
-    /// There is no payload in the stream.
+    /// There is no payload in the file or stream.
     NoPayload = -2,
     /// Memory could not be had. Nothing is lost, and the call may be made again. Only allocations of 128 KiB
     /// and more are checked: where a smaller one fails the process aborts.
@@ -297,7 +304,7 @@ pub enum SidelightError {
     Stale = -116,
     /// Reserved: nothing returns it now.
     Canceled = -125,
-    /// A bug inside the library. What the call was to write is unspecified; a decoder passes pictures
-    /// through until it is set again.
+    /// A bug inside the library. What the call was to write is unspecified; a decoder is to be set again.
+    /// Handles may still be used and closed.
     Internal = -131,
 }

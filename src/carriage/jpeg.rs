@@ -79,8 +79,6 @@ pub struct JpegInfo {
     pub width: u32,
     /// Height in luma samples, 1..=65535.
     pub height: u32,
-    /// Bits per sample as the frame header has it; 8 for nearly all files, not checked.
-    pub precision: u8,
     /// Whether the frame is progressive (SOF2); else sequential (SOF0 or SOF1).
     pub progressive: bool,
     /// Components in frame-header order, 1 to 4.
@@ -91,6 +89,8 @@ pub struct JpegInfo {
     /// FNV-1a 64-bit hash of all that decides the decoded picture: every segment but APPn and COM,
     /// and the entropy-coded data. Metadata edits keep it.
     pub binding: u64,
+    /// Bytes of what the binding covers, markers included, from SOI to EOI.
+    pub coded_bytes: usize,
 }
 
 impl JpegInfo {
@@ -121,12 +121,13 @@ impl JpegInfo {
 ///
 /// - [`Error::Corrupt`]: not a JPEG file, a damaged segment, or no frame header before the first
 ///   SOS.
-/// - [`Error::Unsupported`]: lossless, hierarchical or arithmetic coding, or a height that only a
-///   DNL segment would tell.
+/// - [`Error::Unsupported`]: lossless, hierarchical or arithmetic coding, samples of more than 8 bits,
+///   or a height that only a DNL segment would tell.
 pub fn info(jpeg: &[u8]) -> Result<JpegInfo> {
     let mut frame = None;
     let mut quant_tables = [None; 4];
     let mut binding = Fnv1a::new();
+    let mut coded_bytes = 2;
 
     let mut headers = Headers::new(jpeg)?;
     while let Some(segment) = headers.next()? {
@@ -134,6 +135,7 @@ pub fn info(jpeg: &[u8]) -> Result<JpegInfo> {
             continue;
         }
         bind_segment(&segment, &mut binding);
+        coded_bytes += segment.end() - segment.start;
         match segment.code {
             marker::DQT => read_quant_tables(segment.contents(), &mut quant_tables)?,
             marker::DHT | marker::JPG | marker::DAC => {}
@@ -148,17 +150,17 @@ pub fn info(jpeg: &[u8]) -> Result<JpegInfo> {
             _ => {}
         }
     }
-    let (code, Frame { width, height, precision, components }) = frame.ok_or(Error::Corrupt)?;
+    let (code, Frame { width, height, components }) = frame.ok_or(Error::Corrupt)?;
 
-    bind_scans(jpeg, headers.pos, &mut binding)?;
+    coded_bytes += bind_scans(jpeg, headers.pos, &mut binding)?;
     Ok(JpegInfo {
         width,
         height,
-        precision,
         progressive: code == marker::SOF2,
         components,
         quant_tables,
         binding: binding.value(),
+        coded_bytes,
     })
 }
 
@@ -218,22 +220,6 @@ pub fn extract(jpeg: &[u8]) -> Result<Vec<u8>> {
 /// - [`Error::OutOfMemory`]: no room for the copy.
 pub fn remove(jpeg: &[u8]) -> Result<Vec<u8>> {
     copy_without_payload(jpeg, 0)
-}
-
-/// Bytes of `jpeg` without the segments of any payload: the length of what [`remove`] gives.
-///
-/// # Errors
-///
-/// [`Error::Corrupt`]: not a JPEG file, or damaged before the first SOS.
-pub fn size_without_payload(jpeg: &[u8]) -> Result<usize> {
-    let mut size = jpeg.len();
-    let mut headers = Headers::new(jpeg)?;
-    while let Some(segment) = headers.next()? {
-        if segment.carried().is_some() {
-            size -= segment.end() - segment.start;
-        }
-    }
-    Ok(size)
 }
 
 /// A marker and where it stands. Fill bytes before it are not part of it.
@@ -332,24 +318,28 @@ fn is_metadata(code: u8) -> bool {
     matches!(code, marker::APP0..=marker::APP15 | marker::COM)
 }
 
-/// Hashes the segments and coded data from the first SOS, due at `pos`, to EOI or the end.
-fn bind_scans(jpeg: &[u8], mut pos: usize, binding: &mut Fnv1a) -> Result {
+/// Hashes the segments and coded data from the first SOS, due at `pos`, to EOI or the end; their bytes.
+fn bind_scans(jpeg: &[u8], mut pos: usize, binding: &mut Fnv1a) -> Result<usize> {
+    let mut bytes = 0;
     while let Some(marker) = marker_at(jpeg, pos)? {
         if marker.code == marker::EOI {
+            bytes += 2;
             break;
         }
         let segment = Segment::read(jpeg, marker)?;
         pos = segment.end();
         if !is_metadata(segment.code) {
             bind_segment(&segment, binding);
+            bytes += segment.end() - segment.start;
         }
         if segment.code == marker::SOS {
             let end = end_of_coded_data(jpeg, pos);
             binding.update(jpeg[pos..end].iter().copied());
+            bytes += end - pos;
             pos = end;
         }
     }
-    Ok(())
+    Ok(bytes)
 }
 
 /// Offset of the marker, fill bytes included, that ends the entropy-coded data at `pos`.
@@ -373,7 +363,6 @@ fn end_of_coded_data(jpeg: &[u8], mut pos: usize) -> usize {
 struct Frame {
     width: u32,
     height: u32,
-    precision: u8,
     components: Vec<JpegComponent>,
 }
 
@@ -399,7 +388,8 @@ impl Frame {
             (0, _) => Err(Error::Corrupt),
             // A DNL segment after the first scan tells the height.
             (_, 0) => Err(Error::Unsupported),
-            _ => Ok(Frame { width, height, precision, components }),
+            _ if precision != 8 => Err(Error::Unsupported),
+            _ => Ok(Frame { width, height, components }),
         }
     }
 }
@@ -596,7 +586,7 @@ mod tests {
     fn worked_example() {
         let info = info(&tiny()).unwrap();
         assert_eq!(info.binding, 0x09d7_f1df_ed58_01e6);
-        assert_eq!((info.width, info.height, info.precision), (1, 1, 8));
+        assert_eq!((info.width, info.height), (1, 1));
         assert_eq!(info.luma_quant(), Some(&[1; 64]));
         let carrying = insert(&tiny(), b"\x01\x02").unwrap();
         assert_eq!(carrying[..15], *b"\xff\xd8\xff\xea\0\x0bSLIGHT\0\x01\x02");
@@ -633,9 +623,11 @@ mod tests {
 
     #[test]
     fn undefined_table_is_none() {
-        let file = with_frame(0xc1, &[12, 0, 1, 0, 1, 2, 9, 0x44, 0, 8, 0x12, 2]);
+        let twelve_bits = with_frame(0xc1, &[12, 0, 1, 0, 1, 2, 9, 0x44, 0, 8, 0x12, 2]);
+        assert_eq!(info(&twelve_bits), Err(Error::Unsupported));
+        let file = with_frame(0xc1, &[8, 0, 1, 0, 1, 2, 9, 0x44, 0, 8, 0x12, 2]);
         let info = info(&file).unwrap();
-        assert_eq!((info.precision, info.progressive), (12, false));
+        assert!(!info.progressive);
         assert_eq!(info.components[1], JpegComponent { id: 8, h: 1, v: 2, quant_table: 2 });
         assert!(info.luma_quant().is_some() && info.chroma_quant().is_none());
     }

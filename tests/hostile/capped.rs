@@ -44,7 +44,6 @@ pub fn jpeg(bytes: &[u8], payload: &[u8]) -> [Used; 5] {
     let n = bytes.len();
     [
         cap("jpeg::info", n, 0, KIB, || jpeg::info(bytes)),
-        cap("jpeg::size_without_payload", n, 0, 0, || jpeg::size_without_payload(bytes)),
         cap("jpeg::extract", n, 1, 0, || jpeg::extract(bytes)),
         cap("jpeg::remove", n, 1, 0, || jpeg::remove(bytes)),
         cap("jpeg::insert", n + 2 * payload.len(), 1, 8 * KIB, || jpeg::insert(bytes, payload)),

@@ -155,6 +155,7 @@ pub fn jpeg(bytes: &[u8], payload: &[u8]) {
         Ok(info) => {
             assert!((1..=65535).contains(&info.width) && (1..=65535).contains(&info.height));
             assert!((1..=4).contains(&info.components.len()));
+            assert!(info.coded_bytes <= bytes.len());
             assert!(info.quant_tables.iter().flatten().flatten().all(|step| *step != 0));
         }
         Err(error) => assert!(matches!(error, Error::Corrupt | Error::Unsupported)),
@@ -164,7 +165,6 @@ pub fn jpeg(bytes: &[u8], payload: &[u8]) {
         Err(error) => assert!(matches!(error, Error::NoPayload | Error::Corrupt)),
     }
     let removed = jpeg::remove(bytes);
-    assert_eq!(jpeg::size_without_payload(bytes), removed.as_ref().map(Vec::len).map_err(|e| *e));
     let inserted = jpeg::insert(bytes, payload);
     if matches!(payload.first(), None | Some(0xff)) {
         assert_eq!(inserted, Err(Error::InvalidArgument));

@@ -11,7 +11,7 @@ static TYPES: PyOnceLock<Vec<Py<PyType>>> = PyOnceLock::new();
 
 const SUBCLASSES: [(&str, &str); 7] = [
     ("InvalidArgument", "An argument is out of its range, or pictures disagree in shape."),
-    ("NoPayload", "There is no payload in the stream."),
+    ("NoPayload", "There is no payload in the file or stream."),
     ("UnknownModel", "The payload names a base model that this version does not have."),
     ("TooLarge", "A size is over a stated limit."),
     ("Corrupt", "Bytes are damaged, or not of the format they should be."),

@@ -125,7 +125,7 @@ impl Hints {
         let info = jpeg::info(&data).map_err(of)?;
         let luma = *info.luma_quant().ok_or_else(|| of(Error::Corrupt))?;
         let codec = Codec::Jpeg { luma, chroma: info.chroma_quant().copied() };
-        let coded_bytes = jpeg::size_without_payload(&data).map_err(of)? as i64;
+        let coded_bytes = info.coded_bytes as i64;
         let rate = rate(coded_bytes, slope, i64::from(jpeg::CARRIAGE_BYTES))?;
         Ok(Self { hints: sidelight::Hints { codec, binding: info.binding }, rate })
     }

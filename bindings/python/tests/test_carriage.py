@@ -17,7 +17,7 @@ NAL = ROOT / "tests/data/nal"
 def test_a_payload_rides_in_a_jpeg(gray):
     file, decoded = code(gray.original[0])
     hints = Hints.from_jpeg(file, slope=1e-6)
-    assert hints.codec == "jpeg" and hints.coded_bytes == len(file) and hints.slope == 1e-6
+    assert hints.codec == "jpeg" and len(file) // 2 < hints.coded_bytes < len(file) and hints.slope == 1e-6
     assert_array_equal(hints.quant_luma.ravel(), gray.quant)
     assert hints.quant_chroma is None and hints.carriage_bytes == 11
     payload, report = sidelight.encode(Picture(gray.original), Picture(decoded), hints, steps=20)
@@ -25,7 +25,7 @@ def test_a_payload_rides_in_a_jpeg(gray):
     assert len(carried) == len(file) + len(payload) + hints.carriage_bytes
     assert_array_equal(np.asarray(Image.open(io.BytesIO(carried))), decoded)
     again = Hints.from_jpeg(carried)
-    assert again.binding == hints.binding and again.coded_bytes == len(file)
+    assert again.binding == hints.binding and again.coded_bytes == hints.coded_bytes
     assert Decoder().set_payload(sidelight.jpeg_extract(carried), again) == report.mode
     assert sidelight.jpeg_remove(carried) == file
     assert sidelight.jpeg_insert(bytearray(file), memoryview(payload)) == carried
