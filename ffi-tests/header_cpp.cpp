@@ -1,7 +1,13 @@
-// The header alone, in C++.
+// The header alone, in C++: it compiles, and structs start from {}.
 #include "sidelight.h"
 
 int main()
 {
-    return 0;
+    SidelightPicture picture = {};
+    SidelightHints hints = {};
+    SidelightBuffer buffer = {};
+    SidelightEncoderSettings encoder = {};
+    SidelightDecoderSettings decoder = {};
+    SidelightStreamSettings stream = {};
+    return picture.width || hints.codec || buffer.data || encoder.progress || decoder.threads || stream.codec;
 }

@@ -25,12 +25,12 @@ class Hints(c.Structure):
     _fields_ = [
         ("codec", c.c_uint32),
         ("quant", c.c_uint16 * 64 * 2),
+        ("carriage_bytes", c.c_uint32),
         ("binding", c.c_uint64),
         ("coded_bytes", c.c_uint64),
         ("slope_db_per_byte", c.c_double),
-        ("carriage_bytes", c.c_uint32),
         ("qp", c.c_uint8 * 3),
-        ("reserved", c.c_uint8 * 57),
+        ("reserved", c.c_uint8 * 61),
     ]
 
 
@@ -57,7 +57,8 @@ class DecoderSettings(c.Structure):
         ("threads", c.c_uint32),
         ("skip_binding", c.c_uint32),
         ("model_size", c.c_uint32),
-        ("reserved", c.c_uint8 * 60),
+        ("reserved32", c.c_uint32),
+        ("reserved", c.c_uint64 * 7),
     ]
 
 
@@ -66,10 +67,10 @@ class EncoderSettings(c.Structure):
         ("no_update", c.c_uint32),
         ("threads", c.c_uint32),
         ("steps", c.c_uint32),
+        ("model_size", c.c_uint32),
         ("progress", c.c_void_p),
         ("progress_user", c.c_void_p),
-        ("model_size", c.c_uint32),
-        ("reserved", c.c_uint8 * 60),
+        ("reserved", c.c_uint64 * 8),
     ]
 
 
