@@ -128,7 +128,7 @@ train: setup
 	for model in $(MODELS); do tools/train.sh $$model "$(DATA)" "$(OUT)" $(TOOL) || exit 1; done
 
 # make eval DATA=<folder of PNG pictures> [QF=10,20,30,40] [CODEC=jpeg|jpeg-flat|mozjpeg-psnr|x265-intra]
-#   [PLANES=colour|luma|limited] [SIZE=m|s] [OUT=<folder>]: docs/evaluation.md
+#   [PLANES=colour|luma|limited] [SIZE=s|m|l] [OUT=<folder>]: docs/evaluation.md
 # make eval DATA=<folder of YUV4MPEG2 clips> CODEC=x265
 CODEC ?= jpeg
 PLANES ?= colour

@@ -35,13 +35,13 @@ static int choose(SidelightDecoder *decoder, const Options *o, const uint8_t *jp
     return SIDELIGHT_MODE_OFF;
   int base = o->mode == SIDELIGHT_MODE_BASE;
   int result = sidelight_jpeg_read(jpeg, size, &hints, base ? NULL : &payload);
-  if (result < 0) {
+  if (hints.codec == 0 || result == SIDELIGHT_ERROR_NO_PAYLOAD) {
     fprintf(stderr, "sidelight: %s; picture is unfiltered\n", sidelight_strerror(result));
     return SIDELIGHT_MODE_OFF;
   }
   if (base)
     result = sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &hints);
-  else
+  else if (result == 0)
     result = sidelight_decoder_set_payload(decoder, payload.data, payload.size, &hints);
   sidelight_buffer_unref(&payload);
   if (result < 0) {

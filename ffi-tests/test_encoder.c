@@ -528,6 +528,57 @@ static int watch_progress(void *user, double fraction)
     return w->cancel_at && w->calls >= w->cancel_at;
 }
 
+/* Calls back into the library, with other handles. */
+struct caller {
+    const struct coded *c;
+    SidelightDecoder *decoder;
+    SidelightEncoder *encoder;
+    int calls;
+};
+
+static int call_back(void *user, double fraction)
+{
+    struct caller *k = user;
+    struct frame out = frame_new_like(k->c);
+    SidelightBuffer payload = {0};
+    (void)fraction;
+    k->calls++;
+    CHECK(sidelight_strerror(0) != NULL && sidelight_version() == SIDELIGHT_VERSION);
+    CHECK_INT(sidelight_decoder_set_mode(k->decoder, SIDELIGHT_MODE_BASE, &k->c->hints), 0);
+    CHECK_INT(sidelight_decoder_filter(k->decoder, &k->c->decoded.picture, &out.picture), 0);
+    CHECK_INT(sidelight_encoder_encode(k->encoder, &k->c->original.picture, &k->c->decoded.picture, 1,
+                                       &k->c->hints, &payload, NULL),
+              0);
+    sidelight_buffer_unref(&payload);
+    frame_free(&out);
+    return 0;
+}
+
+static void callbacks_call_back(void)
+{
+    struct coded c = cheap_picture(10);
+    struct caller k = {&c, open_decoder(true), open_encoder(SIDELIGHT_MODE_UPDATE, 2, 1), 0};
+    SidelightEncoderSettings settings = {0};
+    settings.threads = 2;
+    settings.steps = few_steps();
+    SidelightBuffer plain = encode(&c, SIDELIGHT_MODE_UPDATE, 2, NULL), payload = {0};
+    settings.progress = call_back;
+    settings.progress_user = &k;
+    SidelightEncoder *encoder = NULL;
+    REQUIRE(sidelight_encoder_open(&settings, &encoder) == 0);
+    CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture, 1, &c.hints,
+                                       &payload, NULL),
+              0);
+    CHECK(k.calls >= (int)few_steps());
+    CHECK(same(&plain, &payload));
+    sidelight_buffer_unref(&plain);
+    sidelight_buffer_unref(&payload);
+    sidelight_encoder_close(&encoder);
+    sidelight_encoder_close(&k.encoder);
+    sidelight_decoder_close(&k.decoder);
+    coded_free(&c);
+}
+
 static void progress(void)
 {
     struct coded c = cheap_picture(9);
@@ -810,6 +861,7 @@ int main(void)
     stale_payloads();
     through_the_file();
     progress();
+    callbacks_call_back();
     tiny_pictures();
     nothing_to_gain();
     slopes();

@@ -17,12 +17,15 @@ pub enum Size {
     L,
 }
 
-/// Model files and their sizes. Of the same codec and size the one with luma alone comes first.
-static FILES: [(Size, &[u8]); 4] = [
+/// Model files and their sizes. A codec's medium ones come first: they stand in for sizes that it lacks. Of
+/// the same codec and size the one with luma alone comes first.
+static FILES: [(Size, &[u8]); 6] = [
     (Size::M, include_bytes!("../models/jpeg-y-32x3.slm")),
     (Size::M, include_bytes!("../models/jpeg-ycc-32x3.slm")),
     (Size::M, include_bytes!("../models/hevc-32x3.slm")),
     (Size::S, include_bytes!("../models/hevc-16x3.slm")),
+    (Size::S, include_bytes!("../models/jpeg-ycc-16x3.slm")),
+    (Size::L, include_bytes!("../models/jpeg-ycc-48x4.slm")),
 ];
 
 fn all() -> &'static [(Size, Model)] {

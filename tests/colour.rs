@@ -187,6 +187,21 @@ fn shipped_models_are_frozen() {
         0x3ef7_0a7d_4cba_d05c,
     ];
     assert_eq!(hashes(&hints(), Size::M), expected);
+    let [small, large] = [Size::S, Size::L].map(|size| hashes(&hints(), size));
+    let expected = [
+        0x8e14_3a73_18e9_212e,
+        0xe450_00f8_4826_28f8,
+        0xcd1c_331e_e94c_4dc8,
+        0xdc41_73c5_f98c_c6ba,
+    ];
+    assert_eq!(small, expected, "{small:#x?}");
+    let expected = [
+        0xb5c3_a724_3447_1ada,
+        0x3a22_66fb_ef2d_639e,
+        0xce53_fb7a_5985_12d7,
+        0xa1dd_2cb5_be81_d634,
+    ];
+    assert_eq!(large, expected, "{large:#x?}");
     let hevc = Hints { codec: Codec::Hevc { qp: [33; 3] }, binding: 0 };
     let [small, medium] = [Size::S, Size::M].map(|size| hashes(&hevc, size));
     let expected = [

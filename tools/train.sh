@@ -31,12 +31,29 @@ jpeg() {
     chroma "$@" --from "$out/chroma2.ck" --steps 30000 --rate 0.0007 --seed 4 --out "$out/chroma.ck"
 }
 
+# A model of colour from checkpoints of luma and chroma: FILE LUMA-SHAPE LUMA.ck CHROMA-SHAPE CHROMA.ck
+colour() {
+    # shellcheck disable=SC2086 # words
+    "$tool" export --data "$data" --checkpoint "$3" $2 --out "$out/luma.slm"
+    # shellcheck disable=SC2086
+    export_and_tune "$1" --data "$data" --checkpoint "$5" $4 --luma "$out/luma.slm"
+}
+
 case $codec in
 jpeg)
     jpeg
     export_and_tune "$out/jpeg-y-32x3.slm" --data "$data" --checkpoint "$out/luma.ck"
     export_and_tune "$out/jpeg-ycc-32x3.slm" --data "$data" --checkpoint "$out/chroma.ck" \
         --channels 16 --luma "$out/jpeg-y-32x3.slm"
+    set -- --data "$data"
+    luma "$@" --from "$out/luma.ck" --channels 48 --hidden 4 --steps 60000 --rate 0.0015 --seed 5 \
+        --out "$out/large-luma.ck"
+    colour "$out/jpeg-ycc-48x4.slm" "--channels 48 --hidden 4" "$out/large-luma.ck" \
+        "--channels 16" "$out/chroma.ck"
+    luma "$@" --channels 16 --steps 90000 --out "$out/small-luma.ck"
+    chroma "$@" --hidden 1 --steps 60000 --out "$out/small-chroma.ck"
+    colour "$out/jpeg-ycc-16x3.slm" "--channels 16" "$out/small-luma.ck" \
+        "--channels 16 --hidden 1" "$out/small-chroma.ck"
     ;;
 hevc)
     [ -f "$out/chroma.ck" ] || jpeg

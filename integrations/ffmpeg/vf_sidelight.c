@@ -199,10 +199,8 @@ static int read_jpeg(AVFilterContext *ctx)
         return ret;
     s->state = PASS;
     ret = sidelight_jpeg_read(jpeg, size, &s->hints, &payload);
-    if ((ret >= 0 || ret == SIDELIGHT_ERROR_NO_PAYLOAD) && jpeg_shape(s, jpeg, size) < 0)
-        ret = SIDELIGHT_ERROR_CORRUPT;
-    if (ret < 0 && ret != SIDELIGHT_ERROR_NO_PAYLOAD) {
-        warn(ctx, ret, s->file);
+    if (!s->hints.codec || jpeg_shape(s, jpeg, size) < 0) {
+        warn(ctx, ret < 0 ? ret : SIDELIGHT_ERROR_CORRUPT, s->file);
         goto end;
     }
     if (ret >= 0)

@@ -1,12 +1,12 @@
 //! The integers inside payloads as JSON, for other coders to be measured on the same updates.
 
+use crate::files;
 use anyhow::{ensure, Context, Result};
 use clap::Args;
 use serde::Serialize;
 use sidelight::models;
 use sidelight::payload::{self, update, Mode, HEADER_SIZE};
-use std::fs::File;
-use std::io::{BufWriter, Write};
+
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -43,10 +43,7 @@ struct Tensor {
 
 pub fn run(options: &Options) -> Result<()> {
     let updates = read_folder(&options.payloads)?;
-    let file = File::create(&options.out).with_context(|| options.out.display().to_string())?;
-    let mut writer = BufWriter::new(file);
-    serde_json::to_writer(&mut writer, &updates)?;
-    writer.flush()?;
+    files::write(&options.out, &serde_json::to_vec(&updates)?)?;
     println!("{} updates in {}", updates.len(), options.out.display());
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 ///
 /// threads: of filter(), 0 to 256; 0 for as many as there are cores. The result does not depend on it.
 /// skip_binding: takes payloads without comparing their binding.
-/// size: of set_base()'s model, "default", "s" or "m".
+/// size: of set_base()'s model, "default", "s", "m" or "l".
 ///
 /// Threads may share it: filter() runs in many at once, the others wait for it.
 #[pyclass(frozen, module = "sidelight")]

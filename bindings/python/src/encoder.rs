@@ -113,7 +113,7 @@ impl Progress {
 ///     Report.mode. Where that is "off" the payload need not be sent.
 /// steps: of training, 0 to 100,000; 0 for a number chosen by the pictures' size (160 or 240).
 /// threads: 0 to 256; 0 for as many as there are cores. The payload does not depend on it.
-/// size: of the base model, "default", "s" or "m"; where there is none of that size, another.
+/// size: of the base model, "default", "s", "m" or "l"; where there is none of that size, another.
 /// progress: called at each step with the fraction done, 0.0 to 1.0. If it returns something true,
 ///     training ends and the best so far is returned; what it raises ends the encode and is raised here,
 ///     and so is KeyboardInterrupt.

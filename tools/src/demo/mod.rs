@@ -4,6 +4,7 @@
 mod page;
 mod y4m;
 
+use crate::files;
 use crate::luma::{psnr, Luma};
 use anyhow::{bail, ensure, Context, Result};
 use clap::Args;
@@ -82,9 +83,9 @@ pub fn run(options: &Options) -> Result<()> {
     bar.finish_and_clear();
     print(&rows);
     let json = serde_json::to_string_pretty(&rows)?;
-    std::fs::write(options.out.join("results.json"), json + "\n")?;
+    files::write(&options.out.join("results.json"), (json + "\n").as_bytes())?;
     let page = options.out.join("index.html");
-    std::fs::write(&page, page::html(&rows)?)?;
+    files::write(&page, page::html(&rows)?.as_bytes())?;
     println!("\nBefore and after: {}", page.display());
     let complaints: Vec<String> = rows.iter().filter_map(Row::complaint).collect();
     ensure!(complaints.is_empty(), "{}", complaints.join("\n"));

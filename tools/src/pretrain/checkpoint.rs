@@ -1,5 +1,6 @@
 //! The state of a training run on disk: written beside and renamed, so never half a file.
 
+use crate::files;
 use anyhow::{ensure, Context, Result};
 use sidelight::adapt::adam::Adam;
 use sidelight::adapt::net::Net;
@@ -77,10 +78,7 @@ impl Checkpoint {
                 bytes.extend(v.to_le_bytes());
             }
         }
-        let beside = path.with_extension("part");
-        std::fs::write(&beside, bytes)?;
-        std::fs::rename(&beside, path)?;
-        Ok(())
+        files::write(path, &bytes)
     }
 }
 

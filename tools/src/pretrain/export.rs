@@ -4,6 +4,7 @@
 use super::checkpoint::Checkpoint;
 use super::source::{Crop, Material};
 use super::{hadamard, Part, CHROMA_GAIN, OUTPUT_GAIN};
+use crate::files;
 use anyhow::{ensure, Context, Result};
 use clap::Args;
 use rand::{Rng, SeedableRng};
@@ -79,7 +80,7 @@ pub fn run(options: &Options) -> Result<()> {
     };
     let bytes = model.to_bytes();
     ensure!(Model::from_bytes(&bytes)? == model, "the model file does not read back");
-    std::fs::write(&options.out, &bytes)?;
+    files::write(&options.out, &bytes)?;
     println!("{}: {} bytes, id {:08x}", options.out.display(), bytes.len(), model.id);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Tunes the initial states of the update's contexts on fine-tuned training pictures.
 
 use super::source::Material;
+use crate::files;
 use anyhow::{Context, Result};
 use clap::Args;
 use rand::SeedableRng;
@@ -71,7 +72,7 @@ pub fn run(options: &Options) -> Result<()> {
         mean(before),
         mean(after)
     );
-    std::fs::write(&options.out, model.to_bytes())?;
+    files::write(&options.out, &model.to_bytes())?;
     println!("{}: id {:08x}", options.out.display(), model.id);
     Ok(())
 }

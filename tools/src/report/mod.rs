@@ -9,6 +9,7 @@ mod tests;
 
 use crate::eval::losses::{self, Loss};
 use crate::eval::results::Results;
+use crate::files;
 use crate::page;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -72,7 +73,7 @@ pub fn run(options: &Options) -> Result<()> {
         concat!(include_str!("chart.js"), include_str!("page.js")),
         &report,
     )?;
-    std::fs::write(&page, html).with_context(|| format!("writing {}", page.display()))?;
+    files::write(&page, html.as_bytes())?;
     println!("{}", page.display());
     Ok(())
 }
