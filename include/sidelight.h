@@ -886,7 +886,8 @@ int sidelight_decoder_open(const struct SidelightDecoderSettings *settings,
  * @param hints    how the picture was coded; its binding must be the one that the encoder saw.
  * @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if
  * it was made for another picture or is for another codec; SIDELIGHT_ERROR_UNKNOWN_MODEL;
- * SIDELIGHT_ERROR_UNSUPPORTED for a later version (damage may look like one); SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT.
+ * SIDELIGHT_ERROR_UNSUPPORTED for a later version (damage may look like one); SIDELIGHT_ERROR_TOO_LARGE
+ * above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT.
  */
 int sidelight_decoder_set_payload(struct SidelightDecoder *decoder,
                                   const uint8_t *payload,

@@ -70,7 +70,8 @@ pub unsafe extern "C" fn sidelight_decoder_open(
 /// @param hints    how the picture was coded; its binding must be the one that the encoder saw.
 /// @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if
 /// it was made for another picture or is for another codec; SIDELIGHT_ERROR_UNKNOWN_MODEL;
-/// SIDELIGHT_ERROR_UNSUPPORTED for a later version (damage may look like one); SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT.
+/// SIDELIGHT_ERROR_UNSUPPORTED for a later version (damage may look like one); SIDELIGHT_ERROR_TOO_LARGE
+/// above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_set_payload(
     decoder: *mut SidelightDecoder,

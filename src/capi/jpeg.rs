@@ -34,9 +34,9 @@ pub unsafe extern "C" fn sidelight_jpeg_read(
     hints: *mut SidelightHints,
     payload: *mut SidelightBuffer,
 ) -> c_int {
-    // SAFETY: NULL, or writable by the caller's promise.
-    if let Some(hints) = unsafe { hints.as_mut() } {
-        *hints = NO_HINTS;
+    if !hints.is_null() {
+        // SAFETY: not NULL, and the caller promises that it is writable.
+        unsafe { hints.write(NO_HINTS) };
     }
     guard("sidelight_jpeg_read", || {
         if hints.is_null() && payload.is_null() {

@@ -40,7 +40,7 @@ pub fn model(bytes: &[u8]) -> [Used; 1] {
 }
 
 /// All readers of JPEG files, and writing `payload` into one.
-pub fn jpeg(bytes: &[u8], payload: &[u8]) -> [Used; 5] {
+pub fn jpeg(bytes: &[u8], payload: &[u8]) -> [Used; 4] {
     let n = bytes.len();
     [
         cap("jpeg::info", n, 0, KIB, || jpeg::info(bytes)),
