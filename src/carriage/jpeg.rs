@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::hash::Fnv1a;
+use crate::memory;
 
 /// Identifier at the head of our APP10 segments, terminating NUL included.
 pub const IDENTIFIER: &[u8; 7] = b"SLIGHT\0";
@@ -424,15 +425,9 @@ fn bind_segment(segment: &Segment, binding: &mut Fnv1a) {
     binding.update(segment.body.iter().copied());
 }
 
-fn with_capacity(size: usize) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(size).map_err(|_| Error::OutOfMemory)?;
-    Ok(bytes)
-}
-
 /// Copies all but our segments; the copy has room for `spare` more bytes.
 fn copy_without_payload(jpeg: &[u8], spare: usize) -> Result<Vec<u8>> {
-    let mut out = with_capacity(jpeg.len().checked_add(spare).ok_or(Error::OutOfMemory)?)?;
+    let mut out = memory::room(jpeg.len().checked_add(spare).ok_or(Error::OutOfMemory)?)?;
     let mut copied = 0;
     let mut headers = Headers::new(jpeg)?;
     while let Some(segment) = headers.next()? {
@@ -464,13 +459,13 @@ fn end_of_leading_metadata(jpeg: &[u8]) -> Result<usize> {
 /// The segments that carry `payload`, of at most [`MAX_PAYLOAD`] bytes.
 fn pack(payload: &[u8]) -> Result<Vec<u8>> {
     if payload.len() <= MAX_SINGLE {
-        let mut out = with_capacity(payload.len() + MAX_OVERHEAD)?;
+        let mut out = memory::room(payload.len() + MAX_OVERHEAD)?;
         push_segment(&mut out, &[], payload)?;
         return Ok(out);
     }
     let chunks = payload.chunks(MAX_CHUNK);
     let count = u8::try_from(chunks.len()).map_err(|_| Error::TooLarge)?;
-    let mut out = with_capacity(payload.len() + usize::from(count) * MAX_OVERHEAD)?;
+    let mut out = memory::room(payload.len() + usize::from(count) * MAX_OVERHEAD)?;
     for (number, chunk) in (1..=count).zip(chunks) {
         push_segment(&mut out, &[CHUNK_TAG, number, count], chunk)?;
     }
@@ -539,7 +534,7 @@ impl<'a> Parts<'a> {
         }
         let whole = self.whole.as_slice();
         let parts = whole.iter().chain(&self.chunks[..usize::from(self.count)]);
-        let mut payload = with_capacity(parts.clone().map(|part| part.len()).sum())?;
+        let mut payload = memory::room(parts.clone().map(|part| part.len()).sum())?;
         for part in parts {
             payload.extend_from_slice(part);
         }
