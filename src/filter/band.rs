@@ -1,8 +1,8 @@
 //! One band of a picture: whole-width line buffers through all layers.
 
 use super::samples::{pack, unpack};
-use super::scratch::padded;
-use crate::kernels::{Convolution, Kernels};
+use super::scratch::{padded, Scratch, ScratchLen};
+use crate::kernels::{Convolution, Kernels, Packed, RowMut, Rows};
 use crate::network::Arch;
 use crate::picture::{Picture, PictureMut, Sample};
 use std::mem::take;
@@ -10,55 +10,89 @@ use std::mem::take;
 /// The last three rows of a feature map, with one replicated pixel at either end.
 #[derive(Default)]
 struct Lines<'a> {
-    rows: [&'a mut [i16]; 3],
+    rows: Memory<'a>,
     channels: usize,
 }
 
+enum Memory<'a> {
+    I16([&'a mut [i16]; 3]),
+    U8([&'a mut [u8]; 3]),
+}
+
+impl Default for Memory<'_> {
+    fn default() -> Self {
+        Self::I16(Default::default())
+    }
+}
+
 impl<'a> Lines<'a> {
-    /// Takes the rows' memory from the front of `scratch`.
-    fn new(width: usize, channels: usize, scratch: &mut &'a mut [i16]) -> Self {
-        let mut row = || {
-            let (row, rest) = take(scratch).split_at_mut(row_len(width, channels));
-            *scratch = rest;
-            &mut row[..(width + 2) * channels]
+    /// What `conv` reads. Takes the rows' memory from the front of `scratch`.
+    fn new(width: usize, conv: &Convolution, scratch: &mut Scratch<'a>) -> Self {
+        let channels = conv.layer.cin;
+        let len = (width + 2) * channels;
+        let rows = match conv.packed {
+            Packed::I16(_) => Memory::I16([(); 3].map(|()| row(&mut scratch.words, len))),
+            Packed::I8(_) => Memory::U8([(); 3].map(|()| row(&mut scratch.bytes, len))),
         };
-        Self { rows: [row(), row(), row()], channels }
+        Self { rows, channels }
     }
 
     /// Pixels 0..width of row `y`'s buffer.
-    fn inner(&mut self, y: usize) -> &mut [i16] {
+    fn inner(&mut self, y: usize) -> RowMut<'_> {
         let c = self.channels;
-        let row = &mut self.rows[y % 3];
-        let end = row.len() - c;
-        &mut row[c..end]
+        match &mut self.rows {
+            Memory::I16(rows) => RowMut::I16(inner(rows[y % 3], c)),
+            Memory::U8(rows) => RowMut::U8(inner(rows[y % 3], c)),
+        }
     }
 
     fn replicate_ends(&mut self, y: usize) {
-        let c = self.channels;
-        let row = &mut self.rows[y % 3];
-        let len = row.len();
-        row.copy_within(c..2 * c, 0);
-        row.copy_within(len - 2 * c..len - c, len - c);
+        match &mut self.rows {
+            Memory::I16(rows) => replicate_ends(rows[y % 3], self.channels),
+            Memory::U8(rows) => replicate_ends(rows[y % 3], self.channels),
+        }
     }
 
     /// Rows `y − 1`, `y`, `y + 1`, replicated at the picture's ends.
-    fn around(&self, y: usize, height: usize) -> [&[i16]; 3] {
-        let above = y.saturating_sub(1);
-        let below = (y + 1).min(height - 1);
-        [above, y, below].map(|y| &*self.rows[y % 3])
+    fn around(&self, y: usize, height: usize) -> Rows<'_> {
+        let around = [y.saturating_sub(1), y, (y + 1).min(height - 1)];
+        match &self.rows {
+            Memory::I16(rows) => Rows::I16(around.map(|y| &*rows[y % 3])),
+            Memory::U8(rows) => Rows::U8(around.map(|y| &*rows[y % 3])),
+        }
     }
 }
 
-/// Activations that a row of `width` pixels takes in memory.
-fn row_len(width: usize, channels: usize) -> usize {
-    padded((width + 2) * channels)
+/// The first `len` activations, in whole cache lines.
+fn row<'a, A>(scratch: &mut &'a mut [A], len: usize) -> &'a mut [A] {
+    let (row, rest) = take(scratch).split_at_mut(padded::<A>(len));
+    *scratch = rest;
+    &mut row[..len]
 }
 
-/// Activations of memory that a band of half-resolution width `width` needs.
-pub(super) fn scratch_len(convolutions: &[Convolution], width: usize) -> usize {
-    let lines = convolutions.iter().map(|c| 3 * row_len(width, c.layer.cin));
+fn inner<A>(row: &mut [A], channels: usize) -> &mut [A] {
+    let end = row.len() - channels;
+    &mut row[channels..end]
+}
+
+fn replicate_ends<A: Copy>(row: &mut [A], channels: usize) {
+    let (c, len) = (channels, row.len());
+    row.copy_within(c..2 * c, 0);
+    row.copy_within(len - 2 * c..len - c, len - c);
+}
+
+/// Memory that a band of half-resolution width `width` needs.
+pub(super) fn scratch_len(convolutions: &[Convolution], width: usize) -> ScratchLen {
     let outputs = convolutions.last().map_or(0, |c| c.layer.cout);
-    lines.sum::<usize>() + width * outputs
+    let mut len = ScratchLen { words: width * outputs, bytes: 0 };
+    for conv in convolutions {
+        let row = (width + 2) * conv.layer.cin;
+        match conv.packed {
+            Packed::I16(_) => len.words += 3 * padded::<i16>(row),
+            Packed::I8(_) => len.bytes += 3 * padded::<u8>(row),
+        }
+    }
+    len
 }
 
 /// Runs luma's or chroma's network over a band that starts at luma row `first_row`, into `out`.
@@ -68,7 +102,7 @@ pub(super) fn scratch_len(convolutions: &[Convolution], width: usize) -> usize {
 pub(super) fn run<S: Sample>(
     convolutions: &[Convolution],
     kernels: &Kernels,
-    mut scratch: &mut [i16],
+    mut scratch: Scratch<'_>,
     input: &Picture<'_, S>,
     first_row: usize,
     out: &mut PictureMut<'_, S>,
@@ -83,13 +117,14 @@ pub(super) fn run<S: Sample>(
     // What each layer reads.
     let mut lines: [Lines<'_>; Arch::MAX_LAYERS] = Default::default();
     for (lines, conv) in lines.iter_mut().zip(convolutions) {
-        *lines = Lines::new(width, conv.layer.cin, &mut scratch);
+        *lines = Lines::new(width, conv, &mut scratch);
     }
     let (inputs, outputs) = (lines[0].channels, convolutions[layers - 1].layer.cout);
-    let residual = &mut scratch[..width * outputs];
+    let residual = &mut scratch.words[..width * outputs];
     for t in first.saturating_sub(layers)..end + layers {
         if t < height {
-            pack(input, t, inputs, lines[0].inner(t));
+            let RowMut::I16(row) = lines[0].inner(t) else { unreachable!("inputs have 16 bits") };
+            pack(input, t, inputs, row);
             lines[0].replicate_ends(t);
         }
         for (l, conv) in convolutions.iter().enumerate() {
@@ -104,6 +139,7 @@ pub(super) fn run<S: Sample>(
                 (kernels.conv_row)(conv, y, src, below[0].inner(y));
                 below[0].replicate_ends(y);
             } else {
+                let Rows::I16(src) = src else { unreachable!("last layers read 16 bits") };
                 (kernels.conv_row_last)(conv, y, src, residual);
                 unpack(input, y, outputs, residual, first_row, out);
             }

@@ -9,7 +9,7 @@ use crate::kernels::{Convolution, Kernels};
 use crate::network::Instance;
 use crate::picture::{Layout, Picture, PictureMut, Sample};
 use crate::{fault, Error, Result};
-use scratch::Pool;
+use scratch::{Pool, ScratchLen};
 use std::sync::Mutex;
 
 /// A network ready to filter pictures, on several threads at once if need be.
@@ -94,8 +94,8 @@ impl Filter {
         check_band(input, first_row, &output)?;
         fault::point("filter");
         let layout = input.layout();
-        self.pool.with(self.scratch_len(layout, input.width()), |scratch| {
-            band::run(&self.luma, &self.kernels, scratch, input, first_row, &mut output);
+        self.pool.with(self.scratch_len(layout, input.width()), |mut scratch| {
+            band::run(&self.luma, &self.kernels, scratch.again(), input, first_row, &mut output);
             if self.filters_chroma(layout) {
                 band::run(&self.chroma, &self.kernels, scratch, input, first_row, &mut output);
             }
@@ -107,19 +107,25 @@ impl Filter {
     }
 
     /// Bytes of memory that a running band of a picture takes, beyond the planes: three rows of every
-    /// feature map, 2·3·(⌈width / 2⌉ + 2) for each of its channels, and a row of residuals.
+    /// feature map, 3·(⌈width / 2⌉ + 2) activations of 2 bytes or of 1 for each of its channels, and a
+    /// row of residuals.
     ///
     /// It is kept for the next band. A filter holds it once for each band that ever ran at the same
     /// time as others.
     #[must_use]
     pub fn scratch_bytes(&self, layout: Layout, width: usize) -> usize {
-        self.scratch_len(layout, width) * size_of::<i16>()
+        let len = self.scratch_len(layout, width);
+        len.words * size_of::<i16>() + len.bytes
     }
 
-    fn scratch_len(&self, layout: Layout, width: usize) -> usize {
+    fn scratch_len(&self, layout: Layout, width: usize) -> ScratchLen {
         let len = |convolutions| band::scratch_len(convolutions, width.div_ceil(2));
-        let chroma = if self.filters_chroma(layout) { len(&self.chroma) } else { 0 };
-        chroma.max(len(&self.luma))
+        let luma = len(&self.luma);
+        if self.filters_chroma(layout) {
+            luma.max(len(&self.chroma))
+        } else {
+            luma
+        }
     }
 
     fn filters_chroma(&self, layout: Layout) -> bool {

@@ -2,37 +2,54 @@
 
 use super::*;
 use crate::kernels::scalar::requantise;
-use crate::network::instance::Layer;
+use crate::network::instance::{Layer, Sums};
 use crate::network::Arch;
 use crate::picture::{Plane, PlaneMut, Sample};
 use crate::xorshift::Xorshift;
 
-/// Random layers of luma's shape, or of chroma's.
-fn layers(rng: &mut Xorshift, arch: Arch) -> Vec<Layer> {
+/// Random layers of luma's shape, or of chroma's; activations between hidden layers of 16 bits, or of 8.
+fn layers(rng: &mut Xorshift, arch: Arch, bytes: bool) -> Vec<Layer> {
     let last = arch.layers() - 1;
     let layers = (0..=last).map(|l| {
         let (cin, cout) = arch.layer(l);
-        let taps: Vec<i16> = (0..9 * cin * cout).map(|_| rng.range(-300, 300) as i16).collect();
+        let reads_bytes = bytes && l > 0 && l < last;
+        let most = if reads_bytes { 8 } else { 300 };
+        let taps: Vec<i16> = (0..9 * cin * cout).map(|_| rng.range(-most, most) as i16).collect();
         let biases = 0..arch.phases(l) * cout;
+        let bias = if reads_bytes { 1000 } else { 100_000 };
+        let to_bytes = bytes && l + 1 < last;
+        // From sums of such taps and activations to the range of the outputs.
+        let gain = match (reads_bytes, to_bytes) {
+            (false, false) => 500,
+            (false, true) => 4,
+            (true, false) => 1 << 19,
+            (true, true) => 1 << 13,
+        };
         Layer {
             cin,
             cout,
             taps: taps.into(),
-            bias: biases.map(|_| rng.range(-100_000, 100_000) as i32).collect(),
+            bias: biases.map(|_| rng.range(-bias, bias) as i32).collect(),
             period: if l == 0 { arch.period } else { 1 },
-            multiplier: (0..cout).map(|_| rng.range(400, 700) as i32).collect(),
+            multiplier: (0..cout).map(|_| rng.range(gain * 4 / 5, gain * 5 / 4) as i32).collect(),
             shift: 20,
             low: if l == last { -4095 } else { 0 },
-            high: if l == last { 4095 } else { 16383 },
+            high: match (l == last, to_bytes) {
+                (true, _) => 4095,
+                (false, true) => 127,
+                (false, false) => 16383,
+            },
+            sums: if reads_bytes { Sums::I16 { taps: 1 } } else { Sums::I32 },
         }
     });
     layers.collect()
 }
 
 fn instance(rng: &mut Xorshift, chroma: bool) -> Instance {
+    let bytes = rng.next().is_multiple_of(2);
     Instance {
-        luma: layers(rng, Arch::luma(16, 2)),
-        chroma: if chroma { layers(rng, Arch::chroma(16, 1)) } else { Vec::new() },
+        luma: layers(rng, Arch::luma(16, 2), bytes),
+        chroma: if chroma { layers(rng, Arch::chroma(16, 1), bytes) } else { Vec::new() },
     }
 }
 
@@ -311,8 +328,8 @@ fn odd_bands_are_refused() {
 #[test]
 fn memory_of_a_band() {
     let mut rng = Xorshift(5);
-    let luma = layers(&mut rng, Arch::luma(32, 3));
-    let chroma = layers(&mut rng, Arch::chroma(16, 3));
+    let luma = layers(&mut rng, Arch::luma(32, 3), false);
+    let chroma = layers(&mut rng, Arch::chroma(16, 3), false);
     let filter = Filter::new(Instance { luma, chroma }, CpuLevel::Scalar);
     // Rows start at cache lines, so the formula may fall short of the memory by one for each row.
     let bytes = 2 * (3 * 3002 * (4 + 4 * 32) + 3000 * 4);
@@ -323,7 +340,12 @@ fn memory_of_a_band() {
         "luma's network is the larger"
     );
 
-    let luma = layers(&mut rng, Arch::luma(Arch::MAX_CHANNELS, Arch::MAX_HIDDEN));
+    let luma = layers(&mut rng, Arch::luma(32, 3), true);
+    let filter = Filter::new(Instance { luma, chroma: Vec::new() }, CpuLevel::Scalar);
+    let bytes = 3 * 3002 * (2 * 4 + 3 * 32 + 2 * 32) + 2 * 3000 * 4;
+    assert!((bytes..bytes + 16 * 64).contains(&filter.scratch_bytes(Layout::I400, 6000)));
+
+    let luma = layers(&mut rng, Arch::luma(Arch::MAX_CHANNELS, Arch::MAX_HIDDEN), false);
     let largest = Filter::new(Instance { luma, chroma: Vec::new() }, CpuLevel::Scalar);
     assert!(largest.scratch_bytes(Layout::I400, 6000) < 24_000_000, "24 megapixels");
 }

@@ -1,22 +1,49 @@
 //! The reference: what every other kernel must give.
 
-use super::{check_row, Convolution, Kernels};
+use super::{check_row, Convolution, Kernels, RowMut, Rows};
 
-pub(super) const KERNELS: Kernels = Kernels { conv_row, conv_row_last: conv_row };
+pub(super) const KERNELS: Kernels = Kernels { conv_row, conv_row_last };
 
 /// See [`ConvRow`](super::ConvRow). Any even number of output channels.
-pub fn conv_row(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
+pub fn conv_row(conv: &Convolution, y: usize, src: Rows<'_>, dst: RowMut<'_>) {
+    check_row(conv, src, &dst);
+    match (src, dst) {
+        (Rows::I16(src), RowMut::I16(dst)) => row(conv, y, src, dst, |v| v as i16),
+        (Rows::I16(src), RowMut::U8(dst)) => row(conv, y, src, dst, |v| v as u8),
+        (Rows::U8(src), RowMut::I16(dst)) => row(conv, y, src, dst, |v| v as i16),
+        (Rows::U8(src), RowMut::U8(dst)) => row(conv, y, src, dst, |v| v as u8),
+    }
+}
+
+/// See [`ConvRowLast`](super::ConvRowLast).
+pub fn conv_row_last(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
+    conv_row(conv, y, Rows::I16(src), RowMut::I16(dst));
+}
+
+fn row<S: Copy + Into<i32>, D>(
+    conv: &Convolution,
+    y: usize,
+    src: [&[S]; 3],
+    dst: &mut [D],
+    output: impl Fn(i32) -> D,
+) {
     if conv.layer.cout.is_multiple_of(16) {
-        conv_row_by::<16>(conv, y, src, dst);
+        row_by::<16, S, D>(conv, y, src, dst, output);
     } else {
-        conv_row_by::<2>(conv, y, src, dst);
+        row_by::<2, S, D>(conv, y, src, dst, output);
     }
 }
 
 /// `C` output channels at a time.
-fn conv_row_by<const C: usize>(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
-    let width = check_row(conv, &src, dst);
+fn row_by<const C: usize, S: Copy + Into<i32>, D>(
+    conv: &Convolution,
+    y: usize,
+    src: [&[S]; 3],
+    dst: &mut [D],
+    output: impl Fn(i32) -> D,
+) {
     let l = &conv.layer;
+    let width = dst.len() / l.cout;
     for (x, co) in (0..width).flat_map(|x| (0..l.cout).step_by(C).map(move |co| (x, co))) {
         let mut sums = [0i32; C];
         sums.copy_from_slice(&conv.bias_row(y, x)[co..co + C]);
@@ -25,13 +52,13 @@ fn conv_row_by<const C: usize>(conv: &Convolution, y: usize, src: [&[i16]; 3], d
             let taps = &l.taps[3 * ky * l.cin * l.cout..];
             for (i, a) in row[x * l.cin..(x + 3) * l.cin].iter().enumerate() {
                 for (sum, w) in sums.iter_mut().zip(&taps[i * l.cout + co..][..C]) {
-                    *sum += i32::from(*a) * i32::from(*w);
+                    *sum += (*a).into() * i32::from(*w);
                 }
             }
         }
         for (c, out) in dst[x * l.cout + co..][..C].iter_mut().enumerate() {
             let y = requantise(sums[c], l.multiplier[co + c], l.shift);
-            *out = y.clamp(l.low, l.high) as i16;
+            *out = output(y.clamp(l.low, l.high));
         }
     }
 }

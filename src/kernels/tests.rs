@@ -1,8 +1,8 @@
 //! Every kernel against the scalar reference, on adversarial inputs over all small widths.
 
-use super::{Convolution, Kernels};
+use super::{Convolution, Kernels, RowMut, Rows};
 use crate::cpu::CpuLevel;
-use crate::network::instance::Layer;
+use crate::network::instance::{narrowest_sums, Layer, Sums};
 use crate::xorshift::Xorshift;
 
 /// How extreme a trial's values are.
@@ -64,7 +64,68 @@ fn layer(rng: &mut Xorshift, style: Style, cin: usize, cout: usize, period: usiz
         shift,
         low: if signed { -high } else { 0 },
         high,
+        sums: Sums::I32,
     }
+}
+
+/// A layer that reads bytes of up to `limit`, with taps that make the most of sums of 16 bits over `run`
+/// taps: both signs use up what they may, from many taps or from few.
+fn byte_layer(
+    rng: &mut Xorshift,
+    style: Style,
+    cin: usize,
+    cout: usize,
+    limit: i64,
+    run: usize,
+) -> Layer {
+    let mut taps = vec![0i16; 9 * cin * cout];
+    let sums = (0..9 / run).flat_map(|r| [0, 2].map(|half| (r, half)));
+    for (co, (r, half)) in (0..cout).flat_map(|co| sums.clone().map(move |s| (co, s))) {
+        let of_sum: Vec<usize> =
+            (r * run * cin..(r + 1) * run * cin).filter(|i| i % 4 / 2 * 2 == half).collect();
+        let budget = |sign: i64| if sign > 0 { 32767 / limit } else { 32768 / limit };
+        let signs: &[i64] = match style {
+            Style::NearZero => &[],
+            Style::Uniform => &[1, -1],
+            Style::Limit(1) | Style::Pair(-1) => &[1],
+            Style::Limit(_) | Style::Pair(_) => &[-1],
+        };
+        for sign in signs {
+            let mut left = budget(*sign);
+            // Each takes all that is left, or a little.
+            let most = if matches!(style, Style::Pair(_)) { 128 } else { 1 + left / 16 };
+            for _ in 0..10 * of_sum.len() {
+                let i = of_sum[rng.range(0, of_sum.len() as i64 - 1) as usize] * cout + co;
+                let room = if *sign > 0 { 127 } else { 128 } - sign * i64::from(taps[i]);
+                if i64::from(taps[i]) * sign < 0 {
+                    continue;
+                }
+                let by = room.min(left).min(most);
+                taps[i] += (sign * by) as i16;
+                left -= by;
+            }
+        }
+    }
+    let Layer { bias, multiplier, .. } = layer(rng, style, cin, cout, 1);
+    let mut layer =
+        Layer { taps: taps.into(), bias, multiplier, ..layer(rng, style, cin, cout, 1) };
+    layer.multiplier.iter_mut().for_each(|m| *m = (*m).min(1 << layer.shift.min(30)));
+    layer.sums = narrowest_sums(&layer, limit as i32);
+    match layer.sums {
+        Sums::I16 { taps } if taps >= run => layer,
+        other => panic!("{style:?}: {other:?} where {run} taps were meant"),
+    }
+}
+
+fn byte_rows(rng: &mut Xorshift, style: Style, limit: i64, len: usize) -> [Vec<u8>; 3] {
+    std::array::from_fn(|_| {
+        let byte = |_| match style {
+            Style::Uniform => rng.range(0, 1) * limit,
+            Style::NearZero => rng.range(0, limit),
+            Style::Limit(_) | Style::Pair(_) => limit,
+        } as u8;
+        (0..len).map(byte).collect()
+    })
 }
 
 fn rows(rng: &mut Xorshift, style: Style, len: usize) -> [Vec<i16>; 3] {
@@ -104,24 +165,25 @@ const SHAPES: [(usize, usize, usize); 20] = [
     (64, 2, 1),
 ];
 
+const STYLES: [Style; 6] = [
+    Style::Uniform,
+    Style::NearZero,
+    Style::Limit(1),
+    Style::Limit(-1),
+    Style::Pair(1),
+    Style::Pair(-1),
+];
+
 #[test]
 fn kernels_equal_the_reference() {
     const GUARD: i16 = 0x5a5a;
     let mut rng = Xorshift(0x1234_5678_9abc_def1);
     let reference = Kernels::new(CpuLevel::Scalar);
-    let styles = [
-        Style::Uniform,
-        Style::NearZero,
-        Style::Limit(1),
-        Style::Limit(-1),
-        Style::Pair(1),
-        Style::Pair(-1),
-    ];
     for level in CpuLevel::available() {
         let tested = Kernels::new(level);
         for (cin, cout, period) in SHAPES {
             for width in (1..=40).chain([131, 384]) {
-                for style in styles {
+                for style in STYLES {
                     let conv = Convolution::new(layer(&mut rng, style, cin, cout, period));
                     let src = rows(&mut rng, style, (width + 2) * cin);
                     let src = [&src[0][..], &src[1][..], &src[2][..]];
@@ -133,8 +195,9 @@ fn kernels_equal_the_reference() {
                         (reference.conv_row_last)(&conv, y, src, &mut expected);
                         (tested.conv_row_last)(&conv, y, src, row);
                     } else {
-                        (reference.conv_row)(&conv, y, src, &mut expected);
-                        (tested.conv_row)(&conv, y, src, row);
+                        let src = Rows::I16(src);
+                        (reference.conv_row)(&conv, y, src, RowMut::I16(&mut expected));
+                        (tested.conv_row)(&conv, y, src, RowMut::I16(row));
                     }
                     assert!(
                         expected == row && guard.iter().all(|g| *g == GUARD),
@@ -144,5 +207,101 @@ fn kernels_equal_the_reference() {
                 }
             }
         }
+    }
+}
+
+/// Rows of bytes in, out, or both.
+#[test]
+fn byte_kernels_equal_the_reference() {
+    let mut rng = Xorshift(0x0fed_cba9_8765_4321);
+    let widths = (1..=26).chain([131]);
+    let shapes = SHAPES.into_iter().filter(|(_, cout, _)| *cout >= 16);
+    let cases = shapes.flat_map(|s| widths.clone().map(move |w| (s, w)));
+    for ((cin, cout, period), width) in cases {
+        for style in STYLES {
+            let (limit, run) =
+                ([127, 255][rng.next() as usize % 2], [1, 3][rng.next() as usize % 2]);
+            let (mut layer, bytes_in) = if cin < 16 {
+                (layer(&mut rng, style, cin, cout, period), false)
+            } else {
+                (byte_layer(&mut rng, style, cin, cout, limit, run), true)
+            };
+            if !bytes_in || rng.next().is_multiple_of(2) {
+                (layer.low, layer.high) = (0, rng.range(1, 255) as i32);
+            }
+            let conv = Convolution::new(layer);
+            let words = rows(&mut rng, style, (width + 2) * cin);
+            let bytes = byte_rows(&mut rng, style, limit, (width + 2) * cin);
+            let src = if bytes_in {
+                Rows::U8([&bytes[0], &bytes[1], &bytes[2]])
+            } else {
+                Rows::I16([&words[0], &words[1], &words[2]])
+            };
+            let y = (rng.next() % 16) as usize;
+            let case = format!("{style:?} {cin}->{cout} {limit} {run} width {width}");
+            check_levels(&conv, y, src, width, &case);
+        }
+    }
+}
+
+/// Every level against the scalar one, into words and where they fit into bytes.
+fn check_levels(conv: &Convolution, y: usize, src: Rows<'_>, width: usize, case: &str) {
+    const GUARD: i16 = 0x5a5a;
+    let len = width * conv.layer.cout;
+    let mut expected = vec![0; len];
+    (Kernels::new(CpuLevel::Scalar).conv_row)(conv, y, src, RowMut::I16(&mut expected));
+    for level in CpuLevel::available() {
+        let conv_row = Kernels::new(level).conv_row;
+        let mut got = vec![GUARD; len + 64];
+        conv_row(conv, y, src, RowMut::I16(&mut got[..len]));
+        assert!(got[..len] == expected, "{level:?} {case}");
+        assert!(got[len..].iter().all(|g| *g == GUARD), "{level:?} {case}: guard");
+        if conv.layer.low == 0 && conv.layer.high <= 255 {
+            let mut got = vec![GUARD as u8; len + 64];
+            conv_row(conv, y, src, RowMut::U8(&mut got[..len]));
+            assert!(
+                got[..len].iter().zip(&expected).all(|(g, e)| i16::from(*g) == *e),
+                "{level:?} {case}"
+            );
+            assert!(got[len..].iter().all(|g| *g == GUARD as u8), "{level:?} {case}: guard");
+        }
+    }
+}
+
+/// One more than a sum of 16 bits can hold, of either sign and in either half of the channels.
+#[test]
+fn sums_that_may_leave_16_bits_are_found() {
+    let mut rng = Xorshift(11);
+    for (cin, cout) in [(16, 16), (32, 32), (48, 48)] {
+        let plain = Layer {
+            taps: vec![0; 9 * cin * cout].into(),
+            ..layer(&mut rng, Style::NearZero, cin, cout, 1)
+        };
+        let with = |taps: &[(usize, i16)], limit| {
+            let mut all = vec![0; 9 * cin * cout];
+            for (input, w) in taps {
+                all[input * cout + cout - 1] = *w;
+            }
+            narrowest_sums(&Layer { taps: all.into(), ..plain.clone() }, limit)
+        };
+        let row = 3 * cin;
+        assert_eq!(with(&[], 255), Sums::I16 { taps: 3 });
+        assert_eq!(with(&[], 256), Sums::I32, "no bytes");
+        assert_eq!(with(&[(5, 128)], 1), Sums::I32, "no 8-bit tap");
+        assert_eq!(with(&[(5, -128)], 255), Sums::I16 { taps: 3 });
+        assert_eq!(with(&[(5, 64), (8, 64)], 255), Sums::I16 { taps: 3 }, "32640 at most");
+        assert_eq!(with(&[(5, 64), (6, 65)], 255), Sums::I16 { taps: 3 }, "in different halves");
+        assert_eq!(with(&[(5, 64), (9, 65)], 255), Sums::I32);
+        assert_eq!(with(&[(5, -64), (9, -65)], 255), Sums::I32);
+        assert_eq!(with(&[(5, 100), (9, -100)], 255), Sums::I16 { taps: 3 }, "of either sign");
+        assert_eq!(with(&[(0, 64), (cin, 65)], 255), Sums::I16 { taps: 1 }, "of different taps");
+        assert_eq!(with(&[(2, 64), (row - 1, 65)], 255), Sums::I16 { taps: 1 });
+        assert_eq!(
+            with(&[(2, 64), (row + 2, 65)], 255),
+            Sums::I16 { taps: 3 },
+            "of different rows"
+        );
+        assert_eq!(with(&[(0, 127), (row - 4, 127), (4, 4)], 127), Sums::I16 { taps: 3 });
+        assert_eq!(with(&[(0, 127), (row - 4, 127), (4, 5)], 127), Sums::I16 { taps: 1 });
     }
 }

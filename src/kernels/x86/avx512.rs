@@ -1,4 +1,4 @@
-//! AVX-512 with VNNI: `vpdpwssd`, which wraps and never saturates, on registers of 512 bits.
+//! AVX-512 with VNNI: `vpdpwssd` and `vpdpbusd`, which wrap and never saturate, on registers of 512 bits.
 
 use super::vector::Vector;
 use std::arch::asm;
@@ -15,6 +15,18 @@ fn dpwssd(mut sums: __m512i, a: __m512i, b: __m512i) -> __m512i {
     // SAFETY: only registers are touched.
     unsafe {
         asm!("vpdpwssd {}, {}, {}", inout(zmm_reg) sums, in(zmm_reg) a, in(zmm_reg) b,
+            options(pure, nomem, nostack, preserves_flags));
+    }
+    sums
+}
+
+/// `_mm512_dpbusd_epi32`, likewise.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vnni")]
+fn dpbusd(mut sums: __m512i, a: __m512i, b: __m512i) -> __m512i {
+    // SAFETY: only registers are touched.
+    unsafe {
+        asm!("vpdpbusd {}, {}, {}", inout(zmm_reg) sums, in(zmm_reg) a, in(zmm_reg) b,
             options(pure, nomem, nostack, preserves_flags));
     }
     sums
@@ -53,7 +65,7 @@ impl Vector<16> for Avx512 {
         Self(unsafe { _mm512_loadu_si512(from.cast()) })
     }
     #[inline(always)]
-    unsafe fn broadcast(from: *const i16) -> Self {
+    unsafe fn broadcast<T>(from: *const T) -> Self {
         // SAFETY: as the caller promises.
         Self(unsafe { _mm512_set1_epi32(from.cast::<i32>().read_unaligned()) })
     }
@@ -66,6 +78,15 @@ impl Vector<16> for Avx512 {
     unsafe fn dot(self, a: Self, b: Self) -> Self {
         // SAFETY: as the caller promises.
         Self(unsafe { dpwssd(self.0, a.0, b.0) })
+    }
+    #[inline(always)]
+    unsafe fn dot_bytes(self, a: Self, b: Self) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { dpbusd(self.0, a.0, b.0) })
+    }
+    #[inline(always)]
+    unsafe fn whole(self) -> Self {
+        self
     }
     #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
@@ -108,6 +129,15 @@ impl Vector<16> for Avx512 {
         unsafe {
             let y = _mm256_max_epi16(_mm512_cvtsepi32_epi16(self.0), _mm256_set1_epi16(low));
             _mm256_storeu_si256(to.cast(), _mm256_min_epi16(y, _mm256_set1_epi16(high)));
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(self, high: u8, to: *mut u8) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let y = _mm512_max_epi32(self.0, _mm512_setzero_si512());
+            let y = _mm_min_epu8(_mm512_cvtusepi32_epi8(y), _mm_set1_epi8(high as i8));
+            _mm_storeu_si128(to.cast(), y);
         }
     }
 }

@@ -1,29 +1,34 @@
 //! The kernels, once for every instruction set.
 
-use super::super::Convolution;
+use super::super::{Convolution, Packed, RowMut, Rows};
 use super::vector::Vector;
+use crate::network::instance::Sums;
 
 /// One row of a layer of many output channels.
 ///
 /// # Safety
-/// The CPU has `V`'s instruction set; slices are as `check_row` asserts; `width ≥ P`; `cout` is a
-/// multiple of `LANES`, and of `N · LANES` or that of 16.
+/// The CPU has `V`'s instruction set; slices are as `check_row` asserts; the width is at least `P`;
+/// `cout` is a multiple of `LANES`, and of `N · LANES` or that of 16.
 #[inline(always)]
 pub(super) unsafe fn row<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
     conv: &Convolution,
     y: usize,
-    src: [&[i16]; 3],
-    dst: &mut [i16],
+    src: Rows<'_>,
+    dst: RowMut<'_>,
 ) {
     // SAFETY: forwarded.
     unsafe {
-        match conv.layer.cin {
-            4 => row_of::<V, L, P, N, 4>(conv, y, src, dst),
-            6 => row_of::<V, L, P, N, 6>(conv, y, src, dst),
-            16 => row_of::<V, L, P, N, 16>(conv, y, src, dst),
-            32 => row_of::<V, L, P, N, 32>(conv, y, src, dst),
-            48 => row_of::<V, L, P, N, 48>(conv, y, src, dst),
-            64 => row_of::<V, L, P, N, 64>(conv, y, src, dst),
+        match (src, conv.layer.cin) {
+            (Rows::I16(src), 4) => row_of::<V, i16, L, P, N, 4>(conv, y, src, dst),
+            (Rows::I16(src), 6) => row_of::<V, i16, L, P, N, 6>(conv, y, src, dst),
+            (Rows::I16(src), 16) => row_of::<V, i16, L, P, N, 16>(conv, y, src, dst),
+            (Rows::I16(src), 32) => row_of::<V, i16, L, P, N, 32>(conv, y, src, dst),
+            (Rows::I16(src), 48) => row_of::<V, i16, L, P, N, 48>(conv, y, src, dst),
+            (Rows::I16(src), 64) => row_of::<V, i16, L, P, N, 64>(conv, y, src, dst),
+            (Rows::U8(src), 16) => row_of::<V, u8, L, P, N, 16>(conv, y, src, dst),
+            (Rows::U8(src), 32) => row_of::<V, u8, L, P, N, 32>(conv, y, src, dst),
+            (Rows::U8(src), 48) => row_of::<V, u8, L, P, N, 48>(conv, y, src, dst),
+            (Rows::U8(src), 64) => row_of::<V, u8, L, P, N, 64>(conv, y, src, dst),
             _ => unreachable!("no network has such a layer"),
         }
     }
@@ -32,24 +37,31 @@ pub(super) unsafe fn row<V: Vector<L>, const L: usize, const P: usize, const N: 
 /// # Safety
 /// As [`row`], and `cin` is `CIN`.
 #[inline(always)]
-unsafe fn row_of<V: Vector<L>, const L: usize, const P: usize, const N: usize, const CIN: usize>(
+unsafe fn row_of<V, A, const L: usize, const P: usize, const N: usize, const CIN: usize>(
     conv: &Convolution,
     y: usize,
-    src: [&[i16]; 3],
-    dst: &mut [i16],
-) {
+    src: [&[A]; 3],
+    mut dst: RowMut<'_>,
+) where
+    V: Vector<L>,
+    A: Activation,
+{
     let cout = conv.layer.cout;
     let wide = cout - cout % (N * L);
+    let width = match &dst {
+        RowMut::I16(dst) => dst.len() / cout,
+        RowMut::U8(dst) => dst.len() / cout,
+    };
     // SAFETY: `blocks` gives x + P ≤ width; channels stay below cout.
     unsafe {
         for co in (0..wide).step_by(N * L) {
-            for x in blocks(dst.len() / cout, P) {
-                block::<V, L, P, N, CIN>(conv, y, &src, dst, x, co);
+            for x in blocks(width, P) {
+                block::<V, A, L, P, N, CIN>(conv, y, &src, &mut dst, x, co);
             }
         }
         if N * L > 16 && wide < cout {
-            for x in blocks(dst.len() / cout, P) {
-                block::<V, L, P, 1, CIN>(conv, y, &src, dst, x, wide);
+            for x in blocks(width, P) {
+                block::<V, A, L, P, 1, CIN>(conv, y, &src, &mut dst, x, wide);
             }
         }
     }
@@ -63,20 +75,23 @@ fn blocks(width: usize, size: usize) -> impl Iterator<Item = usize> {
 }
 
 /// `P` pixels from `x` × `N · L` output channels from `co`: an accumulator for each pixel and
-/// register of channels, so that each weight is loaded once for `P` pixels and each pair of
+/// register of channels, so that each weight is loaded once for `P` pixels and each group of
 /// activations broadcast once for `N` registers.
 ///
 /// # Safety
 /// As [`row_of`], and `x + P ≤ width`, `co + N · L ≤ cout`.
 #[inline(always)]
-unsafe fn block<V: Vector<L>, const L: usize, const P: usize, const N: usize, const CIN: usize>(
+unsafe fn block<V, A, const L: usize, const P: usize, const N: usize, const CIN: usize>(
     conv: &Convolution,
     y: usize,
-    src: &[&[i16]; 3],
-    dst: &mut [i16],
+    src: &[&[A]; 3],
+    dst: &mut RowMut<'_>,
     x: usize,
     co: usize,
-) {
+) where
+    V: Vector<L>,
+    A: Activation,
+{
     let l = &conv.layer;
     // SAFETY: pixels x..x + P + 2 are in every source row, packed holds 9·cin·cout taps, bias rows
     // and multipliers hold cout values, and dst holds pixel x + P − 1.
@@ -85,32 +100,116 @@ unsafe fn block<V: Vector<L>, const L: usize, const P: usize, const N: usize, co
         for (p, acc) in acc.iter_mut().enumerate() {
             *acc = load(conv.bias_row(y, x + p).as_ptr().add(co));
         }
-        let mut taps = conv.packed.as_ptr().add(2 * co);
-        for row in src {
-            let mut pair = row.as_ptr().add(x * CIN);
-            // The three taps of a row read 3·cin neighbouring activations.
-            for _ in 0..3 * CIN / 2 {
-                let w: [V; N] = load(taps.cast());
-                for (p, acc) in acc.iter_mut().enumerate() {
-                    let a = V::broadcast(pair.add(p * CIN));
-                    for (acc, w) in acc.iter_mut().zip(w) {
-                        *acc = acc.dot(a, w);
-                    }
-                }
-                pair = pair.add(2);
-                taps = taps.add(2 * l.cout);
-            }
-        }
+        let pixels = src.map(|row| row.as_ptr().add(x * CIN));
+        let acc = A::convolve::<V, L, P, N, CIN>(conv, acc, pixels, co);
         let m: [V; N] = load(l.multiplier.as_ptr().add(co));
-        // A copy, so that this loop, which is not unrolled, leaves the accumulators in registers.
-        let sums = acc;
-        for (p, sums) in sums.iter().enumerate() {
-            let out = dst.as_mut_ptr().add((x + p) * l.cout + co);
+        for (p, sums) in acc.iter().enumerate() {
+            let at = (x + p) * l.cout + co;
             for n in 0..N {
                 let y = sums[n].requantise(m[n], l.shift);
-                y.store(l.low as i16, l.high as i16, out.add(n * L));
+                match dst {
+                    RowMut::I16(dst) => {
+                        y.store(l.low as i16, l.high as i16, dst.as_mut_ptr().add(at + n * L));
+                    }
+                    RowMut::U8(dst) => {
+                        y.store_bytes(l.high as u8, dst.as_mut_ptr().add(at + n * L))
+                    }
+                }
             }
         }
+    }
+}
+
+/// An activation of a feature map.
+trait Activation: Copy {
+    /// `acc` plus the products of a block: see [`block`].
+    ///
+    /// # Safety
+    /// As [`block`]; `pixels` are what it reads first of each source row.
+    unsafe fn convolve<V, const L: usize, const P: usize, const N: usize, const CIN: usize>(
+        conv: &Convolution,
+        acc: [[V; N]; P],
+        pixels: [*const Self; 3],
+        co: usize,
+    ) -> [[V; N]; P]
+    where
+        V: Vector<L>;
+}
+
+impl Activation for i16 {
+    #[inline(always)]
+    unsafe fn convolve<V, const L: usize, const P: usize, const N: usize, const CIN: usize>(
+        conv: &Convolution,
+        mut acc: [[V; N]; P],
+        pixels: [*const Self; 3],
+        co: usize,
+    ) -> [[V; N]; P]
+    where
+        V: Vector<L>,
+    {
+        let Packed::I16(taps) = &conv.packed else { unreachable!("checked") };
+        // SAFETY: as the caller promises.
+        unsafe {
+            let mut taps = taps.as_ptr().add(2 * co);
+            for mut pair in pixels {
+                // The three taps of a row read 3·cin neighbouring activations.
+                for _ in 0..3 * CIN / 2 {
+                    let w: [V; N] = load(taps.cast());
+                    for (p, acc) in acc.iter_mut().enumerate() {
+                        let a = V::broadcast(pair.add(p * CIN));
+                        for (acc, w) in acc.iter_mut().zip(w) {
+                            *acc = acc.dot(a, w);
+                        }
+                    }
+                    pair = pair.add(2);
+                    taps = taps.add(2 * conv.layer.cout);
+                }
+            }
+        }
+        acc
+    }
+}
+
+impl Activation for u8 {
+    #[inline(always)]
+    unsafe fn convolve<V, const L: usize, const P: usize, const N: usize, const CIN: usize>(
+        conv: &Convolution,
+        mut acc: [[V; N]; P],
+        pixels: [*const Self; 3],
+        co: usize,
+    ) -> [[V; N]; P]
+    where
+        V: Vector<L>,
+    {
+        let (Packed::I8(taps), Sums::I16 { taps: run }) = (&conv.packed, conv.layer.sums) else {
+            unreachable!("checked")
+        };
+        // SAFETY: as the caller promises; the layer's proof holds for partial sums of `run` taps.
+        unsafe {
+            let mut taps = taps.as_ptr().add(4 * co);
+            for mut four in pixels {
+                for _ in 0..3 / run {
+                    let mut partial = [[V::zero(); N]; P];
+                    for _ in 0..run * (CIN / 4) {
+                        let w: [V; N] = load(taps.cast());
+                        for (p, partial) in partial.iter_mut().enumerate() {
+                            let a = V::broadcast(four.add(p * CIN));
+                            for (partial, w) in partial.iter_mut().zip(w) {
+                                *partial = partial.dot_bytes(a, w);
+                            }
+                        }
+                        four = four.add(4);
+                        taps = taps.add(4 * conv.layer.cout);
+                    }
+                    for (acc, partial) in acc.iter_mut().zip(&partial) {
+                        for (acc, partial) in acc.iter_mut().zip(partial) {
+                            *acc = acc.add(partial.whole());
+                        }
+                    }
+                }
+            }
+        }
+        acc
     }
 }
 
@@ -158,6 +257,7 @@ unsafe fn row_last_of<V: Vector<L>, const L: usize, const N: usize>(
     dst: &mut [i16],
 ) {
     let l = &conv.layer;
+    let Packed::I16(packed) = &conv.packed else { unreachable!("checked") };
     // Of `L` sums each, pixel by pixel.
     let bias: [i32; L] = std::array::from_fn(|i| l.bias[i % N]);
     let multiplier: [i32; L] = std::array::from_fn(|i| l.multiplier[i % N]);
@@ -169,7 +269,7 @@ unsafe fn row_last_of<V: Vector<L>, const L: usize, const N: usize>(
             let mut acc = [V::zero(); L];
             for (ky, row) in src.iter().enumerate() {
                 let pixels = row.as_ptr().add(x * l.cin);
-                let taps = conv.packed.as_ptr().add(3 * ky * l.cin);
+                let taps = packed.as_ptr().add(3 * ky * l.cin);
                 for i in (0..3 * l.cin).step_by(2 * L) {
                     let mut w = [V::zero(); N];
                     for (n, w) in w.iter_mut().enumerate() {

@@ -6,7 +6,7 @@ mod convolve;
 mod sse41;
 mod vector;
 
-use super::{check_row, scalar, Convolution, Kernels};
+use super::{check_row, scalar, Convolution, Kernels, RowMut, Rows};
 use crate::cpu::CpuLevel;
 
 /// Replaces what `level` has something better for.
@@ -23,15 +23,15 @@ pub(super) fn fill(table: &mut Kernels, level: CpuLevel) {
 macro_rules! level {
     ($table:ident, $features:literal, $vector:ty, $lanes:literal, $pixels:literal, $registers:literal, $below:expr) => {
         const $table: Kernels = {
-            fn conv_row(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
+            fn conv_row(conv: &Convolution, y: usize, src: Rows<'_>, dst: RowMut<'_>) {
                 #[target_feature(enable = $features)]
-                unsafe fn row(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
+                unsafe fn row(conv: &Convolution, y: usize, src: Rows<'_>, dst: RowMut<'_>) {
                     // SAFETY: forwarded.
                     unsafe {
                         convolve::row::<$vector, $lanes, $pixels, $registers>(conv, y, src, dst);
                     }
                 }
-                if check_row(conv, &src, dst) < $pixels {
+                if check_row(conv, src, &dst) < $pixels {
                     return ($below.conv_row)(conv, y, src, dst);
                 }
                 assert!(conv.layer.cout.is_multiple_of(16));
@@ -44,7 +44,7 @@ macro_rules! level {
                     // SAFETY: forwarded.
                     unsafe { convolve::row_last::<$vector, $lanes>(conv, src, dst) }
                 }
-                check_row(conv, &src, dst);
+                check_row(conv, Rows::I16(src), &RowMut::I16(dst));
                 if dst.len() < $lanes || !conv.layer.cin.is_multiple_of(2 * $lanes) {
                     return ($below.conv_row_last)(conv, y, src, dst);
                 }

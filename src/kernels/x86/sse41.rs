@@ -13,7 +13,7 @@ impl Vector<4> for Sse41 {
         Self(unsafe { _mm_loadu_si128(from.cast()) })
     }
     #[inline(always)]
-    unsafe fn broadcast(from: *const i16) -> Self {
+    unsafe fn broadcast<T>(from: *const T) -> Self {
         // SAFETY: as the caller promises.
         Self(unsafe { _mm_set1_epi32(from.cast::<i32>().read_unaligned()) })
     }
@@ -26,6 +26,16 @@ impl Vector<4> for Sse41 {
     unsafe fn dot(self, a: Self, b: Self) -> Self {
         // SAFETY: as the caller promises.
         Self(unsafe { _mm_add_epi32(self.0, _mm_madd_epi16(a.0, b.0)) })
+    }
+    #[inline(always)]
+    unsafe fn dot_bytes(self, a: Self, b: Self) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { _mm_add_epi16(self.0, _mm_maddubs_epi16(a.0, b.0)) })
+    }
+    #[inline(always)]
+    unsafe fn whole(self) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { _mm_madd_epi16(self.0, _mm_set1_epi16(1)) })
     }
     #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
@@ -56,6 +66,15 @@ impl Vector<4> for Sse41 {
         unsafe {
             let y = _mm_max_epi16(_mm_packs_epi32(self.0, self.0), _mm_set1_epi16(low));
             _mm_storel_epi64(to.cast(), _mm_min_epi16(y, _mm_set1_epi16(high)));
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(self, high: u8, to: *mut u8) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let y = _mm_packs_epi32(self.0, self.0);
+            let y = _mm_min_epu8(_mm_packus_epi16(y, y), _mm_set1_epi8(high as i8));
+            to.cast::<i32>().write_unaligned(_mm_cvtsi128_si32(y));
         }
     }
 }
