@@ -3,8 +3,8 @@
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
-use sidelight::kernels::{Convolution, Kernels};
-use sidelight::network::instance::Layer;
+use sidelight::kernels::{Convolution, Kernels, RowMut, Rows};
+use sidelight::network::instance::{Layer, Sums};
 use sidelight::network::{CodecKind, Condition, Instance};
 use sidelight::{models, Layout, Picture, PictureMut, Plane, PlaneMut};
 use std::hint::black_box;
@@ -59,35 +59,57 @@ fn pictures(c: &mut Criterion) {
 }
 
 /// A layer whose values do not matter.
-fn layer(cin: usize, cout: usize) -> Layer {
+fn layer(cin: usize, cout: usize, sums: Sums) -> Layer {
     let period = if cin < 16 { 4 } else { 1 };
     Layer {
         cin,
         cout,
-        taps: noise(9 * cin * cout).into_iter().map(i16::from).collect(),
+        taps: noise(9 * cin * cout).into_iter().map(|b| i16::from(b % 8)).collect(),
         bias: vec![0; period * period * cout],
         period,
         multiplier: vec![700; cout],
         shift: 20,
         low: 0,
-        high: 16383,
+        high: 127,
+        sums,
     }
 }
 
 fn rows(c: &mut Criterion) {
-    let width = 384;
+    const WIDTH: usize = 384;
     let mut group = c.benchmark_group("row_384px");
-    for (cin, cout) in [(4, 32), (6, 32), (16, 16), (32, 32), (48, 48), (32, 4), (32, 2)] {
-        let conv = Convolution::new(layer(cin, cout));
-        let src: Vec<i16> = noise((width + 2) * cin).into_iter().map(i16::from).collect();
-        let mut dst = vec![0i16; width * cout];
-        group.throughput(Throughput::Elements((9 * cin * cout * width) as u64));
+    let mut bench = |cin: usize, cout: usize, sums: Sums, name: &str| {
+        let conv = Convolution::new(layer(cin, cout, sums));
+        let bytes: Vec<u8> = noise((WIDTH + 2) * cin).into_iter().map(|b| b / 2).collect();
+        let words: Vec<i16> = bytes.iter().map(|b| i16::from(*b)).collect();
+        let src = match sums {
+            Sums::I32 => Rows::I16([&words; 3]),
+            Sums::I16 { .. } => Rows::U8([&bytes; 3]),
+        };
+        let mut out = vec![0i16; WIDTH * cout];
+        let mut bytes_out = vec![0u8; WIDTH * cout];
+        group.throughput(Throughput::Elements((9 * cin * cout * WIDTH) as u64));
         for level in CpuLevel::available() {
             let kernels = Kernels::new(level);
-            let kernel = if cout < 16 { kernels.conv_row_last } else { kernels.conv_row };
-            group.bench_function(format!("{cin}_to_{cout}_{level:?}"), |b| {
-                b.iter(|| kernel(&conv, 3, [&src, &src, &src], black_box(&mut dst)));
+            group.bench_function(format!("{cin}_to_{cout}_{name}_{level:?}"), |b| match sums {
+                _ if cout < 16 => {
+                    b.iter(|| (kernels.conv_row_last)(&conv, 3, [&words; 3], black_box(&mut out)))
+                }
+                Sums::I32 => {
+                    b.iter(|| (kernels.conv_row)(&conv, 3, src, RowMut::I16(black_box(&mut out))))
+                }
+                Sums::I16 { .. } => b.iter(|| {
+                    (kernels.conv_row)(&conv, 3, src, RowMut::U8(black_box(&mut bytes_out)))
+                }),
             });
+        }
+    };
+    for (cin, cout) in [(4, 32), (6, 32), (16, 16), (32, 32), (48, 48), (32, 4), (32, 2)] {
+        bench(cin, cout, Sums::I32, "i16");
+    }
+    for channels in [16, 32, 48] {
+        for taps in [1, 3] {
+            bench(channels, channels, Sums::I16 { taps }, &format!("i8_by_{taps}"));
         }
     }
     group.finish();

@@ -174,6 +174,18 @@ impl Workspace {
     /// Runs the network on the input map, whose first pixel lies at row and column `origin` of the
     /// picture, in half-resolution pixels.
     pub fn forward(&mut self, net: &Net, condition: Condition, origin: (usize, usize)) {
+        self.forward_with(net, condition, origin, |_, _| ());
+    }
+
+    /// The same, with `finish(layer, row)` of each row of each layer's output before the next layer
+    /// reads it; a backward pass takes no notice.
+    pub fn forward_with(
+        &mut self,
+        net: &Net,
+        condition: Condition,
+        origin: (usize, usize),
+        mut finish: impl FnMut(usize, &mut [f32]),
+    ) {
         let f = features(condition);
         for (l, layer) in net.layers.iter().enumerate() {
             let cout = padded(layer.cout);
@@ -206,6 +218,7 @@ impl Workspace {
             src[l].replicate_border();
             // SAFETY: `level` is supported.
             unsafe { conv3x3(self.level, &conv, &src[l], &mut dst[0]) };
+            (0..dst[0].height).for_each(|y| finish(l, dst[0].row_mut(y)));
         }
     }
 

@@ -2,6 +2,8 @@
 //! steps of the update.
 
 use super::checkpoint::Checkpoint;
+use super::planes::Planes;
+use super::quantise::{quantise, Arithmetic};
 use super::source::{Crop, Material};
 use super::{hadamard, Part, CHROMA_GAIN, OUTPUT_GAIN};
 use crate::files;
@@ -13,22 +15,11 @@ use sidelight::adapt::finetune::STEP_CHANGE;
 use sidelight::adapt::net::{padded, Net, Train, Workspace};
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
-use sidelight::network::model::{ModelLayer, INPUT_LIMIT};
-use sidelight::network::{Model, Network};
+use sidelight::filter::Filter;
+use sidelight::network::model::INPUT_LIMIT;
+use sidelight::network::{Instance, Model, Network};
 use sidelight::payload::ContextTable;
 use std::path::PathBuf;
-
-/// Largest hidden activation, and largest residual: ±255 grey levels.
-const HIDDEN_LIMIT: i32 = 16383;
-const OUTPUT_LIMIT: i32 = 4095;
-/// The largest activation seen in training is put this far below the limit.
-const HEADROOM: f32 = 1.6;
-const SHIFT: u32 = 30;
-/// Share of the 31 bits of a sum that a channel may use before any update.
-const SUM_SHARE: f64 = 0.7;
-const LARGEST_TAP: f64 = 16383.0;
-/// Largest magnitude of a conditioning feature.
-const LARGEST_FEATURE: f64 = 1024.0;
 
 #[derive(Args)]
 pub struct Options {
@@ -47,6 +38,9 @@ pub struct Options {
     /// Training crops to measure activations and sensitivities on
     #[arg(long, default_value_t = 400)]
     crops: usize,
+    /// Bits of the activations and taps of hidden convolutions, as in training
+    #[arg(long, value_enum, default_value_t)]
+    arithmetic: Arithmetic,
     /// Model file whose luma network the model gets; the checkpoint is then of chroma's
     #[arg(long)]
     luma: Option<PathBuf>,
@@ -66,9 +60,7 @@ pub fn run(options: &Options) -> Result<()> {
     let mut rng = Pcg64Mcg::seed_from_u64(77);
     let crops: Vec<Crop> =
         (0..options.crops).map(|_| source.crop(96, part, &mut rng)).collect::<Result<_>>()?;
-    let peaks = peaks(&net, &crops)?;
-    eprintln!("largest activations: {peaks:?}");
-    let mut network = quantise(&net, &peaks)?;
+    let mut network = quantise(&net, options.arithmetic, &crops)?;
     measure_steps(&mut network, &crops, &mut rng)?;
     let contexts = ContextTable::DEFAULT;
     let mut model = match &options.luma {
@@ -79,6 +71,7 @@ pub fn run(options: &Options) -> Result<()> {
         }
     };
     let bytes = model.to_bytes();
+    report_losses(&net, &model, source.validation(super::VALIDATION_CROP, part)?)?;
     ensure!(Model::from_bytes(&bytes)? == model, "the model file does not read back");
     files::write(&options.out, &bytes)?;
     println!("{}: {} bytes, id {:08x}", options.out.display(), bytes.len(), model.id);
@@ -124,80 +117,53 @@ fn fold(mut net: Net) -> Net {
     net
 }
 
-/// The largest activation of each hidden layer over the crops.
-fn peaks(net: &Net, crops: &[Crop]) -> Result<Vec<f32>> {
-    let half = crops[0].size() / 2;
-    let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current())?;
-    let mut peaks = vec![0f32; net.layers.len() - 1];
-    for crop in crops {
-        tiles::load(&crop.decoded(), (0, 0), ws.input());
-        ws.forward(net, crop.condition, (0, 0));
-        for (l, peak) in peaks.iter_mut().enumerate() {
-            let map = ws.activations(l);
-            for y in 0..map.height {
-                *peak = map.row(y).iter().fold(*peak, |a, b| a.max(*b));
+/// Prints what `net` gains on held-out crops, and what is lost in integers; both round to samples.
+fn report_losses(net: &Net, model: &Model, sets: Vec<Vec<Crop>>) -> Result<()> {
+    let planes = if net.arch.outputs == 4 { 0..1 } else { 1..3 };
+    let (mut gains, mut losses) = (Vec::new(), Vec::new());
+    for set in &sets {
+        let (mut gain, mut loss) = (0.0, 0.0);
+        for crop in set {
+            let instance = Instance::new(model, crop.condition, None)?;
+            let mut out = crop.decoded.clone();
+            let target = out.view_mut();
+            Filter::new(instance, CpuLevel::current()).picture(&crop.decoded(), target, 1)?;
+            let integer = crop.original.errors(&out);
+            let float = rounded_errors(net, crop)?;
+            for p in planes.clone() {
+                let share = 10.0 / (planes.len() * set.len()) as f64;
+                gain += share * (crop.errors()[p] / float[p]).log10();
+                loss += share * (integer[p] / float[p]).log10();
             }
         }
+        gains.push(format!("{gain:.3}"));
+        losses.push(format!("{loss:.4}"));
     }
-    Ok(peaks)
+    println!("gain in dB before integers {}, lost {}", gains.join(" "), losses.join(" "));
+    Ok(())
 }
 
-fn quantise(net: &Net, peaks: &[f32]) -> Result<Network> {
-    // Integer units for 1.0 of a layer's input.
-    let mut unit_in = f64::from(INPUT_LIMIT);
-    let mut limit_in = f64::from(INPUT_LIMIT);
-    let mut layers = Vec::new();
-    for (l, layer) in net.layers.iter().enumerate() {
-        let last = l + 1 == net.layers.len();
-        let (limit, unit_out) = if last {
-            (OUTPUT_LIMIT, f64::from(INPUT_LIMIT))
-        } else {
-            (HIDDEN_LIMIT, f64::from(HIDDEN_LIMIT) / f64::from(HEADROOM * peaks[l]))
+/// Squared error of each plane that `net` corrects, in a crop with one chroma sample to a pixel.
+fn rounded_errors(net: &Net, crop: &Crop) -> Result<[f64; 3]> {
+    let half = crop.size() / 2;
+    let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current())?;
+    tiles::load(&crop.decoded(), (0, 0), ws.input());
+    ws.forward(net, crop.condition, (0, 0));
+    let out = ws.output();
+    let mut errors = [0.0; 3];
+    let pixels = (0..half).flat_map(|y| (0..half).map(move |x| (y, x)));
+    for ((y, x), c) in pixels.flat_map(|p| (0..net.arch.outputs).map(move |c| (p, c))) {
+        let (plane, row, column) = match net.arch.outputs {
+            4 => (0, 2 * y + c / 2, 2 * x + c % 2),
+            _ => (1 + c, y, x),
         };
-        let (cin, cout, p) = (layer.cin, layer.cout, padded(layer.cout));
-        // Per channel: integer taps are `gain` times the real ones.
-        let gains: Vec<f64> = (0..cout)
-            .map(|c| {
-                let taps = || layer.taps[c..].iter().step_by(p).map(|w| f64::from(w.abs()));
-                let bias = layer.bias[c..].iter().step_by(p).fold(0f32, |a, b| a.max(b.abs()));
-                let condition: f64 = layer.condition[c..]
-                    .iter()
-                    .step_by(p)
-                    .map(|w| f64::from(w.abs()) * LARGEST_FEATURE / 256.0)
-                    .sum();
-                let sum = taps().sum::<f64>() * limit_in + (f64::from(bias) + condition) * unit_in;
-                let largest = taps().fold(0f64, f64::max);
-                let by_sum = SUM_SHARE * f64::from(1u32 << 31) / sum.max(1e-9);
-                by_sum.min(LARGEST_TAP / largest.max(1e-9))
-            })
-            .collect();
-        let table = |values: &[f32], unit: f64| -> Vec<f64> {
-            let rows = values.chunks_exact(p);
-            rows.flat_map(|r| {
-                r[..cout].iter().zip(&gains).map(move |(v, g)| f64::from(*v) * g * unit)
-            })
-            .collect()
-        };
-        let round = |v: Vec<f64>| -> Vec<i32> { v.into_iter().map(|x| x.round() as i32).collect() };
-        layers.push(ModelLayer {
-            cin,
-            cout,
-            taps: table(&layer.taps, 1.0).into_iter().map(|x| x.round() as i16).collect(),
-            bias: round(table(&layer.bias, unit_in)),
-            condition: round(table(&layer.condition, unit_in)),
-            multiplier: gains
-                .iter()
-                .map(|g| (f64::from(1u32 << SHIFT) * unit_out / (g * unit_in)).round() as i32)
-                .collect(),
-            shift: SHIFT,
-            limit,
-            scale_step: vec![1; cout],
-            bias_step: vec![1; cout],
-        });
-        ensure!(layers[l].multiplier.iter().all(|m| *m >= 64), "layer {l}: multipliers too small");
-        (unit_in, limit_in) = (unit_out, f64::from(limit));
+        let width = crop.decoded.planes[plane].width;
+        let sample = |of: &Planes| f32::from(of.planes[plane].data[row * width + column]);
+        let residual = (128.0 * out.row(y)[x * out.channels + c]).round();
+        let error = (sample(&crop.decoded) + residual).clamp(0.0, 255.0) - sample(&crop.original);
+        errors[plane] += f64::from(error * error) / (width * width) as f64;
     }
-    Ok(Network { arch: net.arch, layers })
+    Ok(errors)
 }
 
 /// Steps such that one step changes the output by [`STEP_CHANGE`] grey levels (root mean square

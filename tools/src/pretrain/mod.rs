@@ -12,6 +12,7 @@ mod data;
 pub mod export;
 pub mod hevc_data;
 mod planes;
+mod quantise;
 mod source;
 mod start;
 mod tables;
@@ -20,6 +21,7 @@ pub mod tune;
 use anyhow::{Context, Result};
 use checkpoint::Checkpoint;
 use clap::{Args, ValueEnum};
+use quantise::Arithmetic;
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use sidelight::adapt::adam::AdamRates;
@@ -29,6 +31,7 @@ use sidelight::cpu::CpuLevel;
 use sidelight::network::Arch;
 use sidelight::Picture;
 use source::{Crop, Material, Source};
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -41,6 +44,7 @@ pub const CHROMA_GAIN: f32 = 2.0;
 /// Rows and columns of half-resolution pixels at a crop's edge that do not count.
 const MARGIN: usize = 2;
 const VALIDATION_CROP: usize = 192;
+const NORMALISING_CROPS: usize = 400;
 
 /// What a network corrects.
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -79,6 +83,9 @@ pub struct Options {
     /// Leave out crops that are gray or have weaker chroma
     #[arg(long, conflicts_with = "coded")]
     vivid: bool,
+    /// Round as hidden convolutions of this arithmetic will; --from then names a trained network
+    #[arg(long, value_enum, default_value_t)]
+    arithmetic: Arithmetic,
     /// Channels of the hidden layers
     #[arg(long, default_value_t = 32)]
     channels: usize,
@@ -139,6 +146,9 @@ pub fn run(options: &Options) -> Result<()> {
                 if options.from_jpeg {
                     start::flat_tables(&mut net);
                 }
+                if options.arithmetic == Arithmetic::I8 {
+                    normalise(&mut net, source.as_ref(), options)?;
+                }
                 net
             }
         }),
@@ -160,7 +170,7 @@ pub fn run(options: &Options) -> Result<()> {
                 state.step,
                 clock.elapsed().as_secs_f64(),
                 trainer.take_loss(),
-                validation.gains(&state.net)?
+                validation.gains(&state.net, options.arithmetic)?
             );
             writeln!(log, "{line}")?;
             bar.println(&line);
@@ -168,6 +178,32 @@ pub fn run(options: &Options) -> Result<()> {
     }
     bar.finish();
     Ok(())
+}
+
+/// Prepares a trained network for [`Arithmetic::I8`].
+fn normalise(net: &mut Net, source: &dyn Source, options: &Options) -> Result<()> {
+    let mut rng = Pcg64Mcg::seed_from_u64(options.seed);
+    let crop = |_| source.crop(options.crop, options.part, &mut rng);
+    let crops = (0..NORMALISING_CROPS).map(crop).collect::<Result<Vec<_>>>()?;
+    quantise::normalise(net, &crops, load)
+}
+
+/// The network as it will be in integers.
+fn in_arithmetic(net: &Net, arithmetic: Arithmetic) -> Cow<'_, Net> {
+    match arithmetic {
+        Arithmetic::I16 => Cow::Borrowed(net),
+        Arithmetic::I8 => Cow::Owned(quantise::rounded(net)),
+    }
+}
+
+/// The network's output for a crop.
+fn forward(net: &Net, arithmetic: Arithmetic, crop: &Crop, ws: &mut Workspace) {
+    load(crop, ws);
+    ws.forward_with(net, crop.condition, (0, 0), |layer, row| {
+        if arithmetic == Arithmetic::I8 {
+            quantise::round_activations(net.arch, layer, row);
+        }
+    });
 }
 
 /// Fills the network's input with a crop's transformed phases and its chroma.
@@ -239,7 +275,7 @@ impl Trainer {
         state: &mut Checkpoint,
         options: &Options,
     ) -> Result<()> {
-        let net = &state.net;
+        let net = &*in_arithmetic(&state.net, options.arithmetic);
         let seed = options.seed.wrapping_mul(1 << 32).wrapping_add(u64::from(state.step) << 8);
         let jobs: Vec<_> =
             self.workspaces.iter_mut().zip(&mut self.gradients).enumerate().collect();
@@ -254,7 +290,7 @@ impl Trainer {
                     .map(|(i, (ws, grad))| {
                         let mut rng = Pcg64Mcg::seed_from_u64(seed + i as u64);
                         let crop = source.crop(options.crop, options.part, &mut rng)?;
-                        Ok((i, one_crop(net, &crop, ws, grad)))
+                        Ok((i, one_crop(net, options.arithmetic, &crop, ws, grad)))
                     })
                     .collect()
             };
@@ -303,9 +339,14 @@ impl Trainer {
 }
 
 /// Loss of one crop; its gradient replaces `grad`.
-fn one_crop(net: &Net, crop: &Crop, ws: &mut Workspace, grad: &mut Net) -> f64 {
-    load(crop, ws);
-    ws.forward(net, crop.condition, (0, 0));
+fn one_crop(
+    net: &Net,
+    arithmetic: Arithmetic,
+    crop: &Crop,
+    ws: &mut Workspace,
+    grad: &mut Net,
+) -> f64 {
+    forward(net, arithmetic, crop, ws);
     grad.tensors_mut().for_each(|t| t.fill(0.0));
     let (arch, outputs) = (net.arch, net.arch.outputs);
     let (h, w) = ws.size();
@@ -349,12 +390,13 @@ impl Validation {
     }
 
     /// Mean gains in dB on each set: of luma, or of Cb and then of Cr.
-    fn gains(&self, net: &Net) -> Result<String> {
+    fn gains(&self, net: &Net, arithmetic: Arithmetic) -> Result<String> {
+        let net = &*in_arithmetic(net, arithmetic);
         let half = VALIDATION_CROP / 2;
         let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current())?;
         let mut means = vec![vec![0.0; self.sets.len()]; 3];
         for (s, set) in self.sets.iter().enumerate() {
-            for gains in set.iter().map(|crop| gains(net, crop, &mut ws)) {
+            for gains in set.iter().map(|crop| gains(net, arithmetic, crop, &mut ws)) {
                 for (mean, gain) in means.iter_mut().zip(gains) {
                     mean[s] += gain / set.len() as f64;
                 }
@@ -368,9 +410,8 @@ impl Validation {
 }
 
 /// Gains in dB of the planes that the network corrects, in a crop with one chroma sample to a pixel.
-fn gains(net: &Net, crop: &Crop, ws: &mut Workspace) -> [f64; 3] {
-    load(crop, ws);
-    ws.forward(net, crop.condition, (0, 0));
+fn gains(net: &Net, arithmetic: Arithmetic, crop: &Crop, ws: &mut Workspace) -> [f64; 3] {
+    forward(net, arithmetic, crop, ws);
     let (arch, out) = (net.arch, ws.output());
     let (original, decoded) = (crop.original(), crop.decoded());
     let (mut before, mut after) = ([0.0; 3], [0.0; 3]);

@@ -4,7 +4,7 @@ use super::tables::Quantiser;
 use crate::jpeg;
 use crate::luma::{luma_of, mse, Luma};
 use anyhow::{Context, Result};
-use sidelight::{Layout, Picture};
+use sidelight::{Layout, Picture, PictureMut, PlaneMut};
 use std::path::Path;
 
 /// Planes of one picture: luma, and Cb and Cr unless it is gray.
@@ -43,6 +43,15 @@ impl Planes {
     pub fn view(&self) -> Picture<'_> {
         let planes: Vec<_> = self.planes.iter().map(Luma::plane).collect();
         Picture::new(self.layout, &planes).expect("planes are of the layout's sizes")
+    }
+
+    /// The same, to be written to.
+    pub fn view_mut(&mut self) -> PictureMut<'_> {
+        let planes = self.planes.iter_mut();
+        let planes = planes.map(|p| PlaneMut::new(&mut p.data, p.width, p.width, p.height));
+        let planes = planes.collect::<Result<_, _>>();
+        PictureMut::new(self.layout, planes.expect("planes hold their samples"))
+            .expect("planes are of the layout's sizes")
     }
 
     /// Luma columns and rows.
