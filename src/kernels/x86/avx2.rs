@@ -1,12 +1,32 @@
-//! AVX2: `vpmaddwd` on registers of 256 bits.
+//! AVX2: `vpmaddwd` and `vpmaddubsw` on registers of 256 bits; with AVX-VNNI, `vpdpwssd` and `vpdpbusd`.
 
 use super::vector::Vector;
+use std::arch::asm;
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
-pub(super) struct Avx2(__m256i);
+pub(super) struct Avx2<const VNNI: bool>(__m256i);
 
-impl Vector<8> for Avx2 {
+/// `_mm256_dpwssd_avx_epi32` and `_mm256_dpbusd_avx_epi32`, as instructions for what avx512.rs says.
+macro_rules! dot {
+    ($name:ident, $instruction:literal) => {
+        #[inline]
+        #[target_feature(enable = "avx2")]
+        fn $name(mut sums: __m256i, a: __m256i, b: __m256i) -> __m256i {
+            // SAFETY: only registers are touched; used where the CPU has AVX-VNNI.
+            unsafe {
+                asm!(concat!("{{vex}} ", $instruction, " {}, {}, {}"),
+                    inout(ymm_reg) sums, in(ymm_reg) a, in(ymm_reg) b,
+                    options(pure, nomem, nostack, preserves_flags));
+            }
+            sums
+        }
+    };
+}
+dot!(dpwssd, "vpdpwssd");
+dot!(dpbusd, "vpdpbusd");
+
+impl<const VNNI: bool> Vector<8> for Avx2<VNNI> {
     #[inline(always)]
     unsafe fn load<T>(from: *const T) -> Self {
         // SAFETY: as the caller promises.
@@ -25,15 +45,30 @@ impl Vector<8> for Avx2 {
     #[inline(always)]
     unsafe fn dot(self, a: Self, b: Self) -> Self {
         // SAFETY: as the caller promises.
-        Self(unsafe { _mm256_add_epi32(self.0, _mm256_madd_epi16(a.0, b.0)) })
+        Self(unsafe {
+            if VNNI {
+                dpwssd(self.0, a.0, b.0)
+            } else {
+                _mm256_add_epi32(self.0, _mm256_madd_epi16(a.0, b.0))
+            }
+        })
     }
     #[inline(always)]
     unsafe fn dot_bytes(self, a: Self, b: Self) -> Self {
         // SAFETY: as the caller promises.
-        Self(unsafe { _mm256_add_epi16(self.0, _mm256_maddubs_epi16(a.0, b.0)) })
+        Self(unsafe {
+            if VNNI {
+                dpbusd(self.0, a.0, b.0)
+            } else {
+                _mm256_add_epi16(self.0, _mm256_maddubs_epi16(a.0, b.0))
+            }
+        })
     }
     #[inline(always)]
     unsafe fn whole(self) -> Self {
+        if VNNI {
+            return self;
+        }
         // SAFETY: as the caller promises.
         Self(unsafe { _mm256_madd_epi16(self.0, _mm256_set1_epi16(1)) })
     }

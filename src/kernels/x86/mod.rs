@@ -14,6 +14,7 @@ pub(super) fn fill(table: &mut Kernels, level: CpuLevel) {
     *table = match level {
         CpuLevel::Scalar => return,
         CpuLevel::Sse41 => SSE41,
+        CpuLevel::Avx2 if is_x86_feature_detected!("avxvnni") => AVX2_VNNI,
         CpuLevel::Avx2 => AVX2,
         CpuLevel::Avx512 => AVX512,
     }
@@ -58,5 +59,6 @@ macro_rules! level {
 }
 
 level!(SSE41, "sse4.1", sse41::Sse41, 4, 2, 4, scalar::KERNELS);
-level!(AVX2, "avx2", avx2::Avx2, 8, 6, 2, SSE41);
+level!(AVX2, "avx2", avx2::Avx2<false>, 8, 6, 2, SSE41);
+level!(AVX2_VNNI, "avx2", avx2::Avx2<true>, 8, 6, 2, SSE41);
 level!(AVX512, "avx512f,avx512bw,avx512vl,avx512vnni", avx512::Avx512, 16, 12, 2, AVX2);
