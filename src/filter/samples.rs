@@ -14,24 +14,44 @@ fn pair<'a, S: Sample>(plane: &Plane<'a, S>, first: usize, second: usize) -> [&'
 /// Space-to-depth and conversion to activations: half-resolution row `y`; samples beyond the
 /// picture are replicated. With 6 inputs, luma is followed by chroma.
 pub(super) fn pack<S: Sample>(input: &Picture<'_, S>, y: usize, inputs: usize, dst: &mut [i16]) {
+    if inputs == 4 {
+        pack_luma::<S, 4>(input, y, dst);
+    } else {
+        pack_luma::<S, 6>(input, y, dst);
+        pack_chroma(input, y, dst);
+    }
+}
+
+/// The first four of `N` activations of every pixel.
+fn pack_luma<S: Sample, const N: usize>(input: &Picture<'_, S>, y: usize, dst: &mut [i16]) {
     let depth = input.bit_depth();
     let (middle, max, shift) = (1i16 << (depth - 1), (1i16 << depth) - 1, SCALE - depth);
     let activation = |s: S| (s.at_most(max) - middle) << shift;
-    let rows = pair(&input.luma(), 2 * y, 2 * y + 1);
-    let last = input.width() - 1;
-    for (x, out) in dst.chunks_exact_mut(inputs).enumerate() {
-        let (left, right) = (2 * x, (2 * x + 1).min(last));
-        out[0] = activation(rows[0][left]);
-        out[1] = activation(rows[0][right]);
-        out[2] = activation(rows[1][left]);
-        out[3] = activation(rows[1][right]);
+    let [above, below] = pair(&input.luma(), 2 * y, 2 * y + 1);
+    let pixels = dst.as_chunks_mut::<N>().0;
+    // Of an odd width's last pixel the right half is beyond the picture.
+    let (whole, odd) = pixels.split_at_mut(above.len() / 2);
+    let rows = above.as_chunks::<2>().0.iter().zip(below.as_chunks::<2>().0);
+    for (out, (above, below)) in whole.iter_mut().zip(rows) {
+        out[..2].copy_from_slice(&above.map(activation));
+        out[2..4].copy_from_slice(&below.map(activation));
     }
+    if let ([out], Some(above), Some(below)) = (odd, above.last(), below.last()) {
+        out[..2].fill(activation(*above));
+        out[2..4].fill(activation(*below));
+    }
+}
+
+/// The last two of six activations of every pixel.
+fn pack_chroma<S: Sample>(input: &Picture<'_, S>, y: usize, dst: &mut [i16]) {
     let Some((tall, wide)) = input.layout().chroma_beside_pixel() else { return };
-    for c in 1..inputs - 3 {
+    let depth = input.bit_depth();
+    let (middle, max, shift) = (1i16 << (depth - 1), (1i16 << depth) - 1, SCALE - depth);
+    for c in 1..3 {
         let plane = &input.planes()[c];
         let rows = pair(plane, tall * y, tall * y + tall - 1);
         let last = plane.width() - 1;
-        for (x, out) in dst.chunks_exact_mut(inputs).enumerate() {
+        for (x, out) in dst.as_chunks_mut::<6>().0.iter_mut().enumerate() {
             let (left, right) = (wide * x, (wide * x + wide - 1).min(last));
             // The same sample two or four times where the layout has fewer.
             let sum: i16 = rows.iter().map(|r| r[left].at_most(max) + r[right].at_most(max)).sum();
@@ -60,22 +80,40 @@ pub(super) fn unpack<S: Sample>(
                 break;
             }
             let (src, dst) = (src.row(row), dst.row_mut(row - first));
-            // Luma samples have a residual each, chroma samples beside a pixel share theirs.
-            let (channel, step) = if p == 0 { (2 * (row % 2), 1) } else { (p - 1, 0) };
-            let pixels = residual.chunks_exact(outputs).map(|r| &r[channel..]);
-            for ((src, dst), r) in src.chunks(wide).zip(dst.chunks_mut(wide)).zip(pixels) {
-                for (i, (s, d)) in src.iter().zip(dst).enumerate() {
-                    *d = corrected(*s, r[i * step], depth);
+            if p == 0 {
+                correct_luma(src, dst, residual, 2 * (row % 2), depth);
+                continue;
+            }
+            // Chroma samples beside a pixel share its residual.
+            let residuals = residual.chunks_exact(outputs).map(|r| r[p - 1]);
+            for ((src, dst), r) in src.chunks(wide).zip(dst.chunks_mut(wide)).zip(residuals) {
+                for (s, d) in src.iter().zip(dst) {
+                    *d = corrected(*s, r, depth);
                 }
             }
         }
     }
 }
 
-/// A sample plus its residual, rounded at the picture's depth and clipped.
+/// A row of luma: two samples for each pixel, whose residuals are two of its four from `channel` on.
+fn correct_luma<S: Sample>(src: &[S], dst: &mut [S], residual: &[i16], channel: usize, depth: u32) {
+    let residuals = residual.as_chunks::<4>().0;
+    let (samples, odd) = src.as_chunks::<2>();
+    let (targets, odd_target) = dst.as_chunks_mut::<2>();
+    for ((s, d), r) in samples.iter().zip(targets).zip(residuals) {
+        d[0] = corrected(s[0], r[channel], depth);
+        d[1] = corrected(s[1], r[channel + 1], depth);
+    }
+    if let ([s], [d], Some(r)) = (odd, odd_target, residuals.last()) {
+        *d = corrected(*s, r[channel], depth);
+    }
+}
+
+/// A sample plus its residual, rounded at the picture's depth and clipped. Sums that saturate are clipped
+/// either way.
 fn corrected<S: Sample>(sample: S, residual: i16, depth: u32) -> S {
-    let max = (1 << depth) - 1;
+    let max = (1i16 << depth) - 1;
     let shift = SCALE - depth;
-    let rounded = (i32::from(residual) + ((1 << shift) >> 1)) >> shift;
-    S::new((i32::from(sample.at_most(max)) + rounded).clamp(0, max.into()))
+    let rounded = residual.saturating_add((1 << shift) >> 1) >> shift;
+    S::new(sample.at_most(max).saturating_add(rounded).clamp(0, max))
 }

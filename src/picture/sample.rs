@@ -9,7 +9,7 @@ pub trait Sample: Copy + Send + Sync {
     fn at_most(self, max: i16) -> i16;
 
     /// `value`, which is in the samples' range.
-    fn new(value: i32) -> Self;
+    fn new(value: i16) -> Self;
 }
 
 impl Sample for u8 {
@@ -19,7 +19,7 @@ impl Sample for u8 {
         i16::from(self).min(max)
     }
 
-    fn new(value: i32) -> Self {
+    fn new(value: i16) -> Self {
         value as u8
     }
 }
@@ -31,7 +31,7 @@ impl Sample for u16 {
         self.min(max as u16) as i16
     }
 
-    fn new(value: i32) -> Self {
+    fn new(value: i16) -> Self {
         value as u16
     }
 }
