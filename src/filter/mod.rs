@@ -26,8 +26,8 @@ impl Filter {
     #[must_use]
     pub fn new(instance: Instance, level: CpuLevel) -> Self {
         Self {
-            luma: instance.luma.into_iter().map(Convolution::new).collect(),
-            chroma: instance.chroma.into_iter().map(Convolution::new).collect(),
+            luma: Convolution::all(instance.luma),
+            chroma: Convolution::all(instance.chroma),
             kernels: Kernels::new(level),
             pool: Pool::default(),
         }

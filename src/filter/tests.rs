@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::kernels::scalar::requantise;
-use crate::network::instance::{Layer, Sums};
+use crate::network::instance::Layer;
 use crate::network::Arch;
 use crate::picture::{Plane, PlaneMut, Sample};
 use crate::xorshift::Xorshift;
@@ -39,7 +39,6 @@ fn layers(rng: &mut Xorshift, arch: Arch, bytes: bool) -> Vec<Layer> {
                 (false, true) => 127,
                 (false, false) => 16383,
             },
-            sums: if reads_bytes { Sums::I16 { taps: 1 } } else { Sums::I32 },
         }
     });
     layers.collect()

@@ -2,17 +2,21 @@
 //! specific versions that give the same bytes.
 
 pub mod scalar;
+mod sums;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use crate::cpu::CpuLevel;
-use crate::network::instance::{Layer, Sums};
+use crate::network::instance::Layer;
+pub use sums::Sums;
 
 /// A convolution prepared for the kernels.
 #[derive(Clone, Debug)]
 pub struct Convolution {
     /// Its integer parameters.
     pub layer: Layer,
+    /// What its products may be added in.
+    pub sums: Sums,
     /// Its taps as the row kernels read them.
     pub packed: Packed,
 }
@@ -28,11 +32,12 @@ pub enum Packed {
 }
 
 impl Convolution {
-    /// Packs `layer`'s taps.
+    /// Packs `layer`'s taps. A hidden layer reads bytes if it can: its inputs lie in 0..=`limit`.
     #[must_use]
-    pub fn new(layer: Layer) -> Self {
+    pub fn new(layer: Layer, limit: Option<i32>) -> Self {
         let (cin, cout) = (layer.cin, layer.cout);
-        let packed = match layer.sums {
+        let sums = limit.map_or(Sums::I32, |limit| Sums::narrowest(&layer, limit));
+        let packed = match sums {
             Sums::I16 { .. } => Packed::I8(pack::<4, i8>(&layer, |w| w as i8)),
             Sums::I32 if cout < 16 => {
                 let of = |co: usize| (0..9 * cin).map(move |i| i * cout + co);
@@ -40,7 +45,19 @@ impl Convolution {
             }
             Sums::I32 => Packed::I16(pack::<2, i16>(&layer, |w| w)),
         };
-        Self { layer, packed }
+        Self { layer, sums, packed }
+    }
+
+    /// All of a network's layers, first to last.
+    #[must_use]
+    pub fn all(layers: Vec<Layer>) -> Vec<Self> {
+        let last = layers.len().saturating_sub(1);
+        let mut limit = None;
+        let prepare = |(i, layer): (usize, Layer)| {
+            let reads = limit.replace(layer.high).filter(|_| i < last);
+            Self::new(layer, reads)
+        };
+        layers.into_iter().enumerate().map(prepare).collect()
     }
 
     /// The bias of output channel 0 at column `x` of row `y`.

@@ -1,8 +1,8 @@
 //! Every kernel against the scalar reference, on adversarial inputs over all small widths.
 
-use super::{Convolution, Kernels, RowMut, Rows};
+use super::{Convolution, Kernels, RowMut, Rows, Sums};
 use crate::cpu::CpuLevel;
-use crate::network::instance::{narrowest_sums, Layer, Sums};
+use crate::network::instance::Layer;
 use crate::xorshift::Xorshift;
 
 /// How extreme a trial's values are.
@@ -64,7 +64,6 @@ fn layer(rng: &mut Xorshift, style: Style, cin: usize, cout: usize, period: usiz
         shift,
         low: if signed { -high } else { 0 },
         high,
-        sums: Sums::I32,
     }
 }
 
@@ -110,8 +109,7 @@ fn byte_layer(
     let mut layer =
         Layer { taps: taps.into(), bias, multiplier, ..layer(rng, style, cin, cout, 1) };
     layer.multiplier.iter_mut().for_each(|m| *m = (*m).min(1 << layer.shift.min(30)));
-    layer.sums = narrowest_sums(&layer, limit as i32);
-    match layer.sums {
+    match Sums::narrowest(&layer, limit as i32) {
         Sums::I16 { taps } if taps >= run => layer,
         other => panic!("{style:?}: {other:?} where {run} taps were meant"),
     }
@@ -184,7 +182,7 @@ fn kernels_equal_the_reference() {
         for (cin, cout, period) in SHAPES {
             for width in (1..=40).chain([131, 384]) {
                 for style in STYLES {
-                    let conv = Convolution::new(layer(&mut rng, style, cin, cout, period));
+                    let conv = Convolution::new(layer(&mut rng, style, cin, cout, period), None);
                     let src = rows(&mut rng, style, (width + 2) * cin);
                     let src = [&src[0][..], &src[1][..], &src[2][..]];
                     let y = (rng.next() % 16) as usize;
@@ -229,7 +227,7 @@ fn byte_kernels_equal_the_reference() {
             if !bytes_in || rng.next().is_multiple_of(2) {
                 (layer.low, layer.high) = (0, rng.range(1, 255) as i32);
             }
-            let conv = Convolution::new(layer);
+            let conv = Convolution::new(layer, bytes_in.then_some(limit as i32));
             let words = rows(&mut rng, style, (width + 2) * cin);
             let bytes = byte_rows(&mut rng, style, limit, (width + 2) * cin);
             let src = if bytes_in {
@@ -282,7 +280,7 @@ fn sums_that_may_leave_16_bits_are_found() {
             for (input, w) in taps {
                 all[input * cout + cout - 1] = *w;
             }
-            narrowest_sums(&Layer { taps: all.into(), ..plain.clone() }, limit)
+            Sums::narrowest(&Layer { taps: all.into(), ..plain.clone() }, limit)
         };
         let row = 3 * cin;
         assert_eq!(with(&[], 255), Sums::I16 { taps: 3 });

@@ -29,22 +29,6 @@ pub struct Layer {
     pub low: i32,
     /// Largest output.
     pub high: i32,
-    /// What its products may be added in.
-    pub sums: Sums,
-}
-
-/// What a convolution's products may be added in, by proof. The result is the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sums {
-    /// 32 bits.
-    I32,
-    /// 16 bits, wrapping, over runs of `taps` neighbouring taps of a row, input channels 4k and 4k + 1
-    /// apart from 4k + 2 and 4k + 3: no such sum leaves 16 bits. Inputs lie in 0..=255, taps
-    /// in −128..=127.
-    I16 {
-        /// 1 or 3.
-        taps: usize,
-    },
 }
 
 /// A model ready to run. Holding one proves that its sums cannot overflow 32 bits.
@@ -152,7 +136,7 @@ fn prepare_all<'a>(
     for (i, base) in network.layers.iter().enumerate() {
         let (bias, multiplier) = fold(base, condition, updates.next())?;
         let last = i + 1 == network.layers.len();
-        let mut layer = Layer {
+        let layer = Layer {
             cin: base.cin,
             cout: base.cout,
             taps: Arc::clone(&base.taps),
@@ -162,12 +146,8 @@ fn prepare_all<'a>(
             shift: base.shift,
             low: if last { -base.limit } else { 0 },
             high: base.limit,
-            sums: Sums::I32,
         };
         prove(&layer, input_limit)?;
-        if i > 0 && !last {
-            layer.sums = narrowest_sums(&layer, input_limit);
-        }
         input_limit = base.limit;
         layers.push(layer);
     }
@@ -224,26 +204,4 @@ fn prove(layer: &Layer, input_limit: i32) -> Result {
         }
     }
     Ok(())
-}
-
-/// The narrowest sums that hold for inputs from 0 to `input_limit`.
-pub(crate) fn narrowest_sums(layer: &Layer, input_limit: i32) -> Sums {
-    if input_limit > 255 || layer.taps.iter().any(|w| i8::try_from(*w).is_err()) {
-        return Sums::I32;
-    }
-    let fit = |taps: &usize| {
-        layer.taps.chunks_exact(taps * layer.cin * layer.cout).all(|run| {
-            let mut sums = vec![[0i32; 4]; layer.cout];
-            for (i, channels) in run.chunks_exact(layer.cout).enumerate() {
-                // The negative and the positive taps of either sum.
-                let half = i % 4 / 2 * 2;
-                for (sums, w) in sums.iter_mut().zip(channels) {
-                    sums[half + usize::from(*w > 0)] += i32::from(*w) * input_limit;
-                }
-            }
-            let range = i32::from(i16::MIN)..=i32::from(i16::MAX);
-            sums.iter().flatten().all(|sum| range.contains(sum))
-        })
-    };
-    [3, 1].into_iter().find(fit).map_or(Sums::I32, |taps| Sums::I16 { taps })
 }

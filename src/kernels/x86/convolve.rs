@@ -1,8 +1,7 @@
 //! The kernels, once for every instruction set.
 
-use super::super::{Convolution, Packed, RowMut, Rows};
+use super::super::{Convolution, Packed, RowMut, Rows, Sums};
 use super::vector::Vector;
-use crate::network::instance::Sums;
 
 /// One row of a layer of many output channels.
 ///
@@ -181,10 +180,10 @@ impl Activation for u8 {
     where
         V: Vector<L>,
     {
-        let (Packed::I8(taps), Sums::I16 { taps: run }) = (&conv.packed, conv.layer.sums) else {
+        let (Packed::I8(taps), Sums::I16 { taps: run }) = (&conv.packed, conv.sums) else {
             unreachable!("checked")
         };
-        // SAFETY: as the caller promises; the layer's proof holds for partial sums of `run` taps.
+        // SAFETY: as the caller promises; sums over `run` taps stay in 16 bits.
         unsafe {
             let mut taps = taps.as_ptr().add(4 * co);
             for mut four in pixels {
