@@ -1,0 +1,41 @@
+//! How narrow the sums of a convolution's products may be.
+
+use crate::network::instance::Layer;
+
+/// What a convolution's products are added in; the result is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sums {
+    /// 32 bits.
+    I32,
+    /// 16 bits, wrapping, over runs of `taps` neighbouring taps of a row, input channels 4k and 4k + 1
+    /// apart from 4k + 2 and 4k + 3: no such sum leaves 16 bits. Inputs lie in 0..=255, taps
+    /// in −128..=127.
+    I16 {
+        /// 1 or 3.
+        taps: usize,
+    },
+}
+
+impl Sums {
+    /// The narrowest that hold for inputs from 0 to `input_limit`.
+    pub(super) fn narrowest(layer: &Layer, input_limit: i32) -> Self {
+        if input_limit > 255 || layer.taps.iter().any(|w| i8::try_from(*w).is_err()) {
+            return Self::I32;
+        }
+        let fit = |taps: &usize| {
+            layer.taps.chunks_exact(taps * layer.cin * layer.cout).all(|run| {
+                let mut sums = vec![[0i32; 4]; layer.cout];
+                for (i, channels) in run.chunks_exact(layer.cout).enumerate() {
+                    // The negative and the positive taps of either sum.
+                    let half = i % 4 / 2 * 2;
+                    for (sums, w) in sums.iter_mut().zip(channels) {
+                        sums[half + usize::from(*w > 0)] += i32::from(*w) * input_limit;
+                    }
+                }
+                let range = i32::from(i16::MIN)..=i32::from(i16::MAX);
+                sums.iter().flatten().all(|sum| range.contains(sum))
+            })
+        };
+        [3, 1].into_iter().find(fit).map_or(Self::I32, |taps| Self::I16 { taps })
+    }
+}
