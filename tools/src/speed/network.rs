@@ -1,0 +1,76 @@
+//! A model's integers as JSON, for other engines to run the very same network.
+
+use super::{instance, read_model};
+use crate::files;
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use sidelight::network::instance::Layer as InstanceLayer;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub struct Options {
+    /// Model file
+    #[arg(long)]
+    model: PathBuf,
+    /// What the condition in the biases is for: a JPEG quality, or an HEVC QP
+    #[arg(long, default_value_t = 30)]
+    quality: u8,
+    /// JSON file to write
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// As docs/model.md defines them.
+#[derive(Serialize)]
+struct Network<'a> {
+    /// Id of the model, in hexadecimal.
+    model: String,
+    quality: u8,
+    luma: Vec<Layer<'a>>,
+    /// Empty: chroma passes through.
+    chroma: Vec<Layer<'a>>,
+}
+
+#[derive(Serialize)]
+struct Layer<'a> {
+    cin: usize,
+    cout: usize,
+    /// `[9][cin][cout]`.
+    taps: &'a [i16],
+    /// `[period²][cout]`, with the condition.
+    bias: &'a [i32],
+    period: usize,
+    multiplier: &'a [i32],
+    shift: u32,
+    low: i32,
+    high: i32,
+}
+
+impl<'a> From<&'a InstanceLayer> for Layer<'a> {
+    fn from(l: &'a InstanceLayer) -> Self {
+        Self {
+            cin: l.cin,
+            cout: l.cout,
+            taps: &l.taps,
+            bias: &l.bias,
+            period: l.period,
+            multiplier: &l.multiplier,
+            shift: l.shift,
+            low: l.low,
+            high: l.high,
+        }
+    }
+}
+
+pub fn run(options: &Options) -> Result<()> {
+    let model = read_model(&options.model)?;
+    let instance = instance(&model, options.quality)?;
+    let network = Network {
+        model: format!("{:08x}", model.id),
+        quality: options.quality,
+        luma: instance.luma.iter().map(Layer::from).collect(),
+        chroma: instance.chroma.iter().map(Layer::from).collect(),
+    };
+    files::write(&options.out, &serde_json::to_vec(&network)?)
+}
