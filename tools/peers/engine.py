@@ -15,15 +15,15 @@ import time
 from pathlib import Path
 
 # Threads that wait in a loop would take the others' time.
-os.environ["OMP_WAIT_POLICY"] = "passive"
-os.environ["KMP_BLOCKTIME"] = "0"
+ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"}
+os.environ.update(ENVIRONMENT)
 
 import numpy as np  # noqa: E402
 
 import graphs  # noqa: E402
 
 
-def inputs(path, width, height, planes="colour"):
+def inputs(path, width, height, planes):
     """The planes of a raw 4:2:0 frame as tensors."""
     raw = np.fromfile(path, np.uint8).astype(np.float32)
     y, c = raw[: width * height], raw[width * height :]
@@ -156,7 +156,8 @@ def main():
     network = graphs.read(o.network, not o.without_phases)
     scales = json.loads(Path(o.scales).read_text())
     if o.filtered:
-        run = make(o.name, network, scales, "colour", 1, inputs(o.frame, *o.size))
+        planes = network.planes[0]
+        run = make(o.name, network, scales, planes, 1, inputs(o.frame, *o.size, planes))
         run()
         planes = [np.floor(np.asarray(r).ravel() + 0.5) for r in run.result()]
         np.concatenate(planes).astype(np.uint8).tofile(o.filtered)

@@ -38,6 +38,10 @@ class Network:
     chroma: list
 
     @property
+    def planes(self):
+        return ["colour", "luma"] if self.chroma else ["luma"]
+
+    @property
     def border(self):
         """Luma samples from the edge that padding may change."""
         return BORDER * max(len(self.luma), len(self.chroma))
@@ -162,13 +166,13 @@ def calibrate(network, inputs, run):
     """Scales of 8-bit activations: what one in ten thousand of a frame's exceeds is clipped.
     `run` gives an ONNX model's outputs for the inputs."""
     height, width = inputs["y"].shape[2:]
-    model = onnx_model(network, "colour", height, width)
+    model = onnx_model(network, network.planes[0], height, width)
     clips = [n for n in model.graph.node if n.op_type == "Clip" and "out" not in n.output[0]]
     for node in clips:
         model.graph.output.append(
             helper.make_tensor_value_info(node.output[0], TensorProto.FLOAT, None)
         )
-    values = iter(run(model, inputs)[2:])
+    values = iter(run(model, inputs)[len(inputs) :])
     scale = lambda l: float(np.quantile(np.abs(next(values)), 0.9999)) / (255 if l.low == 0 else 127)
     return {"luma": [*map(scale, network.luma)], "chroma": [*map(scale, network.chroma)]}
 

@@ -93,7 +93,7 @@ int main(int argc, char **argv) {
 
   at::set_num_threads(1);
   std::ofstream filtered(argv[5], std::ios::binary);
-  for (Tensor plane : filter(luma, chroma, y, c, true)) {
+  for (Tensor plane : filter(luma, chroma, y, c, !chroma.empty())) {
     plane = (plane + 0.5).floor().to(at::kByte).contiguous();
     filtered.write(static_cast<const char *>(plane.data_ptr()), plane.nbytes());
   }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use sidelight::network::instance::Layer as InstanceLayer;
+use sidelight::network::CodecKind;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -26,6 +27,8 @@ pub struct Options {
 struct Network<'a> {
     /// Id of the model, in hexadecimal.
     model: String,
+    /// Whose quality it is.
+    codec: &'static str,
     quality: u8,
     luma: Vec<Layer<'a>>,
     /// Empty: chroma passes through.
@@ -68,6 +71,10 @@ pub fn run(options: &Options) -> Result<()> {
     let instance = instance(&model, options.quality)?;
     let network = Network {
         model: format!("{:08x}", model.id),
+        codec: match model.codec {
+            CodecKind::Jpeg => "jpeg",
+            CodecKind::Hevc => "hevc",
+        },
         quality: options.quality,
         luma: instance.luma.iter().map(Layer::from).collect(),
         chroma: instance.chroma.iter().map(Layer::from).collect(),
