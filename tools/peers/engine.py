@@ -94,6 +94,8 @@ class Ncnn:
         self.net = ncnn.Net()
         self.net.opt.num_threads = threads
         self.net.opt.openmp_blocktime = 0
+        self.pools = ncnn.UnlockedPoolAllocator(), ncnn.PoolAllocator()
+        self.net.opt.blob_allocator, self.net.opt.workspace_allocator = self.pools
         # Storing what lies between layers in 16 bits is another precision.
         self.net.opt.use_bf16_storage = self.net.opt.use_fp16_storage = False
         with tempfile.TemporaryDirectory() as folder:

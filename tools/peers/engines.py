@@ -91,6 +91,12 @@ def difference(a, b, size, planes, border):
     return {"max": int(np.abs(d).max()), "psnr": 10 * np.log10(255**2 / mse) if mse else None}
 
 
+def macs(ready, planes):
+    """Multiply-accumulates of a frame, by the arithmetic of their layers."""
+    luma, chroma = ready["luma"], ready["chroma"] if planes == "colour" else {}
+    return {arithmetic: n + chroma.get(arithmetic, 0) for arithmetic, n in luma.items()}
+
+
 def start(o):
     """All processes, ours first, after comparing what they make of the frame."""
     work = Path(o.work)
@@ -116,8 +122,7 @@ def start(o):
         command = [o.tool, "time-filter", "--model", model, "--quality", o.quality]
         command += ["--frame", frame, "--size", *size, "--cpu", o.cpu, "--filtered", filtered]
         processes.append(Process(arithmetic, command, filtered))
-    work_of = lambda p: (p.ready["macs_luma"], p.ready["macs_chroma"])
-    if len({work_of(p) for p in processes}) > 1:
+    if len({sum(macs(p.ready, planes).values()) for p in processes}) > 1:
         sys.exit("the two models are not of one shape")
     for name in [*engine.ENGINES, "libtorch-fp32"]:
         say(f"starting {name}")
@@ -173,7 +178,7 @@ def measure(o, network, processes):
     return times
 
 
-def result(of, threads, macs, ready, peak):
+def result(of, planes, threads, ready, peak):
     """What one frame took, and what follows from that."""
     ms = {name: median(values) for name, values in of.items()}
     ours = {name: ms.pop(name) for name in ready}
@@ -181,15 +186,19 @@ def result(of, threads, macs, ready, peak):
     ratios = lambda kind: {n: best(kind) / v if best(kind) else None for n, v in ours.items()}
     percent = {}
     for name, v in ours.items():
-        most = peak.get((ready[name]["cpu"], name, threads))
-        percent[name] = 100 * macs / (1e6 * v) / most if most else None
+        # Some layers of a model of 8 bits have 16.
+        work = macs(ready[name], planes).items()
+        at = {a: peak.get((ready[name]["cpu"], a, threads)) for a, n in work if n}
+        least = sum(n / (1e6 * at[a]) for a, n in work if n) if all(at.values()) else None
+        percent[name] = least and 100 * least / v
+    total = sum(macs(ready["i16"], planes).values())
     return {
         "ours_ms": ours,
         "peers_ms": ms,
         "ratio_best_fp32_peer": ratios("fp32"),
         "ratio_best_int8_peer": ratios("int8"),
         "percent_of_peak": percent,
-        "gmacs": {name: macs / (1e6 * v) for name, v in (ours | ms).items()},
+        "gmacs": {name: total / (1e6 * v) for name, v in (ours | ms).items()},
         "samples_ms": of,
     }
 
@@ -268,11 +277,9 @@ def main():
     for p in processes:
         p.end()
 
-    one = processes[0].ready
-    macs = {"luma": one["macs_luma"], "colour": one["macs_luma"] + one["macs_chroma"]}
     results = {}
     for (planes, threads), of in times.items():
-        of = result(of, threads, macs[planes], ready, peak)
+        of = result(of, planes, threads, ready, peak)
         results.setdefault(planes, {})[str(threads)] = of
     text = table(results, differences)
     describe = ["git", "-C", HERE, "describe", "--always", "--dirty"]
@@ -288,7 +295,7 @@ def main():
         "rounds": o.rounds,
         "phases": not o.without_phases,
         "kernels": {name: r["cpu"] for name, r in ready.items()},
-        "macs": macs,
+        "macs": {name: {p: macs(r, p) for p in network.planes} for name, r in ready.items()},
         "peak_gmacs": {f"{cpu} {a}, {t} threads": v for (cpu, a, t), v in peak.items()},
         "differences": differences,
         "results": results,

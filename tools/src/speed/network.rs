@@ -81,3 +81,34 @@ pub fn run(options: &Options) -> Result<()> {
     };
     files::write(&options.out, &serde_json::to_vec(&network)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn both_networks_come_with_their_condition() {
+        let folder = tempfile::tempdir().unwrap();
+        let network = |quality: u8| -> serde_json::Value {
+            let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/jpeg-ycc-32x3.slm");
+            let out = folder.path().join("network.json");
+            run(&Options { model, quality, out: out.clone() }).unwrap();
+            serde_json::from_slice(&std::fs::read(out).unwrap()).unwrap()
+        };
+        let (low, high) = (network(10), network(40));
+        for (planes, inputs, period) in [("luma", 4, 4), ("chroma", 6, 8)] {
+            let first = &low[planes][0];
+            let len = |of: &str| first[of].as_array().unwrap().len() as u64;
+            let cout = first["cout"].as_u64().unwrap();
+            assert_eq!(
+                (first["cin"].as_u64(), first["period"].as_u64()),
+                (Some(inputs), Some(period))
+            );
+            assert_eq!(len("taps"), 9 * inputs * cout);
+            assert_eq!(len("bias"), period * period * cout);
+            assert_eq!(first["taps"], high[planes][0]["taps"]);
+            assert_ne!(first["bias"], high[planes][0]["bias"]);
+        }
+    }
+}

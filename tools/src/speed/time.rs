@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
-use sidelight::network::Arch;
+use sidelight::network::instance::{Layer, Sums};
 use sidelight::Layout;
 use std::io::Write;
 use std::path::PathBuf;
@@ -51,8 +51,29 @@ struct Ready {
     model: String,
     cpu: String,
     /// Multiply-accumulates of a frame.
-    macs_luma: usize,
-    macs_chroma: usize,
+    luma: Macs,
+    chroma: Macs,
+}
+
+/// By the arithmetic of their layers.
+#[derive(Default, Serialize)]
+struct Macs {
+    i16: usize,
+    i8: usize,
+}
+
+impl Macs {
+    fn new(layers: &[Layer], width: usize, height: usize) -> Self {
+        let mut macs = Self::default();
+        for layer in layers {
+            let of = match layer.sums {
+                Sums::I32 => &mut macs.i16,
+                Sums::I16 { .. } => &mut macs.i8,
+            };
+            *of += 9 * layer.cin * layer.cout * width.div_ceil(2) * height.div_ceil(2);
+        }
+        macs
+    }
 }
 
 /// Answers each line `luma|colour THREADS FRAMES` on stdin with a JSON list of milliseconds on stdout.
@@ -66,7 +87,10 @@ pub fn run(options: &Options) -> Result<()> {
         Cpu::Avx512 => CpuLevel::Avx512,
         Cpu::Best => CpuLevel::current(),
     };
-    let filter = Filter::new(instance(&model, options.quality)?, level);
+    let instance = instance(&model, options.quality)?;
+    let [luma_macs, chroma_macs] =
+        [&instance.luma, &instance.chroma].map(|layers| Macs::new(layers, width, height));
+    let filter = Filter::new(instance, level);
     let raw = std::fs::read(&options.frame).with_context(|| options.frame.display().to_string())?;
     let colour = Yuv::from_raw(width, height, Layout::I420, &raw)?;
     let luma = Yuv { width, height, planes: vec![colour.planes[0].clone()] };
@@ -75,12 +99,11 @@ pub fn run(options: &Options) -> Result<()> {
         filter.picture(&colour.picture()?, out.picture_mut()?, 1)?;
         files::write(path, &out.to_raw())?;
     }
-    let macs = |arch: Arch| arch.macs_per_sample() * width * height;
     say(&Ready {
         model: format!("{:08x}", model.id),
         cpu: format!("{:?}", level.supported()),
-        macs_luma: macs(model.luma.arch),
-        macs_chroma: model.chroma.as_ref().map_or(0, |c| macs(c.arch)),
+        luma: luma_macs,
+        chroma: chroma_macs,
     })?;
     for line in std::io::stdin().lines() {
         let line = line?;
