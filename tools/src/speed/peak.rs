@@ -98,7 +98,10 @@ fn blocks() -> Vec<(&'static str, &'static str, usize, Block)> {
         all.push(("Sse41", "i16", 8 * 8 * STEPS, sse41_i16));
         all.push(("Sse41", "i8", 8 * 16 * STEPS, sse41_i8));
     }
-    if is_x86_feature_detected!("avx2") {
+    if is_x86_feature_detected!("avxvnni") {
+        all.push(("Avx2", "i16", 12 * 16 * STEPS, avx_vnni_i16));
+        all.push(("Avx2", "i8", 12 * 32 * STEPS, avx_vnni_i8));
+    } else if is_x86_feature_detected!("avx2") {
         all.push(("Avx2", "i16", 12 * 16 * STEPS, avx2_i16));
         all.push(("Avx2", "i8", 12 * 32 * STEPS, avx2_i8));
     }
@@ -226,23 +229,48 @@ mod x86 {
         |acc, a, w| dpbusd(*acc, a, w)
     );
 
+    block!(
+        avx_vnni_i16,
+        "avx2,avxvnni",
+        6,
+        2,
+        __m256i,
+        _mm256_setzero_si256,
+        _mm256_loadu_si256,
+        _mm256_set1_epi32,
+        |acc, a, w| dpwssd_256(*acc, a, w)
+    );
+    block!(
+        avx_vnni_i8,
+        "avx2,avxvnni",
+        6,
+        2,
+        __m256i,
+        _mm256_setzero_si256,
+        _mm256_loadu_si256,
+        _mm256_set1_epi32,
+        |acc, a, w| dpbusd_256(*acc, a, w)
+    );
+
     // By name: LLVM may split the intrinsics in two instructions.
     macro_rules! vnni {
-        ($name:ident, $instruction:literal) => {
+        ($name:ident, $features:literal, $vector:ty, $register:ident, $instruction:literal) => {
             #[inline]
-            #[target_feature(enable = "avx512f,avx512vnni")]
-            fn $name(mut sums: __m512i, a: __m512i, w: __m512i) -> __m512i {
+            #[target_feature(enable = $features)]
+            fn $name(mut sums: $vector, a: $vector, w: $vector) -> $vector {
                 // SAFETY: only registers are touched.
                 unsafe {
-                    asm!($instruction, inout(zmm_reg) sums, in(zmm_reg) a, in(zmm_reg) w,
+                    asm!($instruction, inout($register) sums, in($register) a, in($register) w,
                         options(pure, nomem, nostack, preserves_flags));
                 }
                 sums
             }
         };
     }
-    vnni!(dpwssd, "vpdpwssd {}, {}, {}");
-    vnni!(dpbusd, "vpdpbusd {}, {}, {}");
+    vnni!(dpwssd, "avx512f,avx512vnni", __m512i, zmm_reg, "vpdpwssd {}, {}, {}");
+    vnni!(dpbusd, "avx512f,avx512vnni", __m512i, zmm_reg, "vpdpbusd {}, {}, {}");
+    vnni!(dpwssd_256, "avx2,avxvnni", __m256i, ymm_reg, "{{vex}} vpdpwssd {}, {}, {}");
+    vnni!(dpbusd_256, "avx2,avxvnni", __m256i, ymm_reg, "{{vex}} vpdpbusd {}, {}, {}");
 }
 
 #[cfg(test)]

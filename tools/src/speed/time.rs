@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
-use sidelight::network::instance::{Layer, Sums};
+use sidelight::kernels::{Convolution, Packed};
+use sidelight::network::instance::Layer;
 use sidelight::Layout;
 use std::io::Write;
 use std::path::PathBuf;
@@ -65,12 +66,12 @@ struct Macs {
 impl Macs {
     fn new(layers: &[Layer], width: usize, height: usize) -> Self {
         let mut macs = Self::default();
-        for layer in layers {
-            let of = match layer.sums {
-                Sums::I32 => &mut macs.i16,
-                Sums::I16 { .. } => &mut macs.i8,
+        for conv in Convolution::all(layers.to_vec()) {
+            let of = match conv.packed {
+                Packed::I16(_) => &mut macs.i16,
+                Packed::I8(_) => &mut macs.i8,
             };
-            *of += 9 * layer.cin * layer.cout * width.div_ceil(2) * height.div_ceil(2);
+            *of += 9 * conv.layer.cin * conv.layer.cout * width.div_ceil(2) * height.div_ceil(2);
         }
         macs
     }
