@@ -6,6 +6,7 @@
 # make vapoursynth test-vapoursynth   the plugin for VapourSynth: integrations/vapoursynth/README.md
 # make test-python   the binding for Python: bindings/python/README.md
 # make lib examples video bench header train eval-peers eval-coders test-report clean
+# make bench-peers   the filter's speed beside inference engines'
 # make fuzz [SECONDS=60] [TARGETS=...]   every reader against inputs made up to break it
 # make install-strip uninstall test-install abi-check abi-baseline
 
@@ -163,6 +164,29 @@ $(PEERS)/ready: tools/peers/requirements.txt
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
 
+# make bench-peers [MODEL=<model file>] [MODEL_I8=<another>]: our filter beside inference engines that run
+# the same network: docs/evaluation.md. Downloads 0.9 GB.
+MODEL ?= models/jpeg-ycc-32x3.slm
+ENGINES = $(abspath $(TARGET))/engines
+TORCH = $(wildcard $(ENGINES)/venv/lib/python3.*/site-packages/torch)
+bench-peers: tools
+	@tools/setup.sh coders
+	@$(MAKE) --no-print-directory $(ENGINES)/venv/ready
+	@$(MAKE) --no-print-directory $(ENGINES)/libtorch
+	@$(ENGINES)/venv/bin/python tools/peers/engines.py --tool $(RELEASE)/sidelight-tools \
+	    --libtorch $(ENGINES)/libtorch --model $(MODEL) \
+	    $(if $(MODEL_I8),--model-i8 $(MODEL_I8)) --pictures tests/pictures --work $(ENGINES) \
+	    --out $(TARGET)/bench-peers.json $(BENCH_PEERS_FLAGS)
+
+$(ENGINES)/venv/ready: tools/peers/engines.txt
+	python3 -m venv --clear $(ENGINES)/venv
+	$(ENGINES)/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
+$(ENGINES)/libtorch: tools/peers/libtorch.cpp $(ENGINES)/venv/ready
+	g++ -std=c++20 -O2 -I$(TORCH)/include $< -o $@ -L$(TORCH)/lib -lc10 -ltorch_cpu \
+	    -Wl,-rpath,$(TORCH)/lib
+
 # ---- integrations ----
 
 # VapourSynth's wheel has headers and a .pc file; it wants Python 3.12 or later. Nothing outside the
@@ -265,6 +289,6 @@ clean:
 	rm -rf ffi-tests/build
 
 .PHONY: all lib examples video pc setup demo test fuzz test-report bench header train \
-	eval eval-peers eval-coders tools clean install install-strip uninstall test-install \
+	eval eval-peers eval-coders bench-peers tools clean install install-strip uninstall test-install \
 	abi-check abi-baseline ffmpeg test-ffmpeg \
 	vapoursynth test-vapoursynth test-python

@@ -7,7 +7,7 @@
 #   tools/setup.sh video    what `make video` needs
 #   tools/setup.sh eval     what `make eval` needs
 #   tools/setup.sh peers    what `make eval-peers` needs
-#   tools/setup.sh coders   what `make eval-coders` needs
+#   tools/setup.sh coders   what `make eval-coders` and `make bench-peers` need
 #   tools/setup.sh report   what `make test-report` needs
 #   tools/setup.sh ffmpeg   what `make ffmpeg` and `make test-ffmpeg` need
 #   tools/setup.sh python   what `make test-python` needs

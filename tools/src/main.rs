@@ -13,6 +13,7 @@ mod page;
 mod peers;
 mod pretrain;
 mod report;
+mod speed;
 mod yuv;
 
 use clap::Parser;
@@ -38,6 +39,14 @@ enum Command {
     Export(pretrain::export::Options),
     /// Tune a model's initial coder states
     Tune(pretrain::tune::Options),
+    /// Write a model's integers as JSON, for inference engines to run the same network
+    Network(speed::network::Options),
+    /// Write a frame of JPEG-coded pictures to be timed on
+    Frame(speed::frame::Options),
+    /// Time the filter as often as stdin asks for
+    TimeFilter(speed::time::Options),
+    /// Measure the CPU's peak of the kernels' instructions
+    Peak(speed::peak::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -51,5 +60,9 @@ fn main() -> anyhow::Result<()> {
         Command::HevcData(options) => pretrain::hevc_data::run(&options),
         Command::Export(options) => pretrain::export::run(&options),
         Command::Tune(options) => pretrain::tune::run(&options),
+        Command::Network(options) => speed::network::run(&options),
+        Command::Frame(options) => speed::frame::run(&options),
+        Command::TimeFilter(options) => speed::time::run(&options),
+        Command::Peak(options) => speed::peak::run(&options),
     }
 }
