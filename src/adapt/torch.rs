@@ -64,7 +64,6 @@ impl TorchNet {
 
     /// `inputs`, all of one size, without their borders: `[crop][channel][y][x]`, channels last in
     /// memory.
-    #[must_use]
     pub fn batch(&self, inputs: &[Map]) -> Tensor {
         let Map { height, width, channels, .. } = inputs[0];
         let rows = inputs.iter().flat_map(|map| (0..height).map(|y| map.row(y)));
@@ -74,7 +73,6 @@ impl TorchNet {
     }
 
     /// `[crop][feature]`.
-    #[must_use]
     pub fn features(&self, conditions: &[Condition]) -> Tensor {
         let rows =
             conditions.iter().flat_map(|c| features(*c).into_iter().take(self.arch.features));
@@ -84,7 +82,6 @@ impl TorchNet {
 
     /// Outputs, `[crop][channel][y][x]`, of [`batch`](Self::batch) with [`features`](Self::features);
     /// every crop's first pixel is of phase 0. Maps are laid out in memory as the input is.
-    #[must_use]
     pub fn forward(&self, input: &Tensor, features: &Tensor) -> Tensor {
         let (height, width) = (input.size()[2], input.size()[3]);
         let mut x = input.shallow_clone();

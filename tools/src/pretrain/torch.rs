@@ -1,8 +1,9 @@
 //! Gradients by libtorch. Loss, optimiser and checkpoints are the native trainer's.
 
+use super::quantise::Arithmetic;
 use super::source::Crop;
 use super::{load, spread, Batch, Loss, Options};
-use anyhow::Result;
+use anyhow::{ensure, Result};
 use sidelight::adapt::conv::Map;
 use sidelight::adapt::net::{Net, Train};
 use sidelight::adapt::torch::{set_threads, TorchNet};
@@ -17,6 +18,7 @@ pub struct Torch {
 
 impl Torch {
     pub fn new(arch: Arch, options: &Options) -> Result<Self> {
+        ensure!(options.arithmetic == Arithmetic::I16, "--backend torch does not round to i8");
         set_threads(options.threads);
         let half = options.crop / 2;
         let input = |_| Map::new(half, half, arch.inputs, 0);
@@ -93,7 +95,9 @@ mod tests {
             Part::Chroma => 1..3,
         };
         let crops = sets.iter().flatten();
-        crops.flat_map(|crop| gains(net, crop, &mut ws)[planes.clone()].to_vec()).collect()
+        crops
+            .flat_map(|crop| gains(net, Arithmetic::I16, crop, &mut ws)[planes.clone()].to_vec())
+            .collect()
     }
 
     fn distance(a: &Net, b: &Net) -> f64 {
