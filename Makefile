@@ -5,6 +5,7 @@
 # make ffmpeg [FFMPEG_SOURCE=]   a small FFmpeg with the filter; make test-ffmpeg tests it
 # make vapoursynth test-vapoursynth   the plugin for VapourSynth: integrations/vapoursynth/README.md
 # make test-python   the binding for Python: bindings/python/README.md
+# make test-torch bench-torch tools-torch   the trainer against libtorch, the tools with it
 # make lib examples video bench header train eval-peers eval-coders test-report clean
 # make bench-peers   the filter's speed beside inference engines'
 # make fuzz [SECONDS=60] [TARGETS=...]   every reader against inputs made up to break it
@@ -168,7 +169,7 @@ $(PEERS)/ready: tools/peers/requirements.txt
 # the same network: docs/evaluation.md. Downloads 0.9 GB.
 MODEL ?= models/jpeg-ycc-32x3.slm
 ENGINES = $(abspath $(TARGET))/engines
-TORCH = $(wildcard $(ENGINES)/venv/lib/python3.*/site-packages/torch)
+ENGINES_TORCH = $(wildcard $(ENGINES)/venv/lib/python3.*/site-packages/torch)
 bench-peers: tools
 	@tools/setup.sh coders
 	@$(MAKE) --no-print-directory $(ENGINES)/venv/ready
@@ -184,8 +185,36 @@ $(ENGINES)/venv/ready: tools/peers/engines.txt
 	touch $@
 
 $(ENGINES)/libtorch: tools/peers/libtorch.cpp $(ENGINES)/venv/ready
-	g++ -std=c++20 -O2 -I$(TORCH)/include $< -o $@ -L$(TORCH)/lib -lc10 -ltorch_cpu \
-	    -Wl,-rpath,$(TORCH)/lib
+	g++ -std=c++20 -O2 -I$(ENGINES_TORCH)/include $< -o $@ -L$(ENGINES_TORCH)/lib -lc10 -ltorch_cpu \
+	    -Wl,-rpath,$(ENGINES_TORCH)/lib
+
+# ---- libtorch ----
+
+# docs/adaptation.md. LIBTORCH=<folder> takes one that is there. A build folder of its own, so that no
+# libsidelight.so that wants libtorch lies where others look for one.
+TORCH = $(abspath $(TARGET))/torch
+LIBTORCH ?= $(TORCH)/site/torch
+TORCH_READY = $(if $(filter $(TORCH)/%,$(LIBTORCH)),$(TORCH)/ready)
+TORCH_CARGO = LIBTORCH="$(LIBTORCH)" CARGO_TARGET_DIR=$(TORCH)/cargo cargo
+test-torch bench-torch: export OMP_WAIT_POLICY = passive
+test-torch: $(TORCH_READY)
+	$(TORCH_CARGO) test --release -p sidelight -p sidelight-tools --features torch --lib --bins \
+	    torch -- --nocapture
+
+bench-torch: $(TORCH_READY)
+	$(TORCH_CARGO) bench --features torch --bench torch
+
+tools-torch: $(TORCH_READY)
+	$(TORCH_CARGO) build --release -p sidelight-tools --features torch
+
+# The packages of CUDA hold what libtorch wants to be loaded, not what it wants to use a GPU.
+$(TORCH)/ready: tools/torch/requirements.txt
+	@tools/setup.sh torch
+	python3 -m venv --clear $(TORCH)/venv
+	rm -rf $(TORCH)/site
+	$(TORCH)/venv/bin/pip install --quiet --disable-pip-version-check --no-deps \
+	    --target $(TORCH)/site -r $<
+	touch $@
 
 # ---- integrations ----
 
@@ -291,4 +320,4 @@ clean:
 .PHONY: all lib examples video pc setup demo test fuzz test-report bench header train \
 	eval eval-peers eval-coders bench-peers tools clean install install-strip uninstall test-install \
 	abi-check abi-baseline ffmpeg test-ffmpeg \
-	vapoursynth test-vapoursynth test-python
+	vapoursynth test-vapoursynth test-python test-torch bench-torch tools-torch

@@ -20,6 +20,10 @@ fn main() {
         number("PATCH")
     ));
     name_shared_library(&number("MAJOR"), &number("MINOR"), &number("PATCH"));
+    // With the feature `torch` alone: what is linked here finds libtorch where it lay at the build.
+    if let Ok(folder) = env::var("DEP_TCH_LIBTORCH_LIB") {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}");
+    }
     let mut builder = cbindgen::Builder::new().with_config(config);
     for noun in ["types", "library", "buffer", "jpeg", "stream", "payload", "encoder", "decoder"] {
         builder = builder.with_src(root.join(format!("src/capi/{noun}.rs")));

@@ -216,7 +216,7 @@ fn refused_streams() {
             assert_eq!(AccessUnit::new(codec, AnnexB, bytes).unwrap_err(), Error::Corrupt);
             assert_eq!(nal::insert(codec, bytes, PAYLOAD), Err(Error::Corrupt));
         }
-        assert_eq!(whole(codec, &[]).unwrap(), []);
+        assert!(whole(codec, &[]).unwrap().is_empty());
         // Nothing but NAL units that say nothing.
         let units = whole(codec, &[0, 0, 1, 0, 0, 0, 1]).unwrap();
         assert_eq!((units.len(), units[0].picture), (1, false));
@@ -507,7 +507,7 @@ fn refused_samples() {
     }
     let empty = AccessUnit::new(Hevc, LengthPrefixed(4), &[]).unwrap();
     assert_eq!(empty.rewrite(Some(PAYLOAD)), Err(Error::InvalidArgument));
-    assert_eq!(empty.rewrite(None).unwrap(), []);
+    assert!(empty.rewrite(None).unwrap().is_empty());
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl<S: Sample + Default> Planes<S> {
         let plane = |p| {
             let (width, height) = Self::size(p);
             let all = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
-            all.map(|(y, x)| S::new(pixel(p, y, x).clamp(0, max))).collect()
+            all.map(|(y, x)| S::new(pixel(p, y, x).clamp(0, max) as i16)).collect()
         };
         Self { depth, samples: [0, 1, 2].map(plane) }
     }

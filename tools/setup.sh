@@ -11,6 +11,7 @@
 #   tools/setup.sh report   what `make test-report` needs
 #   tools/setup.sh ffmpeg   what `make ffmpeg` and `make test-ffmpeg` need
 #   tools/setup.sh python   what `make test-python` needs
+#   tools/setup.sh torch    what `make test-torch` needs
 #   tools/setup.sh python3.12   installs nothing: prints a Python of version 3.12 or later
 set -eu
 
@@ -25,7 +26,7 @@ ffmpeg="dpkg-dev patch xz-utils zlib1g-dev"
 python="python3 python3-venv"
 
 usage() {
-    echo "usage: tools/setup.sh build|test|video|eval|peers|coders|report|ffmpeg|python|python3.12" >&2
+    echo "usage: tools/setup.sh build|test|video|eval|peers|coders|report|ffmpeg|python|torch|python3.12" >&2
     exit 1
 }
 
@@ -59,8 +60,9 @@ for set in "$@"; do
     coders) packages="$packages $coders" ;;
     report) packages="$packages $report" ;;
     ffmpeg) packages="$packages $build $eval $ffmpeg" ;;
-    python)
+    python | torch)
         packages="$packages gcc libc6-dev"
+        [ "$set" != torch ] || packages="$packages g++"
         has_python || packages="$packages $python"
         ;;
     *) usage ;;

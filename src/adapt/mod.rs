@@ -7,4 +7,6 @@ pub mod math;
 pub mod net;
 pub mod objective;
 pub mod tiles;
+#[cfg(feature = "torch")]
+pub mod torch;
 mod vector;

@@ -107,7 +107,7 @@ impl Net {
 }
 
 /// The features as floats.
-fn features(condition: Condition) -> [f32; FEATURES] {
+pub(super) fn features(condition: Condition) -> [f32; FEATURES] {
     condition.0.map(|f| f as f32 / (1 << FEATURE_BITS) as f32)
 }
 
@@ -371,17 +371,17 @@ fn channel_gradients(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::xorshift::Xorshift;
 
     const ARCHS: [Arch; 2] = [Arch::luma(16, 2), Arch::chroma(16, 2)];
 
-    fn condition(rng: &mut Xorshift) -> Condition {
+    pub(in super::super) fn condition(rng: &mut Xorshift) -> Condition {
         Condition(std::array::from_fn(|_| rng.range(-100, 100) as i32))
     }
 
-    fn random_net(arch: Arch, rng: &mut Xorshift) -> Net {
+    pub(in super::super) fn random_net(arch: Arch, rng: &mut Xorshift) -> Net {
         let mut net = Net::zeros(arch);
         for layer in &mut net.layers {
             let p = padded(layer.cout);
@@ -402,7 +402,7 @@ mod tests {
         net
     }
 
-    fn fill(map: &mut Map, rng: &mut Xorshift) {
+    pub(in super::super) fn fill(map: &mut Map, rng: &mut Xorshift) {
         for y in 0..map.height {
             map.row_mut(y).fill_with(|| rng.unit());
         }

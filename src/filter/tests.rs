@@ -211,7 +211,7 @@ fn run<S: Sample + TryFrom<u16> + Into<u16>>(
         let out: Vec<u16> = out.into_iter().map(S::into).collect();
         let rows = out.chunks(width + padding);
         assert!(
-            rows.clone().all(|r| r[*width..].iter().all(|b| *b == PADDING.into())),
+            rows.clone().all(|r| r[*width..].iter().all(|b| *b == u16::from(PADDING))),
             "wrote between rows"
         );
         *result = rows.flat_map(|r| &r[..*width]).copied().collect();

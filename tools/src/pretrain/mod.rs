@@ -16,6 +16,8 @@ mod quantise;
 mod source;
 mod start;
 mod tables;
+#[cfg(feature = "torch")]
+mod torch;
 pub mod tune;
 
 use anyhow::{Context, Result};
@@ -25,6 +27,7 @@ use quantise::Arithmetic;
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use sidelight::adapt::adam::AdamRates;
+use sidelight::adapt::conv::Map;
 use sidelight::adapt::net::{Net, Train, Workspace};
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
@@ -63,10 +66,21 @@ impl Part {
     }
 }
 
+/// What computes gradients.
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum Backend {
+    #[default]
+    Native,
+    Torch,
+}
+
 #[derive(Args)]
 pub struct Options {
     #[command(flatten)]
     material: Material,
+    /// What computes gradients; torch, in builds with it, uses a GPU where there is one
+    #[arg(long, value_enum, default_value_t)]
+    backend: Backend,
     /// What the network corrects
     #[arg(long, value_enum, default_value_t)]
     part: Part,
@@ -107,7 +121,7 @@ pub struct Options {
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Threads; the result does not depend on them
+    /// Threads; the native result does not depend on them
     #[arg(long, default_value_t = 1)]
     threads: usize,
     /// Steps between validations and checkpoints
@@ -185,7 +199,7 @@ fn normalise(net: &mut Net, source: &dyn Source, options: &Options) -> Result<()
     let mut rng = Pcg64Mcg::seed_from_u64(options.seed);
     let crop = |_| source.crop(options.crop, options.part, &mut rng);
     let crops = (0..NORMALISING_CROPS).map(crop).collect::<Result<Vec<_>>>()?;
-    quantise::normalise(net, &crops, load)
+    quantise::normalise(net, &crops, |crop, ws| load(crop, ws.input()))
 }
 
 /// The network as it will be in integers.
@@ -198,7 +212,7 @@ fn in_arithmetic(net: &Net, arithmetic: Arithmetic) -> Cow<'_, Net> {
 
 /// The network's output for a crop.
 fn forward(net: &Net, arithmetic: Arithmetic, crop: &Crop, ws: &mut Workspace) {
-    load(crop, ws);
+    load(crop, ws.input());
     ws.forward_with(net, crop.condition, (0, 0), |layer, row| {
         if arithmetic == Arithmetic::I8 {
             quantise::round_activations(net.arch, layer, row);
@@ -207,8 +221,7 @@ fn forward(net: &Net, arithmetic: Arithmetic, crop: &Crop, ws: &mut Workspace) {
 }
 
 /// Fills the network's input with a crop's transformed phases and its chroma.
-fn load(crop: &Crop, ws: &mut Workspace) {
-    let map = ws.input();
+fn load(crop: &Crop, map: &mut Map) {
     tiles::load(&crop.decoded(), (0, 0), map);
     let inputs = map.channels;
     for y in 0..map.height {
@@ -250,23 +263,105 @@ pub fn hadamard([a, b, c, d]: [f32; 4]) -> [f32; 4] {
     [a + b + c + d, a - b + c - d, a + b - c - d, a - b - c + d].map(|v| v / 2.0)
 }
 
-struct Trainer {
-    workspaces: Vec<Workspace>,
-    gradients: Vec<Net>,
-    loss: f64,
-    count: u32,
+/// Computes the gradient of a batch of crops.
+trait Batch {
+    /// The loss of each crop, and the gradient of their sum; `draw(i)` draws crop i.
+    fn gradient(
+        &mut self,
+        net: &Net,
+        draw: &(dyn Fn(usize) -> Result<Crop> + Sync),
+    ) -> Result<(Vec<f64>, &Net)>;
 }
 
-impl Trainer {
+/// The library's own trainer.
+struct Native {
+    workspaces: Vec<Workspace>,
+    gradients: Vec<Net>,
+    arithmetic: Arithmetic,
+    threads: usize,
+}
+
+impl Native {
     fn new(arch: Arch, options: &Options) -> Result<Self> {
         let half = options.crop / 2;
         let workspace = |_| Workspace::new(arch, half, half, CpuLevel::current());
         Ok(Self {
             workspaces: (0..options.batch).map(workspace).collect::<Result<_, _>>()?,
             gradients: vec![Net::zeros(arch); options.batch],
-            loss: 0.0,
-            count: 0,
+            arithmetic: options.arithmetic,
+            threads: options.threads,
         })
+    }
+}
+
+impl Batch for Native {
+    fn gradient(
+        &mut self,
+        net: &Net,
+        draw: &(dyn Fn(usize) -> Result<Crop> + Sync),
+    ) -> Result<(Vec<f64>, &Net)> {
+        let buffers = self.workspaces.iter_mut().zip(&mut self.gradients);
+        let losses = spread(buffers, self.threads, |i, (ws, grad)| {
+            Ok(one_crop(net, self.arithmetic, &draw(i)?, ws, grad))
+        })?;
+        let (total, rest) = self.gradients.split_first_mut().expect("a batch has a crop");
+        for other in rest {
+            for (t, o) in total.tensors_mut().zip(other.tensors()) {
+                t.iter_mut().zip(o).for_each(|(t, o)| *t += o);
+            }
+        }
+        Ok((losses, total))
+    }
+}
+
+/// `work` on every item with its number, on `threads` threads; the results in the items' order.
+fn spread<T: Send, R: Send>(
+    items: impl Iterator<Item = T>,
+    threads: usize,
+    work: impl Fn(usize, T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    let mut lanes: Vec<Vec<_>> = (0..threads.max(1)).map(|_| Vec::new()).collect();
+    for (i, item) in items.enumerate() {
+        let lane = i % lanes.len();
+        lanes[lane].push((i, item));
+    }
+    let run_lane = |lane: Vec<(usize, T)>| -> Result<Vec<(usize, R)>> {
+        lane.into_iter().map(|(i, item)| Ok((i, work(i, item)?))).collect()
+    };
+    let results: Vec<Result<Vec<(usize, R)>>> = std::thread::scope(|s| {
+        let mut lanes = lanes.into_iter();
+        let own = lanes.next().expect("at least one lane");
+        let others: Vec<_> = lanes.map(|lane| s.spawn(|| run_lane(lane))).collect();
+        let mut all = vec![run_lane(own)];
+        all.extend(others.into_iter().map(|h| h.join().expect("training thread")));
+        all
+    });
+    let mut all = Vec::new();
+    for lane in results {
+        all.extend(lane?);
+    }
+    all.sort_by_key(|(i, _)| *i);
+    Ok(all.into_iter().map(|(_, result)| result).collect())
+}
+
+struct Trainer {
+    batch: Box<dyn Batch>,
+    loss: f64,
+    count: u32,
+}
+
+impl Trainer {
+    fn new(arch: Arch, options: &Options) -> Result<Self> {
+        let batch: Box<dyn Batch> = match options.backend {
+            Backend::Native => Box::new(Native::new(arch, options)?),
+            #[cfg(feature = "torch")]
+            Backend::Torch => Box::new(torch::Torch::new(arch, options)?),
+            #[cfg(not(feature = "torch"))]
+            Backend::Torch => anyhow::bail!(
+                "--backend torch: this build is without libtorch; `make tools-torch` makes one with it"
+            ),
+        };
+        Ok(Self { batch, loss: 0.0, count: 0 })
     }
 
     fn step(
@@ -277,51 +372,19 @@ impl Trainer {
     ) -> Result<()> {
         let net = &*in_arithmetic(&state.net, options.arithmetic);
         let seed = options.seed.wrapping_mul(1 << 32).wrapping_add(u64::from(state.step) << 8);
-        let jobs: Vec<_> =
-            self.workspaces.iter_mut().zip(&mut self.gradients).enumerate().collect();
-        let mut lanes: Vec<Vec<_>> = (0..options.threads.max(1)).map(|_| Vec::new()).collect();
-        for job in jobs {
-            let lane = job.0 % lanes.len();
-            lanes[lane].push(job);
-        }
-        let run_lane =
-            |lane: Vec<(usize, (&mut Workspace, &mut Net))>| -> Result<Vec<(usize, f64)>> {
-                lane.into_iter()
-                    .map(|(i, (ws, grad))| {
-                        let mut rng = Pcg64Mcg::seed_from_u64(seed + i as u64);
-                        let crop = source.crop(options.crop, options.part, &mut rng)?;
-                        Ok((i, one_crop(net, options.arithmetic, &crop, ws, grad)))
-                    })
-                    .collect()
-            };
-        let mut losses = vec![0.0; options.batch];
-        let results: Vec<Result<Vec<(usize, f64)>>> = std::thread::scope(|s| {
-            let mut lanes = lanes.into_iter();
-            let own = lanes.next().expect("at least one lane");
-            let others: Vec<_> = lanes.map(|lane| s.spawn(|| run_lane(lane))).collect();
-            let mut all = vec![run_lane(own)];
-            all.extend(others.into_iter().map(|h| h.join().expect("training thread")));
-            all
-        });
-        for r in results {
-            for (i, loss) in r? {
-                losses[i] = loss;
-            }
-        }
+        let draw = |i: usize| {
+            let mut rng = Pcg64Mcg::seed_from_u64(seed + i as u64);
+            source.crop(options.crop, options.part, &mut rng)
+        };
+        let (losses, gradient) = self.batch.gradient(net, &draw)?;
         self.loss += losses.iter().sum::<f64>() / options.batch as f64;
         self.count += 1;
-        let (total, rest) = self.gradients.split_first_mut().expect("a batch has a crop");
-        for other in rest {
-            for (t, o) in total.tensors_mut().zip(other.tensors()) {
-                t.iter_mut().zip(o).for_each(|(t, o)| *t += o);
-            }
-        }
         state.step += 1;
         let progress = state.step as f32 / options.steps as f32;
         let warm = (state.step as f32 / 500.0).min(1.0);
         let rate = options.rate * warm * 0.5 * (1.0 + (std::f32::consts::PI * progress).cos());
         let rates = AdamRates { rate, beta1: 0.9, beta2: 0.999 };
-        let params = state.net.tensors_mut().zip(&mut state.adam).zip(total.tensors());
+        let params = state.net.tensors_mut().zip(&mut state.adam).zip(gradient.tensors());
         for (i, ((p, adam), g)) in params.enumerate() {
             if i % 4 != 3 {
                 adam.step(rates, state.step, p, g);
@@ -348,35 +411,56 @@ fn one_crop(
 ) -> f64 {
     forward(net, arithmetic, crop, ws);
     grad.tensors_mut().for_each(|t| t.fill(0.0));
-    let (arch, outputs) = (net.arch, net.arch.outputs);
-    let (h, w) = ws.size();
-    let inner = (h - 2 * MARGIN) * (w - 2 * MARGIN);
-    let (original, decoded) = (crop.original(), crop.decoded());
-    let (own, expected) = (crop.errors(), crop.expected);
-    // Squared error in grey levels² is the output's error times (128 / OUTPUT_GAIN)², over all
-    // outputs.
-    let units: [f32; 4] = std::array::from_fn(|c| {
-        let p = plane(arch, c.min(outputs - 1));
-        let weight = 1.0 / (0.5 * own[p] as f32 + 0.5 * expected[p]);
-        (128.0 / OUTPUT_GAIN) * (128.0 / OUTPUT_GAIN) * weight / (outputs * inner) as f32
-    });
-    let mut loss = 0.0f64;
-    ws.backward(net, crop.condition, Train::Weights, grad, |y, out, d| {
+    let mut loss = Loss::new(net.arch, crop, ws.size());
+    ws.backward(net, crop.condition, Train::Weights, grad, |y, out, d| loss.row(y, out, d));
+    loss.total
+}
+
+/// A crop's loss, summed row by row.
+struct Loss<'a> {
+    arch: Arch,
+    original: Picture<'a>,
+    decoded: Picture<'a>,
+    /// Half-resolution rows and columns.
+    size: (usize, usize),
+    /// What the square of an output's error counts.
+    units: [f32; 4],
+    total: f64,
+}
+
+impl<'a> Loss<'a> {
+    fn new(arch: Arch, crop: &'a Crop, (h, w): (usize, usize)) -> Self {
+        let outputs = arch.outputs;
+        let inner = (h - 2 * MARGIN) * (w - 2 * MARGIN);
+        let (own, expected) = (crop.errors(), crop.expected);
+        // Squared error in grey levels² is the output's error times (128 / OUTPUT_GAIN)², over all
+        // outputs.
+        let units = std::array::from_fn(|c| {
+            let p = plane(arch, c.min(outputs - 1));
+            let weight = 1.0 / (0.5 * own[p] as f32 + 0.5 * expected[p]);
+            (128.0 / OUTPUT_GAIN) * (128.0 / OUTPUT_GAIN) * weight / (outputs * inner) as f32
+        });
+        let (original, decoded) = (crop.original(), crop.decoded());
+        Self { arch, original, decoded, size: (h, w), units, total: 0.0 }
+    }
+
+    /// Adds row `y` of the output; writes the derivative.
+    fn row(&mut self, y: usize, out: &[f32], d: &mut [f32]) {
+        let (h, w) = self.size;
         if y < MARGIN || y >= h - MARGIN {
             return;
         }
         let mut row = 0.0f32;
         for x in MARGIN..w - MARGIN {
-            let target = target(arch, &original, &decoded, y, x);
-            for c in 0..outputs {
+            let target = target(self.arch, &self.original, &self.decoded, y, x);
+            for c in 0..self.arch.outputs {
                 let e = out[x * 8 + c] - target[c] * (OUTPUT_GAIN / 128.0);
-                row += e * e * units[c];
-                d[x * 8 + c] = 2.0 * e * units[c];
+                row += e * e * self.units[c];
+                d[x * 8 + c] = 2.0 * e * self.units[c];
             }
         }
-        loss += f64::from(row);
-    });
-    loss
+        self.total += f64::from(row);
+    }
 }
 
 /// Held-out crops at a few qualities.

@@ -50,7 +50,7 @@ struct Scale {
 /// [`normalise`]d.
 pub fn quantise(net: &Net, arithmetic: Arithmetic, crops: &[Crop]) -> Result<Network> {
     let load = |crop: &Crop, ws: &mut Workspace| tiles::load(&crop.decoded(), (0, 0), ws.input());
-    let (_, peaks) = activations(net, crops, load)?;
+    let Activations { peaks, .. } = activations(net, crops, load)?;
     let mut input =
         Scale { units: vec![f64::from(INPUT_LIMIT); net.arch.inputs], limit: INPUT_LIMIT };
     let mut layers = Vec::new();
@@ -79,7 +79,7 @@ pub fn normalise(
     crops: &[Crop],
     load: impl Fn(&Crop, &mut Workspace),
 ) -> Result<()> {
-    let (samples, peaks) = activations(net, crops, load)?;
+    let Activations { samples, peaks } = activations(net, crops, load)?;
     for l in 0..net.arch.hidden {
         for (c, channel) in samples[l].iter().enumerate() {
             let clip = best_clip(channel).max(peaks[l] * LEAST_CLIP);
@@ -121,13 +121,19 @@ pub fn round_activations(arch: Arch, layer: usize, activations: &mut [f32]) {
     }
 }
 
-/// Of each layer but the last: each channel's activations at some pixels of `crops`, and the largest of
-/// all.
+/// What was seen of each layer but the last.
+struct Activations {
+    /// Of each channel, at some pixels.
+    samples: Vec<Vec<Vec<f32>>>,
+    /// The largest of all.
+    peaks: Vec<f32>,
+}
+
 fn activations(
     net: &Net,
     crops: &[Crop],
     load: impl Fn(&Crop, &mut Workspace),
-) -> Result<(Vec<Vec<Vec<f32>>>, Vec<f32>)> {
+) -> Result<Activations> {
     let half = crops[0].size() / 2;
     let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current())?;
     let layers = &net.layers[..net.layers.len() - 1];
@@ -146,7 +152,7 @@ fn activations(
             }
         }
     }
-    Ok((samples, peaks))
+    Ok(Activations { samples, peaks })
 }
 
 /// The activation that should become the largest one for the least squared error of all.
