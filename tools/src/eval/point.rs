@@ -149,14 +149,14 @@ pub fn parts(payload: &[u8]) -> Result<Vec<Part>> {
     if header.mode != Mode::Update {
         return Ok(parts);
     }
-    let whole = update::read(body, &model.channels(), &model.contexts)?;
+    let whole = update::read(body, &model.coding)?;
     let mut kept = whole.clone();
     for layer in &mut kept.layers {
         layer.scale.fill(0);
         layer.bias.fill(0);
     }
     let bytes = |update: &ScaleBias| -> Result<f64> {
-        Ok(f64::from(update::price(update, &model.contexts)?) / 2048.0)
+        Ok(f64::from(update::price(update, &model.coding)?) / 2048.0)
     };
     let mut before = bytes(&kept)?;
     parts.push(Part { name: "empty lists".to_owned(), bytes: before });
