@@ -3,7 +3,7 @@
 
 use super::source::{Material, Source};
 use crate::files;
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use clap::Args;
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
@@ -37,6 +37,7 @@ pub struct Options {
 }
 
 pub fn run(options: &Options) -> Result<()> {
+    ensure!(options.pictures > 0, "no pictures to learn from");
     let bytes =
         std::fs::read(&options.model).with_context(|| options.model.display().to_string())?;
     let mut model = Model::from_bytes(&bytes)?;
@@ -253,7 +254,7 @@ mod tests {
 
     #[test]
     fn few_channels_leave_groups_empty() {
-        assert_eq!(groups::<4>(&[], 1.0), []);
+        assert!(groups::<4>(&[], 1.0).is_empty());
         let one = groups::<4>(&[Count { events: 1.0, chances: 2.0 }], 1.0);
         assert!(one[0] < 4);
     }
