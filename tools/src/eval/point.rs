@@ -137,7 +137,7 @@ pub fn name(mode: Mode) -> &'static str {
 }
 
 /// A payload's bytes by part. A list of the update weighs what the price falls by when it and all
-/// lists after it are zero, so the parts sum to the whole; "empty lists" is what an update of zeros
+/// lists after it are zero, so the parts sum to the whole; "empty update" is what an update of zeros
 /// would cost.
 pub fn parts(payload: &[u8]) -> Result<Vec<Part>> {
     let header = payload::parse(payload)?;
@@ -159,7 +159,7 @@ pub fn parts(payload: &[u8]) -> Result<Vec<Part>> {
         Ok(f64::from(update::price(update, &model.coding)?) / 2048.0)
     };
     let mut before = bytes(&kept)?;
-    parts.push(Part { name: "empty lists".to_owned(), bytes: before });
+    parts.push(Part { name: "empty update".to_owned(), bytes: before });
     for (i, layer) in whole.layers.iter().enumerate() {
         for kind in ["scales", "biases"] {
             if kind == "scales" {
