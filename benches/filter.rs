@@ -12,7 +12,7 @@ use std::hint::black_box;
 const TABLE: [u16; 64] = [24; 64];
 
 fn instance(layout: Layout) -> Instance {
-    let model = models::default_for(CodecKind::Jpeg, layout, models::Size::M).unwrap();
+    let model = models::default_for(CodecKind::Jpeg, models::Size::M).unwrap();
     Instance::new(model, Condition::from_jpeg_tables(&TABLE, &TABLE, layout), None).unwrap()
 }
 

@@ -45,10 +45,10 @@ for layout in 0 1 2 3; do
             "\\00$depth\\00$layout\\000$front"'\001\144\000\020\001\000\040\001'"$update" \
             "$data/nal/vvc.bit"
         seed decode "hevc_${depth}_$layout" \
-            "\\00$depth\\00$layout\\002$front"'\002\144\040\041\042\040\041\042'"$update" \
+            "\\00$depth\\00$layout\\002$front"'\003\144\040\041\042\040\041\042'"$update" \
             "$data/nal/vvc.bit"
     done
     seed decode "messages_$layout" \
-        "\\000\\00$layout\\002$front"'\002\140\040\041\042\040\041\042'"$update" \
+        "\\000\\00$layout\\002$front"'\003\140\040\041\042\040\041\042'"$update" \
         "$data/nal/vvc.bit"
 done

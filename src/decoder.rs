@@ -87,20 +87,20 @@ impl Decoder {
         let codec = strengths.map_or_else(|| hints.codec.clone(), |qp| Codec::Hevc { qp });
         let update = match header.mode {
             Mode::Off | Mode::Base => None,
-            Mode::Update => Some(payload::update::read(body, &model.channels(), &model.contexts)?),
+            Mode::Update => Some(payload::update::read(body, &model.coding)?),
         };
-        self.kinds = prepare(&codec, |_| Ok(model), update.as_ref())?;
+        self.kinds = prepare(&codec, model, update.as_ref())?;
         Ok(header.mode)
     }
 
-    /// Sets the codec's default base models.
+    /// Sets the codec's default base model.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for bad hints.
     pub fn set_base(&mut self, hints: &Hints) -> Result {
         self.kinds.clear();
         hints.codec.check()?;
-        let model = |layout| models::default_for(hints.codec.kind(), layout, self.settings.size);
+        let model = models::default_for(hints.codec.kind(), self.settings.size)?;
         self.kinds = prepare(&hints.codec, model, None)?;
         Ok(())
     }
@@ -189,17 +189,12 @@ impl Decoder {
 }
 
 /// For each layout and class of picture types: which ones come is not known yet.
-fn prepare(
-    codec: &Codec,
-    model: impl Fn(Layout) -> Result<&'static Model>,
-    update: Option<&ScaleBias>,
-) -> Result<Vec<Vec<Kind>>> {
+fn prepare(codec: &Codec, model: &Model, update: Option<&ScaleBias>) -> Result<Vec<Vec<Kind>>> {
     let classes = match codec {
         Codec::Jpeg { .. } => &PictureType::CLASSES[..1],
         Codec::Hevc { .. } => &PictureType::CLASSES,
     };
     let kinds = |layout| {
-        let model = model(layout)?;
         let kind = |class: &PictureType| {
             let condition = codec.condition(layout, *class);
             let instance = condition.map(|c| Instance::new(model, c, update)).transpose()?;

@@ -163,7 +163,7 @@ impl Encoder {
         }
         hints.codec.check()?;
         let slope = rate.slope(shape.width() * shape.height() * pictures.len())?;
-        let model = models::default_for(hints.codec.kind(), shape.layout(), self.settings.size)?;
+        let model = models::default_for(hints.codec.kind(), self.settings.size)?;
         let objective = Objective::new(model.chroma.is_some() && shape.layout() != Layout::I400);
         let search = Search { encoder: self, pictures, model, objective };
 
@@ -218,7 +218,7 @@ impl Encoder {
             let mut tried = Vec::new();
             for threshold in THRESHOLDS {
                 let update = tuned.round(threshold);
-                let body = payload::update::encode(&update, &model.contexts)?;
+                let body = payload::update::encode(&update, &model.coding)?;
                 if tried.contains(&body) {
                     continue;
                 }

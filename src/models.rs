@@ -1,7 +1,6 @@
 //! The base models inside the library.
 
 use crate::network::{CodecKind, Model};
-use crate::picture::Layout;
 use crate::{Error, Result};
 use std::sync::OnceLock;
 
@@ -17,10 +16,8 @@ pub enum Size {
     L,
 }
 
-/// Model files and their sizes. A codec's medium ones come first: they stand in for sizes that it lacks. Of
-/// the same codec and size the one with luma alone comes first.
-static FILES: [(Size, &[u8]); 6] = [
-    (Size::M, include_bytes!("../models/jpeg-y-32x3.slm")),
+/// Model files and their sizes. A codec's medium ones come first: they stand in for sizes that it lacks.
+static FILES: [(Size, &[u8]); 5] = [
     (Size::M, include_bytes!("../models/jpeg-ycc-32x3.slm")),
     (Size::M, include_bytes!("../models/hevc-32x3.slm")),
     (Size::S, include_bytes!("../models/hevc-16x3.slm")),
@@ -45,16 +42,13 @@ pub fn by_id(id: u32) -> Result<(&'static Model, Size)> {
     found.map(|(size, model)| (model, *size)).ok_or(Error::UnknownModel)
 }
 
-/// The model of a codec and a size for pictures of `layout`: where there is one for luma alone, it
-/// is for gray pictures. Without a model of that size one of another.
+/// The model of a codec and a size. Without a model of that size one of another.
 ///
 /// # Errors
 /// [`Error::UnknownModel`] if this build has none.
-pub fn default_for(codec: CodecKind, layout: Layout, size: Size) -> Result<&'static Model> {
-    let chroma = layout != Layout::I400;
-    let rank = |of: &&(Size, Model)| (of.0 != size, of.1.chroma.is_some() != chroma);
+pub fn default_for(codec: CodecKind, size: Size) -> Result<&'static Model> {
     let models = all().iter().filter(|(_, m)| m.codec == codec);
-    models.min_by_key(rank).map(|(_, m)| m).ok_or(Error::UnknownModel)
+    models.min_by_key(|(s, _)| *s != size).map(|(_, m)| m).ok_or(Error::UnknownModel)
 }
 
 #[cfg(test)]
@@ -67,12 +61,7 @@ mod tests {
         for ((size, model), (_, file)) in all().iter().zip(FILES) {
             assert_eq!(model.clone().to_bytes(), file);
             assert_eq!(by_id(model.id).unwrap(), (model, *size));
-            let layout = if model.chroma.is_some() { Layout::I420 } else { Layout::I400 };
-            assert_eq!(default_for(model.codec, layout, *size).unwrap(), model);
-        }
-        for layout in Layout::ALL {
-            let model = default_for(CodecKind::Jpeg, layout, Size::M).unwrap();
-            assert_eq!(model.chroma.is_some(), layout != Layout::I400);
+            assert_eq!(default_for(model.codec, *size).unwrap(), model);
         }
     }
 }

@@ -231,7 +231,7 @@ fn payloads() {
         let list = |n: usize| vec![255i16; n];
         let layers = model.channels().into_iter();
         let layers = layers.map(|n| LayerScaleBias { scale: list(n), bias: list(n) }).collect();
-        let largest = update::encode(&ScaleBias { step: 7, layers }, &model.contexts).unwrap();
+        let largest = update::encode(&ScaleBias { step: 7, layers }, &model.coding).unwrap();
         let mut state = 1u32;
         let noise: Vec<u8> = (0..MAX_PAYLOAD - 8 - 3)
             .map(|_| {
@@ -262,7 +262,7 @@ fn payloads_of_one_picture() {
     let model = embedded().iter().find(|m| m.codec == CodecKind::Hevc).unwrap();
     let layers = model.channels().into_iter();
     let layers = layers.map(|n| LayerScaleBias { scale: vec![0; n], bias: vec![255; n] }).collect();
-    let update = update::encode(&ScaleBias { step: 7, layers }, &model.contexts).unwrap();
+    let update = update::encode(&ScaleBias { step: 7, layers }, &model.coding).unwrap();
     let body = [&[30; 3][..], &update].concat();
     let payload =
         payload::build(Mode::Update, model.id, &body, of_picture(&source.view())).unwrap();
@@ -290,20 +290,21 @@ fn model_files() {
         }
     }
     for (luma, chroma) in shapes {
-        let mut file = b"SLMODEL0\x01".to_vec();
+        let mut file = b"SLMODEL1\x01".to_vec();
         for arch in [Some(luma), chroma] {
             file.extend(arch.map_or([0; 2], |a| [a.channels as u8, a.hidden as u8]));
         }
-        file.extend(b"\0\x3f\0");
-        file.extend([128; 63]);
+        file.extend(b"\0\x62\0");
+        file.extend([128; 98]);
         let networks = [Some(luma), chroma].into_iter().flatten();
         for (arch, layer) in networks.flat_map(|a| (0..a.layers()).map(move |l| (a, l))) {
             let (cin, cout) = arch.layer(layer);
-            file.extend(b"\x0f\xff\x7f");
+            file.extend(b"\x0f\xff\x7f\x02");
             file.extend(vec![1; 2 * 9 * cin * cout]);
             for _ in 0..(arch.phases(layer) + arch.features + 3) * cout {
                 file.extend(1i32.to_le_bytes());
             }
+            file.extend(vec![0; 2 * cout]);
         }
         file.extend([0; 8]);
         let whole = file.len();

@@ -1,9 +1,11 @@
 //! Colour pictures through the Rust API, in every layout.
 
 use sidelight::cpu::CpuLevel;
+use sidelight::filter::Filter;
+use sidelight::network::{Instance, Model};
 use sidelight::{
     models, Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings, Hints, Layout,
-    Mode, Pair, Picture, PictureMut, Plane, PlaneMut, Rate, Size,
+    Mode, Pair, Picture, PictureMut, PictureType, Plane, PlaneMut, Rate, Size,
 };
 
 const WIDTH: usize = 71;
@@ -58,14 +60,18 @@ impl Samples {
         Picture::new(self.layout, &planes.collect::<Vec<_>>()).unwrap()
     }
 
-    fn filtered(&self, decoder: &Decoder) -> Self {
-        let mut out = self.clone();
-        let planes = out.planes.iter_mut().enumerate().map(|(p, data)| {
-            let (width, height) = self.layout.plane_size(p, WIDTH, HEIGHT);
+    fn room(&mut self) -> PictureMut<'_> {
+        let layout = self.layout;
+        let planes = self.planes.iter_mut().enumerate().map(|(p, data)| {
+            let (width, height) = layout.plane_size(p, WIDTH, HEIGHT);
             PlaneMut::new(data, width, width, height).unwrap()
         });
-        let target = PictureMut::new(self.layout, planes.collect()).unwrap();
-        decoder.filter(&self.view(), target).unwrap();
+        PictureMut::new(layout, planes.collect()).unwrap()
+    }
+
+    fn filtered(&self, decoder: &Decoder) -> Self {
+        let mut out = self.clone();
+        decoder.filter(&self.view(), out.room()).unwrap();
         out
     }
 
@@ -138,19 +144,41 @@ fn luma_does_not_depend_on_chroma() {
     assert_eq!(colour.filtered(&decoder).planes[0], gray.filtered(&decoder).planes[0]);
 }
 
-/// Payloads that name the model of luma only were made when there was no other.
+/// Training makes models of luma alone on the way.
 #[test]
 fn a_model_of_luma_leaves_chroma_alone() {
-    let model = models::default_for(hints().codec.kind(), Layout::I400, models::Size::M).unwrap();
-    let payload = sidelight::payload::build(Mode::Base, model.id, &[], hints().binding).unwrap();
-    let mut decoder = Decoder::new(DecoderSettings::default());
-    decoder.set_payload(&payload, &hints()).unwrap();
+    let model = models::default_for(hints().codec.kind(), Size::M).unwrap();
+    let model = Model { chroma: None, ..model.clone() };
     for layout in COLOUR {
+        let condition = hints().codec.condition(layout, PictureType::Irap).unwrap();
+        let instance = Instance::new(&model, condition, None).unwrap();
+        let filter = Filter::new(instance, CpuLevel::current());
         let decoded = Samples::original(layout).coded();
-        let filtered = decoded.filtered(&decoder);
+        let mut filtered = decoded.clone();
+        filter.picture(&decoded.view(), filtered.room(), 1).unwrap();
         assert_ne!(filtered.planes[0], decoded.planes[0]);
         assert_eq!(filtered.planes[1..], decoded.planes[1..]);
     }
+}
+
+/// Gray pictures get the colour model's luma network, and an update without chroma.
+#[test]
+fn gray_payloads_name_the_colour_model() {
+    let gray = |samples: Samples| Samples {
+        layout: Layout::I400,
+        planes: vec![samples.planes[0].clone()],
+    };
+    let original = gray(Samples::original(Layout::I420));
+    let decoded = gray(Samples::original(Layout::I420).coded());
+    let payload = encode(&original, &decoded, 1, 20).payload;
+    let header = sidelight::payload::parse(&payload).unwrap();
+    let (model, _) = models::by_id(header.model).unwrap();
+    assert!(model.chroma.is_some());
+    assert_eq!(header.mode, Mode::Update);
+    let update = sidelight::payload::update::read(header.body, &model.coding).unwrap();
+    let chroma = &update.layers[model.luma.layers.len()..];
+    assert!(!chroma.is_empty());
+    assert!(chroma.iter().flat_map(|l| l.scale.iter().chain(&l.bias)).all(|v| *v == 0));
 }
 
 /// A gray picture coded in colour: nothing is gained or lost in chroma, and luma still decides.

@@ -1,11 +1,18 @@
 //! Model files and updates from hostile hands: an error, never a panic, never an overflow.
 
 use sidelight::network::{Condition, Instance, Model, Network};
-use sidelight::payload::{LayerScaleBias, ScaleBias};
+use sidelight::payload::{Coding, LayerScaleBias, ScaleBias};
 use sidelight::{Error, Layout};
 
-const LUMA: &[u8] = include_bytes!("../models/jpeg-y-32x3.slm");
 const COLOUR: &[u8] = include_bytes!("../models/jpeg-ycc-32x3.slm");
+
+/// A model of luma alone: what training makes on the way to one of colour.
+fn luma() -> Vec<u8> {
+    let model = Model::from_bytes(COLOUR).unwrap();
+    let networks = model.coding.networks()[..1].to_vec();
+    let coding = Coding::new(*model.coding.table(), networks).unwrap();
+    Model { chroma: None, coding, ..model }.to_bytes()
+}
 
 fn condition() -> Condition {
     Condition::from_jpeg_tables(&[20; 64], &[20; 64], Layout::I420)
@@ -28,43 +35,102 @@ fn zeros(model: &Model) -> ScaleBias {
 
 #[test]
 fn the_shipped_files_are_sealed_as_documented() {
-    for file in [LUMA, COLOUR] {
+    for file in [&luma()[..], COLOUR] {
         assert_eq!(seal(&file[..file.len() - 8]), file);
     }
 }
 
-/// Bytes of a network's layers, from docs/model.md.
+/// Bytes of a network's layers, from docs/model.md, where hidden layers have taps of `hidden_tap` bytes.
 fn layers_len(
-    inputs: usize,
-    outputs: usize,
-    channels: usize,
-    hidden: usize,
-    phases: usize,
-    features: usize,
+    (inputs, outputs): (usize, usize),
+    (channels, hidden): (usize, usize),
+    (phases, features): (usize, usize),
+    hidden_tap: usize,
 ) -> usize {
-    let layer = |cin: usize, cout: usize, phases: usize| {
-        3 + 2 * 9 * cin * cout + 4 * (phases + features + 3) * cout
+    let layer = |cin: usize, cout: usize, phases: usize, tap: usize| {
+        4 + tap * 9 * cin * cout + 4 * (phases + features + 3) * cout + 2 * cout
     };
-    layer(inputs, channels, phases)
-        + hidden * layer(channels, channels, 1)
-        + layer(channels, outputs, 1)
+    layer(inputs, channels, phases, 2)
+        + hidden * layer(channels, channels, 1, hidden_tap)
+        + layer(channels, outputs, 1, 2)
+}
+
+const FRAME: usize = 8 + 6 + 2 + 98 + 8;
+const HEAD: usize = FRAME - 8;
+
+/// The luma file with all taps of its second layer set to `tap`, and where that layer is.
+fn with_second_layer_of(tap: i16) -> (Vec<u8>, usize) {
+    let mut model = Model::from_bytes(&luma()).unwrap();
+    let layer = &mut model.luma.layers[1];
+    layer.taps = vec![tap; layer.taps.len()].into();
+    let at = HEAD + 4 + 2 * 9 * 4 * 32 + 4 * (16 + 8 + 3) * 32 + 2 * 32;
+    (model.to_bytes(), at)
 }
 
 #[test]
-fn the_shipped_files_have_the_documented_length() {
-    let frame = 8 + 6 + 2 + 63 + 8;
-    assert_eq!(LUMA.len(), frame + layers_len(4, 4, 32, 3, 16, 8));
-    assert_eq!(&LUMA[..16], b"SLMODEL0\x01\x20\x03\x00\x00\x00\x3f\x00");
-    let networks = layers_len(4, 4, 32, 3, 16, 8) + layers_len(6, 2, 16, 3, 64, 19);
-    assert_eq!(COLOUR.len(), frame + networks);
-    assert_eq!(&COLOUR[..16], b"SLMODEL0\x01\x20\x03\x10\x03\x00\x3f\x00");
-    let (luma, colour) = (Model::from_bytes(LUMA).unwrap(), Model::from_bytes(COLOUR).unwrap());
+fn files_have_the_documented_length() {
+    let network = layers_len((4, 4), (32, 3), (16, 8), 2);
+    let luma = luma();
+    assert_eq!(luma.len(), FRAME + network);
+    assert_eq!(&luma[..16], b"SLMODEL1\x01\x20\x03\x00\x00\x00\x62\x00");
+    let networks = network + layers_len((6, 2), (16, 3), (64, 19), 2);
+    assert_eq!(COLOUR.len(), FRAME + networks);
+    assert_eq!(&COLOUR[..16], b"SLMODEL1\x01\x20\x03\x10\x03\x00\x62\x00");
+    let (luma, colour) = (Model::from_bytes(&luma).unwrap(), Model::from_bytes(COLOUR).unwrap());
     assert_eq!(luma.luma, colour.luma);
 }
 
 #[test]
+fn taps_take_a_byte_where_all_of_a_layer_fit() {
+    let taps = 9 * 32 * 32;
+    let (wide, at) = with_second_layer_of(128);
+    assert_eq!(wide[at + 3], 2);
+    for tap in [127, -128] {
+        let (narrow, _) = with_second_layer_of(tap);
+        assert_eq!((narrow[at + 3], narrow[at + 4] as i8), (1, tap as i8));
+        assert_eq!(narrow.len() + taps, wide.len());
+        let model = Model::from_bytes(&narrow).unwrap();
+        assert_eq!(model.luma.layers[1].taps[..], vec![tap; taps]);
+    }
+    // The same layer in two bytes a tap.
+    let (narrow, _) = with_second_layer_of(100);
+    let two = [100, 0].repeat(taps);
+    let file = [&narrow[..at + 3], &[2], &two, &narrow[at + 4 + taps..narrow.len() - 8]].concat();
+    assert_eq!(Model::from_bytes(&seal(&file)), Err(Error::Corrupt));
+    for width in [0, 3, 255] {
+        let mut bytes = narrow[..narrow.len() - 8].to_vec();
+        bytes[at + 3] = width;
+        assert_eq!(Model::from_bytes(&seal(&bytes)), Err(Error::Corrupt), "{width}");
+    }
+}
+
+#[test]
+fn classes_out_of_range_are_corrupt() {
+    let luma = luma();
+    let body = &luma[..luma.len() - 8];
+    // The last layer's classes stand last.
+    for (from_end, byte) in [(1, 19), (8, 7), (1, 20), (8, 20), (5, 255)] {
+        let mut bytes = body.to_vec();
+        let at = bytes.len() - from_end;
+        bytes[at] = byte;
+        let file = seal(&bytes);
+        match Model::from_bytes(&file) {
+            Ok(mut model) => {
+                assert!(byte < 20);
+                let last = model.coding.networks()[0].last().unwrap();
+                let class = last.scale.iter().chain(&last.bias).nth(8 - from_end).unwrap();
+                let sum = class.activity() + 4 * class.sign();
+                assert_eq!((class.byte(), sum), (byte, usize::from(byte)));
+                assert_eq!(model.to_bytes(), file);
+            }
+            Err(error) => assert!(byte >= 20 && error == Error::Corrupt, "{byte}"),
+        }
+    }
+}
+
+#[test]
 fn truncations_and_flips_are_corrupt() {
-    for file in [LUMA, COLOUR] {
+    for file in [&luma()[..], COLOUR] {
         for n in (0..file.len()).step_by(997).chain([file.len() - 1]) {
             assert_eq!(Model::from_bytes(&file[..n]), Err(Error::Corrupt), "{n} bytes");
         }
@@ -82,7 +148,8 @@ fn shapes_out_of_range_are_unsupported() {
     let luma = [(8, 0), (8, 3), (9, 0), (9, 24), (9, 80), (10, 0), (10, 9), (11, 16), (13, 1)];
     let colour =
         [(9, 0), (10, 9), (11, 0), (11, 8), (11, 24), (11, 80), (12, 0), (12, 9), (14, 62)];
-    let cases = luma.map(|c| (LUMA, c)).into_iter().chain(colour.map(|c| (COLOUR, c)));
+    let luma_file = crate::luma();
+    let cases = luma.map(|c| (&luma_file[..], c)).into_iter().chain(colour.map(|c| (COLOUR, c)));
     for (file, (at, value)) in cases {
         let mut bytes = file[..file.len() - 8].to_vec();
         bytes[at] = value;
@@ -93,7 +160,7 @@ fn shapes_out_of_range_are_unsupported() {
 
 #[test]
 fn well_sealed_nonsense_is_refused_or_safe() {
-    for file in [LUMA, COLOUR] {
+    for file in [&luma()[..], COLOUR] {
         let body = &file[..file.len() - 8];
         for length in [body.len() - 1, body.len() + 1] {
             let mut bytes = body.to_vec();
@@ -182,7 +249,7 @@ fn updates_that_could_overflow_are_refused() {
 
 #[test]
 fn the_room_for_updates_is_exact_enough_to_use() {
-    for file in [LUMA, COLOUR] {
+    for file in [&luma()[..], COLOUR] {
         let model = Model::from_bytes(file).unwrap();
         for (step, sign) in (0..=7).flat_map(|step| [(step, -1), (step, 1)]) {
             let room = sidelight::network::instance::room(&model, condition(), step);

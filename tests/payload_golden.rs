@@ -5,7 +5,9 @@
 
 use sidelight::entropy::{golomb, Context, Encoder, Writer};
 use sidelight::payload::update::{encode, read};
-use sidelight::payload::{build, parse, ContextTable, LayerScaleBias, Mode, ScaleBias, CONTEXTS};
+use sidelight::payload::{
+    build, parse, Class, Coding, ContextTable, LayerScaleBias, Mode, ScaleBias, CONTEXTS,
+};
 use sidelight::{Error, Result};
 use std::path::Path;
 
@@ -14,11 +16,22 @@ const BINDING: u64 = 0x0123_4567_89AB_CDEF;
 
 const OFF: [u8; 8] = [0x00, 0x00, 0x00, 0x00, 0x00, 0x11, 0xE0, 0x52];
 const ONE_LAYER: [u8; 13] =
-    [0x02, 0x65, 0x11, 0xDE, 0x51, 0x30, 0x95, 0x05, 0x31, 0xBA, 0x4C, 0x85, 0x05];
+    [0x02, 0x65, 0x11, 0xDE, 0x51, 0xDD, 0xE3, 0xCB, 0x30, 0x95, 0xCA, 0x96, 0x77];
 
-/// A table unlike the default one.
-fn ramp() -> ContextTable {
-    ContextTable::new(std::array::from_fn(|i| (i * 4) as u8))
+fn untuned(networks: &[&[usize]]) -> Coding {
+    Coding::untuned(&networks.iter().map(|n| n.to_vec()).collect::<Vec<_>>()).unwrap()
+}
+
+/// A table and classes unlike the default ones.
+fn ramp(networks: &[&[usize]]) -> Coding {
+    let table = ContextTable::new(std::array::from_fn(|i| (i * 5 / 2) as u8));
+    let mut networks = untuned(networks).networks().to_vec();
+    for (i, layer) in networks.iter_mut().flatten().enumerate() {
+        for (c, class) in layer.scale.iter_mut().chain(&mut layer.bias).enumerate() {
+            *class = Class::from_byte(((3 * i + 7 * c) % 20) as u8).unwrap();
+        }
+    }
+    Coding::new(table, networks).unwrap()
 }
 
 struct Good {
@@ -26,13 +39,7 @@ struct Good {
     mode: Mode,
     model: u32,
     update: Option<ScaleBias>,
-    table: ContextTable,
-}
-
-impl Good {
-    fn channels(&self) -> Vec<usize> {
-        self.update.iter().flat_map(|u| &u.layers).map(|layer| layer.scale.len()).collect()
-    }
+    coding: Coding,
 }
 
 fn layer(scale: &[i16], bias: &[i16]) -> LayerScaleBias {
@@ -69,16 +76,32 @@ fn typical() -> ScaleBias {
     }
 }
 
+/// Channels of luma's and of chroma's layers.
+const LUMA: &[usize] = &[32, 32, 32, 32, 4];
+const CHROMA: &[usize] = &[16, 16, 2];
+
+fn chroma() -> [LayerScaleBias; 3] {
+    let mut layers = [16, 16, 2].map(zeros);
+    layers[0].bias[3] = -2;
+    layers[0].bias[9] = 1;
+    layers[2].scale = vec![1, -1];
+    layers
+}
+
+/// Luma alone, or with chroma.
+fn colour(luma: Vec<LayerScaleBias>, chroma: [LayerScaleBias; 3]) -> ScaleBias {
+    ScaleBias { step: 4, layers: luma.into_iter().chain(chroma).collect() }
+}
+
 fn good() -> Vec<Good> {
-    let update = |name, update, table| Good {
+    let update = |name, update, coding| Good {
         name,
         mode: Mode::Update,
         model: MODEL,
         update: Some(update),
-        table,
+        coding,
     };
-    let plain =
-        |name, mode, model| Good { name, mode, model, update: None, table: ContextTable::DEFAULT };
+    let plain = |name, mode, model| Good { name, mode, model, update: None, coding: untuned(&[]) };
     let corners = ScaleBias {
         step: 7,
         layers: vec![
@@ -90,16 +113,21 @@ fn good() -> Vec<Good> {
         ],
     };
     let one_layer = ScaleBias { step: 1, layers: vec![layer(&[0, 1, -1, 2], &[-2, 0, 0, 5])] };
-    let all_zero = ScaleBias { step: 0, layers: [32, 32, 32, 32, 4].map(zeros).to_vec() };
+    let all_zero = || LUMA.iter().map(|&n| zeros(n)).collect::<Vec<_>>();
+    let none = [16, 16, 2].map(zeros);
     vec![
         plain("off", Mode::Off, 0),
         plain("base", Mode::Base, MODEL),
-        update("zeros", all_zero, ContextTable::DEFAULT),
-        update("no_layers", ScaleBias::default(), ContextTable::DEFAULT),
-        update("one_layer", one_layer, ContextTable::DEFAULT),
-        update("corners", corners, ContextTable::DEFAULT),
-        update("typical", typical(), ContextTable::DEFAULT),
-        update("typical_ramp", typical(), ramp()),
+        update("zeros", ScaleBias { step: 0, layers: all_zero() }, untuned(&[LUMA])),
+        update("no_layers", ScaleBias::default(), untuned(&[])),
+        update("one_layer", one_layer, untuned(&[&[4]])),
+        update("corners", corners, untuned(&[&[8, 0, 1, 1, 3]])),
+        update("typical", typical(), untuned(&[LUMA])),
+        update("typical_ramp", typical(), ramp(&[LUMA])),
+        update("no_networks", colour(all_zero(), none.clone()), untuned(&[LUMA, CHROMA])),
+        update("luma_alone", colour(typical().layers, none), untuned(&[LUMA, CHROMA])),
+        update("chroma_alone", colour(all_zero(), chroma()), untuned(&[LUMA, CHROMA])),
+        update("colour_ramp", colour(typical().layers, chroma()), ramp(&[LUMA, CHROMA])),
     ]
 }
 
@@ -114,7 +142,7 @@ fn file(name: &str, make: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
 }
 
 fn body(good: &Good) -> Vec<u8> {
-    good.update.as_ref().map_or_else(Vec::new, |update| encode(update, &good.table).unwrap())
+    good.update.as_ref().map_or_else(Vec::new, |update| encode(update, &good.coding).unwrap())
 }
 
 fn payload(good: &Good) -> Vec<u8> {
@@ -122,16 +150,12 @@ fn payload(good: &Good) -> Vec<u8> {
 }
 
 /// All that a decoder checks.
-fn decode(
-    bytes: &[u8],
-    channels: &[usize],
-    table: &ContextTable,
-) -> Result<(Mode, u32, Option<ScaleBias>)> {
+fn decode(bytes: &[u8], coding: &Coding) -> Result<(Mode, u32, Option<ScaleBias>)> {
     let header = parse(bytes)?;
     header.check_binding(BINDING)?;
     let (_, body) = header.parts(false)?;
     let update = match header.mode {
-        Mode::Update => Some(read(body, channels, table)?),
+        Mode::Update => Some(read(body, coding)?),
         _ => None,
     };
     Ok((header.mode, header.model, update))
@@ -143,7 +167,7 @@ fn good_payloads() {
         let bytes = file(good.name, || payload(&good));
         println!("{:14} {:3} bytes", good.name, bytes.len());
         assert_eq!(payload(&good), bytes, "{}", good.name);
-        let decoded = decode(&bytes, &good.channels(), &good.table);
+        let decoded = decode(&bytes, &good.coding);
         assert_eq!(decoded, Ok((good.mode, good.model, good.update)), "{}", good.name);
     }
 }
@@ -166,7 +190,7 @@ fn every_damaged_bit_is_noticed() {
             assert!(parse(&damaged).is_err(), "{} bit {bit}", good.name);
         }
         for len in 0..bytes.len() {
-            let result = decode(&bytes[..len], &good.channels(), &good.table);
+            let result = decode(&bytes[..len], &good.coding);
             assert!(result.is_err(), "{} cut to {len}", good.name);
             if len < 8 {
                 assert_eq!(result, Err(Error::Corrupt));
@@ -194,38 +218,63 @@ fn with_body(body: &[u8]) -> Vec<u8> {
     build(Mode::Update, MODEL, body, BINDING).unwrap()
 }
 
+/// The default contexts by the numbers of docs/payload.md.
+fn contexts() -> [Context; CONTEXTS] {
+    ContextTable::DEFAULT.as_bytes().map(Context::new)
+}
+
 /// A body for one layer of one channel whose scale has a magnitude that no encoder would write.
-/// The context numbers are those of docs/payload.md.
 fn huge(escape: u32) -> Vec<u8> {
-    let mut contexts: [Context; CONTEXTS] = ContextTable::DEFAULT.as_bytes().map(Context::new);
+    let mut contexts = contexts();
     let mut encoder = Encoder::new();
     encoder.bypass(0, 3);
     encoder.bit(&mut contexts[0], false);
-    encoder.bit(&mut contexts[29], true);
-    for context in &mut contexts[35..49] {
+    encoder.bit(&mut contexts[2], false);
+    encoder.bit(&mut contexts[40], true);
+    for context in &mut contexts[70..84] {
         encoder.bit(context, true);
     }
     golomb::write_unsigned(&mut encoder, &mut [], 0, escape);
-    encoder.bit(&mut contexts[1], true);
+    encoder.bit(&mut contexts[3], true);
     encoder.finish()
 }
 
 #[test]
 fn huge_is_huge_for_the_right_reason() {
     let expected = ScaleBias { step: 0, layers: vec![layer(&[-255], &[0])] };
-    assert_eq!(read(&huge(240), &[1], &ContextTable::DEFAULT), Ok(expected));
+    assert_eq!(read(&huge(240), &untuned(&[&[1]])), Ok(expected));
+}
+
+/// A body whose networks of one layer are empty or not, but all of whose lists are empty.
+fn nothing(empty: &[bool]) -> Vec<u8> {
+    let mut contexts = contexts();
+    let mut encoder = Encoder::new();
+    encoder.bypass(0, 3);
+    for (network, empty) in empty.iter().enumerate() {
+        encoder.bit(&mut contexts[network], *empty);
+        if !empty {
+            encoder.bit(&mut contexts[2], true);
+            encoder.bit(&mut contexts[3], true);
+        }
+    }
+    encoder.finish()
+}
+
+#[test]
+fn nothing_is_refused_for_the_right_reason() {
+    let expected = ScaleBias { step: 0, layers: vec![zeros(3), zeros(2)] };
+    assert_eq!(read(&nothing(&[true, true]), &untuned(&[&[3], &[2]])), Ok(expected));
 }
 
 #[test]
 fn bad_payloads() {
-    let typical_body = || encode(&typical(), &ContextTable::DEFAULT).unwrap();
+    let typical_body = || encode(&typical(), &untuned(&[LUMA])).unwrap();
     let base = || build(Mode::Base, MODEL, &[], BINDING).unwrap();
     let first = |byte: u8, mut payload: Vec<u8>| {
         payload[0] = byte;
         seal(payload)
     };
-    let typical_channels = [32, 32, 32, 32, 4];
-    let bad: Vec<(&str, Error, &[usize], Vec<u8>)> = vec![
+    let bad: Vec<(&str, Error, &[&[usize]], Vec<u8>)> = vec![
         ("bad_nothing", Error::Corrupt, &[], vec![]),
         ("bad_short", Error::Corrupt, &[], base()[..7].to_vec()),
         ("bad_version_1", Error::Unsupported, &[], first(0x11, base())),
@@ -250,25 +299,29 @@ fn bad_payloads() {
         ("bad_binding", Error::Stale, &[], {
             build(Mode::Base, MODEL, &[], BINDING ^ 1 << 63).unwrap()
         }),
-        ("bad_trailing_zero", Error::Corrupt, &typical_channels, {
+        ("bad_trailing_zero", Error::Corrupt, &[LUMA], {
             with_body(&[typical_body(), vec![0]].concat())
         }),
-        ("bad_trailing_byte", Error::Corrupt, &typical_channels, {
+        ("bad_trailing_byte", Error::Corrupt, &[LUMA], {
             with_body(&[typical_body(), vec![0x80]].concat())
         }),
-        ("bad_trailing_far", Error::Corrupt, &typical_channels, {
+        ("bad_trailing_far", Error::Corrupt, &[LUMA], {
             with_body(&[typical_body(), vec![0; 9], vec![1]].concat())
         }),
         ("bad_unread", Error::Corrupt, &[], with_body(&[0, 0, 0, 0, 0, 1])),
-        ("bad_outside", Error::Corrupt, &typical_channels, with_body(&[0xFF; 40])),
-        ("bad_magnitude_256", Error::Corrupt, &[1], with_body(&huge(241))),
-        ("bad_long_prefix", Error::Corrupt, &[1], with_body(&huge(255))),
-        ("bad_longest_prefix", Error::Corrupt, &[1], with_body(&huge(u32::MAX))),
+        ("bad_outside", Error::Corrupt, &[LUMA], with_body(&[0xFF; 40])),
+        ("bad_magnitude_256", Error::Corrupt, &[&[1]], with_body(&huge(241))),
+        ("bad_long_prefix", Error::Corrupt, &[&[1]], with_body(&huge(255))),
+        ("bad_longest_prefix", Error::Corrupt, &[&[1]], with_body(&huge(u32::MAX))),
+        ("bad_luma_of_zeros", Error::Corrupt, &[&[3]], with_body(&nothing(&[false]))),
+        ("bad_chroma_of_zeros", Error::Corrupt, &[&[3], &[2]], {
+            with_body(&nothing(&[true, false]))
+        }),
     ];
-    for (name, error, channels, made) in bad {
+    for (name, error, networks, made) in bad {
         let bytes = file(name, || made.clone());
         assert_eq!(made, bytes, "{name}");
-        let result = decode(&bytes, channels, &ContextTable::DEFAULT);
+        let result = decode(&bytes, &untuned(networks));
         assert_eq!(result.map(|_| ()), Err(error), "{name}");
     }
 }
@@ -278,9 +331,11 @@ fn bad_payloads() {
 fn wrong_model() {
     for good in good() {
         let body = body(&good);
-        let _ = read(&body, &good.channels(), &ramp());
-        for channels in [&[][..], &[1], &[7, 9], &[32; 5], &[1000]] {
-            let _ = read(&body, channels, &good.table);
+        let networks: &[&[&[usize]]] =
+            &[&[], &[&[1]], &[&[7, 9]], &[&[32; 5]], &[&[1000]], &[&[1], &[9]], &[LUMA, CHROMA]];
+        for networks in networks {
+            let _ = read(&body, &untuned(networks));
+            let _ = read(&body, &ramp(networks));
         }
     }
 }

@@ -1,12 +1,19 @@
 //! The tier-1 update syntax: round trips, canonical form, hostile bodies, price and size.
 
-use sidelight::payload::update::{encode, price, read, MAX_CHANNELS};
-use sidelight::payload::{ContextTable, LayerScaleBias, ScaleBias, CONTEXTS, MAX_MAGNITUDE};
+use sidelight::payload::coding::MAX_CHANNELS;
+use sidelight::payload::update::{encode, price, read};
+use sidelight::payload::{
+    Class, Coding, ContextTable, LayerClasses, LayerScaleBias, ScaleBias, CONTEXTS, MAX_MAGNITUDE,
+};
 use sidelight::Error;
 
 /// Output channels of the network that the syntax was made for.
 const TYPICAL: [usize; 5] = [32, 32, 32, 32, 4];
-const TABLE: ContextTable = ContextTable::DEFAULT;
+
+/// The default coding of networks with these output channels.
+fn untuned(networks: &[&[usize]]) -> Coding {
+    Coding::untuned(&networks.iter().map(|n| n.to_vec()).collect::<Vec<_>>()).unwrap()
+}
 
 struct Random(u64);
 
@@ -66,20 +73,17 @@ impl Random {
     }
 
     /// Any shape and density, legal extremes included.
-    fn any(&mut self) -> (ScaleBias, Vec<usize>) {
-        let layers = self.below(8) as usize;
-        let channels: Vec<usize> = (0..layers)
-            .map(|_| match self.below(4) {
-                0 => self.below(3),
-                1 => 64,
-                _ => self.below(40),
-            } as usize)
+    fn any(&mut self) -> (ScaleBias, Coding) {
+        let networks: Vec<Vec<usize>> = (0..self.below(3))
+            .map(|_| (0..self.below(6)).map(|_| self.width()).collect())
             .collect();
         let cap = [1, 2, 6, 20, MAX_MAGNITUDE][self.below(5) as usize];
+        let sparse = [0, 1].map(|_| self.percent(30));
+        let channels =
+            networks.iter().zip(sparse).flat_map(|(n, s)| n.iter().map(move |l| (*l, s)));
         let layers = channels
-            .iter()
-            .map(|&len| {
-                let density = [0, 1, 5, 20, 50, 90, 100][self.below(7) as usize];
+            .map(|(len, sparse)| {
+                let density = if sparse { 0 } else { self.density() };
                 let more = [0, 20, 50, 95, 100][self.below(5) as usize];
                 LayerScaleBias {
                     scale: self.list(len, density, more, cap),
@@ -87,13 +91,32 @@ impl Random {
                 }
             })
             .collect();
-        (ScaleBias { step: self.below(8) as u8, layers }, channels)
+        let update = ScaleBias { step: self.below(8) as u8, layers };
+        (update, Coding::untuned(&networks).unwrap())
     }
 
-    fn table(&mut self) -> ContextTable {
+    fn width(&mut self) -> usize {
+        (match self.below(4) {
+            0 => self.below(3),
+            1 => 64,
+            _ => self.below(40),
+        }) as usize
+    }
+
+    fn density(&mut self) -> u64 {
+        [0, 1, 5, 20, 50, 90, 100][self.below(7) as usize]
+    }
+
+    /// Any table and classes, of the same shape.
+    fn coding(&mut self, like: &Coding) -> Coding {
         let mut bytes = [0; CONTEXTS];
         bytes.fill_with(|| self.next() as u8);
-        ContextTable::new(bytes)
+        let mut networks = like.networks().to_vec();
+        for layer in networks.iter_mut().flatten() {
+            let classes = layer.scale.iter_mut().chain(&mut layer.bias);
+            classes.for_each(|c| *c = Class::from_byte(self.below(20) as u8).unwrap());
+        }
+        Coding::new(ContextTable::new(bytes), networks).unwrap()
     }
 }
 
@@ -101,12 +124,12 @@ impl Random {
 fn round_trips_and_is_deterministic() {
     let mut random = Random(0x1111_2222_3333);
     for i in 0..4000 {
-        let (update, channels) =
-            if i % 2 == 0 { random.any() } else { (random.typical(), TYPICAL.to_vec()) };
-        let table = if i % 3 == 0 { random.table() } else { TABLE };
-        let body = encode(&update, &table).unwrap();
-        assert_eq!(encode(&update, &table).unwrap(), body);
-        assert_eq!(read(&body, &channels, &table), Ok(update));
+        let (update, coding) =
+            if i % 2 == 0 { random.any() } else { (random.typical(), untuned(&[&TYPICAL])) };
+        let coding = if i % 3 == 0 { random.coding(&coding) } else { coding };
+        let body = encode(&update, &coding).unwrap();
+        assert_eq!(encode(&update, &coding).unwrap(), body);
+        assert_eq!(read(&body, &coding), Ok(update));
     }
 }
 
@@ -115,15 +138,17 @@ fn every_magnitude_round_trips() {
     for magnitude in 1..=MAX_MAGNITUDE {
         let layers = vec![LayerScaleBias { scale: vec![magnitude], bias: vec![-magnitude] }];
         let update = ScaleBias { step: 7, layers };
-        let body = encode(&update, &TABLE).unwrap();
-        assert_eq!(read(&body, &[1], &TABLE), Ok(update));
+        let coding = untuned(&[&[1]]);
+        let body = encode(&update, &coding).unwrap();
+        assert_eq!(read(&body, &coding), Ok(update));
     }
 }
 
 #[test]
 fn out_of_range_is_refused() {
     let update = |scale: Vec<i16>, bias: Vec<i16>, step| {
-        encode(&ScaleBias { step, layers: vec![LayerScaleBias { scale, bias }] }, &TABLE)
+        let layers = vec![LayerScaleBias { scale, bias }];
+        encode(&ScaleBias { step, layers }, &untuned(&[&[1]]))
     };
     assert!(update(vec![255], vec![-255], 7).is_ok());
     for (scale, bias, step) in [
@@ -132,21 +157,38 @@ fn out_of_range_is_refused() {
         (vec![i16::MIN], vec![0], 0),
         (vec![0], vec![0], 8),
         (vec![0, 0], vec![0], 0),
+        (vec![0, 0], vec![0, 0], 0),
     ] {
         assert_eq!(update(scale, bias, step), Err(Error::InvalidArgument));
     }
-    let many = vec![0; MAX_CHANNELS + 1];
-    assert_eq!(update(many.clone(), many, 0), Err(Error::TooLarge));
-    assert_eq!(read(&[], &[MAX_CHANNELS + 1], &TABLE), Err(Error::TooLarge));
-    assert_eq!(read(&[], &[usize::MAX, 2], &TABLE), Err(Error::TooLarge));
-    assert_eq!(read(&[], &vec![0; MAX_CHANNELS + 1], &TABLE), Err(Error::TooLarge));
+    let none = ScaleBias::default();
+    assert_eq!(encode(&none, &untuned(&[&[1]])), Err(Error::InvalidArgument));
+    assert_eq!(price(&none, &untuned(&[&[], &[1]])), Err(Error::InvalidArgument));
+}
+
+#[test]
+fn codings_out_of_range_are_refused() {
+    let class = Class::from_byte(19).unwrap();
+    assert_eq!((class.activity(), class.sign(), class.byte()), (3, 4, 19));
+    for byte in 20..=255 {
+        assert_eq!(Class::from_byte(byte), Err(Error::Corrupt));
+    }
+    let untuned = |networks: &[Vec<usize>]| Coding::untuned(networks).map(|_| ());
+    assert_eq!(untuned(&[vec![MAX_CHANNELS - 1], vec![0]]), Ok(()));
+    assert_eq!(untuned(&[vec![MAX_CHANNELS], vec![0]]), Err(Error::TooLarge));
+    assert_eq!(untuned(&[vec![usize::MAX, 2]]), Err(Error::TooLarge));
+    assert_eq!(untuned(&[vec![0; MAX_CHANNELS + 1]]), Err(Error::TooLarge));
+    assert_eq!(untuned(&[vec![1], vec![1], vec![1]]), Err(Error::InvalidArgument));
+    let layer = LayerClasses { scale: vec![class; 2], bias: vec![class] };
+    let uneven = Coding::new(ContextTable::DEFAULT, vec![vec![layer]]);
+    assert_eq!(uneven, Err(Error::InvalidArgument));
 }
 
 /// What `read` accepts is what `encode` makes of the result, for every kind of input.
-fn accepts_only_canonical(body: &[u8], channels: &[usize], table: &ContextTable) -> bool {
-    match read(body, channels, table) {
+fn accepts_only_canonical(body: &[u8], coding: &Coding) -> bool {
+    match read(body, coding) {
         Ok(update) => {
-            assert_eq!(encode(&update, table).unwrap(), body);
+            assert_eq!(encode(&update, coding).unwrap(), body);
             true
         }
         Err(error) => {
@@ -160,21 +202,21 @@ fn accepts_only_canonical(body: &[u8], channels: &[usize], table: &ContextTable)
 fn mutations_are_canonical_or_corrupt() {
     let mut random = Random(0x4444_5555_6666);
     let (mut accepted, mut tried) = (0, 0);
-    let mut check = |body: &[u8], channels: &[usize]| {
-        accepted += u32::from(accepts_only_canonical(body, channels, &TABLE));
+    let mut check = |body: &[u8], coding: &Coding| {
+        accepted += u32::from(accepts_only_canonical(body, coding));
         tried += 1;
     };
     for i in 0..300 {
-        let (update, channels) =
-            if i % 2 == 0 { random.any() } else { (random.typical(), TYPICAL.to_vec()) };
-        let body = encode(&update, &TABLE).unwrap();
+        let (update, coding) =
+            if i % 2 == 0 { random.any() } else { (random.typical(), untuned(&[&TYPICAL])) };
+        let body = encode(&update, &coding).unwrap();
         for bit in 0..8 * body.len().min(80) {
             let mut body = body.clone();
             body[bit / 8] ^= 1 << (bit % 8);
-            check(&body, &channels);
+            check(&body, &coding);
         }
         for len in 0..body.len() {
-            check(&body[..len], &channels);
+            check(&body[..len], &coding);
         }
         for _ in 0..10 {
             let mut body = body.clone();
@@ -187,7 +229,7 @@ fn mutations_are_canonical_or_corrupt() {
                     _ => {}
                 }
             }
-            check(&body, &channels);
+            check(&body, &coding);
         }
     }
     println!("{accepted} of {tried} mutations are canonical bodies of something else");
@@ -205,24 +247,37 @@ fn random_bodies_do_no_harm() {
             1 => (0..len).map(|_| 0xFF).collect(),
             _ => (0..len).map(|_| random.next() as u8).collect(),
         };
-        let table = if i % 7 == 0 { random.table() } else { TABLE };
-        let channels = if i % 2 == 0 { TYPICAL.to_vec() } else { random.any().1 };
-        accepted += u32::from(accepts_only_canonical(&body, &channels, &table));
+        let coding = if i % 2 == 0 { untuned(&[&TYPICAL]) } else { random.any().1 };
+        let coding = if i % 7 == 0 { random.coding(&coding) } else { coding };
+        accepted += u32::from(accepts_only_canonical(&body, &coding));
     }
     println!("{accepted} of 50000 random bodies are canonical");
 }
 
+fn zeros(channels: &[usize]) -> Vec<LayerScaleBias> {
+    channels.iter().map(|&n| LayerScaleBias { scale: vec![0; n], bias: vec![0; n] }).collect()
+}
+
 #[test]
 fn nothing_costs_nothing() {
-    let layers = TYPICAL
-        .iter()
-        .map(|&len| LayerScaleBias { scale: vec![0; len], bias: vec![0; len] })
-        .collect();
-    let update = ScaleBias { step: 4, layers };
-    let body = encode(&update, &TABLE).unwrap();
+    let update = ScaleBias { step: 4, layers: zeros(&TYPICAL) };
+    let body = encode(&update, &untuned(&[&TYPICAL])).unwrap();
     println!("all zeros: {} bytes", body.len());
-    assert!(body.len() <= 3);
-    assert!(encode(&ScaleBias::default(), &TABLE).unwrap().is_empty());
+    assert!(body.len() <= 1);
+    assert_eq!(encode(&ScaleBias::default(), &untuned(&[])).unwrap(), []);
+}
+
+/// Chroma without a change costs a bin, whatever its network.
+#[test]
+fn chroma_without_a_change_costs_next_to_nothing() {
+    let mut random = Random(0x1234_5678_9ABC);
+    for _ in 0..100 {
+        let mut update = random.typical();
+        let luma = price(&update, &untuned(&[&TYPICAL])).unwrap();
+        update.layers.extend(zeros(&[64; 10]));
+        let colour = price(&update, &untuned(&[&TYPICAL, &[64; 10]])).unwrap();
+        assert!(colour - luma < 3 * 256, "{luma} {colour}");
+    }
 }
 
 #[test]
@@ -230,9 +285,11 @@ fn price_is_the_size() {
     let mut random = Random(0xAAAA_BBBB_CCCC);
     let (mut priced, mut real) = (0, 0);
     for i in 0..2000 {
-        let update = if i % 2 == 0 { random.any().0 } else { random.typical() };
-        let bits = u64::from(price(&update, &TABLE).unwrap()) / 256;
-        let bytes = encode(&update, &TABLE).unwrap().len() as u64;
+        let (update, coding) =
+            if i % 2 == 0 { random.any() } else { (random.typical(), untuned(&[&TYPICAL])) };
+        let coding = if i % 3 == 0 { random.coding(&coding) } else { coding };
+        let bits = u64::from(price(&update, &coding).unwrap()) / 256;
+        let bytes = encode(&update, &coding).unwrap().len() as u64;
         assert!(8 * bytes <= bits + bits / 100 + 8, "{bits} bits, {bytes} bytes");
         priced += bits;
         real += 8 * bytes;
@@ -259,7 +316,7 @@ fn typical_updates_are_small() {
     println!("nonzero  bytes  zero-order entropy");
     for i in 0..400 {
         let update = random.typical();
-        let bytes = encode(&update, &TABLE).unwrap().len();
+        let bytes = encode(&update, &untuned(&[&TYPICAL])).unwrap().len();
         let ideal = zero_order_bytes(&update);
         if i < 16 {
             let lists = update.layers.iter().flat_map(|l| [&l.scale, &l.bias]);

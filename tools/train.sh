@@ -42,9 +42,7 @@ colour() {
 case $codec in
 jpeg)
     jpeg
-    export_and_tune "$out/jpeg-y-32x3.slm" --data "$data" --checkpoint "$out/luma.ck"
-    export_and_tune "$out/jpeg-ycc-32x3.slm" --data "$data" --checkpoint "$out/chroma.ck" \
-        --channels 16 --luma "$out/jpeg-y-32x3.slm"
+    colour "$out/jpeg-ycc-32x3.slm" "" "$out/luma.ck" "--channels 16" "$out/chroma.ck"
     set -- --data "$data"
     luma "$@" --from "$out/luma.ck" --channels 48 --hidden 4 --steps 60000 --rate 0.0015 --seed 5 \
         --out "$out/large-luma.ck"

@@ -112,5 +112,5 @@ fn update(input: &mut Input, model: &Model) -> Vec<u8> {
     let mut list = |n: usize| (0..n).map(|_| value()).collect();
     let layers = model.channels().into_iter();
     let layers = layers.map(|n| LayerScaleBias { scale: list(n), bias: list(n) }).collect();
-    update::encode(&ScaleBias { step, layers }, &model.contexts).unwrap()
+    update::encode(&ScaleBias { step, layers }, &model.coding).unwrap()
 }

@@ -9,7 +9,7 @@ use sidelight_fuzz::hostile::{model, seal_model};
 use sidelight_fuzz::Input;
 
 const EMBEDDED: [&[u8]; 3] = [
-    include_bytes!("../../models/jpeg-y-32x3.slm"),
+    include_bytes!("../../models/jpeg-ycc-16x3.slm"),
     include_bytes!("../../models/jpeg-ycc-32x3.slm"),
     include_bytes!("../../models/hevc-16x3.slm"),
 ];
@@ -65,7 +65,7 @@ fn of_any_shape(input: &mut Input) -> Vec<u8> {
     let seed = input.piece(32);
     let mut numbers = seed.iter().cycle().copied();
     let mut number = || numbers.next().unwrap_or(7);
-    let mut file = b"SLMODEL0".to_vec();
+    let mut file = b"SLMODEL1".to_vec();
     file.push(1 + (options >> 7));
     for arch in [Some(luma), chroma] {
         file.extend(arch.map_or([0; 2], |a| [a.channels as u8, a.hidden as u8]));
@@ -79,10 +79,14 @@ fn of_any_shape(input: &mut Input) -> Vec<u8> {
             let shift = if wild { number() } else { 8 + number() % 24 };
             file.push(shift);
             file.extend((1 + u16::from(number()) * 128).to_le_bytes());
-            let taps = (0..9 * cin * cout).flat_map(|_| {
-                i16::from(number() as i8).wrapping_mul(if wild { 257 } else { 1 }).to_le_bytes()
-            });
-            file.extend(taps);
+            let taps = (0..9 * cin * cout).map(|_| number() as i8);
+            if wild {
+                file.push(2);
+                file.extend(taps.flat_map(|w| i16::from(w).wrapping_mul(257).to_le_bytes()));
+            } else {
+                file.push(1);
+                file.extend(taps.map(|w| w as u8));
+            }
             for _ in 0..(arch.phases(layer) + arch.features) * cout {
                 file.extend((i32::from(number() as i8) * 1025).to_le_bytes());
             }
@@ -93,6 +97,7 @@ fn of_any_shape(input: &mut Input) -> Vec<u8> {
             for _ in 0..2 * cout {
                 file.extend((1 + i32::from(number())).to_le_bytes());
             }
+            file.extend((0..2 * cout).map(|_| number() % 20));
         }
     }
     file.extend([0; 8]);

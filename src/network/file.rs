@@ -3,11 +3,11 @@
 use super::model::{CodecKind, Model, ModelLayer, Network};
 use super::Arch;
 use crate::hash::Fnv1a;
-use crate::payload::update::{ContextTable, CONTEXTS};
+use crate::payload::{Class, Coding, ContextTable, LayerClasses, CONTEXTS};
 use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian as LE};
 
-const MAGIC: &[u8; 8] = b"SLMODEL0";
+const MAGIC: &[u8; 8] = b"SLMODEL1";
 /// Largest file that is read.
 pub const MAX_FILE: usize = 4 << 20;
 
@@ -29,10 +29,20 @@ impl<'a> Reader<'a> {
         Ok(LE::read_u16(self.take(2)?))
     }
 
-    fn i16s(&mut self, n: usize) -> Result<Vec<i16>> {
-        let mut v = vec![0; n];
-        LE::read_i16_into(self.take(2 * n)?, &mut v);
-        Ok(v)
+    /// `n` taps, behind the number of bytes that each of them has: no more than it takes.
+    fn taps(&mut self, n: usize) -> Result<Vec<i16>> {
+        match self.u8()? {
+            1 => Ok(self.take(n)?.iter().map(|b| i16::from(*b as i8)).collect()),
+            2 => {
+                let mut taps = vec![0; n];
+                LE::read_i16_into(self.take(2 * n)?, &mut taps);
+                if are_bytes(&taps) {
+                    return Err(Error::Corrupt);
+                }
+                Ok(taps)
+            }
+            _ => Err(Error::Corrupt),
+        }
     }
 
     fn i32s(&mut self, n: usize) -> Result<Vec<i32>> {
@@ -41,8 +51,13 @@ impl<'a> Reader<'a> {
         Ok(v)
     }
 
-    fn network(&mut self, arch: Arch) -> Result<Network> {
+    fn classes(&mut self, n: usize) -> Result<Vec<Class>> {
+        self.take(n)?.iter().map(|byte| Class::from_byte(*byte)).collect()
+    }
+
+    fn network(&mut self, arch: Arch) -> Result<(Network, Vec<LayerClasses>)> {
         let mut layers = Vec::with_capacity(arch.layers());
+        let mut classes = Vec::with_capacity(arch.layers());
         for l in 0..arch.layers() {
             let (cin, cout) = arch.layer(l);
             layers.push(ModelLayer {
@@ -50,20 +65,26 @@ impl<'a> Reader<'a> {
                 cout,
                 shift: self.u8()? as u32,
                 limit: i32::from(self.u16()?),
-                taps: self.i16s(9 * cin * cout)?.into(),
+                taps: self.taps(9 * cin * cout)?.into(),
                 bias: self.i32s(arch.phases(l) * cout)?,
                 condition: self.i32s(arch.features * cout)?,
                 multiplier: self.i32s(cout)?,
                 scale_step: self.i32s(cout)?,
                 bias_step: self.i32s(cout)?,
             });
+            classes.push(LayerClasses { scale: self.classes(cout)?, bias: self.classes(cout)? });
         }
         let steps_ok = |l: &ModelLayer| l.scale_step.iter().chain(&l.bias_step).all(|s| *s >= 1);
         if !layers.iter().all(steps_ok) {
             return Err(Error::Corrupt);
         }
-        Ok(Network { arch, layers })
+        Ok((Network { arch, layers }, classes))
     }
+}
+
+/// Whether all taps fit in signed bytes.
+fn are_bytes(taps: &[i16]) -> bool {
+    taps.iter().all(|w| i8::try_from(*w).is_ok())
 }
 
 impl Model {
@@ -101,14 +122,22 @@ impl Model {
         if usize::from(r.u16()?) != CONTEXTS {
             return Err(Error::Unsupported);
         }
-        let contexts =
-            ContextTable::new(r.take(CONTEXTS)?.try_into().map_err(|_| Error::Internal)?);
-        let luma = r.network(luma)?;
-        let chroma = chroma.map(|arch| r.network(arch)).transpose()?;
+        let table = ContextTable::new(r.take(CONTEXTS)?.try_into().map_err(|_| Error::Internal)?);
+        let (luma, classes) = r.network(luma)?;
+        let mut networks = vec![classes];
+        let chroma = match chroma {
+            Some(arch) => {
+                let (network, classes) = r.network(arch)?;
+                networks.push(classes);
+                Some(network)
+            }
+            None => None,
+        };
         if !r.0.is_empty() {
             return Err(Error::Corrupt);
         }
-        Ok(Self { id: content as u32, codec, luma, chroma, contexts })
+        let coding = Coding::new(table, networks)?;
+        Ok(Self { id: content as u32, codec, luma, chroma, coding })
     }
 
     /// Writes the model file and sets `id` to its content's hash.
@@ -120,14 +149,22 @@ impl Model {
         out.extend(self.chroma.as_ref().map_or([0; 2], shape));
         out.push(0);
         out.extend((CONTEXTS as u16).to_le_bytes());
-        out.extend(self.contexts.as_bytes());
-        for l in self.networks().flat_map(|n| &n.layers) {
+        out.extend(self.coding.table().as_bytes());
+        let layers = self.networks().flat_map(|n| &n.layers);
+        for (l, classes) in layers.zip(self.coding.networks().iter().flatten()) {
             out.push(l.shift as u8);
             out.extend((l.limit as u16).to_le_bytes());
-            out.extend(l.taps.iter().flat_map(|v| v.to_le_bytes()));
+            if are_bytes(&l.taps) {
+                out.push(1);
+                out.extend(l.taps.iter().map(|v| *v as u8));
+            } else {
+                out.push(2);
+                out.extend(l.taps.iter().flat_map(|v| v.to_le_bytes()));
+            }
             for table in [&l.bias, &l.condition, &l.multiplier, &l.scale_step, &l.bias_step] {
                 out.extend(table.iter().flat_map(|v| v.to_le_bytes()));
             }
+            out.extend(classes.scale.iter().chain(&classes.bias).map(|class| class.byte()));
         }
         let content = Fnv1a::of(out.iter().copied());
         self.id = content as u32;

@@ -1,7 +1,7 @@
 //! A base model: the integer parameters that a payload's update applies to.
 
 use super::Arch;
-use crate::payload::update::ContextTable;
+use crate::payload::Coding;
 use std::sync::Arc;
 
 /// Activations of the input and of the network's output have 12-bit scale: 16 units for one step of
@@ -68,8 +68,8 @@ pub struct Model {
     pub luma: Network,
     /// Corrects chroma; `None`: it passes through.
     pub chroma: Option<Network>,
-    /// Initial states of the update's contexts.
-    pub contexts: ContextTable,
+    /// How its updates are coded.
+    pub coding: Coding,
 }
 
 impl ModelLayer {
@@ -85,6 +85,12 @@ impl ModelLayer {
 }
 
 impl Network {
+    /// Output channels of every layer.
+    #[must_use]
+    pub fn channels(&self) -> Vec<usize> {
+        self.layers.iter().map(|l| l.cout).collect()
+    }
+
     /// Whether all layers are of its shape.
     pub(super) fn is_consistent(&self) -> bool {
         let mut layers = self.layers.iter().enumerate();
@@ -99,9 +105,9 @@ impl Model {
         std::iter::once(&self.luma).chain(&self.chroma)
     }
 
-    /// Output channels of every layer of all networks, as the update's syntax asks for.
+    /// Output channels of every layer of all networks.
     #[must_use]
     pub fn channels(&self) -> Vec<usize> {
-        self.networks().flat_map(|n| &n.layers).map(|l| l.cout).collect()
+        self.networks().flat_map(Network::channels).collect()
     }
 }

@@ -1,8 +1,10 @@
 //! The payload: header, binding and update syntax. docs/payload.md is the normative text.
 
 pub mod binding;
+pub mod coding;
 pub mod header;
 pub mod update;
 
+pub use coding::{Class, Coding, ContextTable, LayerClasses, CONTEXTS};
 pub use header::{build, parse, rebind, Header, Mode, HEADER_SIZE, MAX_PAYLOAD};
-pub use update::{ContextTable, Contexts, LayerScaleBias, ScaleBias, CONTEXTS, MAX_MAGNITUDE};
+pub use update::{LayerScaleBias, ScaleBias, MAX_MAGNITUDE};

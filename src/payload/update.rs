@@ -3,6 +3,10 @@
 //! Most values are zero and most others ±1, so a value is coded as significance, sign and a unary
 //! magnitude, each bin with a context that says what is known about it.
 
+use super::coding::{
+    Class, Coding, BIAS_SIGNIFICANT, CONTEXTS, EMPTY, MAGNITUDE, NETWORK_EMPTY, SCALE_SIGNIFICANT,
+    SIGN, UNARY,
+};
 use crate::entropy::{golomb, Context, Decoder, Encoder, Price, Writer};
 use crate::{Error, Result};
 
@@ -10,24 +14,11 @@ use crate::{Error, Result};
 pub const MAX_MAGNITUDE: i16 = 255;
 /// Highest [`ScaleBias::step`].
 pub const MAX_STEP: u8 = 7;
-/// Most output channels that all layers may have together.
-pub const MAX_CHANNELS: usize = 1 << 16;
 
 /// Bits of the step field.
 const STEP_BITS: u32 = 3;
-/// Magnitudes up to this are unary; what goes beyond is an Exp-Golomb code.
-const UNARY: usize = 14;
 /// Longest Exp-Golomb prefix: numbers up to 254, enough for `MAX_MAGNITUDE - 1 - UNARY`.
 const MAX_PREFIX: u32 = 7;
-
-// Where each group of contexts starts; docs/payload.md lists them.
-const EMPTY: usize = 0;
-const SCALE_SIGNIFICANT: usize = EMPTY + 2;
-const BIAS_SIGNIFICANT: usize = SCALE_SIGNIFICANT + 3 * 3;
-const SIGN: usize = BIAS_SIGNIFICANT + 3 * 3 * 2;
-const MAGNITUDE: usize = SIGN + 2 * 3;
-/// Number of contexts.
-pub const CONTEXTS: usize = MAGNITUDE + 2 * UNARY;
 
 /// Tier-1 weight-update: for every output channel of every layer one signed integer for its scale
 /// and one for its bias, in units of the model's step tables.
@@ -49,76 +40,18 @@ pub struct LayerScaleBias {
     pub bias: Vec<i16>,
 }
 
-/// The probabilities that all contexts start from, as a model file may store them: byte `i` stands
-/// for a probability of one of `(2·byte + 1) / 512`. Every value is legal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ContextTable([u8; CONTEXTS]);
-
-impl ContextTable {
-    /// For models that bring no table of their own.
-    pub const DEFAULT: Self = Self(default_table());
-
-    /// A table from its bytes.
-    #[must_use]
-    pub const fn new(bytes: [u8; CONTEXTS]) -> Self {
-        Self(bytes)
+impl LayerScaleBias {
+    fn zeros(channels: usize) -> Self {
+        Self { scale: vec![0; channels], bias: vec![0; channels] }
     }
 
-    /// The table's bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; CONTEXTS] {
-        &self.0
+    fn is_zero(&self) -> bool {
+        self.scale.iter().chain(&self.bias).all(|&value| value == 0)
     }
-}
-
-impl Default for ContextTable {
-    fn default() -> Self {
-        Self::DEFAULT
-    }
-}
-
-const fn default_table() -> [u8; CONTEXTS] {
-    let mut table = [128; CONTEXTS];
-    table[EMPTY] = 64;
-    table[EMPTY + 1] = 40;
-    // By number of significant neighbours; scales, then biases whose scale is zero or not.
-    let scale = [44, 60, 80];
-    let bias = [[70, 90], [88, 110], [110, 132]];
-    let mut class = 0;
-    while class < 3 {
-        // The last layer has few channels and each of them matters.
-        let more = if class == 2 { 24 } else { 0 };
-        let mut near = 0;
-        while near < 3 {
-            let cell = class * 3 + near;
-            table[SCALE_SIGNIFICANT + cell] = scale[near] + more;
-            table[BIAS_SIGNIFICANT + 2 * cell] = bias[near][0] + more;
-            table[BIAS_SIGNIFICANT + 2 * cell + 1] = bias[near][1] + more;
-            near += 1;
-        }
-        class += 1;
-    }
-    let mut position = 0;
-    while position < UNARY {
-        let more = if position == 0 { 60 } else { 80 };
-        table[MAGNITUDE + position] = more;
-        table[MAGNITUDE + UNARY + position] = more;
-        position += 1;
-    }
-    table
 }
 
 /// The adaptive state of one pass over an update.
-#[derive(Clone, Debug)]
-pub struct Contexts([Context; CONTEXTS]);
-
-impl Contexts {
-    /// Nothing learnt yet.
-    #[must_use]
-    pub fn new(initial: &ContextTable) -> Self {
-        Self(initial.0.map(Context::new))
-    }
-}
+type Contexts = [Context; CONTEXTS];
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -126,11 +59,9 @@ enum Kind {
     Bias,
 }
 
-/// Where in the lists the coder stands: it names the context of each bin, for both directions.
+/// Where in a list the coder stands: it names the context of each bin, for both directions.
 struct Cursor {
     kind: Kind,
-    /// 0 for the first layer, 2 for the last, 1 between.
-    class: usize,
     /// Significance of the previous value and of the one before it.
     near: [bool; 2],
     /// 0 before the first significant value, then 1 after a positive and 2 after a negative one.
@@ -140,13 +71,8 @@ struct Cursor {
 }
 
 impl Cursor {
-    fn new(kind: Kind, layer: usize, layers: usize) -> Self {
-        let class = match layer {
-            0 => 0,
-            _ if layer + 1 == layers => 2,
-            _ => 1,
-        };
-        Self { kind, class, near: [false; 2], sign: 0, any: false }
+    const fn new(kind: Kind) -> Self {
+        Self { kind, near: [false; 2], sign: 0, any: false }
     }
 
     fn empty(&self) -> usize {
@@ -154,17 +80,17 @@ impl Cursor {
     }
 
     /// `scale` is that of the same channel.
-    fn significant(&self, scale: i16) -> usize {
+    fn significant(&self, class: Class, scale: i16) -> usize {
         let near = self.near.iter().filter(|&&significant| significant).count();
-        let cell = self.class * 3 + near;
+        let cell = class.activity() * 3 + near;
         match self.kind {
             Kind::Scale => SCALE_SIGNIFICANT + cell,
             Kind::Bias => BIAS_SIGNIFICANT + 2 * cell + usize::from(scale != 0),
         }
     }
 
-    fn sign(&self) -> usize {
-        SIGN + 3 * self.kind as usize + self.sign
+    fn sign(&self, class: Class) -> usize {
+        SIGN + 3 * (Class::SIGNS * self.kind as usize + class.sign()) + self.sign
     }
 
     fn magnitude(&self, position: usize) -> usize {
@@ -190,65 +116,73 @@ impl Cursor {
 /// Writes the syntax of `update`.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] if a value or the step is over its cap or the lists of a layer differ
-/// in length; [`Error::TooLarge`] if there are more than [`MAX_CHANNELS`]. Nothing was written
-/// then.
-pub fn write(update: &ScaleBias, contexts: &mut Contexts, writer: &mut impl Writer) -> Result {
-    check(update)?;
+/// [`Error::InvalidArgument`] if a value or the step is over its cap or the update is not of the
+/// shape that `coding` is for. Nothing was written then.
+pub fn write(update: &ScaleBias, coding: &Coding, writer: &mut impl Writer) -> Result {
+    check(update, coding)?;
+    let mut contexts = coding.table().as_bytes().map(Context::new);
     writer.bypass(u32::from(update.step), STEP_BITS);
-    let layers = update.layers.len();
-    for (i, layer) in update.layers.iter().enumerate() {
-        let cursor = Cursor::new(Kind::Scale, i, layers);
-        write_list(&layer.scale, &layer.scale, cursor, contexts, writer);
-        let cursor = Cursor::new(Kind::Bias, i, layers);
-        write_list(&layer.bias, &layer.scale, cursor, contexts, writer);
+    let mut rest = &update.layers[..];
+    for (i, classes) in coding.networks().iter().enumerate() {
+        let (layers, later) = rest.split_at(classes.len());
+        rest = later;
+        let empty = layers.iter().all(LayerScaleBias::is_zero);
+        writer.bit(&mut contexts[NETWORK_EMPTY + i], empty);
+        if empty {
+            continue;
+        }
+        for (layer, classes) in layers.iter().zip(classes) {
+            let LayerScaleBias { scale, bias } = layer;
+            let scales = scale.iter().map(|&value| (value, 0));
+            write_list(scales, &classes.scale, Kind::Scale, &mut contexts, writer);
+            let biases = bias.iter().copied().zip(scale.iter().copied());
+            write_list(biases, &classes.bias, Kind::Bias, &mut contexts, writer);
+        }
     }
     Ok(())
 }
 
-fn check(update: &ScaleBias) -> Result {
+fn check(update: &ScaleBias, coding: &Coding) -> Result {
     let cap = MAX_MAGNITUDE.unsigned_abs();
-    let fits = |list: &[i16]| list.iter().all(|value| value.unsigned_abs() <= cap);
-    let layer_fits = |layer: &LayerScaleBias| {
-        layer.scale.len() == layer.bias.len() && fits(&layer.scale) && fits(&layer.bias)
+    let fits = |list: &[i16], classes: &[Class]| {
+        list.len() == classes.len() && list.iter().all(|value| value.unsigned_abs() <= cap)
     };
-    if update.step > MAX_STEP || !update.layers.iter().all(layer_fits) {
-        return Err(Error::InvalidArgument);
-    }
-    check_channels(update.layers.iter().map(|layer| layer.scale.len()))
-}
-
-/// Layers without channels count as one, so that this bounds the work too.
-fn check_channels(mut channels: impl Iterator<Item = usize>) -> Result {
-    let sum = channels.try_fold(0usize, |sum, n| sum.checked_add(n.max(1)));
-    if sum.is_some_and(|sum| sum <= MAX_CHANNELS) {
+    let shape = || coding.networks().iter().flatten();
+    let ok = update.step <= MAX_STEP
+        && update.layers.len() == shape().count()
+        && (update.layers.iter().zip(shape()))
+            .all(|(l, c)| fits(&l.scale, &c.scale) && fits(&l.bias, &c.bias));
+    if ok {
         Ok(())
     } else {
-        Err(Error::TooLarge)
+        Err(Error::InvalidArgument)
     }
 }
 
+/// `values` come with the scale of their channel, where it is known.
 fn write_list(
-    values: &[i16],
-    scales: &[i16],
-    mut cursor: Cursor,
+    values: impl ExactSizeIterator<Item = (i16, i16)> + Clone,
+    classes: &[Class],
+    kind: Kind,
     contexts: &mut Contexts,
     writer: &mut impl Writer,
 ) {
-    if values.is_empty() {
+    let len = values.len();
+    if len == 0 {
         return;
     }
-    let empty = values.iter().all(|&value| value == 0);
-    writer.bit(&mut contexts.0[cursor.empty()], empty);
+    let mut cursor = Cursor::new(kind);
+    let empty = values.clone().all(|(value, _)| value == 0);
+    writer.bit(&mut contexts[cursor.empty()], empty);
     if empty {
         return;
     }
-    for (i, (&value, &scale)) in values.iter().zip(scales).enumerate() {
-        if !cursor.is_inferred(values.len() - i) {
-            writer.bit(&mut contexts.0[cursor.significant(scale)], value != 0);
+    for (i, ((value, scale), &class)) in values.zip(classes).enumerate() {
+        if !cursor.is_inferred(len - i) {
+            writer.bit(&mut contexts[cursor.significant(class, scale)], value != 0);
         }
         if value != 0 {
-            writer.bit(&mut contexts.0[cursor.sign()], value < 0);
+            writer.bit(&mut contexts[cursor.sign(class)], value < 0);
             write_magnitude(usize::from(value.unsigned_abs()), &cursor, contexts, writer);
         }
         cursor.advance(value);
@@ -263,7 +197,7 @@ fn write_magnitude(
 ) {
     let more = magnitude - 1;
     for position in 0..UNARY {
-        let context = &mut contexts.0[cursor.magnitude(position)];
+        let context = &mut contexts[cursor.magnitude(position)];
         writer.bit(context, more > position);
         if more <= position {
             return;
@@ -272,27 +206,32 @@ fn write_magnitude(
     golomb::write_unsigned(writer, &mut [], 0, (more - UNARY) as u32);
 }
 
-/// Reads the body of a tier-1 payload. `channels` holds the output channels of each of the
-/// model's layers, `initial` the model's table.
+/// Reads the body of a tier-1 payload for the model whose `coding` it is.
 ///
 /// # Errors
-/// [`Error::Corrupt`] unless `body` is exactly what [`encode`] writes for the result;
-/// [`Error::TooLarge`] if there are more than [`MAX_CHANNELS`].
-pub fn read(body: &[u8], channels: &[usize], initial: &ContextTable) -> Result<ScaleBias> {
-    check_channels(channels.iter().copied())?;
-    let mut contexts = Contexts::new(initial);
+/// [`Error::Corrupt`] unless `body` is exactly what [`encode`] writes for the result.
+pub fn read(body: &[u8], coding: &Coding) -> Result<ScaleBias> {
+    let mut contexts = coding.table().as_bytes().map(Context::new);
     let mut decoder = Decoder::new(body);
     let step = decoder.bypass(STEP_BITS) as u8;
-    let mut layers = Vec::with_capacity(channels.len());
-    for (i, &len) in channels.iter().enumerate() {
-        let cursor = Cursor::new(Kind::Scale, i, channels.len());
-        let mut scale = vec![0; len];
-        read_list(&mut scale, None, cursor, &mut contexts, &mut decoder);
-        let cursor = Cursor::new(Kind::Bias, i, channels.len());
-        let mut bias = vec![0; len];
-        read_list(&mut bias, Some(&scale), cursor, &mut contexts, &mut decoder);
-        layers.push(LayerScaleBias { scale, bias });
-        if decoder.failed() {
+    let mut layers = Vec::with_capacity(coding.networks().iter().map(Vec::len).sum());
+    for (i, classes) in coding.networks().iter().enumerate() {
+        let empty = decoder.bit(&mut contexts[NETWORK_EMPTY + i]);
+        let mut zero = true;
+        for classes in classes {
+            let mut layer = LayerScaleBias::zeros(classes.scale.len());
+            if !empty {
+                let LayerScaleBias { scale, bias } = &mut layer;
+                read_list(scale, None, &classes.scale, &mut contexts, &mut decoder);
+                read_list(bias, Some(scale), &classes.bias, &mut contexts, &mut decoder);
+            }
+            zero &= layer.is_zero();
+            layers.push(layer);
+            if decoder.failed() {
+                return Err(Error::Corrupt);
+            }
+        }
+        if zero != empty {
             return Err(Error::Corrupt);
         }
     }
@@ -300,24 +239,25 @@ pub fn read(body: &[u8], channels: &[usize], initial: &ContextTable) -> Result<S
     Ok(ScaleBias { step, layers })
 }
 
-/// Reads into `values`, which are zeros. `scales` are those of the same layer, when known.
+/// Reads into `values`, which are zeros. `scales` are those of the same layer, for biases.
 fn read_list(
     values: &mut [i16],
     scales: Option<&[i16]>,
-    mut cursor: Cursor,
+    classes: &[Class],
     contexts: &mut Contexts,
     decoder: &mut Decoder<'_>,
 ) {
-    if values.is_empty() || decoder.bit(&mut contexts.0[cursor.empty()]) {
+    let mut cursor = Cursor::new(if scales.is_some() { Kind::Bias } else { Kind::Scale });
+    if values.is_empty() || decoder.bit(&mut contexts[cursor.empty()]) {
         return;
     }
     let len = values.len();
-    for (i, value) in values.iter_mut().enumerate() {
+    for (i, (value, &class)) in values.iter_mut().zip(classes).enumerate() {
         let scale = scales.and_then(|scales| scales.get(i)).copied().unwrap_or(0);
-        let significant =
-            cursor.is_inferred(len - i) || decoder.bit(&mut contexts.0[cursor.significant(scale)]);
+        let significant = cursor.is_inferred(len - i)
+            || decoder.bit(&mut contexts[cursor.significant(class, scale)]);
         if significant {
-            let negative = decoder.bit(&mut contexts.0[cursor.sign()]);
+            let negative = decoder.bit(&mut contexts[cursor.sign(class)]);
             let magnitude = read_magnitude(&cursor, contexts, decoder);
             *value = if negative { -magnitude } else { magnitude };
         }
@@ -327,7 +267,7 @@ fn read_list(
 
 fn read_magnitude(cursor: &Cursor, contexts: &mut Contexts, decoder: &mut Decoder<'_>) -> i16 {
     for position in 0..UNARY {
-        if !decoder.bit(&mut contexts.0[cursor.magnitude(position)]) {
+        if !decoder.bit(&mut contexts[cursor.magnitude(position)]) {
             return position as i16 + 1;
         }
     }
@@ -344,9 +284,9 @@ fn read_magnitude(cursor: &Cursor, contexts: &mut Contexts, decoder: &mut Decode
 ///
 /// # Errors
 /// Those of [`write()`].
-pub fn encode(update: &ScaleBias, initial: &ContextTable) -> Result<Vec<u8>> {
+pub fn encode(update: &ScaleBias, coding: &Coding) -> Result<Vec<u8>> {
     let mut encoder = Encoder::new();
-    write(update, &mut Contexts::new(initial), &mut encoder)?;
+    write(update, coding, &mut encoder)?;
     Ok(encoder.finish())
 }
 
@@ -354,8 +294,8 @@ pub fn encode(update: &ScaleBias, initial: &ContextTable) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// Those of [`write()`].
-pub fn price(update: &ScaleBias, initial: &ContextTable) -> Result<u32> {
+pub fn price(update: &ScaleBias, coding: &Coding) -> Result<u32> {
     let mut price = Price::new();
-    write(update, &mut Contexts::new(initial), &mut price)?;
+    write(update, coding, &mut price)?;
     Ok(price.bits256())
 }

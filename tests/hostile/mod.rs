@@ -24,11 +24,8 @@ pub fn embedded() -> &'static [&'static Model] {
     MODELS.get_or_init(|| {
         let mut all: Vec<&Model> = Vec::new();
         for codec in [CodecKind::Jpeg, CodecKind::Hevc] {
-            for (layout, size) in [Size::S, Size::M, Size::L]
-                .map(|size| [(Layout::I400, size), (Layout::I420, size)])
-                .concat()
-            {
-                let model = models::default_for(codec, layout, size).unwrap();
+            for size in [Size::S, Size::M, Size::L] {
+                let model = models::default_for(codec, size).unwrap();
                 if all.iter().all(|m| m.id != model.id) {
                     all.push(model);
                 }
@@ -98,9 +95,9 @@ pub fn payload(bytes: &[u8]) {
 
 /// An update's body: what is read is written as the same bytes.
 pub fn update_body(body: &[u8], model: &Model) -> Option<ScaleBias> {
-    match update::read(body, &model.channels(), &model.contexts) {
+    match update::read(body, &model.coding) {
         Ok(read) => {
-            assert_eq!(update::encode(&read, &model.contexts).unwrap(), body);
+            assert_eq!(update::encode(&read, &model.coding).unwrap(), body);
             Some(read)
         }
         Err(error) => {
@@ -133,7 +130,7 @@ pub fn model(bytes: &[u8]) -> bool {
     let layers = room(&model, condition, 3).into_iter();
     let layers = layers.map(|[scale, bias]| LayerScaleBias { scale, bias }).collect();
     let most = ScaleBias { step: 3, layers };
-    let body = update::encode(&most, &model.contexts).unwrap();
+    let body = update::encode(&most, &model.coding).unwrap();
     assert_eq!(update_body(&body, &model).as_ref(), Some(&most));
     let updated = Instance::new(&model, condition, Some(&most)).unwrap();
     for instance in [base, updated] {

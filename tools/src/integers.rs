@@ -73,7 +73,7 @@ fn read(path: &Path) -> Result<Update> {
     ensure!(header.mode == Mode::Update, "no update (mode {:?})", header.mode);
     let (model, _) =
         models::by_id(header.model).with_context(|| format!("{:08x}", header.model))?;
-    let update = update::read(header.body, &model.channels(), &model.contexts)?;
+    let update = update::read(header.body, &model.coding)?;
     let mut tensors = Vec::new();
     for (i, layer) in update.layers.into_iter().enumerate() {
         for (kind, values) in [("scale", layer.scale), ("bias", layer.bias)] {
@@ -98,7 +98,6 @@ mod tests {
 
     use sidelight::network::{CodecKind, Model};
     use sidelight::payload::{build, LayerScaleBias, ScaleBias};
-    use sidelight::Layout;
 
     /// A folder of its own that goes when the test ends.
     struct Folder(PathBuf);
@@ -122,7 +121,7 @@ mod tests {
     }
 
     fn model() -> &'static Model {
-        models::default_for(CodecKind::Jpeg, Layout::I400, models::Size::M).unwrap()
+        models::default_for(CodecKind::Jpeg, models::Size::M).unwrap()
     }
 
     /// Values from −3 to 3, another mix in every list.
@@ -139,7 +138,7 @@ mod tests {
     fn payloads_come_back_as_integers() {
         let (model, folder) = (model(), Folder::new("sidelight-integers"));
         let update = update(model);
-        let body = update::encode(&update, &model.contexts).unwrap();
+        let body = update::encode(&update, &model.coding).unwrap();
         let good = build(Mode::Update, model.id, &body, 7).unwrap();
         let mut damaged = good.clone();
         damaged[10] ^= 1;

@@ -137,7 +137,7 @@ pub fn name(mode: Mode) -> &'static str {
 }
 
 /// A payload's bytes by part. A list of the update weighs what the price falls by when it and all
-/// lists after it are zero, so the parts sum to the whole; "empty lists" is what an update of zeros
+/// lists after it are zero, so the parts sum to the whole; "empty update" is what an update of zeros
 /// would cost.
 pub fn parts(payload: &[u8]) -> Result<Vec<Part>> {
     let header = payload::parse(payload)?;
@@ -149,17 +149,17 @@ pub fn parts(payload: &[u8]) -> Result<Vec<Part>> {
     if header.mode != Mode::Update {
         return Ok(parts);
     }
-    let whole = update::read(body, &model.channels(), &model.contexts)?;
+    let whole = update::read(body, &model.coding)?;
     let mut kept = whole.clone();
     for layer in &mut kept.layers {
         layer.scale.fill(0);
         layer.bias.fill(0);
     }
     let bytes = |update: &ScaleBias| -> Result<f64> {
-        Ok(f64::from(update::price(update, &model.contexts)?) / 2048.0)
+        Ok(f64::from(update::price(update, &model.coding)?) / 2048.0)
     };
     let mut before = bytes(&kept)?;
-    parts.push(Part { name: "empty lists".to_owned(), bytes: before });
+    parts.push(Part { name: "empty update".to_owned(), bytes: before });
     for (i, layer) in whole.layers.iter().enumerate() {
         for kind in ["scales", "biases"] {
             if kind == "scales" {

@@ -18,7 +18,7 @@ use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
 use sidelight::network::model::INPUT_LIMIT;
 use sidelight::network::{Instance, Model, Network};
-use sidelight::payload::ContextTable;
+use sidelight::payload::Coding;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -62,14 +62,20 @@ pub fn run(options: &Options) -> Result<()> {
         (0..options.crops).map(|_| source.crop(96, part, &mut rng)).collect::<Result<_>>()?;
     let mut network = quantise(&net, options.arithmetic, &crops)?;
     measure_steps(&mut network, &crops, &mut rng)?;
-    let contexts = ContextTable::DEFAULT;
     let mut model = match &options.luma {
-        None => Model { id: 0, codec: source.codec(), luma: network, chroma: None, contexts },
+        None => Model {
+            id: 0,
+            codec: source.codec(),
+            luma: network,
+            chroma: None,
+            coding: Coding::default(),
+        },
         Some(path) => {
             let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
             Model { id: 0, chroma: Some(network), ..Model::from_bytes(&bytes)? }
         }
     };
+    model.coding = Coding::untuned(&model.networks().map(Network::channels).collect::<Vec<_>>())?;
     let bytes = model.to_bytes();
     report_losses(&net, &model, source.validation(super::VALIDATION_CROP, part)?)?;
     ensure!(Model::from_bytes(&bytes)? == model, "the model file does not read back");
