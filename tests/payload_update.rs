@@ -264,7 +264,7 @@ fn nothing_costs_nothing() {
     let body = encode(&update, &untuned(&[&TYPICAL])).unwrap();
     println!("all zeros: {} bytes", body.len());
     assert!(body.len() <= 1);
-    assert_eq!(encode(&ScaleBias::default(), &untuned(&[])).unwrap(), []);
+    assert!(encode(&ScaleBias::default(), &untuned(&[])).unwrap().is_empty());
 }
 
 /// Chroma without a change costs a bin, whatever its network.
