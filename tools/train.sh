@@ -31,6 +31,13 @@ jpeg() {
     chroma "$@" --from "$out/chroma2.ck" --steps 30000 --rate 0.0007 --seed 4 --out "$out/chroma.ck"
 }
 
+# On from a trained network for hidden convolutions of 8 bits: luma|chroma FROM.ck OUT.ck STEPS OPTION...
+bytes() {
+    part=$1 from=$2 to=$3 steps=$4
+    shift 4
+    "$part" "$@" --arithmetic i8 --from "$from" --steps "$steps" --rate 0.00006 --seed 11 --out "$to"
+}
+
 # A model of colour from checkpoints of luma and chroma: FILE LUMA-SHAPE LUMA.ck CHROMA-SHAPE CHROMA.ck
 colour() {
     # shellcheck disable=SC2086 # words
@@ -42,16 +49,21 @@ colour() {
 case $codec in
 jpeg)
     jpeg
-    colour "$out/jpeg-ycc-32x3.slm" "" "$out/luma.ck" "--channels 16" "$out/chroma.ck"
     set -- --data "$data"
+    bytes luma "$out/luma.ck" "$out/luma-i8.ck" 5000 "$@"
+    bytes chroma "$out/chroma.ck" "$out/chroma-i8.ck" 4000 "$@"
+    colour "$out/jpeg-ycc-32x3.slm" "--arithmetic i8" "$out/luma-i8.ck" \
+        "--arithmetic i8 --channels 16" "$out/chroma-i8.ck"
     luma "$@" --from "$out/luma.ck" --channels 48 --hidden 4 --steps 60000 --rate 0.0015 --seed 5 \
         --out "$out/large-luma.ck"
     colour "$out/jpeg-ycc-48x4.slm" "--channels 48 --hidden 4" "$out/large-luma.ck" \
         "--channels 16" "$out/chroma.ck"
     luma "$@" --channels 16 --steps 90000 --out "$out/small-luma.ck"
     chroma "$@" --hidden 1 --steps 60000 --out "$out/small-chroma.ck"
-    colour "$out/jpeg-ycc-16x3.slm" "--channels 16" "$out/small-luma.ck" \
-        "--channels 16 --hidden 1" "$out/small-chroma.ck"
+    bytes luma "$out/small-luma.ck" "$out/small-luma-i8.ck" 5000 "$@" --channels 16
+    bytes chroma "$out/small-chroma.ck" "$out/small-chroma-i8.ck" 4000 "$@" --hidden 1
+    colour "$out/jpeg-ycc-16x3.slm" "--arithmetic i8 --channels 16" "$out/small-luma-i8.ck" \
+        "--arithmetic i8 --channels 16 --hidden 1" "$out/small-chroma-i8.ck"
     ;;
 hevc)
     [ -f "$out/chroma.ck" ] || jpeg
@@ -66,9 +78,11 @@ hevc)
     set -- --coded "$out/hevc"
     luma "$@" --channels 16 --steps 70000 --out "$out/hevc-small-luma.ck"
     chroma "$@" --hidden 1 --steps 40000 --out "$out/hevc-small-chroma.ck"
-    "$tool" export "$@" --checkpoint "$out/hevc-small-luma.ck" --channels 16 \
-        --out "$out/hevc-small-luma.slm"
-    export_and_tune "$out/hevc-16x3.slm" "$@" --checkpoint "$out/hevc-small-chroma.ck" --channels 16 \
+    bytes luma "$out/hevc-small-luma.ck" "$out/hevc-small-luma-i8.ck" 5000 "$@" --channels 16
+    bytes chroma "$out/hevc-small-chroma.ck" "$out/hevc-small-chroma-i8.ck" 3000 "$@" --hidden 1
+    set -- "$@" --arithmetic i8 --channels 16
+    "$tool" export "$@" --checkpoint "$out/hevc-small-luma-i8.ck" --out "$out/hevc-small-luma.slm"
+    export_and_tune "$out/hevc-16x3.slm" "$@" --checkpoint "$out/hevc-small-chroma-i8.ck" \
         --hidden 1 --luma "$out/hevc-small-luma.slm"
     ;;
 *)
