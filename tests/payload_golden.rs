@@ -266,6 +266,9 @@ fn nothing_is_refused_for_the_right_reason() {
     assert_eq!(read(&nothing(&[true, true]), &untuned(&[&[3], &[2]])), Ok(expected));
 }
 
+/// A file's name, the error, channels of the networks' layers, the file.
+type Bad<'a> = (&'a str, Error, &'a [&'a [usize]], Vec<u8>);
+
 #[test]
 fn bad_payloads() {
     let typical_body = || encode(&typical(), &untuned(&[LUMA])).unwrap();
@@ -274,7 +277,7 @@ fn bad_payloads() {
         payload[0] = byte;
         seal(payload)
     };
-    let bad: Vec<(&str, Error, &[&[usize]], Vec<u8>)> = vec![
+    let bad: Vec<Bad<'_>> = vec![
         ("bad_nothing", Error::Corrupt, &[], vec![]),
         ("bad_short", Error::Corrupt, &[], base()[..7].to_vec()),
         ("bad_version_1", Error::Unsupported, &[], first(0x11, base())),
