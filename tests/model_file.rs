@@ -69,11 +69,11 @@ fn with_second_layer_of(tap: i16) -> (Vec<u8>, usize) {
 
 #[test]
 fn files_have_the_documented_length() {
-    let network = layers_len((4, 4), (32, 3), (16, 8), 2);
+    let network = layers_len((4, 4), (32, 3), (16, 8), 1);
     let luma = luma();
     assert_eq!(luma.len(), FRAME + network);
     assert_eq!(&luma[..16], b"SLMODEL1\x01\x20\x03\x00\x00\x00\x62\x00");
-    let networks = network + layers_len((6, 2), (16, 3), (64, 19), 2);
+    let networks = network + layers_len((6, 2), (16, 3), (64, 19), 1);
     assert_eq!(COLOUR.len(), FRAME + networks);
     assert_eq!(&COLOUR[..16], b"SLMODEL1\x01\x20\x03\x10\x03\x00\x62\x00");
     let (luma, colour) = (Model::from_bytes(&luma).unwrap(), Model::from_bytes(COLOUR).unwrap());
@@ -204,7 +204,7 @@ fn models_that_could_overflow_are_refused() {
         let refused = |change: &Change| refused(change, part);
         assert!(!refused(&|_| {}));
         assert!(refused(
-            &|n| n.layers[1].taps = n.layers[1].taps.iter().map(|_| i16::MIN).collect()
+            &|n| n.layers[4].taps = n.layers[4].taps.iter().map(|_| i16::MIN).collect()
         ));
         assert!(refused(&|n| n.layers[0].bias[5] = i32::MIN));
         assert!(refused(&|n| *n.layers[0].bias.last_mut().unwrap() = i32::MAX));
