@@ -228,7 +228,7 @@ fn integers(
 }
 
 /// The largest gain whose rounded taps fit in 8 bits and in sums of 16 bits:
-/// `sidelight::network::instance::Sums`.
+/// `sidelight::kernels::Sums`.
 fn byte_gain(taps: &[f64], cin: usize, limit: i32) -> f64 {
     /// Sums of the positive and of the negative values, over each run of taps and half of the channels.
     fn sums<T: Copy + PartialOrd + Default + std::ops::AddAssign>(
