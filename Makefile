@@ -298,7 +298,7 @@ install:
 	    $(INSTALL) -m 644 $$file "$(DESTDIR)$(DOCDIR)/$$file" || exit 1; \
 	done
 
-# Without debug information: 1.4 MB in place of 7.7.
+# Without debug information: 1.4 MB in place of 8.1.
 install-strip: install
 	$(STRIP) --strip-unneeded "$(DESTDIR)$(LIBDIR)/$(SHARED_FILE)"
 	$(STRIP) --strip-debug "$(DESTDIR)$(LIBDIR)/libsidelight.a"

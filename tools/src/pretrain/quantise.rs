@@ -3,6 +3,7 @@
 use super::source::Crop;
 use anyhow::{ensure, Result};
 use clap::ValueEnum;
+use sidelight::adapt::conv::Map;
 use sidelight::adapt::net::{padded, Layer, Net, Workspace};
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
@@ -50,7 +51,8 @@ struct Scale {
 /// [`normalise`]d.
 pub fn quantise(net: &Net, arithmetic: Arithmetic, crops: &[Crop]) -> Result<Network> {
     let load = |crop: &Crop, ws: &mut Workspace| tiles::load(&crop.decoded(), (0, 0), ws.input());
-    let Activations { peaks, .. } = activations(net, crops, load)?;
+    let mut peaks = vec![0f32; net.layers.len() - 1];
+    each_map(net, crops, load, |l, map| peaks[l] = peak_with(peaks[l], map))?;
     let mut input =
         Scale { units: vec![f64::from(INPUT_LIMIT); net.arch.inputs], limit: INPUT_LIMIT };
     let mut layers = Vec::new();
@@ -79,7 +81,17 @@ pub fn normalise(
     crops: &[Crop],
     load: impl Fn(&Crop, &mut Workspace),
 ) -> Result<()> {
-    let Activations { samples, peaks } = activations(net, crops, load)?;
+    let layers = &net.layers[..net.layers.len() - 1];
+    let mut peaks = vec![0f32; layers.len()];
+    // Of each channel's activations those at some pixels.
+    let mut samples: Vec<_> = layers.iter().map(|l| vec![Vec::new(); l.cout]).collect();
+    each_map(net, crops, load, |l, map| {
+        peaks[l] = peak_with(peaks[l], map);
+        let pixels = (0..map.height).flat_map(|y| map.row(y).chunks_exact(map.channels));
+        for pixel in pixels.step_by(PIXEL_STEP) {
+            samples[l].iter_mut().zip(pixel).for_each(|(channel, a)| channel.push(*a));
+        }
+    })?;
     for l in 0..net.arch.hidden {
         for (c, channel) in samples[l].iter().enumerate() {
             let clip = best_clip(channel).max(peaks[l] * LEAST_CLIP);
@@ -121,38 +133,26 @@ pub fn round_activations(arch: Arch, layer: usize, activations: &mut [f32]) {
     }
 }
 
-/// What was seen of each layer but the last.
-struct Activations {
-    /// Of each channel, at some pixels.
-    samples: Vec<Vec<Vec<f32>>>,
-    /// The largest of all.
-    peaks: Vec<f32>,
-}
-
-fn activations(
+/// Calls `visit` with the number and the output of each layer but the last, for each crop.
+fn each_map(
     net: &Net,
     crops: &[Crop],
     load: impl Fn(&Crop, &mut Workspace),
-) -> Result<Activations> {
+    mut visit: impl FnMut(usize, &Map),
+) -> Result<()> {
     let half = crops[0].size() / 2;
     let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current())?;
-    let layers = &net.layers[..net.layers.len() - 1];
-    let mut samples: Vec<_> = layers.iter().map(|l| vec![Vec::new(); l.cout]).collect();
-    let mut peaks = vec![0f32; layers.len()];
     for crop in crops {
         load(crop, &mut ws);
         ws.forward(net, crop.condition, (0, 0));
-        for (l, channels) in samples.iter_mut().enumerate() {
-            let map = ws.activations(l);
-            let rows = (0..map.height).map(|y| map.row(y));
-            peaks[l] = rows.flatten().fold(peaks[l], |a, b| a.max(*b));
-            let pixels = (0..map.height).flat_map(|y| map.row(y).chunks_exact(map.channels));
-            for pixel in pixels.step_by(PIXEL_STEP) {
-                channels.iter_mut().zip(pixel).for_each(|(channel, a)| channel.push(*a));
-            }
-        }
+        (0..net.layers.len() - 1).for_each(|l| visit(l, ws.activations(l)));
     }
-    Ok(Activations { samples, peaks })
+    Ok(())
+}
+
+/// The larger one of `peak` and the map's largest activation.
+fn peak_with(peak: f32, map: &Map) -> f32 {
+    (0..map.height).flat_map(|y| map.row(y)).fold(peak, |a, b| a.max(*b))
 }
 
 /// The activation that should become the largest one for the least squared error of all.
