@@ -1,5 +1,5 @@
-//! The trainer's two kernels: a valid 3×3 convolution (used forward, and backward with flipped
-//! weights) and the gradient of its weights. NHWC, f32.
+//! The trainer's kernels: a valid 3×3 convolution (used forward, and backward with flipped weights), the
+//! gradient of its weights, and sums over channels. NHWC, f32.
 //!
 //! Every output value is one chain of fused multiply-adds in a fixed order (row, column, tap,
 //! input channel), whatever the back end: the results are the same on every CPU.
@@ -426,6 +426,69 @@ unsafe fn gradient_block<V: Vector, const NV: usize, const CI: usize>(
             for v in 0..NV {
                 acc[i][v].store(g.add(i * cout + v * V::N));
             }
+        }
+    }
+}
+
+/// `sums[phase][c] += Σ over the phase's pixels of d[y][x][c] · by[y][x][c]`, or of `d` alone; phases as
+/// in [`Conv`].
+///
+/// # Safety
+/// The CPU has `level`'s instruction set.
+///
+/// # Panics
+/// If shapes disagree.
+pub(super) unsafe fn channel_sums(
+    level: CpuLevel,
+    d: &Map,
+    by: Option<&Map>,
+    period: usize,
+    sums: &mut [f32],
+) {
+    let c = d.channels;
+    assert!(c.is_multiple_of(8) && sums.len() == period * period * c);
+    assert!(by.is_none_or(|by| (by.height, by.width, by.channels) == (d.height, d.width, c)));
+    for y in 0..d.height {
+        let sums = &mut sums[y % period * period * c..][..period * c];
+        let (d, by) = (d.row(y), by.map(|by| by.row(y)));
+        // SAFETY: the rows are equally long, a multiple of c; the instruction set is the caller's promise.
+        unsafe {
+            match level {
+                #[cfg(target_arch = "x86_64")]
+                CpuLevel::Avx512 | CpuLevel::Avx2 => sums_avx2(c, d, by, sums),
+                _ => sums_generic::<Portable>(c, d, by, sums),
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn sums_avx2(c: usize, d: &[f32], by: Option<&[f32]>, sums: &mut [f32]) {
+    // SAFETY: forwarded.
+    unsafe { sums_generic::<super::vector::x86::Avx2>(c, d, by, sums) }
+}
+
+/// One row of pixels of `c` channels; `sums` has a row of `c` for each phase.
+///
+/// # Safety
+/// `by` is as long as `d`, `c` and both lengths are multiples of `V::N`; the CPU has `V`'s instruction
+/// set.
+#[inline(always)]
+unsafe fn sums_generic<V: Vector>(c: usize, d: &[f32], by: Option<&[f32]>, sums: &mut [f32]) {
+    let period = sums.len() / c;
+    for (i, sum) in sums.chunks_exact_mut(V::N).enumerate() {
+        // SAFETY: i · N is below period · c, and every index below the rows' length.
+        unsafe {
+            let mut acc = V::load(sum.as_ptr());
+            let one = V::splat(1.0);
+            let mut at = i * V::N;
+            while at < d.len() {
+                let factor = by.map_or(one, |by| V::load(by.as_ptr().add(at)));
+                acc = V::load(d.as_ptr().add(at)).fma(factor, acc);
+                at += period * c;
+            }
+            acc.store(sum.as_mut_ptr());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The network in f32: forward, and backward for every parameter.
 
-use super::conv::{conv3x3, weight_gradient, Conv, Finish, Map};
+use super::conv::{channel_sums, conv3x3, weight_gradient, Conv, Finish, Map};
 use crate::cpu::CpuLevel;
 use crate::network::condition::{FEATURES, FEATURE_BITS};
 use crate::network::model::INPUT_LIMIT;
@@ -247,7 +247,7 @@ impl Workspace {
             let cout = padded(layer.cout);
             let period = if l == 0 { net.arch.period } else { 1 };
             let (output, grad_l) = (&self.maps[l + 1], &mut grad.layers[l]);
-            channel_gradients(layer, period, output, &self.dy, train, &f, grad_l);
+            channel_gradients(self.level, layer, period, output, &self.dy, train, &f, grad_l);
             if train == Train::Weights {
                 let taps = &mut grad.layers[l].taps;
                 // SAFETY: `level` is supported.
@@ -324,9 +324,10 @@ fn flip(layer: &Layer, out: &mut Vec<f32>) {
 }
 
 /// Gradients of biases, conditioning and scales from `dz` (the gradient before the clip at zero)
-/// and the layer's output; then turns `dz` into the gradient of the unscaled sums where taps are
-/// trained (their scales are then 1).
+/// and the layer's output; taps are trained with scales of 1, so that `dz` is then the gradient of the
+/// unscaled sums.
 fn channel_gradients(
+    level: CpuLevel,
     layer: &Layer,
     period: usize,
     output: &Map,
@@ -336,27 +337,12 @@ fn channel_gradients(
     grad: &mut Layer,
 ) {
     let cout = padded(layer.cout);
-    let phases = period * period;
-    let mut sums = vec![0.0f32; phases * cout];
-    let mut scaled = vec![0.0f32; cout];
-    for y in 0..dz.height {
-        let (d, z) = (dz.row(y), output.row(y));
-        for x in 0..dz.width {
-            let d = &d[x * cout..(x + 1) * cout];
-            let phase = period * (y % period) + x % period;
-            for (s, d) in sums[phase * cout..(phase + 1) * cout].iter_mut().zip(d) {
-                *s += d;
-            }
-            if train == Train::ScaleBias {
-                for ((s, d), z) in scaled.iter_mut().zip(d).zip(&z[x * cout..(x + 1) * cout]) {
-                    *s = d.mul_add(*z, *s);
-                }
-            }
-        }
-    }
-    for phase in 0..phases {
-        for c in 0..cout {
-            let s = sums[phase * cout + c] * layer.scale[c];
+    let mut sums = vec![0.0f32; period * period * cout];
+    // SAFETY: `level` is supported.
+    unsafe { channel_sums(level, dz, None, period, &mut sums) };
+    for (phase, sums) in sums.chunks_exact(cout).enumerate() {
+        for (c, sum) in sums.iter().enumerate() {
+            let s = sum * layer.scale[c];
             grad.bias[phase * cout + c] += s;
             for (row, f) in grad.condition.chunks_exact_mut(cout).zip(features) {
                 row[c] += s * f;
@@ -364,6 +350,9 @@ fn channel_gradients(
         }
     }
     if train == Train::ScaleBias {
+        let mut scaled = vec![0.0f32; cout];
+        // SAFETY: as above.
+        unsafe { channel_sums(level, dz, Some(output), 1, &mut scaled) };
         for ((g, sum), scale) in grad.scale.iter_mut().zip(&scaled).zip(&layer.scale) {
             *g += sum / scale;
         }

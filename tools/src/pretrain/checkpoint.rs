@@ -53,7 +53,7 @@ impl Checkpoint {
         let of = if inputs == 4 { Arch::luma } else { Arch::chroma };
         let arch = of(channels, hidden);
         ensure!(
-            arch.check().is_ok() && arch.inputs == inputs,
+            super::can_train(arch) && arch.inputs == inputs,
             "{}: a checkpoint of an unknown shape, {inputs}, {channels}, {hidden}",
             path.display()
         );

@@ -66,6 +66,13 @@ impl Part {
     }
 }
 
+/// Whether networks of this shape can be trained. Channels may be multiples of 8, for comparison:
+/// models need multiples of 16.
+fn can_train(arch: Arch) -> bool {
+    let channels = arch.channels.next_multiple_of(16);
+    arch.channels.is_multiple_of(8) && Arch { channels, ..arch }.check().is_ok()
+}
+
 /// What computes gradients.
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum Backend {
@@ -100,7 +107,7 @@ pub struct Options {
     /// Round as hidden convolutions of this arithmetic will; --from then names a trained network
     #[arg(long, value_enum, default_value_t)]
     arithmetic: Arithmetic,
-    /// Channels of the hidden layers
+    /// Channels of the hidden layers; a multiple of 16, or of 8 for a network that no model file holds
     #[arg(long, default_value_t = 32)]
     channels: usize,
     /// Hidden convolutions
@@ -135,7 +142,7 @@ pub struct Options {
 /// Trains until the schedule ends.
 pub fn run(options: &Options) -> Result<()> {
     let arch = options.part.arch(options.channels, options.hidden);
-    arch.check()?;
+    anyhow::ensure!(can_train(arch), "--channels, --hidden: out of range");
     anyhow::ensure!(
         options.crop.is_multiple_of(16) && options.crop >= 32,
         "--crop: a multiple of 16"
