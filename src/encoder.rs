@@ -13,6 +13,7 @@ use crate::network::{Instance, Model};
 use crate::payload::{self, Mode, ScaleBias};
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample};
 use crate::{memory, Error, Result};
+use std::time::Duration;
 
 /// Settings of an [`Encoder`].
 #[derive(Clone, Copy, Debug)]
@@ -21,15 +22,26 @@ pub struct EncoderSettings {
     pub mode: Mode,
     /// Threads, at least 1; the payload does not depend on it.
     pub threads: usize,
-    /// Training steps; `None` for a number chosen by the picture's size.
+    /// What training may cost: 1, least, to [`MAX_EFFORT`]; docs/adaptation.md has what each gains.
+    pub effort: u8,
+    /// Training steps; `None` for a number chosen by effort and the pictures' size.
     pub steps: Option<u32>,
+    /// Time that training may take; the payload then depends on the machine's speed.
+    pub budget: Option<Duration>,
     /// Of the base model, where there is one of that size.
     pub size: Size,
 }
 
 impl Default for EncoderSettings {
     fn default() -> Self {
-        Self { mode: Mode::Update, threads: logical_cores(), steps: None, size: Size::default() }
+        Self {
+            mode: Mode::Update,
+            threads: logical_cores(),
+            effort: DEFAULT_EFFORT,
+            steps: None,
+            budget: None,
+            size: Size::default(),
+        }
     }
 }
 
@@ -104,6 +116,14 @@ pub struct Pair<'a, S = u8> {
     pub decoded: Picture<'a, S>,
 }
 
+/// Highest effort.
+pub const MAX_EFFORT: u8 = EFFORTS.len() as u8;
+/// Effort of the default settings.
+pub const DEFAULT_EFFORT: u8 = 5;
+/// Training steps, and tiles in each of them, from effort 1 on.
+const EFFORTS: [(u32, usize); 9] =
+    [(40, 2), (80, 2), (150, 2), (200, 2), (300, 2), (500, 2), (900, 2), (1500, 3), (3000, 4)];
+
 /// Most pictures that may share a payload.
 pub const MAX_PICTURES: usize = 4096;
 /// Pictures of a type on which the strength is searched.
@@ -115,7 +135,9 @@ const SEARCH_MOVES: usize = 3;
 
 /// Magnitudes below these become 0: candidates of rounding, from all significant values to the
 /// large ones only.
-const THRESHOLDS: [f32; 4] = [0.5, 0.65, 0.8, 1.0];
+const DEAD_ZONES: [f32; 4] = [0.65, 0.5, 0.8, 1.0];
+/// Training's share of an encode's progress.
+const TRAINING: f64 = 0.9;
 
 /// Makes payloads.
 pub struct Encoder {
@@ -127,9 +149,10 @@ impl Encoder {
     /// An encoder.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for 0 threads or more than 100,000 steps.
+    /// [`Error::InvalidArgument`] for 0 threads, an effort out of range or more than 100,000 steps.
     pub fn new(settings: EncoderSettings) -> Result<Self> {
-        if settings.threads == 0 || settings.steps.is_some_and(|s| s > 100_000) {
+        let effort_ok = (1..=MAX_EFFORT).contains(&settings.effort);
+        if settings.threads == 0 || !effort_ok || settings.steps.is_some_and(|s| s > 100_000) {
             return Err(Error::InvalidArgument);
         }
         Ok(Self { settings, level: CpuLevel::current() })
@@ -200,24 +223,27 @@ impl Encoder {
         // With no error left there is nothing to gain.
         let left = examples.iter().any(|e| objective.cost(&e.base_mse) > objective.cost(&[0.0; 3]));
         if self.settings.mode == Mode::Update && left {
+            let (default_steps, tiles) = self.effort(pictures);
             let task = Task {
                 examples: &examples,
                 model,
                 objective,
                 db_per_bit: slope / 8.0 * pictures.len() as f64 / examples.len() as f64,
-                steps: self.settings.steps.unwrap_or(default_steps(pictures)),
+                steps: self.settings.steps.unwrap_or(default_steps),
+                tiles,
+                budget: self.settings.budget,
                 threads: self.settings.threads,
                 level: self.level,
             };
-            let mut canceled = false;
+            let mut go_on = true;
             let tuned = fine_tune(&task, &mut |fraction| {
-                canceled = canceled || !progress(fraction);
-                !canceled
+                go_on = go_on && progress(TRAINING * fraction);
+                go_on
             })?;
             steps = tuned.steps;
             let mut tried = Vec::new();
-            for threshold in THRESHOLDS {
-                let update = tuned.round(threshold);
+            for (i, dead_zone) in DEAD_ZONES.into_iter().enumerate() {
+                let update = tuned.round(dead_zone);
                 let body = payload::update::encode(&update, &model.coding)?;
                 if tried.contains(&body) {
                     continue;
@@ -231,9 +257,11 @@ impl Encoder {
                     best = best.better(of(Mode::Update, &codec, &body, errors)?);
                 }
                 tried.push(body);
-            }
-            if !canceled {
-                progress(1.0);
+                // Who cancels gets the best so far soon: one rounding is measured, no more.
+                let measured = (i + 1) as f64 / DEAD_ZONES.len() as f64;
+                if !go_on || !progress(TRAINING + (1.0 - TRAINING) * measured) {
+                    break;
+                }
             }
         }
         let gray = shape.layout() == Layout::I400;
@@ -254,6 +282,16 @@ impl Encoder {
             steps,
         };
         Ok(Encoded { payload: best.payload, report })
+    }
+
+    /// Training steps, and tiles in each of them. More samples than those of 768×512 ask for more
+    /// steps, as there is more to be seen and more to be gained.
+    fn effort<S: Sample>(&self, pictures: &[Pair<'_, S>]) -> (u32, usize) {
+        let (steps, tiles) = EFFORTS[usize::from(self.settings.effort) - 1];
+        let shape = &pictures[0].decoded;
+        let samples = shape.width() * shape.height() * pictures.len();
+        let growth = (samples as f64 / (768.0 * 512.0)).sqrt().clamp(1.0, 3.0);
+        ((f64::from(steps) * growth) as u32, tiles)
     }
 }
 
@@ -280,18 +318,6 @@ impl Candidate {
         } else {
             self
         }
-    }
-}
-
-/// Steps by size: few samples are seen whole every few steps, many need more steps to be seen at
-/// all.
-fn default_steps<S: Sample>(pictures: &[Pair<'_, S>]) -> u32 {
-    let shape = &pictures[0].decoded;
-    let samples = shape.width() * shape.height() * pictures.len();
-    if samples <= 1 << 20 {
-        160
-    } else {
-        240
     }
 }
 

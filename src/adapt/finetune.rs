@@ -3,26 +3,29 @@
 //! straight-through.
 
 use super::adam::{Adam, AdamRates};
-use super::net::{padded, Net, Train, Workspace};
+use super::net::{Net, Train, Workspace};
 use super::objective::Objective;
+use super::parameters::{self, of_network, quantise, Parameter};
 use super::tiles::{self, Tile};
 use crate::cpu::CpuLevel;
-use crate::network::instance::{room, scaled};
-use crate::network::model::INPUT_LIMIT;
 use crate::network::{Condition, Model};
-use crate::payload::update::{LayerScaleBias, ScaleBias, MAX_STEP};
+use crate::payload::update::{ScaleBias, MAX_STEP};
 use crate::picture::{Layout, Picture, Sample};
 use crate::xorshift::Xorshift;
 use crate::{fault, memory, Result};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-/// Side of the part of a tile that counts, in half-resolution pixels.
-const PART: usize = 64;
-/// Tiles in a step.
-const TILES_PER_STEP: usize = 6;
+/// Side of the part of a tile that counts, in half-resolution pixels. Many steps on small tiles gain more
+/// in a second than few on large ones.
+const PART: usize = 32;
+/// Pixels that are seen around that part: fewer than the networks reach, as far ones matter little.
+const MARGIN: usize = 2;
 /// Output change of one step at step field 3, in grey levels (root mean square over samples): what
 /// a model's step tables are made for.
 pub const STEP_CHANGE: f64 = 0.06;
+/// Magnitudes below this count as 0 in training.
+const DEAD_ZONE: f32 = 0.5;
 /// The trainer works in units of 128 grey levels.
 const GREY: f32 = 128.0;
 
@@ -51,6 +54,10 @@ pub struct Task<'a, S = u8> {
     pub db_per_bit: f64,
     /// Optimiser steps.
     pub steps: u32,
+    /// Tiles in a step.
+    pub tiles: usize,
+    /// Time after which the schedule ends, if it has not by steps: the result then depends on the machine.
+    pub budget: Option<Duration>,
     /// Threads, at least 1; the result does not depend on them.
     pub threads: usize,
     /// Instruction set, at most; the result does not depend on it.
@@ -58,36 +65,23 @@ pub struct Task<'a, S = u8> {
 }
 
 /// A fine-tuned update before rounding: parameters in units of the steps at `step`.
-#[derive(Clone, Debug)]
-pub struct Tuned {
+pub struct Tuned<'a> {
     /// Step field of the payload.
     pub step: u8,
-    /// Per layer: scales, then biases.
-    values: Vec<f32>,
-    channels: Vec<usize>,
     /// Steps that were run.
     pub steps: u32,
+    model: &'a Model,
+    parameters: Vec<Parameter>,
+    values: Vec<f32>,
 }
 
-impl Tuned {
-    /// Rounds to integers; magnitudes below `threshold`, 0.5..=1.0, become 0.
+impl Tuned<'_> {
+    /// Rounds to integers; magnitudes below `dead_zone`, 0.5..=1.0, become 0.
     #[must_use]
-    pub fn round(&self, threshold: f32) -> ScaleBias {
-        let mut values = self.values.iter().map(|v| quantise(*v, threshold) as i16);
-        let mut take = |n: usize| values.by_ref().take(n).collect::<Vec<_>>();
-        let layers = self.channels.iter();
-        let layers = layers.map(|&n| LayerScaleBias { scale: take(n), bias: take(n) }).collect();
-        ScaleBias { step: self.step, layers }
+    pub fn round(&self, dead_zone: f32) -> ScaleBias {
+        let integers = self.values.iter().map(|v| quantise(*v, dead_zone));
+        parameters::update(self.model, self.step, &self.parameters, integers)
     }
-}
-
-fn quantise(v: f32, threshold: f32) -> f32 {
-    if v.abs() < threshold {
-        return 0.0;
-    }
-    // floor(x + 1/2) of the magnitude: `round` without a call that depends on the platform.
-    let magnitude = (v.abs() + 0.5) as i32 as f32;
-    magnitude.copysign(v)
 }
 
 /// Derivative of a smooth estimate of what an integer near `v` costs, in bits:
@@ -113,67 +107,6 @@ fn step_field(mse: impl ExactSizeIterator<Item = f64>, db_per_bit: f64) -> u8 {
     field
 }
 
-/// One integer of the update.
-struct Parameter {
-    network: usize,
-    layer: usize,
-    bias: bool,
-    channel: usize,
-    /// What one unit adds to the network's scale or bias.
-    amount: f32,
-    /// Largest magnitude that keeps the model valid.
-    most: f32,
-}
-
-fn parameters(model: &Model, conditions: &[Condition], field: u8) -> Vec<Parameter> {
-    let mut room = conditions
-        .iter()
-        .map(|condition| room(model, *condition, field))
-        .reduce(least)
-        .unwrap_or_default()
-        .into_iter();
-    let mut all = Vec::new();
-    for (network, layer, m) in model.networks().enumerate().flat_map(|(n, network)| {
-        network.layers.iter().enumerate().map(move |(l, layer)| (n, l, layer))
-    }) {
-        let room = room.next().unwrap_or_default();
-        let scales = (false, &m.scale_step, 1.0 / (1u64 << m.shift) as f32);
-        let biases = (true, &m.bias_step, 1.0 / INPUT_LIMIT as f32);
-        for (bias, steps, unit) in [scales, biases] {
-            for (channel, step) in steps.iter().enumerate() {
-                let amount = scaled(*step, field) as f32 * unit;
-                let most = f32::from(room[usize::from(bias)][channel]);
-                all.push(Parameter { network, layer, bias, channel, amount, most });
-            }
-        }
-    }
-    all
-}
-
-/// The smaller one of each pair.
-fn least(a: Vec<[Vec<i16>; 2]>, b: Vec<[Vec<i16>; 2]>) -> Vec<[Vec<i16>; 2]> {
-    let min = |a: &[i16], b: &[i16]| a.iter().zip(b).map(|(a, b)| *a.min(b)).collect();
-    let pairs = a.iter().zip(&b);
-    pairs.map(|(a, b)| [min(&a[0], &b[0]), min(&a[1], &b[1])]).collect()
-}
-
-/// Writes the parameters' integers into `nets`, a copy of `base`.
-fn apply(base: &[Net], parameters: &[Parameter], values: &[f32], nets: &mut [Net]) {
-    for (p, v) in parameters.iter().zip(values) {
-        let from = &base[p.network].layers[p.layer];
-        let to = &mut nets[p.network].layers[p.layer];
-        let change = quantise(*v, 0.5) * p.amount;
-        if p.bias {
-            let rows = padded(from.cout);
-            for i in (p.channel..from.bias.len()).step_by(rows) {
-                to.bias[i] = from.bias[i] + change;
-            }
-        } else {
-            to.scale[p.channel] = from.scale[p.channel] + change;
-        }
-    }
-}
-
 /// One thread's buffers, for each network.
 struct Worker {
     workspaces: Vec<Workspace>,
@@ -181,71 +114,54 @@ struct Worker {
 }
 
 impl Worker {
-    /// Gradient of the squared error (grey levels²) summed over the tile's samples, those of plane p
-    /// times `units[p]`, for each parameter's unit.
-    fn tile<S: Sample>(
+    /// Gradient of the job's squared error (grey levels²), summed over the tile's samples with the
+    /// job's weights, for the parameters of the job's network.
+    fn work<S: Sample>(
         &mut self,
         nets: &[Net],
         parameters: &[Parameter],
         job: &Job<'_, S>,
     ) -> Vec<f32> {
-        for ((net, workspace), gradient) in
-            nets.iter().zip(&mut self.workspaces).zip(&mut self.gradients)
-        {
-            for layer in &mut gradient.layers {
-                layer.scale.fill(0.0);
-                layer.bias.fill(0.0);
-            }
-            backward(net, job, workspace, gradient);
+        fault::point("fine-tune");
+        let &Job { example, tile, units, network } = job;
+        let (net, workspace) = (&nets[network], &mut self.workspaces[network]);
+        let gradient = &mut self.gradients[network];
+        for layer in &mut gradient.layers {
+            layer.scale.fill(0.0);
+            layer.bias.fill(0.0);
         }
-        parameters
-            .iter()
-            .map(|p| {
-                let layer = &self.gradients[p.network].layers[p.layer];
-                let sum: f32 = if p.bias {
-                    layer.bias[p.channel..].iter().step_by(padded(layer.cout)).sum()
-                } else {
-                    layer.scale[p.channel]
-                };
-                sum * p.amount
-            })
-            .collect()
+        let arch = net.arch;
+        let channels = arch.inputs - arch.outputs..arch.inputs;
+        tiles::load(&example.decoded, tile.origin, workspace.input());
+        workspace.forward(net, example.condition, tile.origin);
+        let loss = |y: usize, out: &[f32], slope: &mut [f32]| {
+            if y < tile.rows.0 || y >= tile.rows.1 {
+                return;
+            }
+            for x in tile.columns.0..tile.columns.1 {
+                let (row, column) = (tile.origin.0 + y, tile.origin.1 + x);
+                let pixel = 8 * x..8 * x + arch.outputs;
+                let outputs = out[pixel.clone()].iter().zip(&mut slope[pixel]);
+                for (i, (out, slope)) in channels.clone().zip(outputs) {
+                    let (sum, count) =
+                        tiles::residual(&example.original, &example.decoded, row, column, i);
+                    let e = count * out * GREY - sum;
+                    *slope = 2.0 * GREY * units[i.saturating_sub(3)] * e;
+                }
+            }
+        };
+        workspace.backward(net, example.condition, Train::ScaleBias, gradient, loss);
+        parameters[of_network(parameters, network)].iter().map(|p| p.slope(gradient)).collect()
     }
 }
 
-/// A tile to learn from.
+/// A tile for a network to learn from.
 struct Job<'a, S> {
     example: &'a Example<'a, S>,
     tile: Tile,
+    network: usize,
     /// Weight of a sample's squared error in each plane.
     units: [f32; 3],
-}
-
-/// Adds one network's gradient of the error that [`Worker::tile`] defines.
-fn backward<S: Sample>(net: &Net, job: &Job<'_, S>, workspace: &mut Workspace, gradient: &mut Net) {
-    fault::point("fine-tune");
-    let &Job { example, tile, units } = job;
-    let arch = net.arch;
-    let channels = arch.inputs - arch.outputs..arch.inputs;
-    tiles::load(&example.decoded, tile.origin, workspace.input());
-    workspace.forward(net, example.condition, tile.origin);
-    let loss = |y: usize, out: &[f32], slope: &mut [f32]| {
-        if y < tile.rows.0 || y >= tile.rows.1 {
-            return;
-        }
-        for x in tile.columns.0..tile.columns.1 {
-            let (row, column) = (tile.origin.0 + y, tile.origin.1 + x);
-            let pixel = 8 * x..8 * x + arch.outputs;
-            let outputs = out[pixel.clone()].iter().zip(&mut slope[pixel]);
-            for (i, (out, slope)) in channels.clone().zip(outputs) {
-                let (sum, count) =
-                    tiles::residual(&example.original, &example.decoded, row, column, i);
-                let e = count * out * GREY - sum;
-                *slope = 2.0 * GREY * units[i.saturating_sub(3)] * e;
-            }
-        }
-    };
-    workspace.backward(net, example.condition, Train::ScaleBias, gradient, loss);
 }
 
 /// Deterministic shuffling of the tiles.
@@ -280,31 +196,29 @@ impl Shuffle {
 ///
 /// # Panics
 /// Without examples.
-pub fn fine_tune<S: Sample>(
-    task: &Task<'_, S>,
+pub fn fine_tune<'a, S: Sample>(
+    task: &Task<'a, S>,
     progress: &mut dyn FnMut(f64) -> bool,
-) -> Result<Tuned> {
+) -> Result<Tuned<'a>> {
+    let clock = Instant::now();
     let shape = &task.examples[0].decoded;
     // Without chroma its network has nothing to learn from: its part of the update stays 0.
-    let networks = task.model.networks();
-    let used = if shape.layout() == Layout::I400 { 1 } else { 2 };
-    let base: Vec<Net> = networks.take(used).map(Net::from_network).collect();
-    let field = step_field(task.examples.iter().map(|e| e.base_mse[0]), task.db_per_bit);
+    let networks = if shape.layout() == Layout::I400 { 1 } else { 2 };
+    let base: Vec<Net> = task.model.networks().take(networks).map(Net::from_network).collect();
+    let networks = 0..base.len();
+    let step = step_field(task.examples.iter().map(|e| e.base_mse[0]), task.db_per_bit);
     let mut conditions: Vec<Condition> = Vec::new();
     for example in task.examples {
         if !conditions.contains(&example.condition) {
             conditions.push(example.condition);
         }
     }
-    let mut parameters = parameters(task.model, &conditions, field);
-    let all = parameters.len();
-    parameters.retain(|p| p.network < base.len());
+    let parameters = parameters::channels(task.model, base.len(), &conditions, step);
     let (height, width) = (shape.height().div_ceil(2), shape.width().div_ceil(2));
-    let halo = base.iter().map(|net| net.arch.halo()).max().unwrap_or(0);
-    let (tiles, window) = tiles::tiles(height, width, PART, halo)?;
+    let (tiles, window) = tiles::tiles(height, width, PART, MARGIN)?;
     let all_tiles = tiles.len() * task.examples.len();
-    let per_step = TILES_PER_STEP.min(all_tiles);
-    let threads = task.threads.clamp(1, per_step);
+    let per_step = task.tiles.clamp(1, all_tiles);
+    let threads = task.threads.clamp(1, per_step * base.len());
     let workspace = |net: &Net| Workspace::new(net.arch, window.0, window.1, task.level);
     let worker = |_| -> Result<Worker> {
         Ok(Worker {
@@ -318,64 +232,70 @@ pub fn fine_tune<S: Sample>(
     let mut nets = base.clone();
     let mut shuffle = Shuffle::new(all_tiles)?;
     let mut done = 0;
-    while done < task.steps {
-        if !progress(f64::from(done) / f64::from(task.steps)) {
+    loop {
+        let spent = task.budget.map_or(0.0, |budget| {
+            clock.elapsed().as_secs_f64() / budget.as_secs_f64().max(f64::MIN_POSITIVE)
+        });
+        let fraction = (f64::from(done) / f64::from(task.steps)).max(spent);
+        if fraction >= 1.0 || !progress(fraction) {
             break;
         }
-        apply(&base, &parameters, &values, &mut nets);
-        let pick = |_| {
-            let i = shuffle.take();
-            (&task.examples[i / tiles.len()], tiles[i % tiles.len()])
-        };
-        let picked: Vec<_> = (0..per_step).map(pick).collect();
+        for (p, v) in parameters.iter().zip(&values) {
+            p.apply(quantise(*v, DEAD_ZONE), &base, &mut nets);
+        }
+        let picked: Vec<_> = (0..per_step)
+            .map(|_| shuffle.take())
+            .map(|i| (&task.examples[i / tiles.len()], tiles[i % tiles.len()]))
+            .collect();
         let samples: [usize; 3] = std::array::from_fn(|p| {
             picked.iter().map(|(_, tile)| tiles::samples(shape, tile, p)).sum()
         });
-        let jobs = picked.into_iter().map(|(example, tile)| {
-            let slopes = task.objective.slopes(&example.base_mse);
-            let unit = |p: usize| (slopes[p] / samples[p].max(1) as f64) as f32;
-            Job { example, tile, units: std::array::from_fn(unit) }
-        });
-        let jobs: Vec<Job<'_, S>> = jobs.collect();
-        let results = run(&mut workers, &nets, &parameters, &jobs);
+        let job = |network: usize| {
+            picked.iter().map(move |&(example, tile)| {
+                let slopes = task.objective.slopes(&example.base_mse);
+                let unit = |p: usize| (slopes[p] / samples[p].max(1) as f64) as f32;
+                Job { example, tile, network, units: std::array::from_fn(unit) }
+            })
+        };
+        let jobs: Vec<Job<'_, S>> = networks.clone().flat_map(job).collect();
         let mut gradient = vec![0.0f32; values.len()];
-        for g in &results {
-            gradient.iter_mut().zip(g).for_each(|(sum, g)| *sum += g);
+        for (job, result) in jobs.iter().zip(run(&mut workers, &nets, &parameters, &jobs)) {
+            let gradient = &mut gradient[of_network(&parameters, job.network)];
+            gradient.iter_mut().zip(result).for_each(|(sum, g)| *sum += g);
         }
         for (g, v) in gradient.iter_mut().zip(&values) {
             *g += task.db_per_bit as f32 * price_slope(*v);
         }
-        let rest = 1.0 - done as f32 / task.steps as f32;
+        let rest = 1.0 - fraction as f32;
         done += 1;
-        let rates = AdamRates { rate: 0.33 * rest + 0.02, beta1: 0.9, beta2: 0.99 };
+        let rates = AdamRates { rate: 0.5 * rest + 0.02, beta1: 0.9, beta2: 0.99 };
         adam.step(rates, done, &mut values, &gradient);
         for (v, p) in values.iter_mut().zip(&parameters) {
             *v = v.clamp(-p.most, p.most);
         }
     }
-    values.resize(all, 0.0);
-    Ok(Tuned { step: field, values, channels: task.model.channels(), steps: done })
+    Ok(Tuned { step, steps: done, model: task.model, parameters, values })
 }
 
-/// Every picked tile's gradient, in their order, whatever the number of workers.
+/// Every job's gradient, in their order, whatever the number of workers.
 fn run<S: Sample>(
     workers: &mut [Worker],
     nets: &[Net],
     parameters: &[Parameter],
-    picked: &[Job<'_, S>],
+    jobs: &[Job<'_, S>],
 ) -> Vec<Vec<f32>> {
     let stride = workers.len();
     let work = |worker: &mut Worker, lane: usize| {
-        let mine = picked.iter().skip(lane).step_by(stride);
-        mine.map(|job| worker.tile(nets, parameters, job)).collect::<Vec<_>>()
+        let mine = jobs.iter().skip(lane).step_by(stride);
+        mine.map(|job| worker.work(nets, parameters, job)).collect::<Vec<_>>()
     };
-    let mut lanes: Vec<Vec<Vec<f32>>> = vec![Vec::new(); stride];
+    let mut results: Vec<Vec<Vec<f32>>> = vec![Vec::new(); stride];
     // Threads take lanes until there are none; where no thread can be started, the caller's takes
     // them all.
-    let jobs = Mutex::new(workers.iter_mut().zip(&mut lanes).enumerate().collect::<Vec<_>>());
+    let lanes = Mutex::new(workers.iter_mut().zip(&mut results).enumerate().collect::<Vec<_>>());
     let drain = || loop {
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        match job {
+        let lane = lanes.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match lane {
             Some((lane, (worker, out))) => *out = work(worker, lane),
             None => return,
         }
@@ -387,7 +307,7 @@ fn run<S: Sample>(
         }
         drain();
     });
-    drop(jobs);
-    let mut sources: Vec<_> = lanes.iter_mut().map(|l| l.drain(..)).collect();
-    (0..picked.len()).filter_map(|i| sources[i % stride].next()).collect()
+    drop(lanes);
+    let mut sources: Vec<_> = results.iter_mut().map(|l| l.drain(..)).collect();
+    (0..jobs.len()).filter_map(|i| sources[i % stride].next()).collect()
 }

@@ -6,6 +6,7 @@ pub mod finetune;
 pub mod math;
 pub mod net;
 pub mod objective;
+mod parameters;
 pub mod tiles;
 #[cfg(feature = "torch")]
 pub mod torch;

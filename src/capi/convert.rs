@@ -1,6 +1,7 @@
 //! From C structs to the Rust API's types and back; every field is checked.
 
 use super::types::*;
+use crate::encoder::DEFAULT_EFFORT;
 use crate::hints::{Codec, Hints};
 use crate::network::CodecKind;
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample, MAX_SIZE};
@@ -33,6 +34,14 @@ pub(super) fn size(n: u32) -> Result<Size> {
         1 => Ok(Size::S),
         3 => Ok(Size::L),
         _ => Err(Error::InvalidArgument),
+    }
+}
+
+/// 0 stands for the default.
+pub(super) fn effort(n: u32) -> Result<u8> {
+    match n {
+        0 => Ok(DEFAULT_EFFORT),
+        _ => u8::try_from(n).map_err(|_| Error::InvalidArgument),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::memory;
 use crate::payload::binding;
 use crate::{Codec, Encoded, Encoder, EncoderSettings, Error, Mode, Pair, Result, Sample};
 use libc::c_int;
+use std::time::Duration;
 
 /// An encoder: fine-tunes the network on pictures and writes payloads. One thread at a time may use
 /// it; it may move between threads.
@@ -23,8 +24,15 @@ const DEFAULTS: SidelightEncoderSettings = SidelightEncoderSettings {
     progress: None,
     progress_user: std::ptr::null_mut(),
     model_size: SidelightModelSize::Default as u32,
-    reserved: [0; 8],
+    effort: 0,
+    budget_ms: 0,
+    reserved: [0; 7],
 };
+
+/// 0 stands for nothing given.
+fn given(value: u32) -> Option<u32> {
+    (value != 0).then_some(value)
+}
 
 impl SidelightEncoder {
     fn new(settings: SidelightEncoderSettings) -> Result<Self> {
@@ -32,7 +40,9 @@ impl SidelightEncoder {
         let inner = Encoder::new(EncoderSettings {
             mode: if settings.no_update == 0 { Mode::Update } else { Mode::Base },
             threads: convert::threads(settings.threads)?,
-            steps: if settings.steps == 0 { None } else { Some(settings.steps) },
+            effort: convert::effort(settings.effort)?,
+            steps: given(settings.steps),
+            budget: given(settings.budget_ms).map(|ms| Duration::from_millis(ms.into())),
             size: convert::size(settings.model_size)?,
         })?;
         Ok(Self { inner, settings })

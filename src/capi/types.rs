@@ -196,7 +196,7 @@ pub struct SidelightEncoderSettings {
     pub no_update: u32,
     /// Threads, 0 = one for each logical core; at most 256. The payload does not depend on it.
     pub threads: u32,
-    /// Training steps, 0 = chosen by the picture's size; at most 100000.
+    /// Training steps, 0 = chosen by effort and the pictures' size; at most 100000.
     pub steps: u32,
     /// A SidelightModelSize. Decoders run what the payload names.
     pub model_size: u32,
@@ -204,8 +204,13 @@ pub struct SidelightEncoderSettings {
     pub progress: SidelightProgress,
     /// First argument of the progress callback.
     pub progress_user: *mut c_void,
+    /// What training may cost: 1 (least) to 9 (most), 0 = 5. Each gains more than the one below.
+    pub effort: u32,
+    /// Milliseconds that training may take, 0 = no limit; measuring what it made comes on top. With a
+    /// limit the payload depends on the machine's speed.
+    pub budget_ms: u32,
     /// Must be zero; calls fail otherwise.
-    pub reserved: [u64; 8],
+    pub reserved: [u64; 7],
 }
 
 /// What a payload says of itself.

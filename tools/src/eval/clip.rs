@@ -10,8 +10,7 @@ use anyhow::{ensure, Context, Result};
 use sidelight::carriage::nal;
 use sidelight::payload::binding;
 use sidelight::{
-    Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings, Hints, Layout, Mode, Pair,
-    PictureType, Rate,
+    Codec, Decoder, DecoderSettings, Encoded, Encoder, Hints, Layout, Mode, Pair, PictureType, Rate,
 };
 use std::cell::Cell;
 
@@ -85,11 +84,8 @@ pub fn run(title: &str, clip: &[Yuv], qp: u32, setup: &Setup) -> Result<Outcome>
         .collect::<Result<_>>()?;
     // All payloads ride on the first picture.
     let hints = Hints { binding: binding::of_picture(&pairs[0].decoded), ..hints };
-    let encode = |mode| {
-        let settings =
-            EncoderSettings { mode, threads: 1, steps: setup.steps, size: setup.size.into() };
-        Ok(Encoder::new(settings)?.encode(&pairs, &hints, rate, &mut |_| true)?)
-    };
+    let encode =
+        |mode| Ok(Encoder::new(setup.encoder(mode))?.encode(&pairs, &hints, rate, &mut |_| true)?);
     let base = encode(Mode::Base)?;
     let (payload_encode, update) = timed(|| encode(Mode::Update))?;
 

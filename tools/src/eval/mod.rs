@@ -39,7 +39,10 @@ pub struct Options {
     /// What is coded of a colour picture
     #[arg(long, value_enum, default_value = "colour")]
     planes: Planes,
-    /// Training steps of an update
+    /// The encoder's effort, 1..=9
+    #[arg(long, default_value_t = sidelight::encoder::DEFAULT_EFFORT)]
+    effort: u8,
+    /// Training steps of an update, instead of the effort's
     #[arg(long)]
     steps: Option<u32>,
     /// Size of the base model
@@ -78,6 +81,7 @@ pub fn run(options: &Options) -> Result<()> {
         codec: options.codec,
         codec_version: options.codec.version()?,
         planes: options.planes,
+        effort: options.effort,
         steps: options.steps,
         size: options.size,
         program: hash(&std::fs::read(std::env::current_exe()?)?),

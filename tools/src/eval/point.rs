@@ -7,9 +7,7 @@ use crate::yuv::{Original, Yuv};
 use anyhow::Result;
 use sidelight::network::CodecKind;
 use sidelight::payload::{self, update, ScaleBias};
-use sidelight::{
-    models, Decoder, DecoderSettings, Encoder, EncoderSettings, Hints, Mode, Pair, Rate, Report,
-};
+use sidelight::{models, Decoder, DecoderSettings, Encoder, Hints, Mode, Pair, Rate, Report};
 use std::time::Instant;
 
 /// A point, with pictures to look at: the original, the codec's, the base model's and the payload's.
@@ -46,10 +44,8 @@ pub fn run(
         carriage_bytes: codec.carriage_bytes(),
     };
     let encode = |mode| {
-        let settings =
-            EncoderSettings { mode, threads: 1, steps: setup.steps, size: setup.size.into() };
         let pair = Pair { original: yuv.picture()?, decoded: decoded.picture()? };
-        Ok(Encoder::new(settings)?.encode(&[pair], &hints, rate, &mut |_| true)?)
+        Ok(Encoder::new(setup.encoder(mode))?.encode(&[pair], &hints, rate, &mut |_| true)?)
     };
     let base = encode(Mode::Base)?;
     let (payload_encode, update) = timed(|| encode(Mode::Update))?;
@@ -197,6 +193,7 @@ mod tests {
             codec: Kind::Jpeg,
             codec_version: String::new(),
             planes: Planes::Colour,
+            effort: 5,
             steps: Some(20),
             size: Size::M,
             program: String::new(),

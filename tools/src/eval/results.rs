@@ -5,6 +5,7 @@ use crate::machine::Run;
 use crate::yuv::Planes;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use sidelight::{EncoderSettings, Mode};
 use std::collections::BTreeMap;
 
 /// All of `results.json`.
@@ -30,12 +31,28 @@ pub struct Setup {
     /// The codec's own name and version.
     pub codec_version: String,
     pub planes: Planes,
+    /// The encoder's effort.
+    pub effort: u8,
     /// Training steps of an update; `null` for the library's choice.
     pub steps: Option<u32>,
     #[serde(default)]
     pub size: Size,
     /// SHA-256 of this very program, library and models inside.
     pub program: String,
+}
+
+impl Setup {
+    /// The encoder's settings.
+    pub fn encoder(&self, mode: Mode) -> EncoderSettings {
+        EncoderSettings {
+            mode,
+            threads: 1,
+            effort: self.effort,
+            steps: self.steps,
+            budget: None,
+            size: self.size.into(),
+        }
+    }
 }
 
 /// Size of the base model.

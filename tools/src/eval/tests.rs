@@ -9,6 +9,7 @@ fn options(data: &Path, out: &Path) -> Options {
         codec: codec::Kind::Jpeg,
         quality: vec![15, 40],
         planes: Planes::Colour,
+        effort: 5,
         steps: Some(6),
         size: Default::default(),
         jobs: 2,

@@ -75,7 +75,9 @@ fn updates(source: &dyn Source, model: &Model, options: &Options) -> Result<Vec<
             model,
             objective: Objective::new(model.chroma.is_some()),
             db_per_bit: source.db_per_doubling() / std::f64::consts::LN_2 / bytes / 8.0,
-            steps: 160,
+            steps: 300,
+            tiles: 2,
+            budget: None,
             threads: options.threads,
             level: CpuLevel::current(),
         };

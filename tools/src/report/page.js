@@ -67,7 +67,7 @@ function showSetup() {
     Planes: planes[setup.planes] ?? setup.planes,
     Pictures: `${pictures.length}, ${(pixels / 1e6).toFixed(2)} megapixels` + (pictures.length <= 8 ? `: ${pictures.join(", ")}` : ""),
     Qualities: results.qualities.map(quality).join(", "),
-    Updates: known(setup.steps) ? `${setup.steps} training steps` : "trained as the library chooses",
+    Updates: known(setup.steps) ? `${setup.steps} training steps` : `effort ${setup.effort}`,
     Measured: time(run.time),
     Machine: `${machine.cpu}, ${machine.cores} cores${memory}; ${machine.system}`,
     Build: `commit ${run.commit}`,

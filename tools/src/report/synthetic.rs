@@ -39,6 +39,7 @@ pub fn results() -> Results {
             codec_version: "libjpeg-turbo 2.1.5, standard tables, optimised Huffman tables"
                 .to_owned(),
             planes: Planes::Colour,
+            effort: 5,
             steps: None,
             size: Default::default(),
             program: "0123456789abcdef".repeat(4),
