@@ -527,7 +527,7 @@ typedef struct SidelightEncoderSettings {
    */
   uint32_t threads;
   /**
-   * Training steps, 0 = chosen by the picture's size; at most 100000.
+   * Training steps, 0 = chosen by effort and the pictures' size; at most 100000.
    */
   uint32_t steps;
   /**
@@ -543,9 +543,18 @@ typedef struct SidelightEncoderSettings {
    */
   void *progress_user;
   /**
+   * What training may cost: 1 (least) to 9 (most), 0 = 5. Each gains more than the one below.
+   */
+  uint32_t effort;
+  /**
+   * Milliseconds that training may take, 0 = no limit; measuring what it made comes on top. With a
+   * limit the payload depends on the machine's speed.
+   */
+  uint32_t budget_ms;
+  /**
    * Must be zero; calls fail otherwise.
    */
-  uint64_t reserved[8];
+  uint64_t reserved[7];
 } SidelightEncoderSettings;
 
 /**
