@@ -52,7 +52,8 @@ static const char usage[] =
     "  --shot N                   IRAP periods that share a payload (default 1)\n"
     "  --pictures N               most pictures that a payload is made from (default 32)\n"
     "  --slope DB                 what twice the rate buys here; 0 to assume it (default 0)\n"
-    "  --steps N                  training steps, 0 = by the pictures' size (default 0)\n"
+    "  --effort N                 what training may cost, 1 to 9 (default 5)\n"
+    "  --steps N                  training steps, 0 = by effort and size (default 0)\n"
     "  --threads N                threads, 0 = one for each core (default 0)\n";
 
 static int parse(int argc, char **argv, Options *o);
@@ -643,7 +644,8 @@ static int parse(int argc, char **argv, Options *o) {
       {"no-update", no_argument, NULL, 'b'},      {"shot", required_argument, NULL, 's'},
       {"pictures", required_argument, NULL, 'n'}, {"slope", required_argument, NULL, 'd'},
       {"steps", required_argument, NULL, 'i'},    {"threads", required_argument, NULL, 't'},
-      {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+      {"effort", required_argument, NULL, 'e'},   {"help", no_argument, NULL, 'h'},
+      {NULL, 0, NULL, 0},
   };
   memset(o, 0, sizeof *o);
   o->preset = "medium";
@@ -696,6 +698,10 @@ static int parse(int argc, char **argv, Options *o) {
     case 'd':
       o->doubling = strtod(optarg, &end);
       ok = *optarg != '\0' && *end == '\0' && o->doubling >= 0 && o->doubling <= 1e6;
+      break;
+    case 'e':
+      ok = parse_number(optarg, 1, 9, &n);
+      o->encoder.effort = (uint32_t)n;
       break;
     case 'i':
       ok = parse_number(optarg, 0, 100000, &n);

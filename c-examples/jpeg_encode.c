@@ -27,7 +27,8 @@ static const char usage[] =
     "  --threads N                threads, 0 = one for each core (default 0)\n"
     "  --sampling 420|422|444     chroma sampling of colour pictures (default 420)\n"
     "  --progressive              write a progressive JPEG\n"
-    "  --steps N                  training steps, 0 = by the picture's size (default 0)\n"
+    "  --effort N                 what training may cost, 1 to 9 (default 5)\n"
+    "  --steps N                  training steps, 0 = by effort and size (default 0)\n"
     "  --verbose                  print the library's log\n";
 
 static int parse(int argc, char **argv, Options *o);
@@ -151,7 +152,7 @@ static int parse(int argc, char **argv, Options *o) {
       {"threads", required_argument, NULL, 't'},  {"sampling", required_argument, NULL, 's'},
       {"progressive", no_argument, NULL, 'p'},    {"steps", required_argument, NULL, 'n'},
       {"verbose", no_argument, NULL, 'v'},        {"help", no_argument, NULL, 'h'},
-      {"model", required_argument, NULL, 'l'},
+      {"model", required_argument, NULL, 'l'},    {"effort", required_argument, NULL, 'e'},
       {NULL, 0, NULL, 0},
   };
   memset(o, 0, sizeof *o);
@@ -188,6 +189,10 @@ static int parse(int argc, char **argv, Options *o) {
       break;
     case 'p':
       o->jpeg.progressive = 1;
+      break;
+    case 'e':
+      ok = parse_number(optarg, 1, 9, &n);
+      o->encoder.effort = (uint32_t)n;
       break;
     case 'n':
       ok = parse_number(optarg, 0, 100000, &n);

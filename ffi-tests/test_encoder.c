@@ -127,6 +127,9 @@ static void opening(void)
     REFUSED(threads, UINT32_MAX);
     REFUSED(steps, 100001);
     REFUSED(steps, UINT32_MAX);
+    REFUSED(effort, 10);
+    REFUSED(effort, UINT32_MAX);
+    REFUSED(effort, 256 + 5);
     REFUSED(reserved[0], 1);
     REFUSED(reserved[sizeof settings.reserved / sizeof *settings.reserved - 1], UINT64_C(1) << 63);
     REFUSED(model_size, 4);
@@ -137,6 +140,8 @@ static void opening(void)
     settings.no_update = 7; /* any nonzero */
     settings.threads = 256;
     settings.steps = 100000;
+    settings.effort = 9;
+    settings.budget_ms = UINT32_MAX;
     settings.model_size = SIDELIGHT_MODEL_SIZE_SMALL;
     CHECK_INT(sidelight_encoder_open(&settings, &encoder), 0);
     sidelight_encoder_close(&encoder);

@@ -6,6 +6,7 @@ use sidelight::{
     Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings, Error, Hints, Layout, Mode,
     Pair, Picture, PictureMut, Plane, PlaneMut, Rate,
 };
+use std::time::Duration;
 
 const WIDTH: usize = 97;
 const HEIGHT: usize = 75;
@@ -164,6 +165,29 @@ fn cancelling_returns_the_best_so_far() {
 }
 
 #[test]
+fn a_spent_budget_ends_training() {
+    let of = |budget| EncoderSettings {
+        steps: Some(100_000),
+        budget: Some(Duration::from_millis(budget)),
+        ..settings(Mode::Update, 1)
+    };
+    let none = encode(of(0), CHEAP);
+    assert_eq!((none.report.steps, none.report.mode), (0, Mode::Base));
+    let some = encode(of(200), CHEAP);
+    assert!((1..100_000).contains(&some.report.steps));
+    assert!(some.report.psnr_payload >= some.report.psnr_base);
+}
+
+#[test]
+fn effort_buys_steps() {
+    let steps = |effort| {
+        let settings = EncoderSettings { effort, steps: None, ..settings(Mode::Update, 2) };
+        encode(settings, CHEAP).report.steps
+    };
+    assert!(steps(1) < steps(2));
+}
+
+#[test]
 fn bad_arguments_are_refused() {
     let data = original();
     let run = |rate, hints: &Hints, other: &Picture<'_>| {
@@ -183,6 +207,9 @@ fn bad_arguments_are_refused() {
     let zero = Hints { codec: Codec::Jpeg { luma: [0; 64], chroma: None }, binding: 0 };
     assert_eq!(run(CHEAP, &zero, &view(&data)), Err(Error::InvalidArgument));
     assert!(Encoder::new(EncoderSettings { threads: 0, ..settings(Mode::Base, 1) }).is_err());
+    for effort in [0, 10, 255] {
+        assert!(Encoder::new(EncoderSettings { effort, ..settings(Mode::Base, 1) }).is_err());
+    }
 }
 
 #[test]

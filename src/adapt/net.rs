@@ -326,6 +326,7 @@ fn flip(layer: &Layer, out: &mut Vec<f32>) {
 /// Gradients of biases, conditioning and scales from `dz` (the gradient before the clip at zero)
 /// and the layer's output; taps are trained with scales of 1, so that `dz` is then the gradient of the
 /// unscaled sums.
+#[allow(clippy::too_many_arguments)]
 fn channel_gradients(
     level: CpuLevel,
     layer: &Layer,

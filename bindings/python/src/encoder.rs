@@ -7,9 +7,10 @@ use crate::picture::{Picture, Planes, Samples};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use sidelight::encoder::MAX_PICTURES;
+use sidelight::encoder::{MAX_EFFORT, MAX_PICTURES};
 use sidelight::{Codec, Encoded, Encoder, EncoderSettings, Error, Pair, Result, Sample};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What an encode measured, through the integer filter that decoders run. PSNR in dB, infinite where
 /// planes are equal; of several pictures the mean of their PSNRs.
@@ -111,7 +112,10 @@ impl Progress {
 /// hints: how they were coded. For HEVC the payload is bound to the first of `decoded`.
 /// mode: the most that may be sent, "update", "base" or "off". What has the best net gain is: see
 ///     Report.mode. Where that is "off" the payload need not be sent.
-/// steps: of training, 0 to 100,000; 0 for a number chosen by the pictures' size (160 or 240).
+/// effort: what training may cost, 1 to 9.
+/// steps: of training, 0 to 100,000; 0 for a number chosen by effort and the pictures' size.
+/// budget_ms: milliseconds that training may take, 0 for no limit; with one the payload depends on the
+///     machine's speed.
 /// threads: 0 to 256; 0 for as many as there are cores. The payload does not depend on it.
 /// size: of the base model, "default", "s", "m" or "l"; where there is none of that size, another.
 /// progress: called at each step with the fraction done, 0.0 to 1.0. If it returns something true,
@@ -122,7 +126,8 @@ impl Progress {
 /// disagree, TypeError for other types.
 #[pyfunction]
 #[pyo3(signature = (
-    originals, decoded, hints, *, mode="update", steps=0, threads=0, size="default", progress=None,
+    originals, decoded, hints, *, mode="update", effort=5, steps=0, budget_ms=0, threads=0,
+    size="default", progress=None,
 ))]
 #[allow(clippy::too_many_arguments)] // keywords in Python
 pub fn encode<'py>(
@@ -131,7 +136,9 @@ pub fn encode<'py>(
     decoded: &Bound<'py, PyAny>,
     hints: &Hints,
     mode: &str,
+    effort: i64,
     steps: i64,
+    budget_ms: i64,
     threads: i64,
     size: &str,
     progress: Option<Py<PyAny>>,
@@ -139,7 +146,11 @@ pub fn encode<'py>(
     let settings = EncoderSettings {
         mode: names::value("mode", mode, &names::MODES)?,
         threads: names::threads(threads)?,
+        effort: names::number("effort", effort, 1..=MAX_EFFORT.into())?,
         steps: Some(names::number("steps", steps, 0..=100_000)?).filter(|steps| *steps > 0),
+        budget: Some(names::number("budget_ms", budget_ms, 0..=u32::MAX.into())?)
+            .filter(|ms| *ms > 0)
+            .map(|ms: u32| Duration::from_millis(ms.into())),
         size: names::value("size", size, &names::SIZES)?,
     };
     let (originals, decoded) = (pictures("originals", originals)?, pictures("decoded", decoded)?);

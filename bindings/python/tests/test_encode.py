@@ -108,6 +108,9 @@ def test_a_decoder_is_shared_by_threads(gray, gray_payload):
     [
         {"mode": "all"},
         {"size": "xl"},
+        {"effort": 0},
+        {"effort": 10},
+        {"budget_ms": -1},
         {"steps": -1},
         {"steps": 100_001},
         {"threads": -1},
