@@ -6,7 +6,7 @@ use crate::filter::{self, Filter};
 use crate::hints::{Codec, Hints};
 use crate::models::{self, Size};
 use crate::network::{CodecKind, Instance, Model};
-use crate::payload::{self, Mode, ScaleBias};
+use crate::payload::{self, Mode, Update};
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Sample};
 use crate::{Error, Result};
 use std::sync::OnceLock;
@@ -189,7 +189,7 @@ impl Decoder {
 }
 
 /// For each layout and class of picture types: which ones come is not known yet.
-fn prepare(codec: &Codec, model: &Model, update: Option<&ScaleBias>) -> Result<Vec<Vec<Kind>>> {
+fn prepare(codec: &Codec, model: &Model, update: Option<&Update>) -> Result<Vec<Vec<Kind>>> {
     let classes = match codec {
         Codec::Jpeg { .. } => &PictureType::CLASSES[..1],
         Codec::Hevc { .. } => &PictureType::CLASSES,

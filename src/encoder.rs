@@ -10,7 +10,7 @@ use crate::hints::{Codec, Hints};
 use crate::models::{self, Size};
 use crate::network::condition::MAX_QP;
 use crate::network::{Instance, Model};
-use crate::payload::{self, Mode, ScaleBias};
+use crate::payload::{self, Mode, Update};
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample};
 use crate::{memory, Error, Result};
 use std::time::Duration;
@@ -230,6 +230,7 @@ impl Encoder {
                 objective,
                 db_per_bit: slope / 8.0 * pictures.len() as f64 / examples.len() as f64,
                 steps: self.settings.steps.unwrap_or(default_steps),
+                taps: std::env::var("NOTAPS").is_err(),
                 tiles,
                 budget: self.settings.budget,
                 threads: self.settings.threads,
@@ -242,8 +243,13 @@ impl Encoder {
             })?;
             steps = tuned.steps;
             let mut tried = Vec::new();
-            for (i, dead_zone) in DEAD_ZONES.into_iter().enumerate() {
-                let update = tuned.round(dead_zone);
+            let zones: Vec<(f32, f32)> = if task.taps {
+                vec![(0.65, 1.0), (0.5, 1.0), (0.65, 1.25), (0.65, 1.5), (0.65, 300.0)]
+            } else {
+                DEAD_ZONES.map(|z| (z, 300.0)).to_vec()
+            };
+            for (i, (dead_zone, tap_zone)) in zones.into_iter().enumerate() {
+                let update = tuned.round(dead_zone, tap_zone);
                 let body = payload::update::encode(&update, &model.coding)?;
                 if tried.contains(&body) {
                     continue;
@@ -344,7 +350,7 @@ impl<'a, S: Sample> Search<'a, S> {
     fn filtered(
         &self,
         codec: &Codec,
-        update: Option<&ScaleBias>,
+        update: Option<&Update>,
         plain: &[[f64; 3]],
     ) -> Result<Vec<[f64; 3]>> {
         let mut filters = [None, None, None];

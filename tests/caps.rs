@@ -13,7 +13,7 @@ use sidelight::carriage::nal::{Framing, NalCodec, Stream, UUID};
 use sidelight::decoder::MAX_TRIED;
 use sidelight::network::{Arch, CodecKind};
 use sidelight::payload::binding::of_picture;
-use sidelight::payload::{self, update, LayerScaleBias, Mode, ScaleBias, MAX_PAYLOAD};
+use sidelight::payload::{self, update, LayerUpdate, Mode, Update, MAX_PAYLOAD};
 use sidelight::{Decoder, DecoderSettings, Error, Layout};
 use std::time::{Duration, Instant};
 
@@ -230,8 +230,8 @@ fn payloads() {
     for model in embedded() {
         let list = |n: usize| vec![255i16; n];
         let layers = model.channels().into_iter();
-        let layers = layers.map(|n| LayerScaleBias { scale: list(n), bias: list(n) }).collect();
-        let largest = update::encode(&ScaleBias { step: 7, layers }, &model.coding).unwrap();
+        let layers = layers.map(|n| LayerUpdate { scale: list(n), bias: list(n) }).collect();
+        let largest = update::encode(&Update { step: 7, layers }, &model.coding).unwrap();
         let mut state = 1u32;
         let noise: Vec<u8> = (0..MAX_PAYLOAD - 8 - 3)
             .map(|_| {
@@ -261,8 +261,8 @@ fn payloads_of_one_picture() {
     let source = Owned::<u8>::new(Layout::I420, 8, 16, 16, |i| i as u8);
     let model = embedded().iter().find(|m| m.codec == CodecKind::Hevc).unwrap();
     let layers = model.channels().into_iter();
-    let layers = layers.map(|n| LayerScaleBias { scale: vec![0; n], bias: vec![255; n] }).collect();
-    let update = update::encode(&ScaleBias { step: 7, layers }, &model.coding).unwrap();
+    let layers = layers.map(|n| LayerUpdate { scale: vec![0; n], bias: vec![255; n] }).collect();
+    let update = update::encode(&Update { step: 7, layers }, &model.coding).unwrap();
     let body = [&[30; 3][..], &update].concat();
     let payload =
         payload::build(Mode::Update, model.id, &body, of_picture(&source.view())).unwrap();

@@ -1,7 +1,7 @@
 //! Model files and updates from hostile hands: an error, never a panic, never an overflow.
 
 use sidelight::network::{Condition, Instance, Model, Network};
-use sidelight::payload::{Coding, LayerScaleBias, ScaleBias};
+use sidelight::payload::{Coding, LayerUpdate, Update};
 use sidelight::{Error, Layout};
 
 const COLOUR: &[u8] = include_bytes!("../models/jpeg-ycc-32x3.slm");
@@ -28,9 +28,9 @@ fn seal(body: &[u8]) -> Vec<u8> {
     [body, &hash.to_le_bytes()].concat()
 }
 
-fn zeros(model: &Model) -> ScaleBias {
-    let layer = |n: usize| LayerScaleBias { scale: vec![0; n], bias: vec![0; n] };
-    ScaleBias { step: 3, layers: model.channels().into_iter().map(layer).collect() }
+fn zeros(model: &Model) -> Update {
+    let layer = |n: usize| LayerUpdate { scale: vec![0; n], bias: vec![0; n] };
+    Update { step: 3, layers: model.channels().into_iter().map(layer).collect() }
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn models_that_could_overflow_are_refused() {
 #[test]
 fn updates_that_could_overflow_are_refused() {
     let model = Model::from_bytes(COLOUR).unwrap();
-    let result = |change: &dyn Fn(&mut ScaleBias)| {
+    let result = |change: &dyn Fn(&mut Update)| {
         let mut update = zeros(&model);
         change(&mut update);
         Instance::new(&model, condition(), Some(&update)).map(|_| ())
@@ -240,7 +240,7 @@ fn updates_that_could_overflow_are_refused() {
     assert_eq!(result(&|u| u.step = 8), Err(Error::Corrupt));
     assert_eq!(result(&|u| u.layers.truncate(5)), Err(Error::Corrupt));
     // Some channel's bias reaches 2^31 when every bias takes the largest step.
-    let all = |u: &mut ScaleBias| {
+    let all = |u: &mut Update| {
         u.step = 7;
         u.layers.iter_mut().for_each(|l| l.bias.fill(255));
     };
@@ -253,11 +253,11 @@ fn the_room_for_updates_is_exact_enough_to_use() {
         let model = Model::from_bytes(file).unwrap();
         for (step, sign) in (0..=7).flat_map(|step| [(step, -1), (step, 1)]) {
             let room = sidelight::network::instance::room(&model, condition(), step);
-            let layers = room.into_iter().map(|[scale, bias]| LayerScaleBias {
+            let layers = room.into_iter().map(|[scale, bias]| LayerUpdate {
                 scale: scale.into_iter().map(|v| sign * v).collect(),
                 bias: bias.into_iter().map(|v| sign * v).collect(),
             });
-            let update = ScaleBias { step, layers: layers.collect() };
+            let update = Update { step, layers: layers.collect() };
             assert!(Instance::new(&model, condition(), Some(&update)).is_ok(), "{step} {sign}");
         }
     }

@@ -6,7 +6,7 @@
 use sidelight::entropy::{golomb, Context, Encoder, Writer};
 use sidelight::payload::update::{encode, read};
 use sidelight::payload::{
-    build, parse, Class, Coding, ContextTable, LayerScaleBias, Mode, ScaleBias, CONTEXTS,
+    build, parse, Class, Coding, ContextTable, LayerUpdate, Mode, Update, CONTEXTS,
 };
 use sidelight::{Error, Result};
 use std::path::Path;
@@ -38,21 +38,21 @@ struct Good {
     name: &'static str,
     mode: Mode,
     model: u32,
-    update: Option<ScaleBias>,
+    update: Option<Update>,
     coding: Coding,
 }
 
-fn layer(scale: &[i16], bias: &[i16]) -> LayerScaleBias {
-    LayerScaleBias { scale: scale.to_vec(), bias: bias.to_vec() }
+fn layer(scale: &[i16], bias: &[i16]) -> LayerUpdate {
+    LayerUpdate { scale: scale.to_vec(), bias: bias.to_vec() }
 }
 
-fn zeros(len: usize) -> LayerScaleBias {
+fn zeros(len: usize) -> LayerUpdate {
     layer(&vec![0; len], &vec![0; len])
 }
 
 #[rustfmt::skip]
-fn typical() -> ScaleBias {
-    ScaleBias {
+fn typical() -> Update {
+    Update {
         step: 4,
         layers: vec![
             layer(
@@ -80,7 +80,7 @@ fn typical() -> ScaleBias {
 const LUMA: &[usize] = &[32, 32, 32, 32, 4];
 const CHROMA: &[usize] = &[16, 16, 2];
 
-fn chroma() -> [LayerScaleBias; 3] {
+fn chroma() -> [LayerUpdate; 3] {
     let mut layers = [16, 16, 2].map(zeros);
     layers[0].bias[3] = -2;
     layers[0].bias[9] = 1;
@@ -89,8 +89,8 @@ fn chroma() -> [LayerScaleBias; 3] {
 }
 
 /// Luma alone, or with chroma.
-fn colour(luma: Vec<LayerScaleBias>, chroma: [LayerScaleBias; 3]) -> ScaleBias {
-    ScaleBias { step: 4, layers: luma.into_iter().chain(chroma).collect() }
+fn colour(luma: Vec<LayerUpdate>, chroma: [LayerUpdate; 3]) -> Update {
+    Update { step: 4, layers: luma.into_iter().chain(chroma).collect() }
 }
 
 fn good() -> Vec<Good> {
@@ -102,7 +102,7 @@ fn good() -> Vec<Good> {
         coding,
     };
     let plain = |name, mode, model| Good { name, mode, model, update: None, coding: untuned(&[]) };
-    let corners = ScaleBias {
+    let corners = Update {
         step: 7,
         layers: vec![
             layer(&[1, -1, 14, -15, 16, 255, -255, 0], &[0, 0, 0, 0, 0, 0, 0, -1]),
@@ -112,14 +112,14 @@ fn good() -> Vec<Good> {
             layer(&[0, 0, 3], &[0, 0, 0]),
         ],
     };
-    let one_layer = ScaleBias { step: 1, layers: vec![layer(&[0, 1, -1, 2], &[-2, 0, 0, 5])] };
+    let one_layer = Update { step: 1, layers: vec![layer(&[0, 1, -1, 2], &[-2, 0, 0, 5])] };
     let all_zero = || LUMA.iter().map(|&n| zeros(n)).collect::<Vec<_>>();
     let none = [16, 16, 2].map(zeros);
     vec![
         plain("off", Mode::Off, 0),
         plain("base", Mode::Base, MODEL),
-        update("zeros", ScaleBias { step: 0, layers: all_zero() }, untuned(&[LUMA])),
-        update("no_layers", ScaleBias::default(), untuned(&[])),
+        update("zeros", Update { step: 0, layers: all_zero() }, untuned(&[LUMA])),
+        update("no_layers", Update::default(), untuned(&[])),
         update("one_layer", one_layer, untuned(&[&[4]])),
         update("corners", corners, untuned(&[&[8, 0, 1, 1, 3]])),
         update("typical", typical(), untuned(&[LUMA])),
@@ -150,7 +150,7 @@ fn payload(good: &Good) -> Vec<u8> {
 }
 
 /// All that a decoder checks.
-fn decode(bytes: &[u8], coding: &Coding) -> Result<(Mode, u32, Option<ScaleBias>)> {
+fn decode(bytes: &[u8], coding: &Coding) -> Result<(Mode, u32, Option<Update>)> {
     let header = parse(bytes)?;
     header.check_binding(BINDING)?;
     let (_, body) = header.parts(false)?;
@@ -241,7 +241,7 @@ fn huge(escape: u32) -> Vec<u8> {
 
 #[test]
 fn huge_is_huge_for_the_right_reason() {
-    let expected = ScaleBias { step: 0, layers: vec![layer(&[-255], &[0])] };
+    let expected = Update { step: 0, layers: vec![layer(&[-255], &[0])] };
     assert_eq!(read(&huge(240), &untuned(&[&[1]])), Ok(expected));
 }
 
@@ -262,7 +262,7 @@ fn nothing(empty: &[bool]) -> Vec<u8> {
 
 #[test]
 fn nothing_is_refused_for_the_right_reason() {
-    let expected = ScaleBias { step: 0, layers: vec![zeros(3), zeros(2)] };
+    let expected = Update { step: 0, layers: vec![zeros(3), zeros(2)] };
     assert_eq!(read(&nothing(&[true, true]), &untuned(&[&[3], &[2]])), Ok(expected));
 }
 

@@ -3,7 +3,7 @@
 use sidelight::payload::coding::MAX_CHANNELS;
 use sidelight::payload::update::{encode, price, read};
 use sidelight::payload::{
-    Class, Coding, ContextTable, LayerClasses, LayerScaleBias, ScaleBias, CONTEXTS, MAX_MAGNITUDE,
+    Class, Coding, ContextTable, LayerClasses, LayerUpdate, Update, CONTEXTS, MAX_MAGNITUDE,
 };
 use sidelight::Error;
 
@@ -52,7 +52,7 @@ impl Random {
 
     /// What fine-tuning gives: 15 to 50 % of the values of a picture are not zero, biases more
     /// often than scales and more often where the channel's scale is; layers differ.
-    fn typical(&mut self) -> ScaleBias {
+    fn typical(&mut self) -> Update {
         let density = 15 + self.below(36);
         let layers = TYPICAL
             .iter()
@@ -66,14 +66,14 @@ impl Random {
                         self.list(1, density, 25, 6)[0]
                     })
                     .collect();
-                LayerScaleBias { scale, bias }
+                LayerUpdate { scale, bias }
             })
             .collect();
-        ScaleBias { step: 3 + self.below(3) as u8, layers }
+        Update { step: 3 + self.below(3) as u8, layers }
     }
 
     /// Any shape and density, legal extremes included.
-    fn any(&mut self) -> (ScaleBias, Coding) {
+    fn any(&mut self) -> (Update, Coding) {
         let networks: Vec<Vec<usize>> = (0..self.below(3))
             .map(|_| (0..self.below(6)).map(|_| self.width()).collect())
             .collect();
@@ -85,13 +85,13 @@ impl Random {
             .map(|(len, sparse)| {
                 let density = if sparse { 0 } else { self.density() };
                 let more = [0, 20, 50, 95, 100][self.below(5) as usize];
-                LayerScaleBias {
+                LayerUpdate {
                     scale: self.list(len, density, more, cap),
                     bias: self.list(len, density, more, cap),
                 }
             })
             .collect();
-        let update = ScaleBias { step: self.below(8) as u8, layers };
+        let update = Update { step: self.below(8) as u8, layers };
         (update, Coding::untuned(&networks).unwrap())
     }
 
@@ -136,8 +136,8 @@ fn round_trips_and_is_deterministic() {
 #[test]
 fn every_magnitude_round_trips() {
     for magnitude in 1..=MAX_MAGNITUDE {
-        let layers = vec![LayerScaleBias { scale: vec![magnitude], bias: vec![-magnitude] }];
-        let update = ScaleBias { step: 7, layers };
+        let layers = vec![LayerUpdate { scale: vec![magnitude], bias: vec![-magnitude] }];
+        let update = Update { step: 7, layers };
         let coding = untuned(&[&[1]]);
         let body = encode(&update, &coding).unwrap();
         assert_eq!(read(&body, &coding), Ok(update));
@@ -147,8 +147,8 @@ fn every_magnitude_round_trips() {
 #[test]
 fn out_of_range_is_refused() {
     let update = |scale: Vec<i16>, bias: Vec<i16>, step| {
-        let layers = vec![LayerScaleBias { scale, bias }];
-        encode(&ScaleBias { step, layers }, &untuned(&[&[1]]))
+        let layers = vec![LayerUpdate { scale, bias }];
+        encode(&Update { step, layers }, &untuned(&[&[1]]))
     };
     assert!(update(vec![255], vec![-255], 7).is_ok());
     for (scale, bias, step) in [
@@ -161,7 +161,7 @@ fn out_of_range_is_refused() {
     ] {
         assert_eq!(update(scale, bias, step), Err(Error::InvalidArgument));
     }
-    let none = ScaleBias::default();
+    let none = Update::default();
     assert_eq!(encode(&none, &untuned(&[&[1]])), Err(Error::InvalidArgument));
     assert_eq!(price(&none, &untuned(&[&[], &[1]])), Err(Error::InvalidArgument));
 }
@@ -254,17 +254,17 @@ fn random_bodies_do_no_harm() {
     println!("{accepted} of 50000 random bodies are canonical");
 }
 
-fn zeros(channels: &[usize]) -> Vec<LayerScaleBias> {
-    channels.iter().map(|&n| LayerScaleBias { scale: vec![0; n], bias: vec![0; n] }).collect()
+fn zeros(channels: &[usize]) -> Vec<LayerUpdate> {
+    channels.iter().map(|&n| LayerUpdate { scale: vec![0; n], bias: vec![0; n] }).collect()
 }
 
 #[test]
 fn nothing_costs_nothing() {
-    let update = ScaleBias { step: 4, layers: zeros(&TYPICAL) };
+    let update = Update { step: 4, layers: zeros(&TYPICAL) };
     let body = encode(&update, &untuned(&[&TYPICAL])).unwrap();
     println!("all zeros: {} bytes", body.len());
     assert!(body.len() <= 1);
-    assert!(encode(&ScaleBias::default(), &untuned(&[])).unwrap().is_empty());
+    assert!(encode(&Update::default(), &untuned(&[])).unwrap().is_empty());
 }
 
 /// Chroma without a change costs a bin, whatever its network.
@@ -298,7 +298,7 @@ fn price_is_the_size() {
 }
 
 /// Bytes that an ideal coder would need that knows how often each value occurs, and nothing else.
-fn zero_order_bytes(update: &ScaleBias) -> f64 {
+fn zero_order_bytes(update: &Update) -> f64 {
     let values: Vec<i16> =
         update.layers.iter().flat_map(|l| l.scale.iter().chain(&l.bias)).copied().collect();
     let mut counts = std::collections::BTreeMap::new();

@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use sidelight::carriage::nal;
 use sidelight::network::{CodecKind, Model};
 use sidelight::payload::binding::of_picture;
-use sidelight::payload::{update, LayerScaleBias, ScaleBias, HEADER_SIZE};
+use sidelight::payload::{update, LayerUpdate, Update, HEADER_SIZE};
 use sidelight::picture::Sample;
 use sidelight::{Codec, Layout, PictureType};
 use sidelight_fuzz::hostile::{decode, embedded, messages, seal_payload, Owned, BINDING};
@@ -111,6 +111,6 @@ fn update(input: &mut Input, model: &Model) -> Vec<u8> {
     };
     let mut list = |n: usize| (0..n).map(|_| value()).collect();
     let layers = model.channels().into_iter();
-    let layers = layers.map(|n| LayerScaleBias { scale: list(n), bias: list(n) }).collect();
-    update::encode(&ScaleBias { step, layers }, &model.coding).unwrap()
+    let layers = layers.map(|n| LayerUpdate { scale: list(n), bias: list(n) }).collect();
+    update::encode(&Update { step, layers }, &model.coding).unwrap()
 }

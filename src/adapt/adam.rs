@@ -29,14 +29,26 @@ impl Adam {
 
     /// One step, number `t` counted from 1.
     pub fn step(&mut self, rates: AdamRates, t: u32, params: &mut [f32], grad: &[f32]) {
+        self.step_by(rates, t, params, grad, |_| 1.0);
+    }
+
+    /// The same with a factor of its own for each parameter's step size.
+    pub fn step_by(
+        &mut self,
+        rates: AdamRates,
+        t: u32,
+        params: &mut [f32],
+        grad: &[f32],
+        factor: impl Fn(usize) -> f32,
+    ) {
         let correct1 = 1.0 - power(rates.beta1, t);
         let correct2 = 1.0 - power(rates.beta2, t);
         let moments = self.mean.iter_mut().zip(&mut self.square);
-        for ((p, g), (m, v)) in params.iter_mut().zip(grad).zip(moments) {
+        for (i, ((p, g), (m, v))) in params.iter_mut().zip(grad).zip(moments).enumerate() {
             *m = rates.beta1 * *m + (1.0 - rates.beta1) * g;
             *v = rates.beta2 * *v + (1.0 - rates.beta2) * g * g;
             let root = (*v / correct2).sqrt();
-            *p -= rates.rate * (*m / correct1) / (root + 1e-8);
+            *p -= factor(i) * rates.rate * (*m / correct1) / (root + 1e-8);
         }
     }
 }

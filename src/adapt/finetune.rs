@@ -1,15 +1,15 @@
-//! Fine-tuning of scales and biases on one or more pictures, with quantisation in the loop and a rate-aware
+//! Fine-tuning of scales, biases and taps on one or more pictures, with quantisation in the loop and a rate-aware
 //! objective: the [`Objective`]'s dB + λ·bits(q) over the update's integers q, rounded
 //! straight-through.
 
 use super::adam::{Adam, AdamRates};
 use super::net::{Net, Train, Workspace};
 use super::objective::Objective;
-use super::parameters::{self, of_network, quantise, Parameter};
+use super::parameters::{self, of_network, quantise, Kind, Parameter};
 use super::tiles::{self, Tile};
 use crate::cpu::CpuLevel;
 use crate::network::{Condition, Model};
-use crate::payload::update::{ScaleBias, MAX_STEP};
+use crate::payload::update::{Update, MAX_STEP};
 use crate::picture::{Layout, Picture, Sample};
 use crate::xorshift::Xorshift;
 use crate::{fault, memory, Result};
@@ -26,6 +26,12 @@ const MARGIN: usize = 2;
 pub const STEP_CHANGE: f64 = 0.06;
 /// Magnitudes below this count as 0 in training.
 const DEAD_ZONE: f32 = 0.5;
+/// Taps are many and each costs some nine bits to change: magnitudes below this count as 0.
+const TAP_DEAD_ZONE: f32 = 1.0;
+/// Their step size is this part of that of scales and biases.
+const TAP_RATE: f32 = 0.2;
+/// Their price this many times as high.
+const TAP_PRICE: f32 = 2.5;
 /// The trainer works in units of 128 grey levels.
 const GREY: f32 = 128.0;
 
@@ -54,6 +60,8 @@ pub struct Task<'a, S = u8> {
     pub db_per_bit: f64,
     /// Optimiser steps.
     pub steps: u32,
+    /// Whether single taps are trained as well as scales and biases.
+    pub taps: bool,
     /// Tiles in a step.
     pub tiles: usize,
     /// Time after which the schedule ends, if it has not by steps: the result then depends on the machine.
@@ -76,10 +84,13 @@ pub struct Tuned<'a> {
 }
 
 impl Tuned<'_> {
-    /// Rounds to integers; magnitudes below `dead_zone`, 0.5..=1.0, become 0.
+    /// Rounds to integers; magnitudes below `dead_zone`, at least 0.5, become 0, those of taps below
+    /// `tap_dead_zone`.
     #[must_use]
-    pub fn round(&self, dead_zone: f32) -> ScaleBias {
-        let integers = self.values.iter().map(|v| quantise(*v, dead_zone));
+    pub fn round(&self, dead_zone: f32, tap_dead_zone: f32) -> Update {
+        let zone = |p: &Parameter| if p.kind == Kind::Tap { tap_dead_zone } else { dead_zone };
+        let pairs = self.values.iter().zip(&self.parameters);
+        let integers = pairs.map(|(v, p)| quantise(*v, zone(p)));
         parameters::update(self.model, self.step, &self.parameters, integers)
     }
 }
@@ -126,9 +137,14 @@ impl Worker {
         let &Job { example, tile, units, network } = job;
         let (net, workspace) = (&nets[network], &mut self.workspaces[network]);
         let gradient = &mut self.gradients[network];
+        let taps = parameters.iter().any(|p| p.kind == Kind::Tap);
+        let train = if taps { Train::All } else { Train::ScaleBias };
         for layer in &mut gradient.layers {
             layer.scale.fill(0.0);
             layer.bias.fill(0.0);
+            if train == Train::All {
+                layer.taps.fill(0.0);
+            }
         }
         let arch = net.arch;
         let channels = arch.inputs - arch.outputs..arch.inputs;
@@ -150,8 +166,9 @@ impl Worker {
                 }
             }
         };
-        workspace.backward(net, example.condition, Train::ScaleBias, gradient, loss);
-        parameters[of_network(parameters, network)].iter().map(|p| p.slope(gradient)).collect()
+        workspace.backward(net, example.condition, train, gradient, loss);
+        let own = &parameters[of_network(parameters, network)];
+        own.iter().map(|p| p.slope(net, gradient)).collect()
     }
 }
 
@@ -213,7 +230,7 @@ pub fn fine_tune<'a, S: Sample>(
             conditions.push(example.condition);
         }
     }
-    let parameters = parameters::channels(task.model, base.len(), &conditions, step);
+    let parameters = parameters::all(task.model, base.len(), &conditions, step, task.taps);
     let (height, width) = (shape.height().div_ceil(2), shape.width().div_ceil(2));
     let (tiles, window) = tiles::tiles(height, width, PART, MARGIN)?;
     let all_tiles = tiles.len() * task.examples.len();
@@ -241,7 +258,8 @@ pub fn fine_tune<'a, S: Sample>(
             break;
         }
         for (p, v) in parameters.iter().zip(&values) {
-            p.apply(quantise(*v, DEAD_ZONE), &base, &mut nets);
+            let zone = if p.kind == Kind::Tap { TAP_DEAD_ZONE } else { DEAD_ZONE };
+            p.apply(quantise(*v, zone), &base, &mut nets);
         }
         let picked: Vec<_> = (0..per_step)
             .map(|_| shuffle.take())
@@ -263,13 +281,15 @@ pub fn fine_tune<'a, S: Sample>(
             let gradient = &mut gradient[of_network(&parameters, job.network)];
             gradient.iter_mut().zip(result).for_each(|(sum, g)| *sum += g);
         }
-        for (g, v) in gradient.iter_mut().zip(&values) {
-            *g += task.db_per_bit as f32 * price_slope(*v);
+        for ((g, v), p) in gradient.iter_mut().zip(&values).zip(&parameters) {
+            let factor = if p.kind == Kind::Tap { TAP_PRICE } else { 1.0 };
+            *g += factor * task.db_per_bit as f32 * price_slope(*v);
         }
         let rest = 1.0 - fraction as f32;
         done += 1;
-        let rates = AdamRates { rate: 0.5 * rest + 0.02, beta1: 0.9, beta2: 0.99 };
-        adam.step(rates, done, &mut values, &gradient);
+        let rates = AdamRates { rate: 0.5 * rest + 0.02, beta1: 0.8, beta2: 0.97 };
+        let factor = |i: usize| if parameters[i].kind == Kind::Tap { TAP_RATE } else { 1.0 };
+        adam.step_by(rates, done, &mut values, &gradient, factor);
         for (v, p) in values.iter_mut().zip(&parameters) {
             *v = v.clamp(-p.most, p.most);
         }

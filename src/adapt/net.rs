@@ -47,6 +47,8 @@ pub enum Train {
     ScaleBias,
     /// Gradients of taps, biases and conditioning.
     Weights,
+    /// Gradients of all of these. Those of taps lack their channel's scale as a factor.
+    All,
 }
 
 impl Net {
@@ -248,7 +250,7 @@ impl Workspace {
             let period = if l == 0 { net.arch.period } else { 1 };
             let (output, grad_l) = (&self.maps[l + 1], &mut grad.layers[l]);
             channel_gradients(self.level, layer, period, output, &self.dy, train, &f, grad_l);
-            if train == Train::Weights {
+            if train != Train::ScaleBias {
                 let taps = &mut grad.layers[l].taps;
                 // SAFETY: `level` is supported.
                 unsafe { weight_gradient(self.level, &self.maps[l], layer.cin, &self.dy, taps) };
@@ -350,7 +352,7 @@ fn channel_gradients(
             }
         }
     }
-    if train == Train::ScaleBias {
+    if train != Train::Weights {
         let mut scaled = vec![0.0f32; cout];
         // SAFETY: as above.
         unsafe { channel_sums(level, dz, Some(output), 1, &mut scaled) };

@@ -2,9 +2,9 @@
 
 use super::net::{padded, Net};
 use crate::network::instance::{room, scaled};
-use crate::network::model::INPUT_LIMIT;
+use crate::network::model::{ModelLayer, INPUT_LIMIT};
 use crate::network::{Condition, Model};
-use crate::payload::update::{LayerScaleBias, ScaleBias};
+use crate::payload::update::{LayerUpdate, Update, MAX_MAGNITUDE};
 use std::ops::Range;
 
 /// What a parameter changes.
@@ -12,6 +12,7 @@ use std::ops::Range;
 pub(super) enum Kind {
     Scale,
     Bias,
+    Tap,
 }
 
 /// One integer of the update.
@@ -20,20 +21,22 @@ pub(super) struct Parameter {
     pub network: usize,
     pub layer: usize,
     pub kind: Kind,
-    /// Output channel.
+    /// Output channel, or the tap's place in [`Layer::taps`](super::net::Layer::taps).
     pub index: usize,
-    /// What one unit adds to the network's scale or bias.
+    /// What one unit adds to the network's scale, bias or tap.
     pub amount: f32,
     /// Largest magnitude that keeps the model valid.
     pub most: f32,
 }
 
-/// Scales and biases of the first `networks` of `model`, network by network, at step field `field`.
-pub(super) fn channels(
+/// Scales, biases and, with `taps`, taps of the first `networks` of `model`, network by network, at step
+/// field `field`.
+pub(super) fn all(
     model: &Model,
     networks: usize,
     conditions: &[Condition],
     field: u8,
+    taps: bool,
 ) -> Vec<Parameter> {
     let mut room = conditions
         .iter()
@@ -54,9 +57,31 @@ pub(super) fn channels(
                     all.push(Parameter { network, layer, kind, index, amount, most });
                 }
             }
+            if taps {
+                all.extend(taps_of(m, field).map(|(index, amount, most)| Parameter {
+                    network,
+                    layer,
+                    kind: Kind::Tap,
+                    index,
+                    amount,
+                    most,
+                }));
+            }
         }
     }
     all
+}
+
+/// Place, amount and largest magnitude of the changes of a layer's taps: taps of 8 bits keep to these.
+fn taps_of(m: &ModelLayer, field: u8) -> impl Iterator<Item = (usize, f32, f32)> + '_ {
+    let bytes = m.taps.iter().all(|w| i8::try_from(*w).is_ok());
+    let largest = i64::from(if bytes { i8::MAX.into() } else { i16::MAX });
+    m.taps.iter().enumerate().map(move |(i, tap)| {
+        let (row, co) = (i / m.cout, i % m.cout);
+        let step = m.tap_step(row % m.cin, co, field);
+        let most = (largest - i64::from(tap.unsigned_abs())).max(0) / step;
+        (row * padded(m.cout) + co, step as f32, most.min(MAX_MAGNITUDE.into()) as f32)
+    })
 }
 
 /// The smaller one of each pair.
@@ -85,15 +110,20 @@ impl Parameter {
                     to.bias[i] = from.bias[i] + change;
                 }
             }
+            Kind::Tap => to.taps[self.index] = from.taps[self.index] + change,
         }
     }
 
-    /// The derivative by its integer, of the network's gradient.
-    pub(super) fn slope(&self, gradient: &Net) -> f32 {
+    /// The derivative by its integer, of the gradient for `net`.
+    pub(super) fn slope(&self, net: &Net, gradient: &Net) -> f32 {
         let layer = &gradient.layers[self.layer];
         let sum = match self.kind {
             Kind::Scale => layer.scale[self.index],
             Kind::Bias => layer.bias[self.index..].iter().step_by(padded(layer.cout)).sum(),
+            Kind::Tap => {
+                layer.taps[self.index]
+                    * net.layers[self.layer].scale[self.index % padded(layer.cout)]
+            }
         };
         sum * self.amount
     }
@@ -115,17 +145,24 @@ pub(super) fn update(
     step: u8,
     parameters: &[Parameter],
     integers: impl IntoIterator<Item = f32>,
-) -> ScaleBias {
-    let zeros = |n: usize| LayerScaleBias { scale: vec![0; n], bias: vec![0; n] };
-    let mut layers: Vec<LayerScaleBias> = model.channels().into_iter().map(zeros).collect();
+) -> Update {
+    let shapes = model.shapes();
+    let mut layers: Vec<LayerUpdate> = shapes.iter().map(|s| LayerUpdate::zeros(s.1)).collect();
     let first = [0, model.luma.layers.len()];
     for (p, q) in parameters.iter().zip(integers) {
-        let layer = &mut layers[first[p.network] + p.layer];
-        let list = match p.kind {
-            Kind::Scale => &mut layer.scale,
-            Kind::Bias => &mut layer.bias,
-        };
-        list[p.index] = q as i16;
+        let layer = first[p.network] + p.layer;
+        let (cin, cout) = shapes[layer];
+        let LayerUpdate { scale, bias, taps } = &mut layers[layer];
+        match p.kind {
+            Kind::Scale => scale[p.index] = q as i16,
+            Kind::Bias => bias[p.index] = q as i16,
+            Kind::Tap if q != 0.0 => {
+                taps.resize(9 * cin * cout, 0);
+                let width = padded(cout);
+                taps[p.index / width * cout + p.index % width] = q as i16;
+            }
+            Kind::Tap => {}
+        }
     }
-    ScaleBias { step, layers }
+    Update { step, layers }
 }

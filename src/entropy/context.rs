@@ -2,17 +2,21 @@
 
 /// Rate of the fast estimate, and of the slow one at first, in 1/65536.
 const FAST: u16 = 4096;
+/// The same in contexts of rare events.
+const FAST_RARE: u16 = 512;
 /// Bins after which the slow estimate stays at 1/128.
-const SETTLED: u8 = 128 - 16;
+const SETTLED: u16 = 128 - 16;
+/// Bins after which it stays at 1/512, in contexts of rare events.
+const SETTLED_RARE: u16 = 512 - 16;
 /// Probabilities handed to the coder lie in `MIN..=65536 - MIN`.
 const MIN: u32 = 32;
 
 /// Rate of the slow estimate in 1/65536, by the number of bins that the context has seen: a running
 /// mean in which the initial probability weighs as much as 15 bins.
-static SLOW: [u16; SETTLED as usize + 1] = slow_rates();
+static SLOW: [u16; SETTLED_RARE as usize + 1] = slow_rates();
 
-const fn slow_rates() -> [u16; SETTLED as usize + 1] {
-    let mut table = [0; SETTLED as usize + 1];
+const fn slow_rates() -> [u16; SETTLED_RARE as usize + 1] {
+    let mut table = [0; SETTLED_RARE as usize + 1];
     let mut seen = 0;
     while seen < table.len() {
         table[seen] = (65536 / (16 + seen)) as u16;
@@ -25,12 +29,14 @@ const fn slow_rates() -> [u16; SETTLED as usize + 1] {
 /// that the bin is one.
 ///
 /// The fast one follows at 1/16. The slow one begins there, as a stream may have no more than a few
-/// dozen bins to learn from, and calms down to 1/128.
+/// dozen bins to learn from, and calms down to 1/128. Contexts of rare events, which see thousands of bins,
+/// are slower: 1/128, and down to 1/512.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Context {
     fast: u16,
     slow: u16,
-    seen: u8,
+    seen: u16,
+    rare: bool,
 }
 
 impl Context {
@@ -38,7 +44,13 @@ impl Context {
     #[must_use]
     pub const fn new(probability: u8) -> Self {
         let state = (2 * probability as u16 + 1) << 7;
-        Self { fast: state, slow: state, seen: 0 }
+        Self { fast: state, slow: state, seen: 0, rare: false }
+    }
+
+    /// The same for a bin that is hardly ever one, and of which there are thousands.
+    #[must_use]
+    pub const fn rare(probability: u8) -> Self {
+        Self { rare: true, ..Self::new(probability) }
     }
 
     /// Probability in 1/65536 that the next bin is one; never so small that either value of the
@@ -50,9 +62,10 @@ impl Context {
 
     /// Learns from one bin.
     pub fn update(&mut self, bit: bool) {
-        self.fast = step(self.fast, FAST, bit);
+        let (fast, settled) = if self.rare { (FAST_RARE, SETTLED_RARE) } else { (FAST, SETTLED) };
+        self.fast = step(self.fast, fast, bit);
         self.slow = step(self.slow, SLOW[usize::from(self.seen)], bit);
-        if self.seen < SETTLED {
+        if self.seen < settled {
             self.seen += 1;
         }
     }
@@ -99,5 +112,10 @@ mod tests {
         assert!(context.fast < context.slow);
         assert_eq!(SLOW[1], 3855);
         assert_eq!(SLOW[usize::from(SETTLED)], 512);
+        let mut context = Context::rare(128);
+        context.update(true);
+        assert_eq!(u32::from(context.fast), 32896 + (32639 >> 7));
+        assert_eq!(context.slow, 32896 + (32639 >> 4));
+        assert_eq!(SLOW[usize::from(SETTLED_RARE)], 128);
     }
 }

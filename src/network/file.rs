@@ -1,13 +1,13 @@
 //! The model file: see docs/model.md for the byte tables.
 
-use super::model::{CodecKind, Model, ModelLayer, Network};
+use super::model::{MAX_TAP_STEP, CodecKind, Model, ModelLayer, Network};
 use super::Arch;
 use crate::hash::Fnv1a;
 use crate::payload::{Class, Coding, ContextTable, LayerClasses, CONTEXTS};
 use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian as LE};
 
-const MAGIC: &[u8; 8] = b"SLMODEL1";
+const MAGIC: &[u8; 8] = b"SLMODEL2";
 /// Largest file that is read.
 pub const MAX_FILE: usize = 4 << 20;
 
@@ -71,10 +71,21 @@ impl<'a> Reader<'a> {
                 multiplier: self.i32s(cout)?,
                 scale_step: self.i32s(cout)?,
                 bias_step: self.i32s(cout)?,
+                tap_step_in: self.i32s(cin)?,
+                tap_step_out: self.i32s(cout)?,
             });
-            classes.push(LayerClasses { scale: self.classes(cout)?, bias: self.classes(cout)? });
+            classes.push(LayerClasses {
+                scale: self.classes(cout)?,
+                bias: self.classes(cout)?,
+                tap_input: self.take(cin)?.to_vec(),
+                tap_output: self.take(cout)?.to_vec(),
+            });
         }
-        let steps_ok = |l: &ModelLayer| l.scale_step.iter().chain(&l.bias_step).all(|s| *s >= 1);
+        let steps_ok = |l: &ModelLayer| {
+            let mut taps = l.tap_step_in.iter().chain(&l.tap_step_out);
+            l.scale_step.iter().chain(&l.bias_step).all(|s| *s >= 1)
+                && taps.all(|s| (1..=MAX_TAP_STEP).contains(s))
+        };
         if !layers.iter().all(steps_ok) {
             return Err(Error::Corrupt);
         }
@@ -136,7 +147,7 @@ impl Model {
         if !r.0.is_empty() {
             return Err(Error::Corrupt);
         }
-        let coding = Coding::new(table, networks)?;
+        let coding = Coding::new(table, networks).map_err(|_| Error::Corrupt)?;
         Ok(Self { id: content as u32, codec, luma, chroma, coding })
     }
 
@@ -161,10 +172,12 @@ impl Model {
                 out.push(2);
                 out.extend(l.taps.iter().flat_map(|v| v.to_le_bytes()));
             }
-            for table in [&l.bias, &l.condition, &l.multiplier, &l.scale_step, &l.bias_step] {
+            let steps = [&l.scale_step, &l.bias_step, &l.tap_step_in, &l.tap_step_out];
+            for table in [&l.bias, &l.condition, &l.multiplier].into_iter().chain(steps) {
                 out.extend(table.iter().flat_map(|v| v.to_le_bytes()));
             }
             out.extend(classes.scale.iter().chain(&classes.bias).map(|class| class.byte()));
+            out.extend(classes.tap_input.iter().chain(&classes.tap_output));
         }
         let content = Fnv1a::of(out.iter().copied());
         self.id = content as u32;

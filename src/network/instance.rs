@@ -4,7 +4,7 @@
 use super::condition::FEATURE_BITS;
 use super::model::{Model, ModelLayer, Network, INPUT_LIMIT};
 use super::Condition;
-use crate::payload::update::{LayerScaleBias, ScaleBias, MAX_MAGNITUDE, MAX_STEP};
+use crate::payload::update::{LayerUpdate, Update, MAX_MAGNITUDE, MAX_STEP};
 use crate::{fault, Error, Result};
 use std::sync::Arc;
 
@@ -46,24 +46,22 @@ impl Instance {
     /// # Errors
     /// [`Error::Corrupt`] if the update is not of the model's shape, or if with it a multiplier
     /// leaves 1..=2^shift or a sum could reach 2^31.
-    pub fn new(model: &Model, condition: Condition, update: Option<&ScaleBias>) -> Result<Self> {
+    pub fn new(model: &Model, condition: Condition, update: Option<&Update>) -> Result<Self> {
         fault::point("instance");
         if !model.networks().all(Network::is_consistent) {
             return Err(Error::Corrupt);
         }
         if let Some(u) = update {
-            let fits = u.layers.len() == model.channels().len()
-                && u.layers
-                    .iter()
-                    .zip(model.channels())
-                    .all(|(u, cout)| u.scale.len() == cout && u.bias.len() == cout);
+            let shapes = model.shapes();
+            let fits = u.layers.len() == shapes.len()
+                && u.layers.iter().zip(shapes).all(|(u, (cin, cout))| u.fits(cin, cout));
             if !fits || u.step > MAX_STEP {
                 return Err(Error::Corrupt);
             }
         }
         let step = update.map_or(0, |u| u.step);
         let updates = update.map_or(&[][..], |u| &u.layers);
-        let mut updates = updates.iter().map(|layer| LayerUpdate { layer, step });
+        let mut updates = updates.iter().map(|layer| Change { layer, step });
         let luma = prepare_all(&model.luma, condition, &mut updates)?;
         let chroma = match &model.chroma {
             Some(network) => prepare_all(network, condition, &mut updates)?,
@@ -120,8 +118,8 @@ pub(crate) fn scaled(step: i32, field: u8) -> i64 {
 }
 
 /// What an update changes in one layer.
-struct LayerUpdate<'a> {
-    layer: &'a LayerScaleBias,
+struct Change<'a> {
+    layer: &'a LayerUpdate,
     step: u8,
 }
 
@@ -129,17 +127,22 @@ struct LayerUpdate<'a> {
 fn prepare_all<'a>(
     network: &Network,
     condition: Condition,
-    updates: &mut impl Iterator<Item = LayerUpdate<'a>>,
+    updates: &mut impl Iterator<Item = Change<'a>>,
 ) -> Result<Vec<Layer>> {
     let mut input_limit = INPUT_LIMIT;
     let mut layers = Vec::with_capacity(network.layers.len());
     for (i, base) in network.layers.iter().enumerate() {
-        let (bias, multiplier) = fold(base, condition, updates.next())?;
+        let update = updates.next();
+        let taps = match &update {
+            Some(change) if !change.layer.taps.is_empty() => changed_taps(base, change)?,
+            _ => Arc::clone(&base.taps),
+        };
+        let (bias, multiplier) = fold(base, condition, update)?;
         let last = i + 1 == network.layers.len();
         let layer = Layer {
             cin: base.cin,
             cout: base.cout,
-            taps: Arc::clone(&base.taps),
+            taps,
             bias,
             period: if i == 0 { network.arch.period } else { 1 },
             multiplier,
@@ -154,11 +157,25 @@ fn prepare_all<'a>(
     Ok(layers)
 }
 
+/// The taps with an update.
+fn changed_taps(base: &ModelLayer, change: &Change<'_>) -> Result<Arc<[i16]>> {
+    let mut taps = base.taps.to_vec();
+    let rows = taps.chunks_exact_mut(base.cout).zip(change.layer.taps.chunks_exact(base.cout));
+    for (i, (taps, changes)) in rows.enumerate() {
+        for (co, (tap, n)) in taps.iter_mut().zip(changes).enumerate().filter(|(_, (_, n))| **n != 0) {
+            let step = base.tap_step(i % base.cin, co, change.step);
+            let changed = i64::from(*tap) + i64::from(*n) * step;
+            *tap = i16::try_from(changed).map_err(|_| Error::Corrupt)?;
+        }
+    }
+    Ok(taps.into())
+}
+
 /// Biases and multipliers with condition and update.
 fn fold(
     base: &ModelLayer,
     condition: Condition,
-    update: Option<LayerUpdate<'_>>,
+    update: Option<Change<'_>>,
 ) -> Result<(Vec<i32>, Vec<i32>)> {
     let cout = base.cout;
     let (mut bias, mut multiplier) = (Vec::with_capacity(base.bias.len()), Vec::new());

@@ -8,6 +8,9 @@ use std::sync::Arc;
 /// an 8-bit sample.
 pub const INPUT_LIMIT: i32 = 2048;
 
+/// Largest entry of a layer's tables of tap steps.
+pub const MAX_TAP_STEP: i32 = 1 << 26;
+
 /// One convolution of a network.
 ///
 /// `acc = bias[phase] + Σ taps · x + condition`, `y = clamp((acc · multiplier + 2^(shift − 1)) >>
@@ -36,6 +39,11 @@ pub struct ModelLayer {
     pub scale_step: Vec<i32>,
     /// `[cout]`: what one unit of a bias in an update adds to the bias, at step field 3.
     pub bias_step: Vec<i32>,
+    /// `[cin]` and `[cout]`: the product of both, in 1/65536, is what one unit of a tap in an update
+    /// adds to the tap at step field 3; [`tap_step`](Self::tap_step).
+    pub tap_step_in: Vec<i32>,
+    /// See [`tap_step_in`](Self::tap_step_in).
+    pub tap_step_out: Vec<i32>,
 }
 
 /// The convolutions of luma or of chroma.
@@ -80,15 +88,26 @@ impl ModelLayer {
             && self.taps.len() == 9 * self.cin * c
             && self.bias.len() == arch.phases(layer) * c
             && self.condition.len() == arch.features * c
-            && [&self.multiplier, &self.scale_step, &self.bias_step].iter().all(|v| v.len() == c)
+            && [&self.multiplier, &self.scale_step, &self.bias_step, &self.tap_step_out]
+                .iter()
+                .all(|v| v.len() == c)
+            && self.tap_step_in.len() == self.cin
+    }
+
+    /// What one unit of a tap from input channel `ci` to output channel `co` adds to the tap at step
+    /// field `field`: at least 1.
+    #[must_use]
+    pub fn tap_step(&self, ci: usize, co: usize, field: u8) -> i64 {
+        let product = i64::from(self.tap_step_in[ci]) * i64::from(self.tap_step_out[co]);
+        ((product << field) >> 19).max(1)
     }
 }
 
 impl Network {
-    /// Output channels of every layer.
+    /// Input and output channels of every layer.
     #[must_use]
-    pub fn channels(&self) -> Vec<usize> {
-        self.layers.iter().map(|l| l.cout).collect()
+    pub fn shapes(&self) -> Vec<(usize, usize)> {
+        self.layers.iter().map(|l| (l.cin, l.cout)).collect()
     }
 
     /// Whether all layers are of its shape.
@@ -105,9 +124,9 @@ impl Model {
         std::iter::once(&self.luma).chain(&self.chroma)
     }
 
-    /// Output channels of every layer of all networks.
+    /// Input and output channels of every layer of all networks.
     #[must_use]
-    pub fn channels(&self) -> Vec<usize> {
-        self.networks().flat_map(Network::channels).collect()
+    pub fn shapes(&self) -> Vec<(usize, usize)> {
+        self.networks().flat_map(Network::shapes).collect()
     }
 }

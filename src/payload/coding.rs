@@ -1,15 +1,24 @@
 //! What both sides know of a model's updates beforehand: how likely each bin is at first, and which
 //! channels change often and which way.
 
+use crate::entropy::Context;
 use crate::{Error, Result};
 
 /// Most networks of a model.
 pub const MAX_NETWORKS: usize = 2;
 /// Most output channels that all layers may have together.
 pub const MAX_CHANNELS: usize = 1 << 16;
+/// Most taps that all layers may have together.
+pub const MAX_TAPS: usize = 1 << 20;
+/// Level of every tap where nothing is known.
+const UNTUNED_LEVEL: u8 = 13;
 
 /// Magnitudes up to this are unary; what goes beyond is an Exp-Golomb code.
 pub(super) const UNARY: usize = 14;
+/// The same for taps.
+pub(super) const TAP_UNARY: usize = 6;
+/// Levels of how seldom a tap changes: at level n with a probability of about 2^(−n/2).
+pub const TAP_LEVELS: u8 = 24;
 
 // Where each group of contexts starts; docs/payload.md lists them.
 pub(super) const NETWORK_EMPTY: usize = 0;
@@ -18,8 +27,13 @@ pub(super) const SCALE_SIGNIFICANT: usize = EMPTY + 2;
 pub(super) const BIAS_SIGNIFICANT: usize = SCALE_SIGNIFICANT + Class::ACTIVITIES * 3;
 pub(super) const SIGN: usize = BIAS_SIGNIFICANT + Class::ACTIVITIES * 3 * 2;
 pub(super) const MAGNITUDE: usize = SIGN + 2 * Class::SIGNS * 3;
+pub(super) const TAPS_EMPTY: usize = MAGNITUDE + 2 * UNARY;
+pub(super) const LAYER_TAPS_EMPTY: usize = TAPS_EMPTY + MAX_NETWORKS;
+pub(super) const TAP_SIGNIFICANT: usize = LAYER_TAPS_EMPTY + 3;
+pub(super) const TAP_SIGN: usize = TAP_SIGNIFICANT + 3 * TAP_LEVELS as usize;
+pub(super) const TAP_MAGNITUDE: usize = TAP_SIGN + 3 * 5;
 /// Number of contexts.
-pub const CONTEXTS: usize = MAGNITUDE + 2 * UNARY;
+pub const CONTEXTS: usize = TAP_MAGNITUDE + TAP_UNARY;
 
 /// What is known of one channel's scale or bias: updates change those of one activity class alike
 /// often, and those of one sign class alike often downwards.
@@ -63,13 +77,33 @@ impl Class {
     }
 }
 
-/// The classes of a layer's channels; both lists have one for each output channel.
+/// What is known of a layer's channels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LayerClasses {
-    /// Of the scales.
+    /// Of each output channel's scale.
     pub scale: Vec<Class>,
-    /// Of the biases.
+    /// Of each output channel's bias.
     pub bias: Vec<Class>,
+    /// The level of a tap is that of its input channel and that of its output channel together, or the
+    /// highest, [`TAP_LEVELS`] − 1; here of each input channel, none of them above that.
+    pub tap_input: Vec<u8>,
+    /// Of each output channel.
+    pub tap_output: Vec<u8>,
+}
+
+impl LayerClasses {
+    /// Input and output channels.
+    #[must_use]
+    pub fn shape(&self) -> (usize, usize) {
+        (self.tap_input.len(), self.scale.len())
+    }
+
+    fn is_consistent(&self) -> bool {
+        let levels = self.tap_input.iter().chain(&self.tap_output);
+        self.bias.len() == self.scale.len()
+            && self.tap_output.len() == self.scale.len()
+            && { levels }.all(|level| *level < TAP_LEVELS)
+    }
 }
 
 /// The probabilities that all contexts start from, as a model file stores them: byte `i` stands
@@ -91,6 +125,15 @@ impl ContextTable {
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; CONTEXTS] {
         &self.0
+    }
+
+    /// The contexts in their initial states.
+    #[must_use]
+    pub fn contexts(&self) -> [Context; CONTEXTS] {
+        std::array::from_fn(|i| match i {
+            TAP_SIGNIFICANT..TAP_SIGN => Context::rare(self.0[i]),
+            _ => Context::new(self.0[i]),
+        })
     }
 }
 
@@ -130,6 +173,30 @@ const fn default_table() -> [u8; CONTEXTS] {
         table[MAGNITUDE + UNARY + position] = more;
         position += 1;
     }
+    table[TAPS_EMPTY] = 64;
+    table[TAPS_EMPTY + 1] = 64;
+    let mut place = 0;
+    while place < 3 {
+        table[LAYER_TAPS_EMPTY + place] = 64;
+        place += 1;
+    }
+    let mut level = 0;
+    while level < TAP_LEVELS as usize {
+        // 256 · 2^(−level/2), and more beside taps that change.
+        let odds = if level % 2 == 0 { 256 } else { 181 } >> (level / 2);
+        let mut near = 0;
+        while near < 3 {
+            let more = odds * [2, 5, 8][near] / 2;
+            table[TAP_SIGNIFICANT + 3 * level + near] = if more < 192 { more as u8 } else { 192 };
+            near += 1;
+        }
+        level += 1;
+    }
+    let mut position = 0;
+    while position < TAP_UNARY {
+        table[TAP_MAGNITUDE + position] = 20;
+        position += 1;
+    }
     table
 }
 
@@ -145,35 +212,41 @@ impl Coding {
     /// `networks` has luma's layers, then chroma's if there are any, first to last.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for more than [`MAX_NETWORKS`] or a layer whose lists differ in
-    /// length; [`Error::TooLarge`] for more than [`MAX_CHANNELS`].
+    /// [`Error::InvalidArgument`] for more than [`MAX_NETWORKS`], a layer whose lists differ in
+    /// length, or a level out of range; [`Error::TooLarge`] for more than [`MAX_CHANNELS`] or
+    /// [`MAX_TAPS`].
     pub fn new(table: ContextTable, networks: Vec<Vec<LayerClasses>>) -> Result<Self> {
         let layers = || networks.iter().flatten();
-        if networks.len() > MAX_NETWORKS || layers().any(|l| l.scale.len() != l.bias.len()) {
+        if networks.len() > MAX_NETWORKS || !layers().all(LayerClasses::is_consistent) {
             return Err(Error::InvalidArgument);
         }
-        check_channels(layers().map(|l| l.scale.len()))?;
+        check_size(layers().map(LayerClasses::shape))?;
         Ok(Self { table, networks })
     }
 
     /// The default table, and classes that say no more than whether a layer is its network's first or
-    /// last. `networks` has the output channels of each layer.
+    /// last. `networks` has the input and output channels of each layer.
     ///
     /// # Errors
     /// Those of [`new`](Self::new).
-    pub fn untuned(networks: &[Vec<usize>]) -> Result<Self> {
-        check_channels(networks.iter().flatten().copied())?;
-        let classes = |channels: &Vec<usize>| {
-            let layer = |(i, n): (usize, &usize)| {
+    pub fn untuned(networks: &[Vec<(usize, usize)>]) -> Result<Self> {
+        check_size(networks.iter().flatten().copied())?;
+        let classes = |shapes: &Vec<(usize, usize)>| {
+            let layer = |(i, &(inputs, n)): (usize, &(usize, usize))| {
                 let activity = match i {
                     0 => 0,
-                    _ if i + 1 == channels.len() => 2,
+                    _ if i + 1 == shapes.len() => 2,
                     _ => 1,
                 };
-                let list = vec![Class(activity); *n];
-                LayerClasses { scale: list.clone(), bias: list }
+                let list = vec![Class(activity); n];
+                LayerClasses {
+                    scale: list.clone(),
+                    bias: list,
+                    tap_input: vec![0; inputs],
+                    tap_output: vec![UNTUNED_LEVEL; n],
+                }
             };
-            channels.iter().enumerate().map(layer).collect()
+            shapes.iter().enumerate().map(layer).collect()
         };
         Self::new(ContextTable::DEFAULT, networks.iter().map(classes).collect())
     }
@@ -198,9 +271,13 @@ impl Coding {
 }
 
 /// Layers without channels count as one, so that this bounds the work too.
-fn check_channels(mut channels: impl Iterator<Item = usize>) -> Result {
-    let sum = channels.try_fold(0usize, |sum, n| sum.checked_add(n.max(1)));
-    if sum.is_some_and(|sum| sum <= MAX_CHANNELS) {
+fn check_size(layers: impl Iterator<Item = (usize, usize)>) -> Result {
+    let (mut channels, mut taps) = (0usize, 0usize);
+    for (inputs, outputs) in layers {
+        channels = channels.saturating_add(outputs.max(1));
+        taps = taps.saturating_add(inputs.saturating_mul(outputs).saturating_mul(9));
+    }
+    if channels <= MAX_CHANNELS && taps <= MAX_TAPS {
         Ok(())
     } else {
         Err(Error::TooLarge)

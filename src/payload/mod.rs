@@ -3,8 +3,9 @@
 pub mod binding;
 pub mod coding;
 pub mod header;
+mod taps;
 pub mod update;
 
 pub use coding::{Class, Coding, ContextTable, LayerClasses, CONTEXTS};
 pub use header::{build, parse, rebind, Header, Mode, HEADER_SIZE, MAX_PAYLOAD};
-pub use update::{LayerScaleBias, ScaleBias, MAX_MAGNITUDE};
+pub use update::{LayerUpdate, Update, MAX_MAGNITUDE};

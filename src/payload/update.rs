@@ -1,57 +1,75 @@
-//! The syntax of a tier-1 weight-update: scales and biases.
+//! The syntax of a weight-update: scales and biases, and where they pay single taps.
 //!
 //! Most values are zero and most others ±1, so a value is coded as significance, sign and a unary
 //! magnitude, each bin with a context that says what is known about it.
 
 use super::coding::{
     Class, Coding, BIAS_SIGNIFICANT, CONTEXTS, EMPTY, MAGNITUDE, NETWORK_EMPTY, SCALE_SIGNIFICANT,
-    SIGN, UNARY,
+    SIGN, TAPS_EMPTY, UNARY,
 };
+use super::taps::{self, Place};
 use crate::entropy::{golomb, Context, Decoder, Encoder, Price, Writer};
 use crate::{Error, Result};
 
 /// Largest magnitude of a value.
 pub const MAX_MAGNITUDE: i16 = 255;
-/// Highest [`ScaleBias::step`].
+/// Highest [`Update::step`].
 pub const MAX_STEP: u8 = 7;
 
 /// Bits of the step field.
 const STEP_BITS: u32 = 3;
-/// Longest Exp-Golomb prefix: numbers up to 254, enough for `MAX_MAGNITUDE - 1 - UNARY`.
-const MAX_PREFIX: u32 = 7;
+/// Longest Exp-Golomb prefix: numbers up to 254, enough for any magnitude.
+pub(super) const MAX_PREFIX: u32 = 7;
 
-/// Tier-1 weight-update: for every output channel of every layer one signed integer for its scale
-/// and one for its bias, in units of the model's step tables.
+/// A weight-update: for every output channel of every layer one signed integer for its scale and one
+/// for its bias, and maybe one for every tap, in units of the model's step tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ScaleBias {
+pub struct Update {
     /// Exponent that widens or narrows all steps, 0..=7; the network says how.
     pub step: u8,
     /// First layer first.
-    pub layers: Vec<LayerScaleBias>,
+    pub layers: Vec<LayerUpdate>,
 }
 
-/// The part of a [`ScaleBias`] that belongs to one layer. Both lists have one value per output
-/// channel, of at most [`MAX_MAGNITUDE`].
+/// The part of an [`Update`] that belongs to one layer; values of at most [`MAX_MAGNITUDE`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LayerScaleBias {
-    /// Steps added to each channel's scale.
+pub struct LayerUpdate {
+    /// Steps added to each output channel's scale.
     pub scale: Vec<i16>,
-    /// Steps added to each channel's bias.
+    /// Steps added to each output channel's bias.
     pub bias: Vec<i16>,
+    /// Steps added to each tap, `[9][inputs][outputs]`; empty where no tap of the network changes.
+    pub taps: Vec<i16>,
 }
 
-impl LayerScaleBias {
-    fn zeros(channels: usize) -> Self {
-        Self { scale: vec![0; channels], bias: vec![0; channels] }
+impl LayerUpdate {
+    /// Nothing changes in a layer of so many output channels.
+    #[must_use]
+    pub fn zeros(channels: usize) -> Self {
+        Self { scale: vec![0; channels], bias: vec![0; channels], taps: Vec::new() }
+    }
+
+    /// Whether it is for a layer of these input and output channels.
+    #[must_use]
+    pub fn fits(&self, inputs: usize, outputs: usize) -> bool {
+        let taps = self.taps.len();
+        self.scale.len() == outputs
+            && self.bias.len() == outputs
+            && (taps == 0 || taps == 9 * inputs * outputs)
     }
 
     fn is_zero(&self) -> bool {
-        self.scale.iter().chain(&self.bias).all(|&value| value == 0)
+        let values = self.scale.iter().chain(&self.bias);
+        values.chain(&self.taps).all(|&value| value == 0)
+    }
+
+    fn has_taps(&self) -> bool {
+        self.taps.iter().any(|&value| value != 0)
     }
 }
 
 /// The adaptive state of one pass over an update.
-type Contexts = [Context; CONTEXTS];
+pub(super) type Contexts = [Context; CONTEXTS];
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -118,40 +136,55 @@ impl Cursor {
 /// # Errors
 /// [`Error::InvalidArgument`] if a value or the step is over its cap or the update is not of the
 /// shape that `coding` is for. Nothing was written then.
-pub fn write(update: &ScaleBias, coding: &Coding, writer: &mut impl Writer) -> Result {
+pub fn write(update: &Update, coding: &Coding, writer: &mut impl Writer) -> Result {
+    write_with(&mut coding.table().contexts(), update, coding, writer)
+}
+
+fn write_with(
+    contexts: &mut Contexts,
+    update: &Update,
+    coding: &Coding,
+    writer: &mut impl Writer,
+) -> Result {
     check(update, coding)?;
-    let mut contexts = coding.table().as_bytes().map(Context::new);
     writer.bypass(u32::from(update.step), STEP_BITS);
     let mut rest = &update.layers[..];
     for (i, classes) in coding.networks().iter().enumerate() {
         let (layers, later) = rest.split_at(classes.len());
         rest = later;
-        let empty = layers.iter().all(LayerScaleBias::is_zero);
+        let empty = layers.iter().all(LayerUpdate::is_zero);
         writer.bit(&mut contexts[NETWORK_EMPTY + i], empty);
         if empty {
             continue;
         }
-        for (layer, classes) in layers.iter().zip(classes) {
-            let LayerScaleBias { scale, bias } = layer;
+        let has_taps = layers.iter().any(LayerUpdate::has_taps);
+        writer.bit(&mut contexts[TAPS_EMPTY + i], !has_taps);
+        for (l, (layer, classes)) in layers.iter().zip(classes).enumerate() {
+            let LayerUpdate { scale, bias, taps } = layer;
             let scales = scale.iter().map(|&value| (value, 0));
-            write_list(scales, &classes.scale, Kind::Scale, &mut contexts, writer);
+            write_list(scales, &classes.scale, Kind::Scale, contexts, writer);
             let biases = bias.iter().copied().zip(scale.iter().copied());
-            write_list(biases, &classes.bias, Kind::Bias, &mut contexts, writer);
+            write_list(biases, &classes.bias, Kind::Bias, contexts, writer);
+            if has_taps {
+                let at = Place::new(l, layers.len());
+                taps::write(taps, at, classes, contexts, writer);
+            }
         }
     }
     Ok(())
 }
 
-fn check(update: &ScaleBias, coding: &Coding) -> Result {
+fn check(update: &Update, coding: &Coding) -> Result {
     let cap = MAX_MAGNITUDE.unsigned_abs();
-    let fits = |list: &[i16], classes: &[Class]| {
-        list.len() == classes.len() && list.iter().all(|value| value.unsigned_abs() <= cap)
-    };
+    let capped = |list: &[i16]| list.iter().all(|value| value.unsigned_abs() <= cap);
     let shape = || coding.networks().iter().flatten();
     let ok = update.step <= MAX_STEP
         && update.layers.len() == shape().count()
         && (update.layers.iter().zip(shape()))
-            .all(|(l, c)| fits(&l.scale, &c.scale) && fits(&l.bias, &c.bias));
+            .all(|(l, c)| {
+                let (inputs, outputs) = c.shape();
+                l.fits(inputs, outputs) && [&l.scale, &l.bias, &l.taps].into_iter().all(|v| capped(v))
+            });
     if ok {
         Ok(())
     } else {
@@ -210,33 +243,39 @@ fn write_magnitude(
 ///
 /// # Errors
 /// [`Error::Corrupt`] unless `body` is exactly what [`encode`] writes for the result.
-pub fn read(body: &[u8], coding: &Coding) -> Result<ScaleBias> {
-    let mut contexts = coding.table().as_bytes().map(Context::new);
+pub fn read(body: &[u8], coding: &Coding) -> Result<Update> {
+    let mut contexts = coding.table().contexts();
     let mut decoder = Decoder::new(body);
     let step = decoder.bypass(STEP_BITS) as u8;
     let mut layers = Vec::with_capacity(coding.networks().iter().map(Vec::len).sum());
     for (i, classes) in coding.networks().iter().enumerate() {
         let empty = decoder.bit(&mut contexts[NETWORK_EMPTY + i]);
-        let mut zero = true;
-        for classes in classes {
-            let mut layer = LayerScaleBias::zeros(classes.scale.len());
+        let has_taps = !empty && !decoder.bit(&mut contexts[TAPS_EMPTY + i]);
+        let (mut zero, mut no_taps) = (true, true);
+        for (l, layer_classes) in classes.iter().enumerate() {
+            let mut layer = LayerUpdate::zeros(layer_classes.scale.len());
             if !empty {
-                let LayerScaleBias { scale, bias } = &mut layer;
-                read_list(scale, None, &classes.scale, &mut contexts, &mut decoder);
-                read_list(bias, Some(scale), &classes.bias, &mut contexts, &mut decoder);
+                let LayerUpdate { scale, bias, .. } = &mut layer;
+                read_list(scale, None, &layer_classes.scale, &mut contexts, &mut decoder);
+                read_list(bias, Some(scale), &layer_classes.bias, &mut contexts, &mut decoder);
+                if has_taps {
+                    let at = Place::new(l, classes.len());
+                    layer.taps = taps::read(at, layer_classes, &mut contexts, &mut decoder)?;
+                }
             }
             zero &= layer.is_zero();
+            no_taps &= !layer.has_taps();
             layers.push(layer);
             if decoder.failed() {
                 return Err(Error::Corrupt);
             }
         }
-        if zero != empty {
+        if zero != empty || no_taps == has_taps {
             return Err(Error::Corrupt);
         }
     }
     decoder.finish()?;
-    Ok(ScaleBias { step, layers })
+    Ok(Update { step, layers })
 }
 
 /// Reads into `values`, which are zeros. `scales` are those of the same layer, for biases.
@@ -284,7 +323,7 @@ fn read_magnitude(cursor: &Cursor, contexts: &mut Contexts, decoder: &mut Decode
 ///
 /// # Errors
 /// Those of [`write()`].
-pub fn encode(update: &ScaleBias, coding: &Coding) -> Result<Vec<u8>> {
+pub fn encode(update: &Update, coding: &Coding) -> Result<Vec<u8>> {
     let mut encoder = Encoder::new();
     write(update, coding, &mut encoder)?;
     Ok(encoder.finish())
@@ -294,8 +333,35 @@ pub fn encode(update: &ScaleBias, coding: &Coding) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// Those of [`write()`].
-pub fn price(update: &ScaleBias, coding: &Coding) -> Result<u32> {
+pub fn price(update: &Update, coding: &Coding) -> Result<u32> {
     let mut price = Price::new();
     write(update, coding, &mut price)?;
     Ok(price.bits256())
+}
+
+/// Every bin of `update` that has a context, and the context's number, in the order of coding: what
+/// initial states are learnt from.
+///
+/// # Errors
+/// Those of [`write()`].
+pub fn bins(update: &Update, coding: &Coding) -> Result<Vec<(usize, bool)>> {
+    let mut contexts = coding.table().contexts();
+    let mut trace = Trace { first: contexts.as_ptr() as usize, bins: Vec::new() };
+    write_with(&mut contexts, update, coding, &mut trace)?;
+    Ok(trace.bins)
+}
+
+/// Tells contexts by where they lie.
+struct Trace {
+    first: usize,
+    bins: Vec<(usize, bool)>,
+}
+
+impl Writer for Trace {
+    fn bit(&mut self, context: &mut Context, bit: bool) {
+        let address = std::ptr::from_ref(context) as usize;
+        self.bins.push(((address - self.first) / size_of::<Context>(), bit));
+    }
+
+    fn bypass(&mut self, _value: u32, _bits: u32) {}
 }

@@ -8,7 +8,7 @@ use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
 use sidelight::network::instance::room;
 use sidelight::network::{CodecKind, Condition, Instance, Model};
-use sidelight::payload::{self, update, LayerScaleBias, Mode, ScaleBias, HEADER_SIZE};
+use sidelight::payload::{self, update, LayerUpdate, Mode, Update, HEADER_SIZE};
 use sidelight::picture::{Picture, PictureMut, Plane, PlaneMut, Sample};
 use sidelight::{
     models, Codec, Decoder, DecoderSettings, Error, Hints, Layout, PictureType, Result, Size,
@@ -94,7 +94,7 @@ pub fn payload(bytes: &[u8]) {
 }
 
 /// An update's body: what is read is written as the same bytes.
-pub fn update_body(body: &[u8], model: &Model) -> Option<ScaleBias> {
+pub fn update_body(body: &[u8], model: &Model) -> Option<Update> {
     match update::read(body, &model.coding) {
         Ok(read) => {
             assert_eq!(update::encode(&read, &model.coding).unwrap(), body);
@@ -128,8 +128,8 @@ pub fn model(bytes: &[u8]) -> bool {
         }
     };
     let layers = room(&model, condition, 3).into_iter();
-    let layers = layers.map(|[scale, bias]| LayerScaleBias { scale, bias }).collect();
-    let most = ScaleBias { step: 3, layers };
+    let layers = layers.map(|[scale, bias]| LayerUpdate { scale, bias }).collect();
+    let most = Update { step: 3, layers };
     let body = update::encode(&most, &model.coding).unwrap();
     assert_eq!(update_body(&body, &model).as_ref(), Some(&most));
     let updated = Instance::new(&model, condition, Some(&most)).unwrap();

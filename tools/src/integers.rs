@@ -5,7 +5,7 @@ use anyhow::{ensure, Context, Result};
 use clap::Args;
 use serde::Serialize;
 use sidelight::models;
-use sidelight::payload::{self, update, Mode, HEADER_SIZE};
+use sidelight::payload::{self, update, LayerUpdate, Mode, HEADER_SIZE};
 
 use std::path::{Path, PathBuf};
 
@@ -35,7 +35,7 @@ struct Update {
 
 #[derive(Debug, PartialEq, Serialize)]
 struct Tensor {
-    /// As "layer2.scale".
+    /// As "layer2.scale"; taps only where any of the network change.
     name: String,
     shape: Vec<usize>,
     values: Vec<i16>,
@@ -75,9 +75,14 @@ fn read(path: &Path) -> Result<Update> {
         models::by_id(header.model).with_context(|| format!("{:08x}", header.model))?;
     let update = update::read(header.body, &model.coding)?;
     let mut tensors = Vec::new();
-    for (i, layer) in update.layers.into_iter().enumerate() {
-        for (kind, values) in [("scale", layer.scale), ("bias", layer.bias)] {
-            let shape = vec![values.len()];
+    for (i, (layer, (_, cout))) in update.layers.into_iter().zip(model.shapes()).enumerate() {
+        let LayerUpdate { scale, bias, taps } = layer;
+        for (kind, values) in [("scale", scale), ("bias", bias), ("taps", taps)] {
+            let shape = match kind {
+                "taps" if values.is_empty() => continue,
+                "taps" => vec![9, values.len() / 9 / cout, cout],
+                _ => vec![values.len()],
+            };
             tensors.push(Tensor { name: format!("layer{i}.{kind}"), shape, values });
         }
     }
@@ -97,7 +102,7 @@ mod tests {
     use super::*;
 
     use sidelight::network::{CodecKind, Model};
-    use sidelight::payload::{build, LayerScaleBias, ScaleBias};
+    use sidelight::payload::{build, LayerUpdate, Update};
 
     /// A folder of its own that goes when the test ends.
     struct Folder(PathBuf);
@@ -125,13 +130,13 @@ mod tests {
     }
 
     /// Values from −3 to 3, another mix in every list.
-    fn update(model: &Model) -> ScaleBias {
+    fn update(model: &Model) -> Update {
         let list = |n: usize, salt: i16| (0..n as i16).map(|i| (i * salt) % 7 - 3).collect();
-        let layer = |(i, n): (usize, usize)| LayerScaleBias {
+        let layer = |(i, n): (usize, usize)| LayerUpdate {
             scale: list(n, 2 * i as i16 + 1),
             bias: list(n, 2 * i as i16 + 2),
         };
-        ScaleBias { step: 2, layers: model.channels().into_iter().enumerate().map(layer).collect() }
+        Update { step: 2, layers: model.channels().into_iter().enumerate().map(layer).collect() }
     }
 
     #[test]

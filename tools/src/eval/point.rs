@@ -6,7 +6,7 @@ use crate::codec::Codec;
 use crate::yuv::{Original, Yuv};
 use anyhow::Result;
 use sidelight::network::CodecKind;
-use sidelight::payload::{self, update, ScaleBias};
+use sidelight::payload::{self, update, LayerUpdate, Update};
 use sidelight::{models, Decoder, DecoderSettings, Encoder, Hints, Mode, Pair, Rate, Report};
 use std::time::Instant;
 
@@ -148,20 +148,20 @@ pub fn parts(payload: &[u8]) -> Result<Vec<Part>> {
     let whole = update::read(body, &model.coding)?;
     let mut kept = whole.clone();
     for layer in &mut kept.layers {
-        layer.scale.fill(0);
-        layer.bias.fill(0);
+        *layer = LayerUpdate::zeros(layer.scale.len());
     }
-    let bytes = |update: &ScaleBias| -> Result<f64> {
+    let bytes = |update: &Update| -> Result<f64> {
         Ok(f64::from(update::price(update, &model.coding)?) / 2048.0)
     };
     let mut before = bytes(&kept)?;
     parts.push(Part { name: "empty update".to_owned(), bytes: before });
     for (i, layer) in whole.layers.iter().enumerate() {
-        for kind in ["scales", "biases"] {
-            if kind == "scales" {
-                kept.layers[i].scale.clone_from(&layer.scale);
-            } else {
-                kept.layers[i].bias.clone_from(&layer.bias);
+        for kind in ["scales", "biases", "taps"] {
+            match kind {
+                "scales" => kept.layers[i].scale.clone_from(&layer.scale),
+                "biases" => kept.layers[i].bias.clone_from(&layer.bias),
+                _ if layer.taps.is_empty() => continue,
+                _ => kept.layers[i].taps.clone_from(&layer.taps),
             }
             let now = bytes(&kept)?;
             parts.push(Part { name: format!("layer {} {kind}", i + 1), bytes: now - before });

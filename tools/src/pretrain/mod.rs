@@ -13,6 +13,7 @@ pub mod export;
 pub mod hevc_data;
 mod planes;
 mod quantise;
+mod revive;
 mod source;
 mod start;
 mod tables;
@@ -48,6 +49,10 @@ pub const CHROMA_GAIN: f32 = 2.0;
 const MARGIN: usize = 2;
 const VALIDATION_CROP: usize = 192;
 const NORMALISING_CROPS: usize = 400;
+/// Crops that a channel must not fire on to count as dead.
+const REVIVING_CROPS: usize = 64;
+/// Part of the schedule after which dead channels stay dead: new ones would have no time to learn.
+const REVIVING: f32 = 0.6;
 
 /// What a network corrects.
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -181,10 +186,14 @@ pub fn run(options: &Options) -> Result<()> {
     let mut log = std::fs::OpenOptions::new().create(true).append(true).open(&log_path)?;
     let clock = Instant::now();
     let last = options.stop_at.unwrap_or(options.steps).min(options.steps);
+    if state.step == 0 {
+        revive(&mut state, source.as_ref(), options)?;
+    }
     while state.step < last {
         trainer.step(source.as_ref(), &mut state, options)?;
         bar.set_position(u64::from(state.step));
         if state.step % options.every == 0 || state.step == last {
+            revive(&mut state, source.as_ref(), options)?;
             state.write(&options.out).context("writing the checkpoint")?;
             let line = format!(
                 "{} {:.0} s loss {:.5} gain {}",
@@ -198,6 +207,29 @@ pub fn run(options: &Options) -> Result<()> {
         }
     }
     bar.finish();
+    Ok(())
+}
+
+/// Revives channels that do not fire, while there is time for them to learn.
+fn revive(state: &mut Checkpoint, source: &dyn Source, options: &Options) -> Result<()> {
+    let late = state.step as f32 > REVIVING * options.steps as f32;
+    if late || options.arithmetic == Arithmetic::I8 {
+        return Ok(());
+    }
+    let seed = options.seed ^ u64::from(state.step) << 32;
+    let mut rng = Pcg64Mcg::seed_from_u64(seed);
+    let half = options.crop / 2;
+    let mut ws = Workspace::new(state.net.arch, half, half, CpuLevel::current())?;
+    let mut peaks = revive::Peaks::new(&state.net);
+    for _ in 0..REVIVING_CROPS {
+        let crop = source.crop(options.crop, options.part, &mut rng)?;
+        forward(&state.net, options.arithmetic, &crop, &mut ws);
+        (0..state.net.layers.len() - 1).for_each(|l| peaks.see(l, ws.activations(l)));
+    }
+    let revived = revive::revive(state, &peaks, seed);
+    if revived > 0 {
+        eprintln!("step {}: {revived} dead channels get new weights", state.step);
+    }
     Ok(())
 }
 

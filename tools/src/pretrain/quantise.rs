@@ -223,6 +223,8 @@ fn integers(
         limit: output.limit,
         scale_step: vec![1; cout],
         bias_step: vec![1; cout],
+        tap_step_in: vec![1; cin],
+        tap_step_out: vec![1; cout],
     };
     (layer, output)
 }

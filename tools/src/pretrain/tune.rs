@@ -11,9 +11,10 @@ use sidelight::adapt::finetune::{fine_tune, Example, Task};
 use sidelight::adapt::objective::Objective;
 use sidelight::cpu::CpuLevel;
 use sidelight::network::Model;
-use sidelight::payload::coding::MAX_NETWORKS;
+use sidelight::entropy::{Price, Writer};
+use sidelight::payload::coding::{MAX_NETWORKS, TAP_LEVELS};
 use sidelight::payload::{
-    update, Class, Coding, ContextTable, LayerClasses, LayerScaleBias, ScaleBias, CONTEXTS,
+    update, Class, Coding, ContextTable, LayerClasses, LayerUpdate, Update, CONTEXTS,
 };
 use std::path::PathBuf;
 
@@ -57,7 +58,7 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn updates(source: &dyn Source, model: &Model, options: &Options) -> Result<Vec<ScaleBias>> {
+fn updates(source: &dyn Source, model: &Model, options: &Options) -> Result<Vec<Update>> {
     let mut rng = Pcg64Mcg::seed_from_u64(5);
     let bar = indicatif::ProgressBar::new(options.pictures as u64);
     let mut updates = Vec::new();
@@ -76,19 +77,20 @@ fn updates(source: &dyn Source, model: &Model, options: &Options) -> Result<Vec<
             objective: Objective::new(model.chroma.is_some()),
             db_per_bit: source.db_per_doubling() / std::f64::consts::LN_2 / bytes / 8.0,
             steps: 300,
+            taps: true,
             tiles: 2,
             budget: None,
             threads: options.threads,
             level: CpuLevel::current(),
         };
-        updates.push(fine_tune(&task, &mut |_| true)?.round(0.65));
+        updates.push(fine_tune(&task, &mut |_| true)?.round(0.65, 1.0));
         bar.inc(1);
     }
     bar.finish_and_clear();
     Ok(updates)
 }
 
-fn report(of: &str, updates: &[ScaleBias], before: &Coding, after: &Coding) -> Result<()> {
+fn report(of: &str, updates: &[Update], before: &Coding, after: &Coding) -> Result<()> {
     let mean = |coding| Ok::<_, anyhow::Error>(bits(updates, coding)? / 8.0 / updates.len() as f64);
     let (before, after) = (mean(before)?, mean(after)?);
     println!("{of} {} updates: {before:.2} bytes each before, {after:.2} after", updates.len());
@@ -96,12 +98,12 @@ fn report(of: &str, updates: &[ScaleBias], before: &Coding, after: &Coding) -> R
 }
 
 /// Price of all updates in bits.
-fn bits(updates: &[ScaleBias], coding: &Coding) -> Result<f64> {
+fn bits(updates: &[Update], coding: &Coding) -> Result<f64> {
     let price = |u| Ok(u64::from(update::price(u, coding)?));
     Ok(updates.iter().map(price).sum::<Result<u64>>()? as f64 / 256.0)
 }
 
-fn learn(updates: &[ScaleBias], start: &Coding) -> Result<Coding> {
+fn learn(updates: &[Update], start: &Coding) -> Result<Coding> {
     tables(updates, Coding::new(*start.table(), classes(updates, start))?)
 }
 
@@ -132,18 +134,25 @@ impl Count {
 }
 
 /// The classes of all channels, those of scales apart from those of biases.
-fn classes(updates: &[ScaleBias], start: &Coding) -> Vec<Vec<LayerClasses>> {
+fn classes(updates: &[Update], start: &Coding) -> Vec<Vec<LayerClasses>> {
     let scales = classes_of(updates, |layer| &layer.scale);
     let biases = classes_of(updates, |layer| &layer.bias);
     let (mut scales, mut biases) = (scales.into_iter(), biases.into_iter());
-    let mut layer = |layer: &LayerClasses| LayerClasses {
-        scale: scales.by_ref().take(layer.scale.len()).collect(),
-        bias: biases.by_ref().take(layer.bias.len()).collect(),
+    let mut number = 0;
+    let mut layer = |layer: &LayerClasses| {
+        let (tap_input, tap_output) = levels(updates, number, layer.shape());
+        number += 1;
+        LayerClasses {
+            scale: scales.by_ref().take(layer.scale.len()).collect(),
+            bias: biases.by_ref().take(layer.bias.len()).collect(),
+            tap_input,
+            tap_output,
+        }
     };
     start.networks().iter().map(|layers| layers.iter().map(&mut layer).collect()).collect()
 }
 
-fn classes_of(updates: &[ScaleBias], list: impl Fn(&LayerScaleBias) -> &[i16]) -> Vec<Class> {
+fn classes_of(updates: &[Update], list: impl Fn(&LayerUpdate) -> &[i16]) -> Vec<Class> {
     let channels = updates[0].layers.iter().map(|layer| list(layer).len()).sum();
     let mut changes = vec![Count::default(); channels];
     let mut negative = vec![Count::default(); channels];
@@ -163,6 +172,31 @@ fn classes_of(updates: &[ScaleBias], list: impl Fn(&LayerScaleBias) -> &[i16]) -
         Class::from_byte(byte as u8).expect("both are in range")
     };
     activities.into_iter().zip(signs).map(class).collect()
+}
+
+/// Levels of the input and the output channels of layer `number`: the products of two rates that come
+/// nearest to how often taps change. A channel counts as if it had one change more, as often as others.
+fn levels(updates: &[Update], number: usize, (cin, cout): (usize, usize)) -> (Vec<u8>, Vec<u8>) {
+    let (mut by_input, mut by_output) = (vec![0.0; cin], vec![0.0; cout]);
+    for update in updates {
+        for (i, _) in update.layers[number].taps.iter().enumerate().filter(|(_, v)| **v != 0) {
+            by_input[i / cout % cin] += 1.0;
+            by_output[i % cout] += 1.0;
+        }
+    }
+    let chances = (9 * cin * cout * updates.len()) as f64;
+    let mean = (by_input.iter().sum::<f64>() + 1.0) / chances;
+    // Of a tap whose other channel is an average one, in half octaves.
+    let level = |changes: f64, channels: usize, mean: f64| {
+        let chances = chances / channels as f64;
+        let rate = (changes + 1.0) / (chances + 1.0 / mean);
+        -2.0 * rate.log2()
+    };
+    let inputs: Vec<f64> = by_input.iter().map(|n| level(*n, cin, mean)).collect();
+    let busiest = inputs.iter().fold(f64::INFINITY, |a, b| a.min(*b));
+    let byte = |level: f64| level.round().clamp(0.0, f64::from(TAP_LEVELS - 1)) as u8;
+    let outputs = by_output.iter().map(|n| level(*n, cout, mean) + busiest + 2.0 * mean.log2());
+    (inputs.iter().map(|l| byte(l - busiest)).collect(), outputs.map(byte).collect())
 }
 
 /// Which of `N` groups of alike rates each channel belongs to, so that coding all events with a rate
@@ -208,23 +242,31 @@ fn groups<const N: usize>(counts: &[Count], weight: f64) -> Vec<usize> {
     groups
 }
 
-/// The best initial state of each context: contexts do not influence each other, so one pass is
-/// exact. Those of empty networks stay: gray pictures, which have no chroma, are not among these.
-fn tables(updates: &[ScaleBias], coding: Coding) -> Result<Coding> {
+/// The best initial state of each context. Those of empty networks stay: gray pictures, which have no
+/// chroma, are not among these.
+fn tables(updates: &[Update], coding: Coding) -> Result<Coding> {
+    let mut bins = vec![vec![Vec::new(); updates.len()]; CONTEXTS];
+    for (i, update) in updates.iter().enumerate() {
+        update::bins(update, &coding)?.into_iter().for_each(|(c, bit)| bins[c][i].push(bit));
+    }
     let mut table = *coding.table().as_bytes();
-    for context in MAX_NETWORKS..CONTEXTS {
+    for (context, bins) in bins.iter().enumerate().skip(MAX_NETWORKS) {
         let start = table[context];
-        let mut best = (f64::INFINITY, start);
-        for state in std::iter::once(start).chain((2..=254).step_by(4)) {
+        // One bin more, as likely as before, so that rare contexts stay near where they were.
+        let price = |state: u8| {
+            let mut price = Price::new();
+            let mut table = table;
             table[context] = state;
-            let coding = coding.clone().with_table(ContextTable::new(table));
-            // One bin more, as likely as before, so that rare contexts stay near where they were.
-            let price = bits(updates, &coding)? + cross_entropy(start, state);
-            if price < best.0 {
-                best = (price, state);
+            let initial = ContextTable::new(table).contexts()[context];
+            for bins in bins {
+                let mut context = initial;
+                bins.iter().for_each(|bit| price.bit(&mut context, *bit));
             }
-        }
-        table[context] = best.1;
+            f64::from(price.bits256()) / 256.0 + cross_entropy(start, state)
+        };
+        let states = std::iter::once(start).chain((0..=254).step_by(2));
+        let best = states.map(|s| (price(s), s)).min_by(|a, b| a.0.total_cmp(&b.0));
+        table[context] = best.map_or(start, |(_, state)| state);
     }
     Ok(coding.with_table(ContextTable::new(table)))
 }
@@ -264,12 +306,12 @@ mod tests {
     /// What is learnt serves the updates it was learnt from.
     #[test]
     fn learning_makes_updates_smaller() {
-        let updates: Vec<ScaleBias> = (0..40)
+        let updates: Vec<Update> = (0..40)
             .map(|i| {
                 let scale = (0..16).map(|c| if c % 4 == 0 && (i + c) % 3 > 0 { -1 } else { 0 });
                 let bias = (0..16).map(|c| i16::from((i * c) % 7 == 1));
-                let layer = LayerScaleBias { scale: scale.collect(), bias: bias.collect() };
-                ScaleBias { step: 3, layers: vec![layer.clone(), layer] }
+                let layer = LayerUpdate { scale: scale.collect(), bias: bias.collect() };
+                Update { step: 3, layers: vec![layer.clone(), layer] }
             })
             .collect();
         let start = Coding::untuned(&[vec![16, 16]]).unwrap();
