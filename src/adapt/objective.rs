@@ -23,8 +23,20 @@ impl Objective {
     /// In dB, for mean squared errors in grey levels².
     #[must_use]
     pub fn cost(&self, mse: &[f64; 3]) -> f64 {
-        let terms = self.weights.iter().zip(mse).filter(|(w, _)| **w > 0.0);
-        terms.map(|(w, e)| w * (10.0 / std::f64::consts::LOG2_10) * log2(e.max(LEAST))).sum()
+        self.terms(mse).iter().sum()
+    }
+
+    /// Each plane's part of the cost.
+    #[must_use]
+    pub fn terms(&self, mse: &[f64; 3]) -> [f64; 3] {
+        std::array::from_fn(|p| {
+            let w = self.weights[p] * (10.0 / std::f64::consts::LOG2_10);
+            if w > 0.0 {
+                w * log2(mse[p].max(LEAST))
+            } else {
+                0.0
+            }
+        })
     }
 
     /// The derivative by each plane's error.

@@ -1,6 +1,6 @@
 //! The model file: see docs/model.md for the byte tables.
 
-use super::model::{MAX_TAP_STEP, CodecKind, Model, ModelLayer, Network};
+use super::model::{CodecKind, Model, ModelLayer, Network, MAX_TAP_STEP};
 use super::Arch;
 use crate::hash::Fnv1a;
 use crate::payload::{Class, Coding, ContextTable, LayerClasses, CONTEXTS};

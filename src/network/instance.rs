@@ -162,7 +162,9 @@ fn changed_taps(base: &ModelLayer, change: &Change<'_>) -> Result<Arc<[i16]>> {
     let mut taps = base.taps.to_vec();
     let rows = taps.chunks_exact_mut(base.cout).zip(change.layer.taps.chunks_exact(base.cout));
     for (i, (taps, changes)) in rows.enumerate() {
-        for (co, (tap, n)) in taps.iter_mut().zip(changes).enumerate().filter(|(_, (_, n))| **n != 0) {
+        for (co, (tap, n)) in
+            taps.iter_mut().zip(changes).enumerate().filter(|(_, (_, n))| **n != 0)
+        {
             let step = base.tap_step(i % base.cin, co, change.step);
             let changed = i64::from(*tap) + i64::from(*n) * step;
             *tap = i16::try_from(changed).map_err(|_| Error::Corrupt)?;

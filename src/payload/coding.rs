@@ -100,9 +100,10 @@ impl LayerClasses {
 
     fn is_consistent(&self) -> bool {
         let levels = self.tap_input.iter().chain(&self.tap_output);
-        self.bias.len() == self.scale.len()
-            && self.tap_output.len() == self.scale.len()
-            && { levels }.all(|level| *level < TAP_LEVELS)
+        self.bias.len() == self.scale.len() && self.tap_output.len() == self.scale.len() && {
+            levels
+        }
+        .all(|level| *level < TAP_LEVELS)
     }
 }
 

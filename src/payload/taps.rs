@@ -32,7 +32,10 @@ struct Kernels<'a> {
 
 impl Kernels<'_> {
     /// Each kernel's level and the places of its nine taps in `[9][inputs][outputs]`, by output channel.
-    fn of_output(&self, co: usize) -> impl Iterator<Item = (usize, impl Iterator<Item = usize>)> + '_ {
+    fn of_output(
+        &self,
+        co: usize,
+    ) -> impl Iterator<Item = (usize, impl Iterator<Item = usize>)> + '_ {
         let (inputs, outputs) = self.classes.shape();
         let level = self.classes.tap_output[co];
         self.classes.tap_input.iter().enumerate().map(move |(ci, input)| {

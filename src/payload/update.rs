@@ -180,11 +180,10 @@ fn check(update: &Update, coding: &Coding) -> Result {
     let shape = || coding.networks().iter().flatten();
     let ok = update.step <= MAX_STEP
         && update.layers.len() == shape().count()
-        && (update.layers.iter().zip(shape()))
-            .all(|(l, c)| {
-                let (inputs, outputs) = c.shape();
-                l.fits(inputs, outputs) && [&l.scale, &l.bias, &l.taps].into_iter().all(|v| capped(v))
-            });
+        && (update.layers.iter().zip(shape())).all(|(l, c)| {
+            let (inputs, outputs) = c.shape();
+            l.fits(inputs, outputs) && [&l.scale, &l.bias, &l.taps].into_iter().all(|v| capped(v))
+        });
     if ok {
         Ok(())
     } else {

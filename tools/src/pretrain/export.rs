@@ -248,7 +248,11 @@ fn tap_steps(
 ) -> (Vec<i32>, Vec<i32>) {
     let mean = |logs: &mut dyn Iterator<Item = f64>| {
         let (sum, n) = logs.filter(|l| l.is_finite()).fold((0.0, 0), |(s, n), l| (s + l, n + 1));
-        if n > 0 { sum / f64::from(n) } else { f64::INFINITY }
+        if n > 0 {
+            sum / f64::from(n)
+        } else {
+            f64::INFINITY
+        }
     };
     let out: Vec<f64> =
         (0..cout).map(|c| mean(&mut (0..9 * cin).map(|i| log_step(i, c)))).collect();

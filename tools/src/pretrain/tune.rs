@@ -10,8 +10,8 @@ use rand_pcg::Pcg64Mcg;
 use sidelight::adapt::finetune::{fine_tune, Example, Task};
 use sidelight::adapt::objective::Objective;
 use sidelight::cpu::CpuLevel;
-use sidelight::network::Model;
 use sidelight::entropy::{Price, Writer};
+use sidelight::network::Model;
 use sidelight::payload::coding::{MAX_NETWORKS, TAP_LEVELS};
 use sidelight::payload::{
     update, Class, Coding, ContextTable, LayerClasses, LayerUpdate, Update, CONTEXTS,

@@ -1,0 +1,263 @@
+//! The encoder: fine-tunes on pictures, prices what it found and chooses.
+
+mod search;
+
+use crate::adapt::finetune::{fine_tune, Task};
+use crate::adapt::math::psnr;
+use crate::adapt::objective::Objective;
+use crate::cpu::CpuLevel;
+use crate::decoder::logical_cores;
+use crate::hints::{Codec, Hints};
+use crate::models::{self, Size};
+use crate::payload::Mode;
+use crate::picture::{Layout, Picture, Sample};
+use crate::{Error, Result};
+use search::Search;
+use std::time::Duration;
+
+/// Settings of an [`Encoder`].
+#[derive(Clone, Copy, Debug)]
+pub struct EncoderSettings {
+    /// The most that may be sent.
+    pub mode: Mode,
+    /// Threads, at least 1; the payload does not depend on it.
+    pub threads: usize,
+    /// What training may cost: 1, least, to [`MAX_EFFORT`]; docs/adaptation.md has what each gains.
+    pub effort: u8,
+    /// Training steps; `None` for a number chosen by effort and the pictures' size.
+    pub steps: Option<u32>,
+    /// Time that training may take; the payload then depends on the machine's speed.
+    pub budget: Option<Duration>,
+    /// Of the base model, where there is one of that size.
+    pub size: Size,
+}
+
+impl Default for EncoderSettings {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Update,
+            threads: logical_cores(),
+            effort: DEFAULT_EFFORT,
+            steps: None,
+            budget: None,
+            size: Size::default(),
+        }
+    }
+}
+
+/// What the codec's bytes buy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rate {
+    /// Bytes of the coded picture, of all pictures together; 0 if unknown.
+    pub coded_bytes: u64,
+    /// PSNR that another byte buys, in dB: PSNR-YUV 6:1:1 for colour pictures (that of luma is nearly
+    /// the same), luma's for gray ones; 0 to estimate it from `coded_bytes`.
+    pub slope_db_per_byte: f64,
+    /// Bytes that carrying a payload costs besides the payload.
+    pub carriage_bytes: u32,
+}
+
+impl Rate {
+    /// dB per byte. JPEG's PSNR rises by about 3.4 dB when the rate doubles, so without a measured
+    /// slope it is 3.4 / ln 2 / bytes; without bytes, one bit for each sample is assumed.
+    fn slope(&self, samples: usize) -> Result<f64> {
+        let s = self.slope_db_per_byte;
+        if !s.is_finite() || s < 0.0 {
+            return Err(Error::InvalidArgument);
+        }
+        if s > 0.0 {
+            return Ok(s);
+        }
+        let bytes =
+            if self.coded_bytes > 0 { self.coded_bytes as f64 } else { samples as f64 / 8.0 };
+        Ok(3.4 / std::f64::consts::LN_2 / bytes.max(1.0))
+    }
+}
+
+/// What an encode measured, through the integer filter that the decoder runs; PSNR in dB, infinite
+/// where planes are equal; of several pictures the mean of their PSNRs.
+#[derive(Clone, Copy, Debug)]
+pub struct Report {
+    /// What the payload asks for.
+    pub mode: Mode,
+    /// Luma of the decoded picture.
+    pub psnr_decoded: f64,
+    /// Luma with the base model.
+    pub psnr_base: f64,
+    /// Luma with what the payload asks for.
+    pub psnr_payload: f64,
+    /// Cb and Cr of the decoded picture; 0 for gray ones.
+    pub psnr_chroma_decoded: [f64; 2],
+    /// Cb and Cr with the base model.
+    pub psnr_chroma_base: [f64; 2],
+    /// Cb and Cr with what the payload asks for.
+    pub psnr_chroma_payload: [f64; 2],
+    /// Slope that the choice was made with.
+    pub slope_db_per_byte: f64,
+    /// Training steps that were run.
+    pub steps: u32,
+}
+
+/// A payload and how it does.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// The payload's bytes.
+    pub payload: Vec<u8>,
+    /// What was measured.
+    pub report: Report,
+}
+
+/// A picture and what the codec made of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair<'a, S = u8> {
+    /// Before coding.
+    pub original: Picture<'a, S>,
+    /// As decoded; the same shape. Its type counts.
+    pub decoded: Picture<'a, S>,
+}
+
+/// Highest effort.
+pub const MAX_EFFORT: u8 = EFFORTS.len() as u8;
+/// Effort of the default settings.
+pub const DEFAULT_EFFORT: u8 = 5;
+/// Training steps, and tiles in each of them, from effort 1 on.
+const EFFORTS: [(u32, usize); 9] =
+    [(40, 2), (80, 2), (150, 2), (200, 2), (300, 2), (500, 2), (900, 2), (1500, 3), (3000, 4)];
+
+/// Most pictures that may share a payload.
+pub const MAX_PICTURES: usize = 4096;
+/// Training's share of an encode's progress.
+const TRAINING: f64 = 0.9;
+
+/// Makes payloads.
+pub struct Encoder {
+    settings: EncoderSettings,
+    level: CpuLevel,
+}
+
+impl Encoder {
+    /// An encoder.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for 0 threads, an effort out of range or more than 100,000 steps.
+    pub fn new(settings: EncoderSettings) -> Result<Self> {
+        let effort_ok = (1..=MAX_EFFORT).contains(&settings.effort);
+        if settings.threads == 0 || !effort_ok || settings.steps.is_some_and(|s| s > 100_000) {
+            return Err(Error::InvalidArgument);
+        }
+        Ok(Self { settings, level: CpuLevel::current() })
+    }
+
+    /// The payload of one picture, or of several that share it: off, the base model or an update,
+    /// whichever has the best net gain at the codec's slope.
+    ///
+    /// For video the strengths that the payload sets for each picture type are searched from the
+    /// hints' QPs; a type that would not gain over these pictures, or that none of them has, is
+    /// left as it is.
+    ///
+    /// `progress` gets the fraction done and returns whether to go on; otherwise the best so far is
+    /// returned.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if there are no pictures or more than [`MAX_PICTURES`], if their
+    /// shapes differ, or if the hints or the rate are out of range.
+    pub fn encode<S: Sample>(
+        &self,
+        pictures: &[Pair<'_, S>],
+        hints: &Hints,
+        rate: Rate,
+        progress: &mut dyn FnMut(f64) -> bool,
+    ) -> Result<Encoded> {
+        let first = pictures.first().ok_or(Error::InvalidArgument)?;
+        let shape = &first.decoded;
+        let alike = |p: &Pair<'_, S>| p.original.same_shape(shape) && p.decoded.same_shape(shape);
+        if pictures.len() > MAX_PICTURES || !pictures.iter().all(alike) {
+            return Err(Error::InvalidArgument);
+        }
+        hints.codec.check()?;
+        let slope = rate.slope(shape.width() * shape.height() * pictures.len())?;
+        let model = models::default_for(hints.codec.kind(), self.settings.size)?;
+        let objective = Objective::new(model.chroma.is_some() && shape.layout() != Layout::I400);
+        let search = Search {
+            encoder: self,
+            pictures,
+            model,
+            objective,
+            slope,
+            carriage_bytes: rate.carriage_bytes,
+            binding: hints.binding,
+        };
+
+        let plain = search.unfiltered();
+        let codec = match &hints.codec {
+            Codec::Jpeg { .. } => hints.codec.clone(),
+            Codec::Hevc { qp } => Codec::Hevc { qp: search.strengths(*qp)? },
+        };
+        let base = search.filtered(&codec, None, &plain)?;
+        let (codec, base) = search.without_losses(&codec, base, &plain);
+        let mut best = search.candidate(Mode::Off, &codec, &[], plain.clone())?;
+        if self.settings.mode != Mode::Off {
+            best = best.better(search.candidate(Mode::Base, &codec, &[], base.clone())?);
+        }
+        let mut steps = 0;
+        let examples = search.examples(&codec, &base)?;
+        // With no error left there is nothing to gain.
+        let left = examples.iter().any(|e| objective.cost(&e.base_mse) > objective.cost(&[0.0; 3]));
+        if self.settings.mode == Mode::Update && left {
+            let (default_steps, tiles) = self.effort(pictures);
+            let task = Task {
+                examples: &examples,
+                model,
+                objective,
+                db_per_bit: slope / 8.0 * pictures.len() as f64 / examples.len() as f64,
+                steps: self.settings.steps.unwrap_or(default_steps),
+                taps: true,
+                tiles,
+                budget: self.settings.budget,
+                threads: self.settings.threads,
+                level: self.level,
+            };
+            let mut go_on = true;
+            let tuned = fine_tune(&task, &mut |fraction| {
+                go_on = go_on && progress(TRAINING * fraction);
+                go_on
+            })?;
+            steps = tuned.steps;
+            let mut measured = |fraction: f64| {
+                go_on = go_on && progress(TRAINING + (1.0 - TRAINING) * fraction);
+                go_on
+            };
+            if let Some(update) = search.best_update(&tuned, &codec, &plain, &mut measured)? {
+                best = best.better(update);
+            }
+        }
+        let gray = shape.layout() == Layout::I400;
+        let mean = |errors: &[[f64; 3]], p: usize| -> f64 {
+            let depth = shape.bit_depth();
+            errors.iter().map(|e| psnr(e[p], depth)).sum::<f64>() / errors.len() as f64
+        };
+        let chroma = |errors: &[[f64; 3]]| [1, 2].map(|p| if gray { 0.0 } else { mean(errors, p) });
+        let report = Report {
+            mode: best.mode,
+            psnr_decoded: mean(&plain, 0),
+            psnr_base: mean(&base, 0),
+            psnr_payload: mean(&best.errors, 0),
+            psnr_chroma_decoded: chroma(&plain),
+            psnr_chroma_base: chroma(&base),
+            psnr_chroma_payload: chroma(&best.errors),
+            slope_db_per_byte: slope,
+            steps,
+        };
+        Ok(Encoded { payload: best.payload, report })
+    }
+
+    /// Training steps, and tiles in each of them. More samples than those of 768×512 ask for more
+    /// steps, as there is more to be seen and more to be gained.
+    fn effort<S: Sample>(&self, pictures: &[Pair<'_, S>]) -> (u32, usize) {
+        let (steps, tiles) = EFFORTS[usize::from(self.settings.effort) - 1];
+        let shape = &pictures[0].decoded;
+        let samples = shape.width() * shape.height() * pictures.len();
+        let growth = (samples as f64 / (768.0 * 512.0)).sqrt().clamp(1.0, 3.0);
+        ((f64::from(steps) * growth) as u32, tiles)
+    }
+}

@@ -1,0 +1,339 @@
+//! Candidates for a payload, measured through the integer filter and the real coder.
+
+use super::{Encoder, Pair};
+use crate::adapt::finetune::{Example, Tuned};
+use crate::adapt::objective::{mse, Objective};
+use crate::filter::Filter;
+use crate::hints::Codec;
+use crate::network::condition::MAX_QP;
+use crate::network::{Instance, Model};
+use crate::payload::{self, LayerUpdate, Mode, Update};
+use crate::picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample};
+use crate::{memory, Error, Result};
+
+/// Pictures of a type on which the strength is searched.
+const SEARCH_PICTURES: usize = 4;
+/// Strengths are searched this many QPs apart, first coarsely.
+const SEARCH_STEPS: [u8; 2] = [3, 1];
+/// Most moves of a search at each step size.
+const SEARCH_MOVES: usize = 3;
+
+/// Candidates of rounding: dead zones of scales and biases, and of taps. From all changes to the large
+/// ones only.
+const ROUNDINGS: [(f32, f32); 7] = [
+    (0.65, 1.0),
+    (0.65, f32::INFINITY),
+    (0.65, 1.15),
+    (0.5, 1.0),
+    (0.65, 1.35),
+    (0.8, 1.35),
+    (0.5, f32::INFINITY),
+];
+
+/// Conditions of all pictures that a decoder prepares for.
+fn every_condition(codec: &Codec) -> impl Iterator<Item = crate::Condition> + '_ {
+    let kinds = Layout::ALL.into_iter().flat_map(|l| PictureType::CLASSES.map(|t| (l, t)));
+    kinds.filter_map(|(layout, class)| codec.condition(layout, class))
+}
+
+/// A payload and how it does.
+pub(super) struct Candidate {
+    pub mode: Mode,
+    pub payload: Vec<u8>,
+    /// Mean squared error of each picture's planes.
+    pub errors: Vec<[f64; 3]>,
+    /// In dB, bytes included.
+    cost: f64,
+}
+
+impl Candidate {
+    /// The one with the higher net gain; `self` where they tie.
+    pub fn better(self, other: Self) -> Self {
+        if other.cost < self.cost {
+            other
+        } else {
+            self
+        }
+    }
+}
+
+fn better(best: Option<Candidate>, other: Candidate) -> Option<Candidate> {
+    Some(match best {
+        Some(best) => best.better(other),
+        None => other,
+    })
+}
+
+/// What candidates are measured on.
+pub(super) struct Search<'a, S> {
+    pub encoder: &'a Encoder,
+    pub pictures: &'a [Pair<'a, S>],
+    pub model: &'static Model,
+    pub objective: Objective,
+    /// dB that another byte buys in the codec.
+    pub slope: f64,
+    /// Bytes that a payload costs besides its own.
+    pub carriage_bytes: u32,
+    pub binding: u64,
+}
+
+impl<'a, S: Sample> Search<'a, S> {
+    /// Mean cost of the pictures, in dB.
+    fn cost(&self, errors: &[[f64; 3]]) -> f64 {
+        errors.iter().map(|e| self.objective.cost(e)).sum::<f64>() / errors.len() as f64
+    }
+
+    /// A payload for `codec` whose update is `update` and whose pictures have these errors.
+    pub fn candidate(
+        &self,
+        mode: Mode,
+        codec: &Codec,
+        update: &[u8],
+        errors: Vec<[f64; 3]>,
+    ) -> Result<Candidate> {
+        // Off needs no model: docs/payload.md asks for 0.
+        let id = if mode == Mode::Off { 0 } else { self.model.id };
+        let strengths = match codec {
+            Codec::Hevc { qp } if mode != Mode::Off => &qp[..],
+            _ => &[],
+        };
+        let body = [strengths, update].concat();
+        let payload = payload::build(mode, id, &body, self.binding)?;
+        // A payload that asks for nothing need not be sent.
+        let bytes = match mode {
+            Mode::Off => 0.0,
+            _ => payload.len() as f64 + f64::from(self.carriage_bytes),
+        };
+        let cost = self.cost(&errors) + self.slope * bytes;
+        Ok(Candidate { mode, payload, errors, cost })
+    }
+
+    /// The best rounding of what was learnt: each network's by itself, as neither sees the other's
+    /// result; `None` if none is valid. `go_on` gets the fraction done and returns whether to go on;
+    /// if not, the best so far is returned.
+    pub fn best_update(
+        &self,
+        tuned: &Tuned<'_>,
+        codec: &Codec,
+        plain: &[[f64; 3]],
+        go_on: &mut dyn FnMut(f64) -> bool,
+    ) -> Result<Option<Candidate>> {
+        let mut best = None;
+        // For each network the least cost, and whose rounding it is.
+        let mut least: [(f64, Option<Update>); 2] = [(f64::INFINITY, None), (f64::INFINITY, None)];
+        let mut tried: Vec<Update> = Vec::new();
+        for (i, (dead_zone, tap_dead_zone)) in ROUNDINGS.into_iter().enumerate() {
+            let update = tuned.round(dead_zone, tap_dead_zone);
+            if !tried.contains(&update) {
+                if let Some((errors, candidate)) = self.measured(&update, codec, plain)? {
+                    best = better(best, candidate);
+                    for (network, least) in least.iter_mut().enumerate() {
+                        let cost = self.network_cost(network, &update, &errors)?;
+                        if cost < least.0 {
+                            *least = (cost, Some(update.clone()));
+                        }
+                    }
+                }
+                tried.push(update);
+            }
+            // Who cancels gets the best so far soon: one rounding is measured, no more.
+            if !go_on((i + 1) as f64 / (ROUNDINGS.len() + 1) as f64) {
+                return Ok(best);
+            }
+        }
+        if let [(_, Some(luma)), (_, Some(chroma))] = least {
+            let split = self.model.luma.layers.len();
+            let mut mixed = luma;
+            mixed.layers[split..].clone_from_slice(&chroma.layers[split..]);
+            if !tried.contains(&mixed) {
+                if let Some((_, candidate)) = self.measured(&mixed, codec, plain)? {
+                    best = better(best, candidate);
+                }
+            }
+        }
+        Ok(best)
+    }
+
+    /// The errors that an update leaves, and the payload that carries it; `None` if it would overflow.
+    /// Decoders prepare for every picture.
+    fn measured(
+        &self,
+        update: &Update,
+        codec: &Codec,
+        plain: &[[f64; 3]],
+    ) -> Result<Option<(Vec<[f64; 3]>, Candidate)>> {
+        let valid = every_condition(codec)
+            .all(|condition| Instance::new(self.model, condition, Some(update)).is_ok());
+        if !valid {
+            return Ok(None);
+        }
+        let errors = self.filtered(codec, Some(update), plain)?;
+        let (codec, kept) = self.without_losses(codec, errors.clone(), plain);
+        let body = payload::update::encode(update, &self.model.coding)?;
+        Ok(Some((errors, self.candidate(Mode::Update, &codec, &body, kept)?)))
+    }
+
+    /// The part of the cost that one network's update decides, its bytes about.
+    fn network_cost(&self, network: usize, update: &Update, errors: &[[f64; 3]]) -> Result<f64> {
+        let split = self.model.luma.layers.len();
+        let mut alone = update.clone();
+        let others = if network == 0 { split..alone.layers.len() } else { 0..split };
+        for layer in &mut alone.layers[others] {
+            *layer = LayerUpdate::zeros(layer.scale.len());
+        }
+        let bytes = f64::from(payload::update::price(&alone, &self.model.coding)?) / 2048.0;
+        let planes = if network == 0 { 0..1 } else { 1..3 };
+        let terms =
+            errors.iter().map(|e| self.objective.terms(e)[planes.clone()].iter().sum::<f64>());
+        Ok(terms.sum::<f64>() / errors.len() as f64 + self.slope * bytes)
+    }
+
+    /// Mean squared error of each decoded picture's planes.
+    pub fn unfiltered(&self) -> Vec<[f64; 3]> {
+        self.pictures.iter().map(|p| mse(&p.original, &p.decoded)).collect()
+    }
+
+    /// The same after filtering; as in `plain` for pictures that are left as they are.
+    pub fn filtered(
+        &self,
+        codec: &Codec,
+        update: Option<&Update>,
+        plain: &[[f64; 3]],
+    ) -> Result<Vec<[f64; 3]>> {
+        let mut filters = [None, None, None];
+        let mut all = Vec::with_capacity(plain.len());
+        for (pair, plain) in self.pictures.iter().zip(plain) {
+            let class = pair.decoded.picture_type().class();
+            let Some(condition) =
+                codec.condition(pair.decoded.layout(), PictureType::CLASSES[class])
+            else {
+                all.push(*plain);
+                continue;
+            };
+            if filters[class].is_none() {
+                let instance = Instance::new(self.model, condition, update)?;
+                filters[class] = Some(Filter::new(instance, self.encoder.level));
+            }
+            let filter = filters[class].as_ref().ok_or(Error::Internal)?;
+            all.push(filtered_mse(filter, self.encoder.settings.threads, pair)?);
+        }
+        Ok(all)
+    }
+
+    /// Pictures that are filtered, to learn from.
+    pub fn examples(&self, codec: &Codec, base: &[[f64; 3]]) -> Result<Vec<Example<'a, S>>> {
+        let example = |(pair, base_mse): (&Pair<'a, S>, &[f64; 3])| {
+            let Pair { original, decoded } = *pair;
+            let condition = codec.condition(decoded.layout(), decoded.picture_type())?;
+            Some(Example { original, decoded, condition, base_mse: *base_mse })
+        };
+        let examples = self.pictures.iter().zip(base).filter_map(example);
+        memory::collected(self.pictures.len(), examples)
+    }
+
+    /// The strengths with which the base model does best, from QPs; 0 where there are no pictures.
+    pub fn strengths(&self, qp: [u8; 3]) -> Result<[u8; 3]> {
+        let mut best = [0; 3];
+        for class in PictureType::CLASSES.map(PictureType::class) {
+            let of_class: Vec<usize> = (0..self.pictures.len())
+                .filter(|i| self.pictures[*i].decoded.picture_type().class() == class)
+                .collect();
+            if of_class.is_empty() || qp[class] == 0 {
+                continue;
+            }
+            let stride = of_class.len().div_ceil(SEARCH_PICTURES);
+            let some: Vec<usize> = of_class.iter().copied().step_by(stride).collect();
+            let mut at = (self.cost_at(class, qp[class], &some)?, qp[class]);
+            for step in SEARCH_STEPS {
+                for down in [true, false] {
+                    let start = at;
+                    for _ in 0..SEARCH_MOVES {
+                        let next = if down { at.1.saturating_sub(step) } else { at.1 + step };
+                        let next = next.clamp(1, MAX_QP);
+                        let cost = self.cost_at(class, next, &some)?;
+                        if cost >= at.0 {
+                            break;
+                        }
+                        at = (cost, next);
+                    }
+                    // What falls one way rises the other.
+                    if at.0 < start.0 {
+                        break;
+                    }
+                }
+            }
+            best[class] = at.1;
+        }
+        Ok(best)
+    }
+
+    /// Mean cost of the pictures `some`, all of one class, with the base model at a strength.
+    fn cost_at(&self, class: usize, qp: u8, some: &[usize]) -> Result<f64> {
+        let layout = self.pictures[0].decoded.layout();
+        let codec = Codec::Hevc { qp: [qp; 3] };
+        let condition = codec.condition(layout, PictureType::CLASSES[class]);
+        let instance = Instance::new(self.model, condition.ok_or(Error::Internal)?, None)?;
+        let filter = Filter::new(instance, self.encoder.level);
+        let mut sum = 0.0;
+        for i in some {
+            let pair = &self.pictures[*i];
+            sum +=
+                self.objective.cost(&filtered_mse(&filter, self.encoder.settings.threads, pair)?);
+        }
+        Ok(sum / some.len() as f64)
+    }
+
+    /// Leaves the classes of pictures as they are whose mean is not better than unfiltered.
+    pub fn without_losses(
+        &self,
+        codec: &Codec,
+        mut errors: Vec<[f64; 3]>,
+        plain: &[[f64; 3]],
+    ) -> (Codec, Vec<[f64; 3]>) {
+        let mut codec = codec.clone();
+        if let Codec::Hevc { qp } = &mut codec {
+            let class = |i: usize| self.pictures[i].decoded.picture_type().class();
+            for (c, qp) in qp.iter_mut().enumerate() {
+                let members = || (0..errors.len()).filter(|i| class(*i) == c);
+                let change: f64 = members()
+                    .map(|i| self.objective.cost(&errors[i]) - self.objective.cost(&plain[i]))
+                    .sum();
+                if change >= 0.0 {
+                    *qp = 0;
+                    members().collect::<Vec<_>>().into_iter().for_each(|i| errors[i] = plain[i]);
+                }
+            }
+        }
+        (codec, errors)
+    }
+}
+
+/// Mean squared error of each plane that the integer filter makes of a decoded picture.
+fn filtered_mse<S: Sample>(
+    filter: &Filter,
+    threads: usize,
+    pair: &Pair<'_, S>,
+) -> Result<[f64; 3]> {
+    let decoded = &pair.decoded;
+    let (layout, depth) = (decoded.layout(), decoded.bit_depth());
+    let size = |p: usize| layout.plane_size(p, decoded.width(), decoded.height());
+    let mut buffers = [Vec::new(), Vec::new(), Vec::new()];
+    for (p, samples) in buffers.iter_mut().enumerate().take(layout.planes()) {
+        let (width, height) = size(p);
+        *samples = memory::filled(width * height, S::new(0))?;
+    }
+    let mut target = [PlaneMut::EMPTY; 3];
+    for (p, (plane, samples)) in target.iter_mut().zip(&mut buffers).enumerate() {
+        if p < layout.planes() {
+            let (width, height) = size(p);
+            *plane = PlaneMut::new(samples, width * size_of::<S>(), width, height)?;
+        }
+    }
+    filter.picture(decoded, PictureMut::with_depth(layout, depth, target)?, threads)?;
+    let planes = buffers.iter().take(layout.planes()).enumerate().map(|(p, samples)| {
+        let (width, height) = size(p);
+        Plane::new(samples, width * size_of::<S>(), width, height)
+    });
+    let planes = planes.collect::<Result<Vec<_>>>()?;
+    Ok(mse(&pair.original, &Picture::with_depth(layout, depth, &planes)?))
+}
