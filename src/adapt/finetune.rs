@@ -6,6 +6,7 @@ use super::adam::{Adam, AdamRates};
 use super::net::{Net, Train, Workspace};
 use super::objective::Objective;
 use super::parameters::{self, of_network, quantise, Kind, Parameter};
+use super::published;
 use super::tiles::{self, Tile};
 use crate::cpu::CpuLevel;
 use crate::network::{Condition, Model};
@@ -28,8 +29,10 @@ pub const STEP_CHANGE: f64 = 0.06;
 const DEAD_ZONE: f32 = 0.5;
 /// Taps are many and each costs some nine bits to change: magnitudes below this count as 0.
 const TAP_DEAD_ZONE: f32 = 1.0;
-/// Their step size is this part of that of scales and biases.
-const TAP_RATE: f32 = 0.2;
+/// First step size of scales and biases, in units of their steps; 0.8 diverges.
+const RATE: f32 = 0.4;
+/// That of taps is this part of it.
+const TAP_RATE: f32 = 0.25;
 /// Their price this many times as high.
 const TAP_PRICE: f32 = 2.5;
 /// The trainer works in units of 128 grey levels.
@@ -60,8 +63,8 @@ pub struct Task<'a, S = u8> {
     pub db_per_bit: f64,
     /// Optimiser steps.
     pub steps: u32,
-    /// Whether single taps are trained as well as scales and biases.
-    pub taps: bool,
+    /// What is trained, and how it is made small.
+    pub recipe: Recipe,
     /// Tiles in a step.
     pub tiles: usize,
     /// Time after which the schedule ends, if it has not by steps: the result then depends on the machine.
@@ -70,6 +73,17 @@ pub struct Task<'a, S = u8> {
     pub threads: usize,
     /// Instruction set, at most; the result does not depend on it.
     pub level: CpuLevel,
+}
+
+/// What is trained, and how it is made small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recipe {
+    /// Scales, biases and taps, rounded in the loop, each at its price.
+    #[default]
+    RateAware,
+    /// All taps and biases, unrounded, with the compressibility loss of Lam et al. (arXiv 1905.04079); then
+    /// pruned and clustered. For comparison.
+    Published,
 }
 
 /// A fine-tuned update before rounding: parameters in units of the steps at `step`.
@@ -91,6 +105,14 @@ impl Tuned<'_> {
         let zone = |p: &Parameter| if p.kind == Kind::Tap { tap_dead_zone } else { dead_zone };
         let pairs = self.values.iter().zip(&self.parameters);
         let integers = pairs.map(|(v, p)| quantise(*v, zone(p)));
+        parameters::update(self.model, self.step, &self.parameters, integers)
+    }
+
+    /// The largest `share` of the values, each as the nearest of `clusters` means (k-means), which are
+    /// integers; the others become 0.
+    #[must_use]
+    pub fn cluster(&self, share: f64, clusters: usize) -> Update {
+        let integers = published::clustered(&self.values, share, clusters);
         parameters::update(self.model, self.step, &self.parameters, integers)
     }
 }
@@ -224,13 +246,18 @@ pub fn fine_tune<'a, S: Sample>(
     let base: Vec<Net> = task.model.networks().take(networks).map(Net::from_network).collect();
     let networks = 0..base.len();
     let step = step_field(task.examples.iter().map(|e| e.base_mse[0]), task.db_per_bit);
+    let step = match task.recipe {
+        Recipe::RateAware => step,
+        // Means of clusters need finer units than single values.
+        Recipe::Published => step.saturating_sub(2),
+    };
     let mut conditions: Vec<Condition> = Vec::new();
     for example in task.examples {
         if !conditions.contains(&example.condition) {
             conditions.push(example.condition);
         }
     }
-    let parameters = parameters::all(task.model, base.len(), &conditions, step, task.taps);
+    let parameters = parameters::all(task.model, base.len(), &conditions, step, task.recipe);
     let (height, width) = (shape.height().div_ceil(2), shape.width().div_ceil(2));
     let (tiles, window) = tiles::tiles(height, width, PART, MARGIN)?;
     let all_tiles = tiles.len() * task.examples.len();
@@ -249,20 +276,10 @@ pub fn fine_tune<'a, S: Sample>(
     let mut nets = base.clone();
     let mut shuffle = Shuffle::new(all_tiles)?;
     let mut done = 0;
-    loop {
-        let spent = task.budget.map_or(0.0, |budget| {
-            clock.elapsed().as_secs_f64() / budget.as_secs_f64().max(f64::MIN_POSITIVE)
-        });
-        let fraction = (f64::from(done) / f64::from(task.steps)).max(spent);
-        if fraction >= 1.0 || !progress(fraction) {
-            break;
-        }
-        for (p, v) in parameters.iter().zip(&values) {
-            let zone = if p.kind == Kind::Tap { TAP_DEAD_ZONE } else { DEAD_ZONE };
-            p.apply(quantise(*v, zone), &base, &mut nets);
-        }
-        let picked: Vec<_> = (0..per_step)
-            .map(|_| shuffle.take())
+    // The gradient of the objective over the tiles `picked`, without the price.
+    let gradient_of = |picked: &[usize], nets: &[Net], workers: &mut [Worker]| -> Vec<f32> {
+        let picked: Vec<_> = picked
+            .iter()
             .map(|i| (&task.examples[i / tiles.len()], tiles[i % tiles.len()]))
             .collect();
         let samples: [usize; 3] = std::array::from_fn(|p| {
@@ -276,18 +293,43 @@ pub fn fine_tune<'a, S: Sample>(
             })
         };
         let jobs: Vec<Job<'_, S>> = networks.clone().flat_map(job).collect();
-        let mut gradient = vec![0.0f32; values.len()];
-        for (job, result) in jobs.iter().zip(run(&mut workers, &nets, &parameters, &jobs)) {
+        let mut gradient = vec![0.0f32; parameters.len()];
+        for (job, result) in jobs.iter().zip(run(workers, nets, &parameters, &jobs)) {
             let gradient = &mut gradient[of_network(&parameters, job.network)];
             gradient.iter_mut().zip(result).for_each(|(sum, g)| *sum += g);
         }
-        for ((g, v), p) in gradient.iter_mut().zip(&values).zip(&parameters) {
-            let factor = if p.kind == Kind::Tap { TAP_PRICE } else { 1.0 };
-            *g += factor * task.db_per_bit as f32 * price_slope(*v);
+        gradient
+    };
+    loop {
+        let spent = task.budget.map_or(0.0, |budget| {
+            clock.elapsed().as_secs_f64() / budget.as_secs_f64().max(f64::MIN_POSITIVE)
+        });
+        let fraction = (f64::from(done) / f64::from(task.steps)).max(spent);
+        if fraction >= 1.0 || !progress(fraction) {
+            break;
+        }
+        for (p, v) in parameters.iter().zip(&values) {
+            let v = match (task.recipe, p.kind) {
+                (Recipe::Published, _) => *v,
+                (Recipe::RateAware, Kind::Tap) => quantise(*v, TAP_DEAD_ZONE),
+                (Recipe::RateAware, _) => quantise(*v, DEAD_ZONE),
+            };
+            p.apply(v, &base, &mut nets);
+        }
+        let picked: Vec<_> = (0..per_step).map(|_| shuffle.take()).collect();
+        let mut gradient = gradient_of(&picked, &nets, &mut workers);
+        match task.recipe {
+            Recipe::RateAware => {
+                for ((g, v), p) in gradient.iter_mut().zip(&values).zip(&parameters) {
+                    let factor = if p.kind == Kind::Tap { TAP_PRICE } else { 1.0 };
+                    *g += factor * task.db_per_bit as f32 * price_slope(*v);
+                }
+            }
+            Recipe::Published => published::add_slopes(&values, &mut gradient),
         }
         let rest = 1.0 - fraction as f32;
         done += 1;
-        let rates = AdamRates { rate: 0.5 * rest + 0.02, beta1: 0.8, beta2: 0.97 };
+        let rates = AdamRates { rate: RATE * rest + 0.02, beta1: 0.8, beta2: 0.97 };
         let factor = |i: usize| if parameters[i].kind == Kind::Tap { TAP_RATE } else { 1.0 };
         adam.step_by(rates, done, &mut values, &gradient, factor);
         for (v, p) in values.iter_mut().zip(&parameters) {

@@ -7,6 +7,7 @@ pub mod math;
 pub mod net;
 pub mod objective;
 mod parameters;
+mod published;
 pub mod tiles;
 #[cfg(feature = "torch")]
 pub mod torch;

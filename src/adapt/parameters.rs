@@ -1,5 +1,6 @@
 //! What is trained: the integers of an update, and what each of them changes in the networks.
 
+use super::finetune::Recipe;
 use super::net::{padded, Net};
 use crate::network::instance::{room, scaled};
 use crate::network::model::{ModelLayer, INPUT_LIMIT};
@@ -29,14 +30,13 @@ pub(super) struct Parameter {
     pub most: f32,
 }
 
-/// Scales, biases and, with `taps`, taps of the first `networks` of `model`, network by network, at step
-/// field `field`.
+/// What `recipe` trains of the first `networks` of `model`, network by network, at step field `field`.
 pub(super) fn all(
     model: &Model,
     networks: usize,
     conditions: &[Condition],
     field: u8,
-    taps: bool,
+    recipe: Recipe,
 ) -> Vec<Parameter> {
     let mut room = conditions
         .iter()
@@ -50,23 +50,24 @@ pub(super) fn all(
             let room = room.next().unwrap_or_default();
             let scales = (Kind::Scale, &m.scale_step, 1.0 / (1u64 << m.shift) as f32);
             let biases = (Kind::Bias, &m.bias_step, 1.0 / INPUT_LIMIT as f32);
-            for (room, (kind, steps, unit)) in room.iter().zip([scales, biases]) {
+            let kinds = room.iter().zip([scales, biases]);
+            let first = usize::from(recipe == Recipe::Published);
+            for (room, (kind, steps, unit)) in kinds.skip(first) {
                 for (index, step) in steps.iter().enumerate() {
                     let amount = scaled(*step, field) as f32 * unit;
                     let most = f32::from(room[index]);
                     all.push(Parameter { network, layer, kind, index, amount, most });
                 }
             }
-            if taps {
-                all.extend(taps_of(m, field).map(|(index, amount, most)| Parameter {
-                    network,
-                    layer,
-                    kind: Kind::Tap,
-                    index,
-                    amount,
-                    most,
-                }));
-            }
+            let kind = Kind::Tap;
+            all.extend(taps_of(m, field).map(|(index, amount, most)| Parameter {
+                network,
+                layer,
+                kind,
+                index,
+                amount,
+                most,
+            }));
         }
     }
     all

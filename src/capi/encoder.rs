@@ -44,6 +44,7 @@ impl SidelightEncoder {
             steps: given(settings.steps),
             budget: given(settings.budget_ms).map(|ms| Duration::from_millis(ms.into())),
             size: convert::size(settings.model_size)?,
+            ..EncoderSettings::default()
         })?;
         Ok(Self { inner, settings })
     }

@@ -2,7 +2,7 @@
 
 mod search;
 
-use crate::adapt::finetune::{fine_tune, Task};
+use crate::adapt::finetune::{fine_tune, Recipe, Task};
 use crate::adapt::math::psnr;
 use crate::adapt::objective::Objective;
 use crate::cpu::CpuLevel;
@@ -30,6 +30,8 @@ pub struct EncoderSettings {
     pub budget: Option<Duration>,
     /// Of the base model, where there is one of that size.
     pub size: Size,
+    /// What is trained.
+    pub recipe: Recipe,
 }
 
 impl Default for EncoderSettings {
@@ -41,6 +43,7 @@ impl Default for EncoderSettings {
             steps: None,
             budget: None,
             size: Size::default(),
+            recipe: Recipe::default(),
         }
     }
 }
@@ -211,7 +214,7 @@ impl Encoder {
                 objective,
                 db_per_bit: slope / 8.0 * pictures.len() as f64 / examples.len() as f64,
                 steps: self.settings.steps.unwrap_or(default_steps),
-                taps: true,
+                recipe: self.settings.recipe,
                 tiles,
                 budget: self.settings.budget,
                 threads: self.settings.threads,

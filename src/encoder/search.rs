@@ -1,7 +1,7 @@
 //! Candidates for a payload, measured through the integer filter and the real coder.
 
 use super::{Encoder, Pair};
-use crate::adapt::finetune::{Example, Tuned};
+use crate::adapt::finetune::{Example, Recipe, Tuned};
 use crate::adapt::objective::{mse, Objective};
 use crate::filter::Filter;
 use crate::hints::Codec;
@@ -28,6 +28,18 @@ const ROUNDINGS: [(f32, f32); 7] = [
     (0.65, 1.35),
     (0.8, 1.35),
     (0.5, f32::INFINITY),
+];
+/// The same for [`Recipe::Published`]: the share that is kept, and clusters.
+const CLUSTERINGS: [(f64, usize); 9] = [
+    (0.001, 2),
+    (0.002, 2),
+    (0.004, 2),
+    (0.008, 2),
+    (0.016, 4),
+    (0.004, 4),
+    (0.03, 4),
+    (0.06, 6),
+    (0.12, 8),
 ];
 
 /// Conditions of all pictures that a decoder prepares for.
@@ -122,8 +134,15 @@ impl<'a, S: Sample> Search<'a, S> {
         // For each network the least cost, and whose rounding it is.
         let mut least: [(f64, Option<Update>); 2] = [(f64::INFINITY, None), (f64::INFINITY, None)];
         let mut tried: Vec<Update> = Vec::new();
-        for (i, (dead_zone, tap_dead_zone)) in ROUNDINGS.into_iter().enumerate() {
-            let update = tuned.round(dead_zone, tap_dead_zone);
+        let count = match self.encoder.settings.recipe {
+            Recipe::RateAware => ROUNDINGS.len(),
+            Recipe::Published => CLUSTERINGS.len(),
+        };
+        for i in 0..count {
+            let update = match self.encoder.settings.recipe {
+                Recipe::RateAware => tuned.round(ROUNDINGS[i].0, ROUNDINGS[i].1),
+                Recipe::Published => tuned.cluster(CLUSTERINGS[i].0, CLUSTERINGS[i].1),
+            };
             if !tried.contains(&update) {
                 if let Some((errors, candidate)) = self.measured(&update, codec, plain)? {
                     best = better(best, candidate);
@@ -137,7 +156,7 @@ impl<'a, S: Sample> Search<'a, S> {
                 tried.push(update);
             }
             // Who cancels gets the best so far soon: one rounding is measured, no more.
-            if !go_on((i + 1) as f64 / (ROUNDINGS.len() + 1) as f64) {
+            if !go_on((i + 1) as f64 / (count + 1) as f64) {
                 return Ok(best);
             }
         }

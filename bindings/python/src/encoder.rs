@@ -152,6 +152,7 @@ pub fn encode<'py>(
             .filter(|ms| *ms > 0)
             .map(|ms: u32| Duration::from_millis(ms.into())),
         size: names::value("size", size, &names::SIZES)?,
+        ..EncoderSettings::default()
     };
     let (originals, decoded) = (pictures("originals", originals)?, pictures("decoded", decoded)?);
     let count = decoded.len();

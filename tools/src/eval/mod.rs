@@ -48,6 +48,9 @@ pub struct Options {
     /// Size of the base model
     #[arg(long, value_enum, default_value = "m")]
     size: results::Size,
+    /// What is trained, and how it is made small
+    #[arg(long, value_enum, default_value = "rate-aware")]
+    recipe: results::Recipe,
     /// Pictures measured at a time; 0 for one per core
     #[arg(long, default_value_t = 0)]
     jobs: usize,
@@ -84,6 +87,7 @@ pub fn run(options: &Options) -> Result<()> {
         effort: options.effort,
         steps: options.steps,
         size: options.size,
+        recipe: options.recipe,
         program: hash(&std::fs::read(std::env::current_exe()?)?),
     };
     for folder in ["points", "payloads", "pictures"] {

@@ -176,7 +176,7 @@ pub fn parts(payload: &[u8]) -> Result<Vec<Part>> {
 mod tests {
     use super::*;
     use crate::codec::Kind;
-    use crate::eval::results::Size;
+    use crate::eval::results::{Recipe, Size};
     use crate::yuv::Planes;
 
     #[test]
@@ -196,6 +196,7 @@ mod tests {
             effort: 5,
             steps: Some(20),
             size: Size::M,
+            recipe: Recipe::RateAware,
             program: String::new(),
         };
         let run = || run("crop", &original, &*codec, 20, &setup).unwrap();

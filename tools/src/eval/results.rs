@@ -37,6 +37,8 @@ pub struct Setup {
     pub steps: Option<u32>,
     #[serde(default)]
     pub size: Size,
+    #[serde(default)]
+    pub recipe: Recipe,
     /// SHA-256 of this very program, library and models inside.
     pub program: String,
 }
@@ -51,6 +53,7 @@ impl Setup {
             steps: self.steps,
             budget: None,
             size: self.size.into(),
+            recipe: self.recipe.into(),
         }
     }
 }
@@ -63,6 +66,26 @@ pub enum Size {
     #[default]
     M,
     L,
+}
+
+/// How an update is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recipe {
+    /// Scales, biases and taps, rounded in the loop, each at its price
+    #[default]
+    RateAware,
+    /// Lam et al. (arXiv 1905.04079): compressibility loss, pruning, k-means
+    Published,
+}
+
+impl From<Recipe> for sidelight::adapt::finetune::Recipe {
+    fn from(recipe: Recipe) -> Self {
+        match recipe {
+            Recipe::RateAware => Self::RateAware,
+            Recipe::Published => Self::Published,
+        }
+    }
 }
 
 impl From<Size> for sidelight::Size {

@@ -7,7 +7,7 @@ use anyhow::{ensure, Context, Result};
 use clap::Args;
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
-use sidelight::adapt::finetune::{fine_tune, Example, Task};
+use sidelight::adapt::finetune::{fine_tune, Example, Recipe, Task};
 use sidelight::adapt::objective::Objective;
 use sidelight::cpu::CpuLevel;
 use sidelight::entropy::{Price, Writer};
@@ -77,7 +77,7 @@ fn updates(source: &dyn Source, model: &Model, options: &Options) -> Result<Vec<
             objective: Objective::new(model.chroma.is_some()),
             db_per_bit: source.db_per_doubling() / std::f64::consts::LN_2 / bytes / 8.0,
             steps: 300,
-            taps: true,
+            recipe: Recipe::RateAware,
             tiles: 2,
             budget: None,
             threads: options.threads,
