@@ -25,10 +25,12 @@ export_and_tune() {
 jpeg() {
     set -- --data "$data"
     luma "$@" --steps 115000 --out "$out/luma1.ck"
-    luma "$@" --from "$out/luma1.ck" --steps 50000 --rate 0.001 --seed 3 --out "$out/luma.ck"
+    luma "$@" --from "$out/luma1.ck" --steps 50000 --rate 0.001 --seed 3 --out "$out/luma2.ck"
+    luma "$@" --from "$out/luma2.ck" --steps 40000 --rate 0.0012 --seed 21 --out "$out/luma.ck"
     chroma "$@" --vivid --steps 100000 --out "$out/chroma1.ck"
     chroma "$@" --from "$out/chroma1.ck" --steps 25000 --rate 0.0005 --seed 2 --out "$out/chroma2.ck"
-    chroma "$@" --from "$out/chroma2.ck" --steps 30000 --rate 0.0007 --seed 4 --out "$out/chroma.ck"
+    chroma "$@" --from "$out/chroma2.ck" --steps 30000 --rate 0.0007 --seed 4 --out "$out/chroma3.ck"
+    chroma "$@" --from "$out/chroma3.ck" --steps 20000 --rate 0.0008 --seed 22 --out "$out/chroma.ck"
 }
 
 # On from a trained network for hidden convolutions of 8 bits: luma|chroma FROM.ck OUT.ck STEPS OPTION...

@@ -7,7 +7,7 @@
 //! encoder's own objective in dB, and u is in units of the model's steps.
 
 /// γ, in dB.
-const GAMMA: f32 = 0.0005;
+const GAMMA: f32 = 0.03;
 /// α.
 const ALPHA: f32 = 0.3;
 /// Rounds of k-means; it hardly moves after these.
