@@ -9,8 +9,8 @@ update, its output is decoded and compared, and what does not come back exactly 
 
 What each coder is used like:
 
-- Each tries every arrangement of the integers (a tensor for each list, lists of one length as the
-  rows of a matrix, one tensor of all scales and one of all biases, everything in one tensor) and
+- Each tries every arrangement of the integers (a tensor for each list, taps with a row for each output
+  channel or as they are, lists of one shape as the rows of a tensor, one tensor of all scales and one of all biases, everything in one tensor) and
   every setting below; the smallest output of each update counts, and saying which one it was is
   free. Sidelight has one setting; "one setting" is what a peer needs with the one that is best for
   all updates together.
@@ -82,7 +82,13 @@ def arrangements(tensors):
         by_shape.setdefault(array.shape, []).append(array)
         by_kind.setdefault(name.rsplit(".", 1)[-1], []).append(array.ravel())
     kinds = [np.concatenate(arrays) for arrays in by_kind.values()]
+
+    def by_output(array):
+        """Taps [9][inputs][outputs] as a row for each output channel, kernel by kernel."""
+        return array.T.reshape(array.shape[2], -1) if array.ndim == 3 else array
+
     return {
+        "outputs": [np.ascontiguousarray(by_output(array)) for array in tensors.values()],
         "lists": list(tensors.values()),
         "rows": [np.stack(arrays) for arrays in by_shape.values()],
         "kinds": kinds,
