@@ -6,6 +6,12 @@ mod sums;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "no_samples.rs"]
+pub(crate) mod samples;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::samples;
+
 use crate::cpu::CpuLevel;
 use crate::network::instance::Layer;
 pub use sums::Sums;

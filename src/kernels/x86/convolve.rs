@@ -4,8 +4,8 @@ use super::super::{Convolution, Packed, RowMut, Rows, Sums};
 use super::vector::Vector;
 use crate::network::instance::Layer;
 
-/// One row of a layer of many output channels: blocks of `P` pixels (`PB` for sums of 16 bits) and `N`
-/// registers of channels, then of `P1` pixels and one register. In a narrow row all are of one pixel.
+/// One row of a layer of many output channels: blocks of `P` pixels and `N` registers of channels (`PB` and
+/// `NB` for products of bytes), then of `P1` pixels and one register. In a narrow row all are of one pixel.
 ///
 /// # Safety
 /// The CPU has `V`'s instruction set; slices are as `check_row` asserts; `cout` is a multiple of `LANES`.
@@ -17,6 +17,7 @@ pub(super) unsafe fn row<
     const N: usize,
     const P1: usize,
     const PB: usize,
+    const NB: usize,
 >(
     conv: &Convolution,
     y: usize,
@@ -32,10 +33,10 @@ pub(super) unsafe fn row<
             (Rows::I16(src), 32) => row_of::<V, i16, L, P, N, P1, 32>(conv, y, src, dst),
             (Rows::I16(src), 48) => row_of::<V, i16, L, P, N, P1, 48>(conv, y, src, dst),
             (Rows::I16(src), 64) => row_of::<V, i16, L, P, N, P1, 64>(conv, y, src, dst),
-            (Rows::U8(src), 16) => row_of::<V, u8, L, PB, N, P1, 16>(conv, y, src, dst),
-            (Rows::U8(src), 32) => row_of::<V, u8, L, PB, N, P1, 32>(conv, y, src, dst),
-            (Rows::U8(src), 48) => row_of::<V, u8, L, PB, N, P1, 48>(conv, y, src, dst),
-            (Rows::U8(src), 64) => row_of::<V, u8, L, PB, N, P1, 64>(conv, y, src, dst),
+            (Rows::U8(src), 16) => row_of::<V, u8, L, PB, NB, P1, 16>(conv, y, src, dst),
+            (Rows::U8(src), 32) => row_of::<V, u8, L, PB, NB, P1, 32>(conv, y, src, dst),
+            (Rows::U8(src), 48) => row_of::<V, u8, L, PB, NB, P1, 48>(conv, y, src, dst),
+            (Rows::U8(src), 64) => row_of::<V, u8, L, PB, NB, P1, 64>(conv, y, src, dst),
             _ => unreachable!("no network has such a layer"),
         }
     }
@@ -216,7 +217,7 @@ unsafe fn bytes<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
     to: *mut u8,
 ) {
     // Halves of four registers are two whole pixels' or none.
-    const { assert!(N % 2 == 1 || P * N % 4 == 0) }
+    const { assert!(N % 2 == 1 || (P * N).is_multiple_of(4)) }
     // SAFETY: forwarded.
     unsafe {
         let y = if V::MANY { sums } else { all_requantised(sums, multiplier) };
@@ -357,8 +358,12 @@ impl Activation for u8 {
             for mut four in pixels {
                 for first in (0..3).step_by(run) {
                     let mut partial = [[V::zero(); N]; P];
-                    let mut begun = 1;
-                    byte_step::<V, L, P, N, CIN, true>(&mut partial, four, taps.add(first * cout));
+                    // What begins a sum needs no addition. (SSE4.1's loop gets slower by that.)
+                    let mut begun = usize::from(L > 4);
+                    if L > 4 {
+                        let taps = taps.add(first * cout);
+                        byte_step::<V, L, P, N, CIN, true>(&mut partial, four, taps);
+                    }
                     for kx in first..first + run {
                         let mut at = taps.add((3 * begun + kx) * cout);
                         for ci in begun..CIN / 4 {

@@ -3,6 +3,7 @@
 mod avx2;
 mod avx512;
 mod convolve;
+pub(crate) mod samples;
 mod sse41;
 mod vector;
 
@@ -21,11 +22,12 @@ pub(super) fn fill(table: &mut Kernels, level: CpuLevel) {
     }
 }
 
-/// The table of one level: blocks of `pixels` × `registers`, of `pixels1` × 1 for the channels left. Last
-/// layers narrower than a register are left to the level below.
+/// The table of one level: sizes of blocks as [`convolve::row`] has them. Last layers narrower than a
+/// register are left to the level below.
 macro_rules! level {
-    ($table:ident, $features:literal, $vector:ty, $lanes:literal, $pixels:literal, $registers:literal,
-     $pixels1:literal, $pixels_bytes:literal, $below:expr) => {
+    ($table:ident, $features:literal, $vector:ty, $lanes:literal,
+     $pixels:literal x $registers:literal, $pixels1:literal x 1,
+     bytes $byte_pixels:literal x $byte_registers:literal, $below:expr) => {
         const $table: Kernels = {
             type V = $vector;
             fn conv_row(conv: &Convolution, y: usize, src: Rows<'_>, dst: RowMut<'_>) {
@@ -33,9 +35,15 @@ macro_rules! level {
                 unsafe fn row(conv: &Convolution, y: usize, src: Rows<'_>, dst: RowMut<'_>) {
                     // SAFETY: forwarded.
                     unsafe {
-                        convolve::row::<V, $lanes, $pixels, $registers, $pixels1, $pixels_bytes>(
-                            conv, y, src, dst,
-                        );
+                        convolve::row::<
+                            V,
+                            $lanes,
+                            $pixels,
+                            $registers,
+                            $pixels1,
+                            $byte_pixels,
+                            $byte_registers,
+                        >(conv, y, src, dst);
                     }
                 }
                 check_row(conv, src, &dst);
@@ -63,7 +71,16 @@ macro_rules! level {
     };
 }
 
-level!(SSE41, "sse4.1", sse41::Sse41, 4, 4, 2, 8, 4, scalar::KERNELS);
-level!(AVX2, "avx2", avx2::Avx2<false>, 8, 4, 2, 8, 6, SSE41);
-level!(AVX2_VNNI, "avx2", avx2::Avx2<true>, 8, 4, 2, 8, 4, SSE41);
-level!(AVX512, "avx512f,avx512bw,avx512vl,avx512vnni", avx512::Avx512, 16, 12, 2, 24, 12, AVX2);
+level!(SSE41, "sse4.1", sse41::Sse41, 4, 4 x 2, 8 x 1, bytes 2 x 4, scalar::KERNELS);
+level!(AVX2, "avx2", avx2::Avx2<false>, 8, 4 x 2, 8 x 1, bytes 6 x 2, SSE41);
+level!(AVX2_VNNI, "avx2", avx2::Avx2<true>, 8, 4 x 2, 8 x 1, bytes 4 x 2, SSE41);
+level!(
+    AVX512,
+    "avx512f,avx512bw,avx512vl,avx512vnni",
+    avx512::Avx512,
+    16,
+    12 x 2,
+    24 x 1,
+    bytes 12 x 2,
+    AVX2
+);
