@@ -25,10 +25,11 @@ impl Filter {
     /// Prepares `instance` for the CPU at `level`.
     #[must_use]
     pub fn new(instance: Instance, level: CpuLevel) -> Self {
+        let kernels = Kernels::new(level);
         Self {
-            luma: Convolution::all(instance.luma),
-            chroma: Convolution::all(instance.chroma),
-            kernels: Kernels::new(level),
+            luma: Convolution::all(instance.luma, &kernels),
+            chroma: Convolution::all(instance.chroma, &kernels),
+            kernels,
             pool: Pool::default(),
         }
     }

@@ -1,6 +1,7 @@
 //! Samples to activations, and outputs back to samples.
 
-use crate::picture::{Picture, PictureMut, Plane, Sample};
+use crate::kernels::samples;
+use crate::picture::{Layout, Picture, PictureMut, Plane, Sample};
 
 /// Bits of samples that would be activations as they are.
 const SCALE: u32 = 12;
@@ -28,10 +29,12 @@ fn pack_luma<S: Sample, const N: usize>(input: &Picture<'_, S>, y: usize, dst: &
     let (middle, max, shift) = (1i16 << (depth - 1), (1i16 << depth) - 1, SCALE - depth);
     let activation = |s: S| (s.at_most(max) - middle) << shift;
     let [above, below] = pair(&input.luma(), 2 * y, 2 * y + 1);
+    let done = samples::pack_luma::<S, N>([above, below], dst, depth);
     let pixels = dst.as_chunks_mut::<N>().0;
     // Of an odd width's last pixel the right half is beyond the picture.
     let (whole, odd) = pixels.split_at_mut(above.len() / 2);
-    let rows = above.as_chunks::<2>().0.iter().zip(below.as_chunks::<2>().0);
+    let whole = &mut whole[done..];
+    let rows = above.as_chunks::<2>().0[done..].iter().zip(&below.as_chunks::<2>().0[done..]);
     for (out, (above, below)) in whole.iter_mut().zip(rows) {
         out[..2].copy_from_slice(&above.map(activation));
         out[2..4].copy_from_slice(&below.map(activation));
@@ -47,11 +50,15 @@ fn pack_chroma<S: Sample>(input: &Picture<'_, S>, y: usize, dst: &mut [i16]) {
     let Some((tall, wide)) = input.layout().chroma_beside_pixel() else { return };
     let depth = input.bit_depth();
     let (middle, max, shift) = (1i16 << (depth - 1), (1i16 << depth) - 1, SCALE - depth);
+    let done = match (input.layout(), input.planes()) {
+        (Layout::I420, [_, cb, cr]) => samples::pack_chroma([cb.row(y), cr.row(y)], dst, depth),
+        _ => 0,
+    };
     for c in 1..3 {
         let plane = &input.planes()[c];
         let rows = pair(plane, tall * y, tall * y + tall - 1);
         let last = plane.width() - 1;
-        for (x, out) in dst.as_chunks_mut::<6>().0.iter_mut().enumerate() {
+        for (x, out) in dst.as_chunks_mut::<6>().0.iter_mut().enumerate().skip(done) {
             let (left, right) = (wide * x, (wide * x + wide - 1).min(last));
             // The same sample two or four times where the layout has fewer.
             let sum: i16 = rows.iter().map(|r| r[left].at_most(max) + r[right].at_most(max)).sum();
@@ -84,8 +91,14 @@ pub(super) fn unpack<S: Sample>(
                 correct_luma(src, dst, residual, 2 * (row % 2), depth);
                 continue;
             }
+            let done = if wide == 1 {
+                samples::correct_chroma(src, dst, residual, p - 1, depth)
+            } else {
+                0
+            };
             // Chroma samples beside a pixel share its residual.
-            let residuals = residual.chunks_exact(outputs).map(|r| r[p - 1]);
+            let residuals = residual.chunks_exact(outputs).map(|r| r[p - 1]).skip(done);
+            let (src, dst) = (&src[done..], &mut dst[done..]);
             for ((src, dst), r) in src.chunks(wide).zip(dst.chunks_mut(wide)).zip(residuals) {
                 for (s, d) in src.iter().zip(dst) {
                     *d = corrected(*s, r, depth);
@@ -97,7 +110,9 @@ pub(super) fn unpack<S: Sample>(
 
 /// A row of luma: two samples for each pixel, whose residuals are two of its four from `channel` on.
 fn correct_luma<S: Sample>(src: &[S], dst: &mut [S], residual: &[i16], channel: usize, depth: u32) {
-    let residuals = residual.as_chunks::<4>().0;
+    let done = samples::correct_luma(src, dst, residual, channel, depth);
+    let (src, dst) = (&src[done..], &mut dst[done..]);
+    let residuals = &residual.as_chunks::<4>().0[done / 2..];
     let (samples, odd) = src.as_chunks::<2>();
     let (targets, odd_target) = dst.as_chunks_mut::<2>();
     for ((s, d), r) in samples.iter().zip(targets).zip(residuals) {

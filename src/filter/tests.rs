@@ -251,7 +251,9 @@ fn check<S: Sample + TryFrom<u16> + Into<u16>>(
 fn every_size_layout_depth_level_and_cut_gives_the_reference() {
     let mut rng = Xorshift(99);
     let sizes = (1..=18).flat_map(|h| [1, 2, 3, 7, 8, 13, 26].map(|w| (w, h)));
-    let cases = sizes.chain([(40, 77), (9, 130)]).flat_map(|s| Layout::ALL.map(|l| (s, l)));
+    let cases = sizes
+        .chain([(40, 77), (9, 130), (33, 6), (66, 5)])
+        .flat_map(|s| Layout::ALL.map(|l| (s, l)));
     for ((width, height), layout) in cases {
         let chroma = !rng.next().is_multiple_of(4);
         let instance = instance(&mut rng, chroma);

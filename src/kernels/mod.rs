@@ -6,6 +6,12 @@ mod sums;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "no_samples.rs"]
+pub(crate) mod samples;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::samples;
+
 use crate::cpu::CpuLevel;
 use crate::network::instance::Layer;
 pub use sums::Sums;
@@ -19,43 +25,74 @@ pub struct Convolution {
     pub sums: Sums,
     /// Its taps as the row kernels read them.
     pub packed: Packed,
+    /// Its multipliers as they read them.
+    pub requantisation: Requantisation,
 }
 
 /// Taps in the order of the kernels.
 #[derive(Clone, Debug)]
 pub enum Packed {
-    /// For activations of 16 bits: `[9][cin / 2][cout][2]`, pairs of input channels side by side; for a
-    /// last layer, of 4 or 2 output channels, `[cout][9][cin]`.
+    /// For activations of 16 bits: `[3][cin / 2][3][cout][2]`, the rows of taps, pairs of input channels, a
+    /// row's taps; for a last layer, of 4 or 2 output channels, `[cout][9][cin]`.
     I16(Vec<i16>),
-    /// For activations of 8 bits: `[9][cin / 4][cout][4]`.
+    /// For activations of 8 bits: `[3][cin / 4][3][cout][4]`.
     I8(Vec<i8>),
 }
 
+/// Multipliers and shift, both with as many bits more as make the shift 32, whose result is the product's
+/// high half; as they are where a multiplier has no room for that.
+#[derive(Clone, Debug)]
+pub struct Requantisation {
+    /// `[cout]`.
+    pub multiplier: Vec<i32>,
+    /// 1..=32.
+    pub shift: u32,
+}
+
+impl Requantisation {
+    fn new(layer: &Layer) -> Self {
+        let more = 32 - layer.shift;
+        let largest = layer.multiplier.iter().max().map_or(0, |m| i64::from(*m));
+        if largest << more > i64::from(i32::MAX) {
+            return Self { multiplier: layer.multiplier.clone(), shift: layer.shift };
+        }
+        Self { multiplier: layer.multiplier.iter().map(|m| m << more).collect(), shift: 32 }
+    }
+}
+
 impl Convolution {
-    /// Packs `layer`'s taps. A hidden layer reads bytes if it can: its inputs lie in 0..=`limit`.
+    /// Packs `layer`'s taps for `kernels`. A hidden layer reads bytes if it can: its inputs lie in
+    /// 0..=`limit`.
     #[must_use]
-    pub fn new(layer: Layer, limit: Option<i32>) -> Self {
+    pub fn new(layer: Layer, limit: Option<i32>, kernels: &Kernels) -> Self {
         let (cin, cout) = (layer.cin, layer.cout);
-        let sums = limit.map_or(Sums::I32, |limit| Sums::narrowest(&layer, limit));
-        let packed = match sums {
-            Sums::I16 { .. } => Packed::I8(pack::<4, i8>(&layer, |w| w as i8)),
-            Sums::I32 if cout < 16 => {
-                let of = |co: usize| (0..9 * cin).map(move |i| i * cout + co);
-                Packed::I16((0..cout).flat_map(of).map(|i| layer.taps[i]).collect())
-            }
-            Sums::I32 => Packed::I16(pack::<2, i16>(&layer, |w| w)),
+        let bytes =
+            |limit: &i32| *limit <= 255 && layer.taps.iter().all(|w| i8::try_from(*w).is_ok());
+        let limit = limit.filter(bytes);
+        let sums = match limit {
+            Some(limit) if !kernels.whole_bytes => Sums::narrowest(&layer, limit),
+            _ => Sums::I32,
         };
-        Self { layer, sums, packed }
+        let packed = if limit.is_some() && (kernels.whole_bytes || sums != Sums::I32) {
+            Packed::I8(pack::<4, i8>(&layer, |w| w as i8))
+        } else if cout < 16 {
+            let of = |co: usize| (0..9 * cin).map(move |i| i * cout + co);
+            Packed::I16((0..cout).flat_map(of).map(|i| layer.taps[i]).collect())
+        } else {
+            Packed::I16(pack::<2, i16>(&layer, |w| w))
+        };
+        let requantisation = Requantisation::new(&layer);
+        Self { layer, sums, packed, requantisation }
     }
 
     /// All of a network's layers, first to last.
     #[must_use]
-    pub fn all(layers: Vec<Layer>) -> Vec<Self> {
+    pub fn all(layers: Vec<Layer>, kernels: &Kernels) -> Vec<Self> {
         let last = layers.len().saturating_sub(1);
         let mut limit = None;
         let prepare = |(i, layer): (usize, Layer)| {
             let reads = limit.replace(layer.high).filter(|_| i < last);
-            Self::new(layer, reads)
+            Self::new(layer, reads, kernels)
         };
         layers.into_iter().enumerate().map(prepare).collect()
     }
@@ -69,12 +106,15 @@ impl Convolution {
     }
 }
 
-/// Taps with `N` input channels side by side.
+/// Taps with `N` input channels side by side, the three taps of a row behind each other.
 fn pack<const N: usize, T>(layer: &Layer, convert: impl Fn(i16) -> T) -> Vec<T> {
-    let cout = layer.cout;
+    let (cin, cout) = (layer.cin, layer.cout);
     let mut packed = Vec::with_capacity(layer.taps.len());
-    for group in layer.taps.chunks_exact(N * cout) {
-        packed.extend((0..N * cout).map(|i| convert(group[i % N * cout + i / N])));
+    for row in layer.taps.chunks_exact(3 * cin * cout) {
+        for (ci, kx) in (0..cin).step_by(N).flat_map(|ci| [0, 1, 2].map(|kx| (ci, kx))) {
+            let group = &row[(kx * cin + ci) * cout..][..N * cout];
+            packed.extend((0..N * cout).map(|i| convert(group[i % N * cout + i / N])));
+        }
     }
     packed
 }
@@ -113,6 +153,8 @@ pub struct Kernels {
     /// For layers of 4 or 2 output channels, input channels a multiple of 16 and one bias for each
     /// channel.
     pub conv_row_last: ConvRowLast,
+    /// Whether products of bytes are added in 32 bits, so that no layer needs a proof for less.
+    pub whole_bytes: bool,
 }
 
 impl Kernels {
@@ -144,6 +186,7 @@ fn check_row(conv: &Convolution, src: Rows<'_>, dst: &RowMut<'_>) -> usize {
         _ => panic!("activations and taps of different widths"),
     };
     assert!(enough && taps == 9 * l.cin * l.cout && l.multiplier.len() == l.cout);
+    assert!(conv.requantisation.multiplier.len() == l.cout);
     assert!(l.period.is_power_of_two() && l.bias.len() == l.period * l.period * l.cout);
     width
 }

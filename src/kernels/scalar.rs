@@ -2,7 +2,7 @@
 
 use super::{check_row, Convolution, Kernels, RowMut, Rows};
 
-pub(super) const KERNELS: Kernels = Kernels { conv_row, conv_row_last };
+pub(super) const KERNELS: Kernels = Kernels { conv_row, conv_row_last, whole_bytes: true };
 
 /// See [`ConvRow`](super::ConvRow). Any even number of output channels.
 pub fn conv_row(conv: &Convolution, y: usize, src: Rows<'_>, dst: RowMut<'_>) {

@@ -2,7 +2,7 @@
 
 use crate::network::instance::Layer;
 
-/// What a convolution's products are added in; the result is the same.
+/// What a convolution's products of bytes may be added in; the result is the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sums {
     /// 32 bits.

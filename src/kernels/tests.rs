@@ -1,6 +1,6 @@
 //! Every kernel against the scalar reference, on adversarial inputs over all small widths.
 
-use super::{Convolution, Kernels, RowMut, Rows, Sums};
+use super::{Convolution, Kernels, Packed, RowMut, Rows, Sums};
 use crate::cpu::CpuLevel;
 use crate::network::instance::Layer;
 use crate::xorshift::Xorshift;
@@ -46,9 +46,11 @@ fn layer(rng: &mut Xorshift, style: Style, cin: usize, cout: usize, period: usiz
         .collect();
     let shift = rng.range(1, 31) as u32;
     let top = 1i64 << shift;
+    // The largest with which the product's high half is the result, or the largest of all.
+    let most = if rng.next().is_multiple_of(2) { top } else { (top / 2 - 1).max(1) };
     let multiplier = (0..cout)
         .map(|_| match style {
-            Style::Limit(_) | Style::Pair(_) => top.min(i64::from(i32::MAX)),
+            Style::Limit(_) | Style::Pair(_) => most.min(i64::from(i32::MAX)),
             _ => rng.range(1, (top >> 10).max(1)),
         } as i32)
         .collect();
@@ -68,7 +70,7 @@ fn layer(rng: &mut Xorshift, style: Style, cin: usize, cout: usize, period: usiz
 }
 
 /// A layer that reads bytes of up to `limit`, with taps that make the most of sums of 16 bits over `run`
-/// taps: both signs use up what they may, from many taps or from few.
+/// taps: both signs use up what they may, from many taps or from few. With runs of 0, taps are any bytes.
 fn byte_layer(
     rng: &mut Xorshift,
     style: Style,
@@ -78,7 +80,14 @@ fn byte_layer(
     run: usize,
 ) -> Layer {
     let mut taps = vec![0i16; 9 * cin * cout];
-    let sums = (0..9 / run).flat_map(|r| [0, 2].map(|half| (r, half)));
+    if run == 0 {
+        taps.fill_with(|| match style {
+            Style::Limit(1) | Style::Pair(-1) => 127,
+            Style::Limit(_) | Style::Pair(_) => -128,
+            _ => rng.range(-128, 127) as i16,
+        });
+    }
+    let sums = (0..9usize.checked_div(run).unwrap_or(0)).flat_map(|r| [0, 2].map(|half| (r, half)));
     for (co, (r, half)) in (0..cout).flat_map(|co| sums.clone().map(move |s| (co, s))) {
         let of_sum: Vec<usize> =
             (r * run * cin..(r + 1) * run * cin).filter(|i| i % 4 / 2 * 2 == half).collect();
@@ -110,6 +119,7 @@ fn byte_layer(
         Layer { taps: taps.into(), bias, multiplier, ..layer(rng, style, cin, cout, 1) };
     layer.multiplier.iter_mut().for_each(|m| *m = (*m).min(1 << layer.shift.min(30)));
     match Sums::narrowest(&layer, limit as i32) {
+        _ if run == 0 => layer,
         Sums::I16 { taps } if taps >= run => layer,
         other => panic!("{style:?}: {other:?} where {run} taps were meant"),
     }
@@ -182,7 +192,8 @@ fn kernels_equal_the_reference() {
         for (cin, cout, period) in SHAPES {
             for width in (1..=40).chain([131, 384]) {
                 for style in STYLES {
-                    let conv = Convolution::new(layer(&mut rng, style, cin, cout, period), None);
+                    let layer = layer(&mut rng, style, cin, cout, period);
+                    let conv = Convolution::new(layer, None, &tested);
                     let src = rows(&mut rng, style, (width + 2) * cin);
                     let src = [&src[0][..], &src[1][..], &src[2][..]];
                     let y = (rng.next() % 16) as usize;
@@ -217,8 +228,8 @@ fn byte_kernels_equal_the_reference() {
     let cases = shapes.flat_map(|s| widths.clone().map(move |w| (s, w)));
     for ((cin, cout, period), width) in cases {
         for style in STYLES {
-            let (limit, run) =
-                ([127, 255][rng.next() as usize % 2], [1, 3][rng.next() as usize % 2]);
+            let limit = [127, 255][rng.next() as usize % 2];
+            let run = [0, 1, 3][rng.next() as usize % 3];
             let (mut layer, bytes_in) = if cin < 16 {
                 (layer(&mut rng, style, cin, cout, period), false)
             } else {
@@ -227,42 +238,54 @@ fn byte_kernels_equal_the_reference() {
             if !bytes_in || rng.next().is_multiple_of(2) {
                 (layer.low, layer.high) = (0, rng.range(1, 255) as i32);
             }
-            let conv = Convolution::new(layer, bytes_in.then_some(limit as i32));
             let words = rows(&mut rng, style, (width + 2) * cin);
             let bytes = byte_rows(&mut rng, style, limit, (width + 2) * cin);
-            let src = if bytes_in {
-                Rows::U8([&bytes[0], &bytes[1], &bytes[2]])
-            } else {
-                Rows::I16([&words[0], &words[1], &words[2]])
-            };
+            // Levels that cannot take a layer's bytes take them as words.
+            let wide =
+                bytes.each_ref().map(|r| r.iter().map(|b| i16::from(*b)).collect::<Vec<_>>());
             let y = (rng.next() % 16) as usize;
             let case = format!("{style:?} {cin}->{cout} {limit} {run} width {width}");
-            check_levels(&conv, y, src, width, &case);
+            let mut expected = None;
+            for level in CpuLevel::available() {
+                let kernels = Kernels::new(level);
+                let limit = bytes_in.then_some(limit as i32);
+                let conv = Convolution::new(layer.clone(), limit, &kernels);
+                let src = match conv.packed {
+                    Packed::I8(_) => Rows::U8(bytes.each_ref().map(|r| &r[..])),
+                    Packed::I16(_) if bytes_in => Rows::I16(wide.each_ref().map(|r| &r[..])),
+                    Packed::I16(_) => Rows::I16(words.each_ref().map(|r| &r[..])),
+                };
+                assert!(!bytes_in || run == 0 || matches!(src, Rows::U8(_)), "{case}");
+                let case = format!("{level:?} {case}");
+                check(&kernels, &conv, y, src, width, &mut expected, &case);
+            }
         }
     }
 }
 
-/// Every level against the scalar one, into words and where they fit into bytes.
-fn check_levels(conv: &Convolution, y: usize, src: Rows<'_>, width: usize, case: &str) {
+/// A row into words and where they fit into bytes, against the first level's.
+fn check(
+    kernels: &Kernels,
+    conv: &Convolution,
+    y: usize,
+    src: Rows<'_>,
+    width: usize,
+    expected: &mut Option<Vec<i16>>,
+    case: &str,
+) {
     const GUARD: i16 = 0x5a5a;
     let len = width * conv.layer.cout;
-    let mut expected = vec![0; len];
-    (Kernels::new(CpuLevel::Scalar).conv_row)(conv, y, src, RowMut::I16(&mut expected));
-    for level in CpuLevel::available() {
-        let conv_row = Kernels::new(level).conv_row;
-        let mut got = vec![GUARD; len + 64];
-        conv_row(conv, y, src, RowMut::I16(&mut got[..len]));
-        assert!(got[..len] == expected, "{level:?} {case}");
-        assert!(got[len..].iter().all(|g| *g == GUARD), "{level:?} {case}: guard");
-        if conv.layer.low == 0 && conv.layer.high <= 255 {
-            let mut got = vec![GUARD as u8; len + 64];
-            conv_row(conv, y, src, RowMut::U8(&mut got[..len]));
-            assert!(
-                got[..len].iter().zip(&expected).all(|(g, e)| i16::from(*g) == *e),
-                "{level:?} {case}"
-            );
-            assert!(got[len..].iter().all(|g| *g == GUARD as u8), "{level:?} {case}: guard");
-        }
+    let mut got = vec![GUARD; len + 64];
+    (kernels.conv_row)(conv, y, src, RowMut::I16(&mut got[..len]));
+    assert!(got[len..].iter().all(|g| *g == GUARD), "{case}: guard");
+    got.truncate(len);
+    let expected = expected.get_or_insert_with(|| got.clone());
+    assert!(got == *expected, "{case}");
+    if conv.layer.low == 0 && conv.layer.high <= 255 {
+        let mut got = vec![GUARD as u8; len + 64];
+        (kernels.conv_row)(conv, y, src, RowMut::U8(&mut got[..len]));
+        assert!(got[..len].iter().zip(expected).all(|(g, e)| i16::from(*g) == *e), "{case}");
+        assert!(got[len..].iter().all(|g| *g == GUARD as u8), "{case}: guard");
     }
 }
 
@@ -301,5 +324,24 @@ fn sums_that_may_leave_16_bits_are_found() {
         );
         assert_eq!(with(&[(0, 127), (row - 4, 127), (4, 4)], 127), Sums::I16 { taps: 3 });
         assert_eq!(with(&[(0, 127), (row - 4, 127), (4, 5)], 127), Sums::I16 { taps: 1 });
+    }
+}
+
+/// Bytes are read where inputs and taps are bytes, whatever their sums, if the level adds in 32 bits.
+#[test]
+fn bytes_where_they_can_be() {
+    let mut rng = Xorshift(13);
+    let large = byte_layer(&mut rng, Style::Limit(1), 32, 32, 255, 0);
+    let small = byte_layer(&mut rng, Style::Limit(1), 32, 32, 255, 1);
+    let words = Layer { taps: vec![128; large.taps.len()].into(), ..large.clone() };
+    for level in CpuLevel::available() {
+        let kernels = Kernels::new(level);
+        let bytes = |layer: &Layer, limit| {
+            let conv = Convolution::new(layer.clone(), limit, &kernels);
+            matches!(conv.packed, Packed::I8(_))
+        };
+        assert!(bytes(&small, Some(255)));
+        assert_eq!(bytes(&large, Some(255)), kernels.whole_bytes);
+        assert!(!bytes(&small, Some(256)) && !bytes(&small, None) && !bytes(&words, Some(255)));
     }
 }

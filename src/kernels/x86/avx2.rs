@@ -27,10 +27,18 @@ dot!(dpwssd, "vpdpwssd");
 dot!(dpbusd, "vpdpbusd");
 
 impl<const VNNI: bool> Vector<8> for Avx2<VNNI> {
+    const WHOLE: bool = VNNI;
+    const MANY: bool = false;
+
     #[inline(always)]
     unsafe fn load<T>(from: *const T) -> Self {
         // SAFETY: as the caller promises.
         Self(unsafe { _mm256_loadu_si256(from.cast()) })
+    }
+    #[inline(always)]
+    unsafe fn load_half<T>(from: *const T) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { _mm256_zextsi128_si256(_mm_loadu_si128(from.cast())) })
     }
     #[inline(always)]
     unsafe fn broadcast<T>(from: *const T) -> Self {
@@ -50,6 +58,17 @@ impl<const VNNI: bool> Vector<8> for Avx2<VNNI> {
                 dpwssd(self.0, a.0, b.0)
             } else {
                 _mm256_add_epi32(self.0, _mm256_madd_epi16(a.0, b.0))
+            }
+        })
+    }
+    #[inline(always)]
+    unsafe fn bytes(a: Self, b: Self) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe {
+            if VNNI {
+                dpbusd(_mm256_setzero_si256(), a.0, b.0)
+            } else {
+                _mm256_maddubs_epi16(a.0, b.0)
             }
         })
     }
@@ -89,14 +108,16 @@ impl<const VNNI: bool> Vector<8> for Avx2<VNNI> {
         }
     }
     #[inline(always)]
+    unsafe fn odd(self) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { _mm256_srli_epi64(self.0, 32) })
+    }
+    #[inline(always)]
     unsafe fn requantise(self, multiplier: Self, shift: u32) -> Self {
         // SAFETY: as the caller promises.
         unsafe {
             let half = _mm256_set1_epi64x(1 << (shift - 1));
-            let odd = _mm256_mul_epi32(
-                _mm256_srli_epi64(self.0, 32),
-                _mm256_srli_epi64(multiplier.0, 32),
-            );
+            let odd = _mm256_mul_epi32(self.odd().0, multiplier.odd().0);
             let even = _mm256_add_epi64(_mm256_mul_epi32(self.0, multiplier.0), half);
             // Bits shift.. of the odd products go to the high halves.
             let even = _mm256_srl_epi64(even, _mm_cvtsi32_si128(shift as i32));
@@ -106,22 +127,72 @@ impl<const VNNI: bool> Vector<8> for Avx2<VNNI> {
         }
     }
     #[inline(always)]
-    unsafe fn store(self, low: i16, high: i16, to: *mut i16) {
+    unsafe fn requantise_high(self, multiplier: Self, odd: Self) -> Self {
         // SAFETY: as the caller promises.
         unsafe {
-            let y = _mm256_permute4x64_epi64(_mm256_packs_epi32(self.0, self.0), 0b1000);
-            let y = _mm_max_epi16(_mm256_castsi256_si128(y), _mm_set1_epi16(low));
-            _mm_storeu_si128(to.cast(), _mm_min_epi16(y, _mm_set1_epi16(high)));
+            let half = _mm256_set1_epi64x(1 << 31);
+            let even = _mm256_add_epi64(_mm256_mul_epi32(self.0, multiplier.0), half);
+            let odd = _mm256_add_epi64(_mm256_mul_epi32(self.odd().0, odd.0), half);
+            Self(_mm256_blend_epi32(Self(even).odd().0, odd, 0b1010_1010))
         }
     }
     #[inline(always)]
-    unsafe fn store_bytes(self, high: u8, to: *mut u8) {
+    unsafe fn words(self, behind: Self) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe {
+            _mm256_permute4x64_epi64(_mm256_packs_epi32(self.0, behind.0), 0b11_01_10_00)
+        })
+    }
+    #[inline(always)]
+    unsafe fn clamp(self, low: i16, high: i16) -> Self {
         // SAFETY: as the caller promises.
         unsafe {
-            let y = _mm256_permute4x64_epi64(_mm256_packs_epi32(self.0, self.0), 0b1000);
-            let y = _mm256_castsi256_si128(y);
-            let y = _mm_min_epu8(_mm_packus_epi16(y, y), _mm_set1_epi8(high as i8));
-            _mm_storel_epi64(to.cast(), y);
+            let y = _mm256_max_epi16(self.0, _mm256_set1_epi16(low));
+            Self(_mm256_min_epi16(y, _mm256_set1_epi16(high)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn to_bytes([a, b, c, d]: [Self; 4], high: u8) -> Self {
+        // SAFETY: as the caller promises.
+        unsafe {
+            // Packing works in 128-bit lanes, each of which gets four lanes of a, of b, of c, of d.
+            let (ab, cd) = (_mm256_packs_epi32(a.0, b.0), _mm256_packs_epi32(c.0, d.0));
+            let y = _mm256_min_epu8(_mm256_packus_epi16(ab, cd), _mm256_set1_epi8(high as i8));
+            Self(_mm256_permutevar8x32_epi32(y, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store<T>(self, to: *mut T) {
+        // SAFETY: as the caller promises.
+        unsafe { _mm256_storeu_si256(to.cast(), self.0) }
+    }
+    #[inline(always)]
+    unsafe fn store_first_half<T>(self, to: *mut T) {
+        // SAFETY: as the caller promises.
+        unsafe { _mm_storeu_si128(to.cast(), _mm256_castsi256_si128(self.0)) }
+    }
+    #[inline(always)]
+    unsafe fn store_first_quarter<T>(self, to: *mut T) {
+        // SAFETY: as the caller promises.
+        unsafe { _mm_storel_epi64(to.cast(), _mm256_castsi256_si128(self.0)) }
+    }
+    #[inline(always)]
+    unsafe fn store_halves<T>(self, [a, b]: [*mut T; 2]) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            _mm_storeu_si128(a.cast(), _mm256_castsi256_si128(self.0));
+            _mm_storeu_si128(b.cast(), _mm256_extracti128_si256(self.0, 1));
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_quarters<T>(self, [a, b, c, d]: [*mut T; 4]) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let halves = [_mm256_castsi256_si128(self.0), _mm256_extracti128_si256(self.0, 1)];
+            _mm_storel_epi64(a.cast(), halves[0]);
+            _mm_storeh_pd(b.cast(), _mm_castsi128_pd(halves[0]));
+            _mm_storel_epi64(c.cast(), halves[1]);
+            _mm_storeh_pd(d.cast(), _mm_castsi128_pd(halves[1]));
         }
     }
 }

@@ -59,10 +59,18 @@ unsafe fn halves<const A: i32, const B: i32>(a: __m512i, b: __m512i) -> __m512i 
 }
 
 impl Vector<16> for Avx512 {
+    const WHOLE: bool = true;
+    const MANY: bool = true;
+
     #[inline(always)]
     unsafe fn load<T>(from: *const T) -> Self {
         // SAFETY: as the caller promises.
         Self(unsafe { _mm512_loadu_si512(from.cast()) })
+    }
+    #[inline(always)]
+    unsafe fn load_half<T>(from: *const T) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { _mm512_zextsi256_si512(_mm256_loadu_si256(from.cast())) })
     }
     #[inline(always)]
     unsafe fn broadcast<T>(from: *const T) -> Self {
@@ -78,6 +86,11 @@ impl Vector<16> for Avx512 {
     unsafe fn dot(self, a: Self, b: Self) -> Self {
         // SAFETY: as the caller promises.
         Self(unsafe { dpwssd(self.0, a.0, b.0) })
+    }
+    #[inline(always)]
+    unsafe fn bytes(a: Self, b: Self) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { dpbusd(_mm512_setzero_si512(), a.0, b.0) })
     }
     #[inline(always)]
     unsafe fn dot_bytes(self, a: Self, b: Self) -> Self {
@@ -107,14 +120,16 @@ impl Vector<16> for Avx512 {
         }
     }
     #[inline(always)]
+    unsafe fn odd(self) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { _mm512_srli_epi64(self.0, 32) })
+    }
+    #[inline(always)]
     unsafe fn requantise(self, multiplier: Self, shift: u32) -> Self {
         // SAFETY: as the caller promises.
         unsafe {
             let half = _mm512_set1_epi64(1 << (shift - 1));
-            let odd = _mm512_mul_epi32(
-                _mm512_srli_epi64(self.0, 32),
-                _mm512_srli_epi64(multiplier.0, 32),
-            );
+            let odd = _mm512_mul_epi32(self.odd().0, multiplier.odd().0);
             let even = _mm512_add_epi64(_mm512_mul_epi32(self.0, multiplier.0), half);
             // Bits shift.. of the odd products go to the high halves.
             let even = _mm512_srl_epi64(even, _mm_cvtsi32_si128(shift as i32));
@@ -124,20 +139,73 @@ impl Vector<16> for Avx512 {
         }
     }
     #[inline(always)]
-    unsafe fn store(self, low: i16, high: i16, to: *mut i16) {
+    unsafe fn requantise_high(self, multiplier: Self, odd: Self) -> Self {
         // SAFETY: as the caller promises.
         unsafe {
-            let y = _mm256_max_epi16(_mm512_cvtsepi32_epi16(self.0), _mm256_set1_epi16(low));
-            _mm256_storeu_si256(to.cast(), _mm256_min_epi16(y, _mm256_set1_epi16(high)));
+            let half = _mm512_set1_epi64(1 << 31);
+            let even = _mm512_add_epi64(_mm512_mul_epi32(self.0, multiplier.0), half);
+            let odd = _mm512_add_epi64(_mm512_mul_epi32(self.odd().0, odd.0), half);
+            Self(_mm512_mask_shuffle_epi32(odd, 0x5555, even, 0b11_11_01_01))
         }
     }
     #[inline(always)]
-    unsafe fn store_bytes(self, high: u8, to: *mut u8) {
+    unsafe fn words(self, behind: Self) -> Self {
         // SAFETY: as the caller promises.
         unsafe {
-            let y = _mm512_max_epi32(self.0, _mm512_setzero_si512());
-            let y = _mm_min_epu8(_mm512_cvtusepi32_epi8(y), _mm_set1_epi8(high as i8));
-            _mm_storeu_si128(to.cast(), y);
+            let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+            Self(_mm512_permutexvar_epi64(order, _mm512_packs_epi32(self.0, behind.0)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn clamp(self, low: i16, high: i16) -> Self {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let y = _mm512_max_epi16(self.0, _mm512_set1_epi16(low));
+            Self(_mm512_min_epi16(y, _mm512_set1_epi16(high)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn to_bytes([a, b, c, d]: [Self; 4], high: u8) -> Self {
+        // SAFETY: as the caller promises.
+        unsafe {
+            // Packing works in 128-bit lanes, each of which gets four lanes of a, of b, of c, of d.
+            let (ab, cd) = (_mm512_packs_epi32(a.0, b.0), _mm512_packs_epi32(c.0, d.0));
+            let y = _mm512_min_epu8(_mm512_packus_epi16(ab, cd), _mm512_set1_epi8(high as i8));
+            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            Self(_mm512_permutexvar_epi32(order, y))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store<T>(self, to: *mut T) {
+        // SAFETY: as the caller promises.
+        unsafe { _mm512_storeu_si512(to.cast(), self.0) }
+    }
+    #[inline(always)]
+    unsafe fn store_first_half<T>(self, to: *mut T) {
+        // SAFETY: as the caller promises.
+        unsafe { _mm256_storeu_si256(to.cast(), _mm512_castsi512_si256(self.0)) }
+    }
+    #[inline(always)]
+    unsafe fn store_first_quarter<T>(self, to: *mut T) {
+        // SAFETY: as the caller promises.
+        unsafe { _mm_storeu_si128(to.cast(), _mm512_castsi512_si128(self.0)) }
+    }
+    #[inline(always)]
+    unsafe fn store_halves<T>(self, [a, b]: [*mut T; 2]) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            _mm256_storeu_si256(a.cast(), _mm512_castsi512_si256(self.0));
+            _mm256_storeu_si256(b.cast(), _mm512_extracti64x4_epi64(self.0, 1));
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_quarters<T>(self, [a, b, c, d]: [*mut T; 4]) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            _mm_storeu_si128(a.cast(), _mm512_castsi512_si128(self.0));
+            _mm_storeu_si128(b.cast(), _mm512_extracti32x4_epi32(self.0, 1));
+            _mm_storeu_si128(c.cast(), _mm512_extracti32x4_epi32(self.0, 2));
+            _mm_storeu_si128(d.cast(), _mm512_extracti32x4_epi32(self.0, 3));
         }
     }
 }

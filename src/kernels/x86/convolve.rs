@@ -2,14 +2,23 @@
 
 use super::super::{Convolution, Packed, RowMut, Rows, Sums};
 use super::vector::Vector;
+use crate::network::instance::Layer;
 
-/// One row of a layer of many output channels.
+/// One row of a layer of many output channels: blocks of `P` pixels and `N` registers of channels (`PB` and
+/// `NB` for products of bytes), then of `P1` pixels and one register. In a narrow row all are of one pixel.
 ///
 /// # Safety
-/// The CPU has `V`'s instruction set; slices are as `check_row` asserts; the width is at least `P`;
-/// `cout` is a multiple of `LANES`, and of `N · LANES` or that of 16.
+/// The CPU has `V`'s instruction set; slices are as `check_row` asserts; `cout` is a multiple of `LANES`.
 #[inline(always)]
-pub(super) unsafe fn row<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
+pub(super) unsafe fn row<
+    V: Vector<L>,
+    const L: usize,
+    const P: usize,
+    const N: usize,
+    const P1: usize,
+    const PB: usize,
+    const NB: usize,
+>(
     conv: &Convolution,
     y: usize,
     src: Rows<'_>,
@@ -18,16 +27,16 @@ pub(super) unsafe fn row<V: Vector<L>, const L: usize, const P: usize, const N: 
     // SAFETY: forwarded.
     unsafe {
         match (src, conv.layer.cin) {
-            (Rows::I16(src), 4) => row_of::<V, i16, L, P, N, 4>(conv, y, src, dst),
-            (Rows::I16(src), 6) => row_of::<V, i16, L, P, N, 6>(conv, y, src, dst),
-            (Rows::I16(src), 16) => row_of::<V, i16, L, P, N, 16>(conv, y, src, dst),
-            (Rows::I16(src), 32) => row_of::<V, i16, L, P, N, 32>(conv, y, src, dst),
-            (Rows::I16(src), 48) => row_of::<V, i16, L, P, N, 48>(conv, y, src, dst),
-            (Rows::I16(src), 64) => row_of::<V, i16, L, P, N, 64>(conv, y, src, dst),
-            (Rows::U8(src), 16) => row_of::<V, u8, L, P, N, 16>(conv, y, src, dst),
-            (Rows::U8(src), 32) => row_of::<V, u8, L, P, N, 32>(conv, y, src, dst),
-            (Rows::U8(src), 48) => row_of::<V, u8, L, P, N, 48>(conv, y, src, dst),
-            (Rows::U8(src), 64) => row_of::<V, u8, L, P, N, 64>(conv, y, src, dst),
+            (Rows::I16(src), 4) => row_of::<V, i16, L, P, N, P1, 4>(conv, y, src, dst),
+            (Rows::I16(src), 6) => row_of::<V, i16, L, P, N, P1, 6>(conv, y, src, dst),
+            (Rows::I16(src), 16) => row_of::<V, i16, L, P, N, P1, 16>(conv, y, src, dst),
+            (Rows::I16(src), 32) => row_of::<V, i16, L, P, N, P1, 32>(conv, y, src, dst),
+            (Rows::I16(src), 48) => row_of::<V, i16, L, P, N, P1, 48>(conv, y, src, dst),
+            (Rows::I16(src), 64) => row_of::<V, i16, L, P, N, P1, 64>(conv, y, src, dst),
+            (Rows::U8(src), 16) => row_of::<V, u8, L, PB, NB, P1, 16>(conv, y, src, dst),
+            (Rows::U8(src), 32) => row_of::<V, u8, L, PB, NB, P1, 32>(conv, y, src, dst),
+            (Rows::U8(src), 48) => row_of::<V, u8, L, PB, NB, P1, 48>(conv, y, src, dst),
+            (Rows::U8(src), 64) => row_of::<V, u8, L, PB, NB, P1, 64>(conv, y, src, dst),
             _ => unreachable!("no network has such a layer"),
         }
     }
@@ -36,31 +45,44 @@ pub(super) unsafe fn row<V: Vector<L>, const L: usize, const P: usize, const N: 
 /// # Safety
 /// As [`row`], and `cin` is `CIN`.
 #[inline(always)]
-unsafe fn row_of<V, A, const L: usize, const P: usize, const N: usize, const CIN: usize>(
+unsafe fn row_of<
+    V: Vector<L>,
+    A: Activation,
+    const L: usize,
+    const P: usize,
+    const N: usize,
+    const P1: usize,
+    const CIN: usize,
+>(
     conv: &Convolution,
     y: usize,
     src: [&[A]; 3],
     mut dst: RowMut<'_>,
-) where
-    V: Vector<L>,
-    A: Activation,
-{
+) {
     let cout = conv.layer.cout;
     let wide = cout - cout % (N * L);
     let width = match &dst {
         RowMut::I16(dst) => dst.len() / cout,
         RowMut::U8(dst) => dst.len() / cout,
     };
-    // SAFETY: `blocks` gives x + P ≤ width; channels stay below cout.
+    // SAFETY: blocks end at the width at most, and channels below cout.
     unsafe {
-        for co in (0..wide).step_by(N * L) {
-            for x in blocks(width, P) {
+        if width < P.max(P1) {
+            for (x, co) in (0..width).flat_map(|x| (0..cout).step_by(L).map(move |co| (x, co))) {
+                block::<V, A, L, 1, 1, CIN>(conv, y, &src, &mut dst, x, co);
+            }
+            return;
+        }
+        for x in blocks(if wide > 0 { width } else { 0 }, P) {
+            for co in (0..wide).step_by(N * L) {
                 block::<V, A, L, P, N, CIN>(conv, y, &src, &mut dst, x, co);
             }
         }
-        if N * L > 16 && wide < cout {
-            for x in blocks(width, P) {
-                block::<V, A, L, P, 1, CIN>(conv, y, &src, &mut dst, x, wide);
+        if N > 1 && wide < cout {
+            for x in blocks(width, P1) {
+                for co in (wide..cout).step_by(L) {
+                    block::<V, A, L, P1, 1, CIN>(conv, y, &src, &mut dst, x, co);
+                }
             }
         }
     }
@@ -69,146 +91,426 @@ unsafe fn row_of<V, A, const L: usize, const P: usize, const N: usize, const CIN
 /// The first pixels of blocks of `size` pixels that cover a row. The last one may overlap the one
 /// before: its pixels are then computed twice.
 fn blocks(width: usize, size: usize) -> impl Iterator<Item = usize> {
-    let last = width - size;
-    (0..last).step_by(size).chain(std::iter::once(last))
+    (0..width).step_by(size).map(move |x| x.min(width - size))
 }
 
-/// `P` pixels from `x` × `N · L` output channels from `co`: an accumulator for each pixel and
-/// register of channels, so that each weight is loaded once for `P` pixels and each group of
-/// activations broadcast once for `N` registers.
+/// `P` pixels from `x` × `N · L` output channels from `co`, an accumulator for each pixel and register of
+/// channels.
 ///
 /// # Safety
 /// As [`row_of`], and `x + P ≤ width`, `co + N · L ≤ cout`.
 #[inline(always)]
-unsafe fn block<V, A, const L: usize, const P: usize, const N: usize, const CIN: usize>(
+unsafe fn block<
+    V: Vector<L>,
+    A: Activation,
+    const L: usize,
+    const P: usize,
+    const N: usize,
+    const CIN: usize,
+>(
     conv: &Convolution,
     y: usize,
     src: &[&[A]; 3],
     dst: &mut RowMut<'_>,
     x: usize,
     co: usize,
-) where
-    V: Vector<L>,
-    A: Activation,
-{
+) {
     let l = &conv.layer;
     // SAFETY: pixels x..x + P + 2 are in every source row, packed holds 9·cin·cout taps, bias rows
     // and multipliers hold cout values, and dst holds pixel x + P − 1.
     unsafe {
         let mut acc = [[V::zero(); N]; P];
+        let bias = l.bias.as_ptr().add(l.period * (y & (l.period - 1)) * l.cout + co);
         for (p, acc) in acc.iter_mut().enumerate() {
-            *acc = load(conv.bias_row(y, x + p).as_ptr().add(co));
+            *acc = load(bias.add(((x + p) & (l.period - 1)) * l.cout));
         }
         let pixels = src.map(|row| row.as_ptr().add(x * CIN));
-        let acc = A::convolve::<V, L, P, N, CIN>(conv, acc, pixels, co);
-        let m: [V; N] = load(l.multiplier.as_ptr().add(co));
-        for (p, sums) in acc.iter().enumerate() {
-            let at = (x + p) * l.cout + co;
-            for n in 0..N {
-                let y = sums[n].requantise(m[n], l.shift);
-                match dst {
-                    RowMut::I16(dst) => {
-                        y.store(l.low as i16, l.high as i16, dst.as_mut_ptr().add(at + n * L));
-                    }
-                    RowMut::U8(dst) => {
-                        y.store_bytes(l.high as u8, dst.as_mut_ptr().add(at + n * L))
-                    }
+        let left = A::convolve::<V, L, P, N, CIN>(conv, &mut acc, pixels, co);
+        let at = x * l.cout + co;
+        let m = load(conv.requantisation.multiplier.as_ptr().add(co));
+        if P == 1 || conv.requantisation.shift != 32 {
+            if let Some((from, taps)) = left {
+                step::<A, V, L, P, N, CIN, false>(&mut acc, from, taps, l.cout, m);
+            }
+            return general(conv, acc, dst, at, co);
+        }
+        if let Some((from, taps)) = left {
+            step::<A, V, L, P, N, CIN, true>(&mut acc, from, taps, l.cout, m);
+        }
+        match dst {
+            RowMut::I16(dst) => words(l, acc, m, dst.as_mut_ptr().add(at)),
+            RowMut::U8(dst) => bytes(l, acc, m, dst.as_mut_ptr().add(at)),
+        }
+    }
+}
+
+/// Sums requantised and stored, one register after the other: small code for what is rare.
+///
+/// # Safety
+/// As [`block`]; `at` is the first activation's place.
+#[inline(always)]
+unsafe fn general<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
+    conv: &Convolution,
+    acc: [[V; N]; P],
+    dst: &mut RowMut<'_>,
+    at: usize,
+    co: usize,
+) {
+    let l = &conv.layer;
+    for (i, sums) in std::hint::black_box(&acc[..]).as_flattened().iter().enumerate() {
+        let n = i % N * L;
+        let at = at + i / N * l.cout + n;
+        // SAFETY: forwarded.
+        unsafe {
+            let m = V::load(l.multiplier.as_ptr().add(co + n));
+            let y = sums.requantise(m, l.shift);
+            match dst {
+                RowMut::I16(dst) => {
+                    let y = y.words(y).clamp(l.low as i16, l.high as i16);
+                    y.store_first_half(dst.as_mut_ptr().add(at));
+                }
+                RowMut::U8(dst) => {
+                    V::to_bytes([y; 4], l.high as u8).store_first_quarter(dst.as_mut_ptr().add(at));
                 }
             }
         }
     }
 }
 
+/// Sums requantised, if they are not yet, and stored as activations of 16 bits, two registers at a time.
+///
+/// # Safety
+/// As [`block`]; `to` is the first activation's place; the shift is 32.
+#[inline(always)]
+unsafe fn words<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
+    l: &Layer,
+    sums: [[V; N]; P],
+    multiplier: [V; N],
+    to: *mut i16,
+) {
+    // SAFETY: forwarded.
+    unsafe {
+        let y = if V::MANY { sums } else { all_requantised(sums, multiplier) };
+        for i in (0..P * N).step_by(2) {
+            let (a, b) = (i, (i + 1).min(P * N - 1));
+            let place = |i: usize| to.add(i / N * l.cout + i % N * L);
+            let pair = y[a / N][a % N].words(y[b / N][b % N]);
+            let pair = pair.clamp(l.low as i16, l.high as i16);
+            if N.is_multiple_of(2) || l.cout == N * L && a < b {
+                pair.store(place(a));
+            } else {
+                pair.store_halves([place(a), place(b)]);
+            }
+        }
+    }
+}
+
+/// The same as bytes, four registers at a time.
+///
+/// # Safety
+/// As [`words`].
+#[inline(always)]
+unsafe fn bytes<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
+    l: &Layer,
+    sums: [[V; N]; P],
+    multiplier: [V; N],
+    to: *mut u8,
+) {
+    // Halves of four registers are two whole pixels' or none.
+    const { assert!(N % 2 == 1 || (P * N).is_multiple_of(4)) }
+    // SAFETY: forwarded.
+    unsafe {
+        let y = if V::MANY { sums } else { all_requantised(sums, multiplier) };
+        for first in (0..P * N).step_by(4) {
+            let (mut four, mut place) = ([V::zero(); 4], [to; 4]);
+            for k in 0..4 {
+                let i = (first + k).min(P * N - 1);
+                four[k] = y[i / N][i % N];
+                place[k] = to.add(i / N * l.cout + i % N * L);
+            }
+            let four = V::to_bytes(four, l.high as u8);
+            if N.is_multiple_of(4) || l.cout == N * L && first + 4 <= P * N {
+                four.store(place[0]);
+            } else if N.is_multiple_of(2) {
+                four.store_halves([place[0], place[2]]);
+            } else {
+                four.store_quarters(place);
+            }
+        }
+    }
+}
+
+/// Pixels and taps of a [`step`] that a block has left, to be requantised at the same time.
+type Left<A> = Option<(*const A, *const i32)>;
+
 /// An activation of a feature map.
 trait Activation: Copy {
-    /// `acc` plus the products of a block: see [`block`].
+    /// Adds the products of a block to `acc`, but for what may be left of them.
     ///
     /// # Safety
     /// As [`block`]; `pixels` are what it reads first of each source row.
-    unsafe fn convolve<V, const L: usize, const P: usize, const N: usize, const CIN: usize>(
+    unsafe fn convolve<
+        V: Vector<L>,
+        const L: usize,
+        const P: usize,
+        const N: usize,
+        const CIN: usize,
+    >(
         conv: &Convolution,
-        acc: [[V; N]; P],
+        acc: &mut [[V; N]; P],
         pixels: [*const Self; 3],
         co: usize,
-    ) -> [[V; N]; P]
-    where
-        V: Vector<L>;
+    ) -> Left<Self>;
+
+    /// `acc` plus the products in each lane.
+    ///
+    /// # Safety
+    /// The CPU has `V`'s instruction set.
+    unsafe fn dot<V: Vector<L>, const L: usize>(acc: V, a: V, w: V) -> V;
+}
+
+/// A block's steps of `LANE` input channels each; where registers are many, all but the last.
+///
+/// # Safety
+/// As [`Activation::convolve`].
+#[inline(always)]
+unsafe fn steps<
+    A: Activation,
+    V: Vector<L>,
+    const L: usize,
+    const P: usize,
+    const N: usize,
+    const CIN: usize,
+    const LANE: usize,
+>(
+    acc: &mut [[V; N]; P],
+    pixels: [*const A; 3],
+    mut taps: *const i32,
+    cout: usize,
+) -> Left<A> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut at = pixels[0];
+        for (ky, row) in pixels.into_iter().enumerate() {
+            at = row;
+            for _ in 0..CIN / LANE - usize::from(V::MANY && ky == 2) {
+                step::<A, V, L, P, N, CIN, false>(acc, at, taps, cout, [V::zero(); N]);
+                at = at.add(LANE);
+                taps = taps.add(3 * cout);
+            }
+        }
+        V::MANY.then_some((at, taps))
+    }
 }
 
 impl Activation for i16 {
     #[inline(always)]
-    unsafe fn convolve<V, const L: usize, const P: usize, const N: usize, const CIN: usize>(
+    unsafe fn convolve<
+        V: Vector<L>,
+        const L: usize,
+        const P: usize,
+        const N: usize,
+        const CIN: usize,
+    >(
         conv: &Convolution,
-        mut acc: [[V; N]; P],
+        acc: &mut [[V; N]; P],
         pixels: [*const Self; 3],
         co: usize,
-    ) -> [[V; N]; P]
-    where
-        V: Vector<L>,
-    {
+    ) -> Left<Self> {
         let Packed::I16(taps) = &conv.packed else { unreachable!("checked") };
         // SAFETY: as the caller promises.
         unsafe {
-            let mut taps = taps.as_ptr().add(2 * co);
-            for mut pair in pixels {
-                // The three taps of a row read 3·cin neighbouring activations.
-                for _ in 0..3 * CIN / 2 {
-                    let w: [V; N] = load(taps.cast());
-                    for (p, acc) in acc.iter_mut().enumerate() {
-                        let a = V::broadcast(pair.add(p * CIN));
-                        for (acc, w) in acc.iter_mut().zip(w) {
-                            *acc = acc.dot(a, w);
-                        }
-                    }
-                    pair = pair.add(2);
-                    taps = taps.add(2 * conv.layer.cout);
-                }
-            }
+            let taps = taps.as_ptr().cast::<i32>().add(co);
+            steps::<Self, V, L, P, N, CIN, 2>(acc, pixels, taps, conv.layer.cout)
         }
-        acc
+    }
+
+    #[inline(always)]
+    unsafe fn dot<V: Vector<L>, const L: usize>(acc: V, a: V, w: V) -> V {
+        // SAFETY: as the caller promises.
+        unsafe { acc.dot(a, w) }
     }
 }
 
 impl Activation for u8 {
     #[inline(always)]
-    unsafe fn convolve<V, const L: usize, const P: usize, const N: usize, const CIN: usize>(
+    unsafe fn convolve<
+        V: Vector<L>,
+        const L: usize,
+        const P: usize,
+        const N: usize,
+        const CIN: usize,
+    >(
         conv: &Convolution,
-        mut acc: [[V; N]; P],
+        acc: &mut [[V; N]; P],
         pixels: [*const Self; 3],
         co: usize,
-    ) -> [[V; N]; P]
-    where
-        V: Vector<L>,
-    {
-        let (Packed::I8(taps), Sums::I16 { taps: run }) = (&conv.packed, conv.sums) else {
-            unreachable!("checked")
-        };
-        // SAFETY: as the caller promises; sums over `run` taps stay in 16 bits.
+    ) -> Left<Self> {
+        let Packed::I8(taps) = &conv.packed else { unreachable!("checked") };
+        let cout = conv.layer.cout;
+        // SAFETY: as the caller promises.
         unsafe {
-            let mut taps = taps.as_ptr().add(4 * co);
+            let mut taps = taps.as_ptr().cast::<i32>().add(co);
+            if V::WHOLE {
+                return steps::<Self, V, L, P, N, CIN, 4>(acc, pixels, taps, cout);
+            }
+            let Sums::I16 { taps: run } = conv.sums else { unreachable!("checked") };
             for mut four in pixels {
-                for _ in 0..3 / run {
+                for first in (0..3).step_by(run) {
                     let mut partial = [[V::zero(); N]; P];
-                    for _ in 0..run * (CIN / 4) {
-                        let w: [V; N] = load(taps.cast());
-                        for (p, partial) in partial.iter_mut().enumerate() {
-                            let a = V::broadcast(four.add(p * CIN));
-                            for (partial, w) in partial.iter_mut().zip(w) {
-                                *partial = partial.dot_bytes(a, w);
-                            }
-                        }
-                        four = four.add(4);
-                        taps = taps.add(4 * conv.layer.cout);
+                    // What begins a sum needs no addition. (SSE4.1's loop gets slower by that.)
+                    let mut begun = usize::from(L > 4);
+                    if L > 4 {
+                        let taps = taps.add(first * cout);
+                        byte_step::<V, L, P, N, CIN, true>(&mut partial, four, taps);
                     }
+                    for kx in first..first + run {
+                        let mut at = taps.add((3 * begun + kx) * cout);
+                        for ci in begun..CIN / 4 {
+                            let four = four.add((kx - first) * CIN + 4 * ci);
+                            byte_step::<V, L, P, N, CIN, false>(&mut partial, four, at);
+                            at = at.add(3 * cout);
+                        }
+                        begun = 0;
+                    }
+                    four = four.add(run * CIN);
                     for (acc, partial) in acc.iter_mut().zip(&partial) {
                         for (acc, partial) in acc.iter_mut().zip(partial) {
                             *acc = acc.add(partial.whole());
                         }
                     }
                 }
+                taps = taps.add(3 * CIN / 4 * cout);
+            }
+            None
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn dot<V: Vector<L>, const L: usize>(acc: V, a: V, w: V) -> V {
+        // SAFETY: as the caller promises.
+        unsafe { acc.dot_bytes(a, w) }
+    }
+}
+
+/// # Safety
+/// The CPU has `V`'s instruction set.
+#[inline(always)]
+unsafe fn requantised<V: Vector<L>, const L: usize, const N: usize>(
+    mut sums: [V; N],
+    multiplier: [V; N],
+) -> [V; N] {
+    // SAFETY: as the caller promises.
+    unsafe {
+        for (sums, m) in sums.iter_mut().zip(multiplier) {
+            *sums = sums.requantise_high(m, m.odd());
+        }
+    }
+    sums
+}
+
+/// Adds the products of four input channels at one tap to sums of 16 bits, or begins these.
+///
+/// # Safety
+/// The CPU has `V`'s instruction set; `P` pixels from `from` on and a register's taps are readable.
+#[inline(always)]
+unsafe fn byte_step<
+    V: Vector<L>,
+    const L: usize,
+    const P: usize,
+    const N: usize,
+    const CIN: usize,
+    const FIRST: bool,
+>(
+    partial: &mut [[V; N]; P],
+    from: *const u8,
+    taps: *const i32,
+) {
+    // SAFETY: forwarded.
+    unsafe {
+        let w: [V; N] = load(taps);
+        for (p, partial) in partial.iter_mut().enumerate() {
+            let a = V::broadcast(from.add(p * CIN));
+            for (partial, w) in partial.iter_mut().zip(w) {
+                *partial = if FIRST { V::bytes(a, w) } else { partial.dot_bytes(a, w) };
             }
         }
-        acc
+    }
+}
+
+/// Executes a block for `$x` from 0 to 25: LLVM does not unroll loops of so many instructions.
+macro_rules! unrolled {
+    ($x:ident, $block:block) => {
+        unrolled!($x, $block, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25)
+    };
+    ($x:ident, $block:block, $($n:literal)*) => {
+        $({
+            let $x = $n;
+            $block
+        })*
+    };
+}
+
+/// # Safety
+/// The CPU has `V`'s instruction set.
+#[inline(always)]
+unsafe fn all_requantised<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
+    mut sums: [[V; N]; P],
+    multiplier: [V; N],
+) -> [[V; N]; P] {
+    // SAFETY: as the caller promises.
+    unsafe {
+        for n in 0..N {
+            let odd = multiplier[n].odd();
+            for sums in sums.iter_mut() {
+                sums[n] = sums[n].requantise_high(multiplier[n], odd);
+            }
+        }
+    }
+    sums
+}
+
+/// Adds the products of a lane's worth of input channels at the three taps of a row. Each activation
+/// is broadcast once for the three pixels that see it; those that have seen all are requantised if `HIGH`.
+///
+/// # Safety
+/// The CPU has `V`'s instruction set; pixels −1..=P from `from` on and `3 · cout` lanes of taps from
+/// `taps` on are readable.
+#[inline(always)]
+unsafe fn step<
+    A: Activation,
+    V: Vector<L>,
+    const L: usize,
+    const P: usize,
+    const N: usize,
+    const CIN: usize,
+    const HIGH: bool,
+>(
+    acc: &mut [[V; N]; P],
+    from: *const A,
+    taps: *const i32,
+    cout: usize,
+    multiplier: [V; N],
+) {
+    const { assert!(P <= 24) }
+    // SAFETY: forwarded.
+    unsafe {
+        let w: [[V; N]; 3] = [load(taps), load(taps.add(cout)), load(taps.add(2 * cout))];
+        unrolled!(x, {
+            if x < P + 2 {
+                let a = V::broadcast(from.add(x * CIN));
+                for kx in 0..3 {
+                    if kx <= x && x - kx < P {
+                        for (acc, w) in acc[x - kx].iter_mut().zip(w[kx]) {
+                            *acc = A::dot(*acc, a, w);
+                        }
+                    }
+                }
+                if HIGH && x >= 2 {
+                    acc[x - 2] = requantised(acc[x - 2], multiplier);
+                }
+            }
+        });
     }
 }
 
@@ -230,7 +532,7 @@ unsafe fn load<V: Vector<L>, const L: usize, const N: usize>(from: *const i32) -
 ///
 /// # Safety
 /// The CPU has `V`'s instruction set; slices are as `check_row` asserts; `width · cout ≥ LANES`;
-/// `cin` is a multiple of `2 · LANES`; there is one bias for each channel.
+/// `3 · cin` is a multiple of `LANES`; there is one bias for each channel.
 #[inline(always)]
 pub(super) unsafe fn row_last<V: Vector<L>, const L: usize>(
     conv: &Convolution,
@@ -269,21 +571,45 @@ unsafe fn row_last_of<V: Vector<L>, const L: usize, const N: usize>(
             for (ky, row) in src.iter().enumerate() {
                 let pixels = row.as_ptr().add(x * l.cin);
                 let taps = packed.as_ptr().add(3 * ky * l.cin);
-                for i in (0..3 * l.cin).step_by(2 * L) {
-                    let mut w = [V::zero(); N];
-                    for (n, w) in w.iter_mut().enumerate() {
-                        *w = V::load(taps.add(n * 9 * l.cin + i));
-                    }
-                    for (p, acc) in acc.chunks_exact_mut(N).enumerate() {
-                        let a = V::load(pixels.add(p * l.cin + i));
-                        for (acc, w) in acc.iter_mut().zip(w) {
-                            *acc = acc.dot(a, w);
-                        }
-                    }
+                let whole = 3 * l.cin / (2 * L) * (2 * L);
+                for i in (0..whole).step_by(2 * L) {
+                    last_step::<V, L, N, false>(&mut acc, pixels.add(i), taps.add(i), l.cin);
+                }
+                if whole < 3 * l.cin {
+                    last_step::<V, L, N, true>(&mut acc, pixels.add(whole), taps.add(whole), l.cin);
                 }
             }
             let y = V::sums(acc).add(bias).requantise(multiplier, l.shift);
-            y.store(l.low as i16, l.high as i16, dst.as_mut_ptr().add(x * N));
+            let to = dst.as_mut_ptr().add(x * N);
+            y.words(y).clamp(l.low as i16, l.high as i16).store_first_half(to);
+        }
+    }
+}
+
+/// Adds to the sums of `L / N` pixels the products of `2 · L` of their activations, or of half as many.
+///
+/// # Safety
+/// The CPU has `V`'s instruction set, and as many activations and taps are readable.
+#[inline(always)]
+unsafe fn last_step<V: Vector<L>, const L: usize, const N: usize, const HALF: bool>(
+    acc: &mut [V; L],
+    pixels: *const i16,
+    taps: *const i16,
+    cin: usize,
+) {
+    // SAFETY: forwarded.
+    unsafe {
+        let mut w = [V::zero(); N];
+        for (n, w) in w.iter_mut().enumerate() {
+            let from = taps.add(n * 9 * cin);
+            *w = if HALF { V::load_half(from) } else { V::load(from) };
+        }
+        for (p, acc) in acc.chunks_exact_mut(N).enumerate() {
+            let from = pixels.add(p * cin);
+            let a = if HALF { V::load_half(from) } else { V::load(from) };
+            for (acc, w) in acc.iter_mut().zip(w) {
+                *acc = acc.dot(a, w);
+            }
         }
     }
 }

@@ -3,11 +3,13 @@
 mod avx2;
 mod avx512;
 mod convolve;
+pub(crate) mod samples;
 mod sse41;
 mod vector;
 
 use super::{check_row, scalar, Convolution, Kernels, RowMut, Rows};
 use crate::cpu::CpuLevel;
+use vector::Vector;
 
 /// Replaces what `level` has something better for.
 pub(super) fn fill(table: &mut Kernels, level: CpuLevel) {
@@ -20,21 +22,31 @@ pub(super) fn fill(table: &mut Kernels, level: CpuLevel) {
     }
 }
 
-/// The table of one level. What is narrower than a register block is left to the level below.
+/// The table of one level: sizes of blocks as [`convolve::row`] has them. Last layers narrower than a
+/// register are left to the level below.
 macro_rules! level {
-    ($table:ident, $features:literal, $vector:ty, $lanes:literal, $pixels:literal, $registers:literal, $below:expr) => {
+    ($table:ident, $features:literal, $vector:ty, $lanes:literal,
+     $pixels:literal x $registers:literal, $pixels1:literal x 1,
+     bytes $byte_pixels:literal x $byte_registers:literal, $below:expr) => {
         const $table: Kernels = {
+            type V = $vector;
             fn conv_row(conv: &Convolution, y: usize, src: Rows<'_>, dst: RowMut<'_>) {
                 #[target_feature(enable = $features)]
                 unsafe fn row(conv: &Convolution, y: usize, src: Rows<'_>, dst: RowMut<'_>) {
                     // SAFETY: forwarded.
                     unsafe {
-                        convolve::row::<$vector, $lanes, $pixels, $registers>(conv, y, src, dst);
+                        convolve::row::<
+                            V,
+                            $lanes,
+                            $pixels,
+                            $registers,
+                            $pixels1,
+                            $byte_pixels,
+                            $byte_registers,
+                        >(conv, y, src, dst);
                     }
                 }
-                if check_row(conv, src, &dst) < $pixels {
-                    return ($below.conv_row)(conv, y, src, dst);
-                }
+                check_row(conv, src, &dst);
                 assert!(conv.layer.cout.is_multiple_of(16));
                 // SAFETY: tables are handed out only where the CPU has the level; the rest is checked.
                 unsafe { row(conv, y, src, dst) }
@@ -43,22 +55,32 @@ macro_rules! level {
                 #[target_feature(enable = $features)]
                 unsafe fn row(conv: &Convolution, src: [&[i16]; 3], dst: &mut [i16]) {
                     // SAFETY: forwarded.
-                    unsafe { convolve::row_last::<$vector, $lanes>(conv, src, dst) }
+                    unsafe { convolve::row_last::<V, $lanes>(conv, src, dst) }
                 }
                 check_row(conv, Rows::I16(src), &RowMut::I16(dst));
-                if dst.len() < $lanes || !conv.layer.cin.is_multiple_of(2 * $lanes) {
+                if dst.len() < $lanes {
                     return ($below.conv_row_last)(conv, y, src, dst);
                 }
-                assert!(conv.layer.period == 1);
+                assert!(conv.layer.cin.is_multiple_of(16) && conv.layer.period == 1);
                 // SAFETY: as above.
                 unsafe { row(conv, src, dst) }
             }
-            Kernels { conv_row, conv_row_last }
+            let whole_bytes = <V as Vector<$lanes>>::WHOLE;
+            Kernels { conv_row, conv_row_last, whole_bytes }
         };
     };
 }
 
-level!(SSE41, "sse4.1", sse41::Sse41, 4, 2, 4, scalar::KERNELS);
-level!(AVX2, "avx2", avx2::Avx2<false>, 8, 6, 2, SSE41);
-level!(AVX2_VNNI, "avx2", avx2::Avx2<true>, 8, 6, 2, SSE41);
-level!(AVX512, "avx512f,avx512bw,avx512vl,avx512vnni", avx512::Avx512, 16, 12, 2, AVX2);
+level!(SSE41, "sse4.1", sse41::Sse41, 4, 4 x 2, 8 x 1, bytes 2 x 4, scalar::KERNELS);
+level!(AVX2, "avx2", avx2::Avx2<false>, 8, 4 x 2, 8 x 1, bytes 6 x 2, SSE41);
+level!(AVX2_VNNI, "avx2", avx2::Avx2<true>, 8, 4 x 2, 8 x 1, bytes 4 x 2, SSE41);
+level!(
+    AVX512,
+    "avx512f,avx512bw,avx512vl,avx512vnni",
+    avx512::Avx512,
+    16,
+    12 x 2,
+    24 x 1,
+    bytes 12 x 2,
+    AVX2
+);

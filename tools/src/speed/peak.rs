@@ -99,10 +99,10 @@ fn blocks() -> Vec<(&'static str, &'static str, usize, Block)> {
         all.push(("Sse41", "i8", 8 * 16 * STEPS, sse41_i8));
     }
     if is_x86_feature_detected!("avxvnni") {
-        all.push(("Avx2", "i16", 12 * 16 * STEPS, avx_vnni_i16));
-        all.push(("Avx2", "i8", 12 * 32 * STEPS, avx_vnni_i8));
+        all.push(("Avx2", "i16", 8 * 16 * STEPS, avx_vnni_i16));
+        all.push(("Avx2", "i8", 8 * 32 * STEPS, avx_vnni_i8));
     } else if is_x86_feature_detected!("avx2") {
-        all.push(("Avx2", "i16", 12 * 16 * STEPS, avx2_i16));
+        all.push(("Avx2", "i16", 8 * 16 * STEPS, avx2_i16));
         all.push(("Avx2", "i8", 12 * 32 * STEPS, avx2_i8));
     }
     if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni") {
@@ -124,35 +124,39 @@ mod x86 {
     use std::arch::x86_64::*;
     use std::hint::black_box;
 
-    /// Pixels × registers of output channels, as the kernels have them; `$dot` adds to `$acc` the
-    /// products of broadcast activations `$a` and taps `$w`.
+    /// Pixels × registers of output channels, as the kernels have them, and taps of a row that an activation
+    /// is broadcast for; `$dot` adds to `$acc` the products of broadcast activations `$a` and taps `$w`.
     macro_rules! block {
-        ($name:ident, $features:literal, $pixels:literal, $registers:literal, $vector:ty,
+        ($name:ident, $features:literal, $taps:literal, $pixels:literal, $registers:literal, $vector:ty,
          $zero:ident, $load:ident, $broadcast:ident, |$acc:ident, $a:ident, $w:ident| $dot:expr) => {
             #[target_feature(enable = $features)]
             pub fn $name(count: usize) {
                 const WIDTH: usize = size_of::<$vector>();
                 let taps = [1u8; STEPS * $registers * WIDTH];
-                let activations = [1u8; 64 * $pixels + 4 * STEPS];
+                let activations = [1u8; 64 * ($pixels + $taps) + 4 * STEPS];
                 for _ in 0..count {
                     // Nothing may be known of them, or remembered from the block before.
                     let (mut tap, mut at) =
                         (black_box(taps.as_ptr()), black_box(activations.as_ptr()));
                     let mut all = [[$zero(); $registers]; $pixels];
-                    for _ in 0..STEPS {
+                    for _ in 0..STEPS / $taps {
                         // SAFETY: `STEPS` steps read what the arrays hold.
                         unsafe {
-                            let mut w = [$zero(); $registers];
-                            for (n, w) in w.iter_mut().enumerate() {
+                            let mut w = [[$zero(); $registers]; $taps];
+                            for (n, w) in w.as_flattened_mut().iter_mut().enumerate() {
                                 *w = $load(tap.add(n * WIDTH).cast());
                             }
-                            for (p, row) in all.iter_mut().enumerate() {
-                                let $a = $broadcast(at.add(64 * p).cast::<i32>().read_unaligned());
-                                for ($acc, $w) in row.iter_mut().zip(w) {
-                                    *$acc = $dot;
+                            for x in 0..$pixels + $taps - 1 {
+                                let $a = $broadcast(at.add(64 * x).cast::<i32>().read_unaligned());
+                                for (kx, w) in w.iter().enumerate() {
+                                    if kx <= x && x - kx < $pixels {
+                                        for ($acc, $w) in all[x - kx].iter_mut().zip(*w) {
+                                            *$acc = $dot;
+                                        }
+                                    }
                                 }
                             }
-                            tap = tap.add($registers * WIDTH);
+                            tap = tap.add($taps * $registers * WIDTH);
                             at = at.add(4);
                         }
                     }
@@ -165,8 +169,9 @@ mod x86 {
     block!(
         sse41_i16,
         "sse4.1",
-        2,
+        3,
         4,
+        2,
         __m128i,
         _mm_setzero_si128,
         _mm_loadu_si128,
@@ -176,6 +181,7 @@ mod x86 {
     block!(
         sse41_i8,
         "sse4.1",
+        1,
         2,
         4,
         __m128i,
@@ -187,7 +193,8 @@ mod x86 {
     block!(
         avx2_i16,
         "avx2",
-        6,
+        3,
+        4,
         2,
         __m256i,
         _mm256_setzero_si256,
@@ -198,6 +205,7 @@ mod x86 {
     block!(
         avx2_i8,
         "avx2",
+        1,
         6,
         2,
         __m256i,
@@ -209,6 +217,7 @@ mod x86 {
     block!(
         avx512_i16,
         "avx512f,avx512bw,avx512vnni",
+        1,
         12,
         2,
         __m512i,
@@ -220,6 +229,7 @@ mod x86 {
     block!(
         avx512_i8,
         "avx512f,avx512bw,avx512vnni",
+        1,
         12,
         2,
         __m512i,
@@ -232,7 +242,8 @@ mod x86 {
     block!(
         avx_vnni_i16,
         "avx2,avxvnni",
-        6,
+        3,
+        4,
         2,
         __m256i,
         _mm256_setzero_si256,
@@ -243,7 +254,8 @@ mod x86 {
     block!(
         avx_vnni_i8,
         "avx2,avxvnni",
-        6,
+        3,
+        4,
         2,
         __m256i,
         _mm256_setzero_si256,

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
-use sidelight::kernels::{Convolution, Packed};
+use sidelight::kernels::{Convolution, Kernels, Packed};
 use sidelight::network::instance::Layer;
 use sidelight::Layout;
 use std::io::Write;
@@ -64,9 +64,9 @@ struct Macs {
 }
 
 impl Macs {
-    fn new(layers: &[Layer], width: usize, height: usize) -> Self {
+    fn new(layers: &[Layer], kernels: &Kernels, width: usize, height: usize) -> Self {
         let mut macs = Self::default();
-        for conv in Convolution::all(layers.to_vec()) {
+        for conv in Convolution::all(layers.to_vec(), kernels) {
             let of = match conv.packed {
                 Packed::I16(_) => &mut macs.i16,
                 Packed::I8(_) => &mut macs.i8,
@@ -88,9 +88,10 @@ pub fn run(options: &Options) -> Result<()> {
         Cpu::Avx512 => CpuLevel::Avx512,
         Cpu::Best => CpuLevel::current(),
     };
+    let kernels = Kernels::new(level);
     let instance = instance(&model, options.quality)?;
     let [luma_macs, chroma_macs] =
-        [&instance.luma, &instance.chroma].map(|layers| Macs::new(layers, width, height));
+        [&instance.luma, &instance.chroma].map(|layers| Macs::new(layers, &kernels, width, height));
     let filter = Filter::new(instance, level);
     let raw = std::fs::read(&options.frame).with_context(|| options.frame.display().to_string())?;
     let colour = Yuv::from_raw(width, height, Layout::I420, &raw)?;

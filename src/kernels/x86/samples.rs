@@ -1,0 +1,169 @@
+//! Samples to activations and back with SSE2, which every x86-64 has: what is a multiple of eight samples.
+
+use crate::picture::Sample;
+use std::arch::x86_64::*;
+
+/// What a bit depth asks for, in every lane.
+struct Depth {
+    max: __m128i,
+    middle: __m128i,
+    /// To 12 bits.
+    shift: __m128i,
+    half: __m128i,
+}
+
+impl Depth {
+    fn new(depth: u32) -> Self {
+        let shift = 12 - depth;
+        // SAFETY: SSE2.
+        unsafe {
+            Self {
+                max: _mm_set1_epi16((1 << depth) - 1),
+                middle: _mm_set1_epi16(1 << (depth - 1)),
+                shift: _mm_cvtsi32_si128(shift as i32),
+                half: _mm_set1_epi16((1 << shift) >> 1),
+            }
+        }
+    }
+
+    /// Eight samples, `max` at most.
+    fn load<S: Sample>(&self, from: &[S; 8]) -> __m128i {
+        // SAFETY: SSE2; the array's bytes are read, and samples are integers of 1 or 2 bytes.
+        unsafe {
+            let from = from.as_ptr();
+            if size_of::<S>() == 1 {
+                return _mm_unpacklo_epi8(_mm_loadl_epi64(from.cast()), _mm_setzero_si128());
+            }
+            let s = _mm_loadu_si128(from.cast());
+            _mm_sub_epi16(s, _mm_subs_epu16(s, self.max))
+        }
+    }
+
+    fn activations<S: Sample>(&self, from: &[S; 8]) -> __m128i {
+        // SAFETY: SSE2.
+        unsafe { _mm_sll_epi16(_mm_sub_epi16(self.load(from), self.middle), self.shift) }
+    }
+
+    /// `from` corrected by residuals.
+    fn correct<S: Sample>(&self, from: &[S; 8], residuals: __m128i, to: &mut [S; 8]) {
+        // SAFETY: SSE2; the array's bytes are written with what are samples, as in `load`.
+        unsafe {
+            let rounded = _mm_sra_epi16(_mm_adds_epi16(residuals, self.half), self.shift);
+            let s = _mm_adds_epi16(self.load(from), rounded);
+            let s = _mm_min_epi16(_mm_max_epi16(s, _mm_setzero_si128()), self.max);
+            let to = to.as_mut_ptr();
+            if size_of::<S>() == 1 {
+                _mm_storel_epi64(to.cast(), _mm_packus_epi16(s, s));
+            } else {
+                _mm_storeu_si128(to.cast(), s);
+            }
+        }
+    }
+}
+
+fn load(from: &[i16; 8]) -> __m128i {
+    // SAFETY: SSE2; as many bytes are read.
+    unsafe { _mm_loadu_si128(from.as_ptr().cast()) }
+}
+
+/// Two rows of luma to the first four of `N` activations of every pixel. Returns how many pixels are done.
+pub(crate) fn pack_luma<S: Sample, const N: usize>(
+    [above, below]: [&[S]; 2],
+    dst: &mut [i16],
+    depth: u32,
+) -> usize {
+    let depth = Depth::new(depth);
+    let rows = above.as_chunks::<8>().0.iter().zip(below.as_chunks::<8>().0);
+    let groups = dst.as_chunks_mut::<N>().0.as_chunks_mut::<4>().0;
+    let done = 4 * rows.len().min(groups.len());
+    for ((above, below), pixels) in rows.zip(groups) {
+        let (above, below) = (depth.activations(above), depth.activations(below));
+        // SAFETY: SSE2; pixels have room for four activations at least.
+        unsafe {
+            let pairs = [_mm_unpacklo_epi32(above, below), _mm_unpackhi_epi32(above, below)];
+            for (pair, pixels) in pairs.into_iter().zip(pixels.as_chunks_mut::<2>().0) {
+                _mm_storel_epi64(pixels[0].as_mut_ptr().cast(), pair);
+                _mm_storeh_pd(pixels[1].as_mut_ptr().cast(), _mm_castsi128_pd(pair));
+            }
+        }
+    }
+    done
+}
+
+/// A row of Cb and one of Cr to the last two of six activations of every pixel. Returns how many are done.
+pub(crate) fn pack_chroma<S: Sample>([cb, cr]: [&[S]; 2], dst: &mut [i16], depth: u32) -> usize {
+    let depth = Depth::new(depth);
+    let rows = cb.as_chunks::<8>().0.iter().zip(cr.as_chunks::<8>().0);
+    let groups = dst.as_chunks_mut::<6>().0.as_chunks_mut::<8>().0;
+    let done = 8 * rows.len().min(groups.len());
+    for ((cb, cr), pixels) in rows.zip(groups) {
+        let (cb, cr) = (depth.activations(cb), depth.activations(cr));
+        let mut both = [[0i16; 2]; 8];
+        // SAFETY: SSE2; `both` has 32 bytes.
+        unsafe {
+            let to: *mut __m128i = both.as_mut_ptr().cast();
+            _mm_storeu_si128(to, _mm_unpacklo_epi16(cb, cr));
+            _mm_storeu_si128(to.add(1), _mm_unpackhi_epi16(cb, cr));
+        }
+        for (pixel, both) in pixels.iter_mut().zip(both) {
+            pixel[4..].copy_from_slice(&both);
+        }
+    }
+    done
+}
+
+/// A row of luma, corrected by the residuals `channel` and `channel + 1` of every pixel. Returns how many
+/// samples are done.
+pub(crate) fn correct_luma<S: Sample>(
+    src: &[S],
+    dst: &mut [S],
+    residual: &[i16],
+    channel: usize,
+    depth: u32,
+) -> usize {
+    let depth = Depth::new(depth);
+    let samples = src.as_chunks::<8>().0.iter().zip(dst.as_chunks_mut::<8>().0);
+    let residuals = residual.as_chunks::<8>().0.as_chunks::<2>().0;
+    let done = 8 * samples.len().min(residuals.len());
+    for ((src, dst), [left, right]) in samples.zip(residuals) {
+        // SAFETY: SSE2.
+        let residuals = unsafe {
+            let (a, b) = (_mm_castsi128_ps(load(left)), _mm_castsi128_ps(load(right)));
+            _mm_castps_si128(if channel == 0 {
+                _mm_shuffle_ps(a, b, 0b10_00_10_00)
+            } else {
+                _mm_shuffle_ps(a, b, 0b11_01_11_01)
+            })
+        };
+        depth.correct(src, residuals, dst);
+    }
+    done
+}
+
+/// A row of chroma, corrected by residual `channel` of the two of every pixel. Returns how many samples are
+/// done.
+pub(crate) fn correct_chroma<S: Sample>(
+    src: &[S],
+    dst: &mut [S],
+    residual: &[i16],
+    channel: usize,
+    depth: u32,
+) -> usize {
+    let depth = Depth::new(depth);
+    let samples = src.as_chunks::<8>().0.iter().zip(dst.as_chunks_mut::<8>().0);
+    let residuals = residual.as_chunks::<8>().0.as_chunks::<2>().0;
+    let done = 8 * samples.len().min(residuals.len());
+    for ((src, dst), pair) in samples.zip(residuals) {
+        // SAFETY: SSE2.
+        let residuals = unsafe {
+            let [a, b] = pair.each_ref().map(|r| {
+                // Channel 1 lies in the high halves.
+                let r = load(r);
+                _mm_srai_epi32(if channel == 0 { _mm_slli_epi32(r, 16) } else { r }, 16)
+            });
+            _mm_packs_epi32(a, b)
+        };
+        depth.correct(src, residuals, dst);
+    }
+    done
+}
