@@ -374,7 +374,13 @@ mod tests {
     /// seldom cost little.
     #[test]
     fn learning_makes_taps_smaller() {
-        let rate = |i: usize, o: usize| if i < 2 && o % 4 == 0 { 12 } else { usize::from(i == o) };
+        let rate = |i: usize, o: usize| {
+            if i < 2 && o.is_multiple_of(4) {
+                12
+            } else {
+                usize::from(i == o)
+            }
+        };
         let updates = of_rates((16, 16), 60, rate);
         let start = Coding::untuned(&[vec![(16, 16)]]).unwrap();
         let coding = learn(&updates, &start).unwrap();
