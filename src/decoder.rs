@@ -5,6 +5,7 @@ use crate::cpu::CpuLevel;
 use crate::filter::{self, Filter};
 use crate::hints::{Codec, Hints};
 use crate::models::{self, Size};
+use crate::network::instance::Taps;
 use crate::network::{CodecKind, Instance, Model};
 use crate::payload::{self, Mode, Update};
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Sample};
@@ -194,10 +195,12 @@ fn prepare(codec: &Codec, model: &Model, update: Option<&Update>) -> Result<Vec<
         Codec::Jpeg { .. } => &PictureType::CLASSES[..1],
         Codec::Hevc { .. } => &PictureType::CLASSES,
     };
+    let taps = Taps::new(model, update)?;
     let kinds = |layout| {
         let kind = |class: &PictureType| {
             let condition = codec.condition(layout, *class);
-            let instance = condition.map(|c| Instance::new(model, c, update)).transpose()?;
+            let instance =
+                condition.map(|c| Instance::with_taps(model, c, update, &taps)).transpose()?;
             Ok(Kind { instance, filter: OnceLock::new() })
         };
         classes.iter().map(kind).collect()

@@ -11,7 +11,8 @@ use heap::{used, Used};
 use hostile::{embedded, seal_model, seal_payload, Owned, BINDING};
 use sidelight::carriage::nal::{Framing, NalCodec, Stream, UUID};
 use sidelight::decoder::MAX_TRIED;
-use sidelight::network::{Arch, CodecKind};
+use sidelight::network::model::ModelLayer;
+use sidelight::network::{Arch, CodecKind, Condition, Instance, Model};
 use sidelight::payload::binding::of_picture;
 use sidelight::payload::{self, update, LayerUpdate, Mode, Update, MAX_PAYLOAD};
 use sidelight::{Decoder, DecoderSettings, Error, Layout};
@@ -228,10 +229,17 @@ fn framed_sei(n: usize) -> Vec<u8> {
 #[test]
 fn payloads() {
     for model in embedded() {
-        let list = |n: usize| vec![255i16; n];
-        let layers = model.channels().into_iter();
-        let layers = layers.map(|n| LayerUpdate { scale: list(n), bias: list(n) }).collect();
-        let largest = update::encode(&Update { step: 7, layers }, &model.coding).unwrap();
+        let largest = update_of(model, 7, |_| 255, |_| 0);
+        // Of taps: one, some and all of every layer, as small and as large as can be. What is too long for a
+        // payload is cut off.
+        let of_taps = [
+            finest_taps(model),
+            update_of(model, 0, |_| 0, |i| i16::from(i == 0)),
+            update_of(model, 3, |_| 0, |i| i16::from(i % 50 == 0)),
+            update_of(model, 0, |_| 0, |_| 1),
+            update_of(model, 7, |_| 0, |_| 255),
+            update_of(model, 7, |i| i as i16, |i| (i * 89 % 511) as i16 - 255),
+        ];
         let mut state = 1u32;
         let noise: Vec<u8> = (0..MAX_PAYLOAD - 8 - 3)
             .map(|_| {
@@ -241,7 +249,11 @@ fn payloads() {
             .collect();
         let video = model.codec == CodecKind::Hevc;
         let strengths: &[u8] = if video { &[30; 3] } else { &[] };
-        for update in [&[][..], &largest, &noise, &vec![0; noise.len()], &vec![0xfe; noise.len()]] {
+        let repeated = [0, 0x55, 0xfe].map(|byte| vec![byte; noise.len()]);
+        let none = Vec::new();
+        let updates = [&none, &largest, &noise].into_iter().chain(&repeated).chain(&of_taps);
+        for update in updates {
+            let update = &update[..update.len().min(noise.len())];
             let body = [strengths, update].concat();
             let bytes = payload::build(Mode::Update, model.id, &body, BINDING).unwrap();
             let start = Instant::now();
@@ -255,18 +267,57 @@ fn payloads() {
     capped::payload(&long);
 }
 
+/// The body of an update with these values of scales and biases and of taps, by their places in a layer.
+fn update_of(
+    model: &Model,
+    step: u8,
+    value: impl Fn(usize) -> i16,
+    tap: impl Fn(usize) -> i16,
+) -> Vec<u8> {
+    let layers = model.shapes().into_iter().map(|(inputs, outputs)| LayerUpdate {
+        scale: (0..outputs).map(&value).collect(),
+        bias: (0..outputs).map(&value).collect(),
+        taps: (0..9 * inputs * outputs).map(&tap).collect(),
+    });
+    update::encode(&Update { step, layers: layers.collect() }, &model.coding).unwrap()
+}
+
+/// The body of an update of one tap in each layer, the one of the smallest step: decoders accept it.
+fn finest_taps(model: &Model) -> Vec<u8> {
+    let layer = |layer: &ModelLayer| {
+        let step = |i: &usize| layer.tap_step(i / layer.cout % layer.cin, i % layer.cout, 0);
+        let finest = (0..layer.taps.len()).min_by_key(step).unwrap();
+        let taps = (0..layer.taps.len()).map(|i| i16::from(i == finest)).collect();
+        LayerUpdate { taps, ..LayerUpdate::zeros(layer.cout) }
+    };
+    let layers = model.networks().flat_map(|n| &n.layers).map(layer);
+    let update = Update { step: 0, layers: layers.collect() };
+    let condition = Condition::from_jpeg_tables(&[40; 64], &[70; 64], Layout::I420);
+    Instance::new(model, condition, Some(&update)).unwrap();
+    update::encode(&update, &model.coding).unwrap()
+}
+
 /// Payloads that are refused at the last step, in one picture: only so many are tried.
 #[test]
 fn payloads_of_one_picture() {
     let source = Owned::<u8>::new(Layout::I420, 8, 16, 16, |i| i as u8);
     let model = embedded().iter().find(|m| m.codec == CodecKind::Hevc).unwrap();
-    let layers = model.channels().into_iter();
-    let layers = layers.map(|n| LayerUpdate { scale: vec![0; n], bias: vec![255; n] }).collect();
-    let update = update::encode(&Update { step: 7, layers }, &model.coding).unwrap();
-    let body = [&[30; 3][..], &update].concat();
-    let payload =
-        payload::build(Mode::Update, model.id, &body, of_picture(&source.view())).unwrap();
-    let message = [&UUID[..], &payload].concat();
+    let layers = model.shapes().into_iter().map(|(_, outputs)| {
+        let bias = vec![255; outputs];
+        LayerUpdate { bias, ..LayerUpdate::zeros(outputs) }
+    });
+    let biases = Update { step: 7, layers: layers.collect() };
+    let biases = update::encode(&biases, &model.coding).unwrap();
+    let taps = update_of(model, 7, |_| 0, |_| 255);
+    for update in [biases, taps] {
+        let body = [&[30; 3][..], &update].concat();
+        let payload = payload::build(Mode::Update, model.id, &body, of_picture(&source.view()));
+        are_tried_so_often(&source, &payload.unwrap());
+    }
+}
+
+fn are_tried_so_often(source: &Owned<u8>, payload: &[u8]) {
+    let message = [&UUID[..], payload].concat();
     let take = |messages: usize| {
         let mut decoder = Decoder::new(DecoderSettings { threads: 1, ..Default::default() });
         let messages = vec![&message[..]; messages];
@@ -290,21 +341,21 @@ fn model_files() {
         }
     }
     for (luma, chroma) in shapes {
-        let mut file = b"SLMODEL1\x01".to_vec();
+        let mut file = b"SLMODEL2\x01".to_vec();
         for arch in [Some(luma), chroma] {
             file.extend(arch.map_or([0; 2], |a| [a.channels as u8, a.hidden as u8]));
         }
-        file.extend(b"\0\x62\0");
-        file.extend([128; 98]);
+        file.extend(b"\0\xc4\0");
+        file.extend([128; 196]);
         let networks = [Some(luma), chroma].into_iter().flatten();
         for (arch, layer) in networks.flat_map(|a| (0..a.layers()).map(move |l| (a, l))) {
             let (cin, cout) = arch.layer(layer);
             file.extend(b"\x0f\xff\x7f\x02");
             file.extend(vec![1; 2 * 9 * cin * cout]);
-            for _ in 0..(arch.phases(layer) + arch.features + 3) * cout {
+            for _ in 0..(arch.phases(layer) + arch.features + 4) * cout + cin {
                 file.extend(1i32.to_le_bytes());
             }
-            file.extend(vec![0; 2 * cout]);
+            file.extend(vec![0; 3 * cout + cin]);
         }
         file.extend([0; 8]);
         let whole = file.len();

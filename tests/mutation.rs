@@ -11,6 +11,8 @@ mod hostile;
 
 use hostile::{embedded, seal_model, seal_payload, BINDING};
 use sidelight::carriage::nal::{Framing, NalCodec};
+use sidelight::network::CodecKind;
+use sidelight::payload::{build, update, LayerUpdate, Mode, Update, HEADER_SIZE, MAX_PAYLOAD};
 use std::fs;
 use std::path::Path;
 
@@ -133,7 +135,7 @@ fn files(
 
 #[test]
 fn payloads() {
-    files("tests/data/payload", &[".bin"], 3000, |_, bytes, random| {
+    files("tests/data/payload", &[".bin"], 800, |_, bytes, random| {
         let mut bytes = bytes.to_vec();
         // Most get past the check, and many name a model that there is.
         if random.below(8) > 0 {
@@ -147,6 +149,45 @@ fn payloads() {
         capped::payload(&bytes);
         hostile::update_body(&bytes[bytes.len().min(8)..], random.one_of(embedded()));
     });
+}
+
+/// Updates of single taps for every model there is, most of them damaged.
+#[test]
+fn updates_of_taps() {
+    let (mut read, mut refused) = (0, 0);
+    for (model, step) in embedded().iter().flat_map(|m| (0..200).map(move |s| (*m, s))) {
+        let name = format!("{:08x}", model.id);
+        let place = Step(&name, step);
+        let mut random = Xorshift(0x9e37_79b9_7f4a_7c15 ^ u64::from(model.id) ^ step << 40);
+        let layers = model.shapes().into_iter().map(|(inputs, outputs)| {
+            let mut layer = LayerUpdate::zeros(outputs);
+            layer.scale[0] = random.below(3) as i16 - 1;
+            if random.below(2) == 0 {
+                layer.taps = vec![0; 9 * inputs * outputs];
+                for _ in 0..random.below(20) {
+                    let at = random.below(layer.taps.len());
+                    layer.taps[at] = random.one_of(&[1, -1, 1, -1, 2, -3, 7, 8, 255, -255]);
+                }
+            }
+            layer
+        });
+        let update = Update { layers: layers.collect(), step: random.below(8) as u8 };
+        let mut body = update::encode(&update, &model.coding).unwrap();
+        let other = body.clone();
+        for _ in 0..random.below(4) {
+            damage(&mut body, &other, &mut random);
+        }
+        match hostile::update_body(&body, model) {
+            Some(_) => read += 1,
+            None => refused += 1,
+        }
+        let front: &[u8] = if model.codec == CodecKind::Hevc { &[30; 3] } else { &[] };
+        body.truncate(MAX_PAYLOAD - HEADER_SIZE - front.len());
+        let body = [front, &body].concat();
+        capped::payload(&build(Mode::Update, model.id, &body, BINDING).unwrap());
+        drop(place);
+    }
+    assert!(read > 50 && refused > 50, "{read} {refused}");
 }
 
 #[test]

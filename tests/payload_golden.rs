@@ -16,19 +16,26 @@ const BINDING: u64 = 0x0123_4567_89AB_CDEF;
 
 const OFF: [u8; 8] = [0x00, 0x00, 0x00, 0x00, 0x00, 0x11, 0xE0, 0x52];
 const ONE_LAYER: [u8; 13] =
-    [0x02, 0x65, 0x11, 0xDE, 0x51, 0xDD, 0xE3, 0xCB, 0x30, 0x95, 0xCA, 0x96, 0x77];
+    [0x02, 0x65, 0x11, 0xDE, 0x51, 0xC6, 0x27, 0x1F, 0x3A, 0x92, 0xC5, 0x8A, 0x08];
+const ONE_TAP: [u8; 11] = [0x02, 0x65, 0x11, 0xDE, 0x51, 0x9E, 0x29, 0xBD, 0x76, 0x19, 0x56];
 
-fn untuned(networks: &[&[usize]]) -> Coding {
+/// Input and output channels of a layer.
+type Shape = (usize, usize);
+
+fn untuned(networks: &[&[Shape]]) -> Coding {
     Coding::untuned(&networks.iter().map(|n| n.to_vec()).collect::<Vec<_>>()).unwrap()
 }
 
-/// A table and classes unlike the default ones.
-fn ramp(networks: &[&[usize]]) -> Coding {
+/// A table, classes and levels unlike the default ones.
+fn ramp(networks: &[&[Shape]]) -> Coding {
     let table = ContextTable::new(std::array::from_fn(|i| (i * 5 / 2) as u8));
     let mut networks = untuned(networks).networks().to_vec();
     for (i, layer) in networks.iter_mut().flatten().enumerate() {
         for (c, class) in layer.scale.iter_mut().chain(&mut layer.bias).enumerate() {
             *class = Class::from_byte(((3 * i + 7 * c) % 20) as u8).unwrap();
+        }
+        for (c, level) in layer.tap_input.iter_mut().chain(&mut layer.tap_output).enumerate() {
+            *level = ((i + 5 * c) % 24) as u8;
         }
     }
     Coding::new(table, networks).unwrap()
@@ -43,7 +50,7 @@ struct Good {
 }
 
 fn layer(scale: &[i16], bias: &[i16]) -> LayerUpdate {
-    LayerUpdate { scale: scale.to_vec(), bias: bias.to_vec() }
+    LayerUpdate { scale: scale.to_vec(), bias: bias.to_vec(), taps: Vec::new() }
 }
 
 fn zeros(len: usize) -> LayerUpdate {
@@ -77,8 +84,8 @@ fn typical() -> Update {
 }
 
 /// Channels of luma's and of chroma's layers.
-const LUMA: &[usize] = &[32, 32, 32, 32, 4];
-const CHROMA: &[usize] = &[16, 16, 2];
+const LUMA: &[Shape] = &[(4, 32), (32, 32), (32, 32), (32, 32), (32, 4)];
+const CHROMA: &[Shape] = &[(6, 16), (16, 16), (16, 2)];
 
 fn chroma() -> [LayerUpdate; 3] {
     let mut layers = [16, 16, 2].map(zeros);
@@ -88,9 +95,58 @@ fn chroma() -> [LayerUpdate; 3] {
     layers
 }
 
+/// `update` with changes of taps, each at (layer, tap, input, output), in networks of these shapes.
+fn with_taps(mut update: Update, shapes: &[Shape], changes: &[(usize, [usize; 3], i16)]) -> Update {
+    for &(layer, [t, i, o], value) in changes {
+        let (inputs, outputs) = shapes[layer];
+        let taps = &mut update.layers[layer].taps;
+        taps.resize(9 * inputs * outputs, 0);
+        taps[(t * inputs + i) * outputs + o] = value;
+    }
+    update
+}
+
+/// Some of `typical` and `chroma`'s taps: in a first, a hidden and a last layer.
+const CHANGES: &[(usize, [usize; 3], i16)] = &[
+    (0, [0, 0, 0], 1),
+    (0, [4, 3, 17], -2),
+    (0, [5, 3, 17], -1),
+    (2, [8, 31, 31], 1),
+    (2, [1, 7, 12], -1),
+    (2, [3, 7, 12], 3),
+    (2, [4, 8, 12], 1),
+    (2, [4, 20, 12], -1),
+    (4, [4, 9, 0], 1),
+    (4, [4, 9, 3], 1),
+    (6, [2, 15, 15], -8),
+    (7, [8, 0, 1], 7),
+];
+
+fn typical_taps() -> Update {
+    with_taps(typical(), LUMA, &CHANGES[..10])
+}
+
+/// Magnitudes at which a tap's code changes; taps alone, every place and neighbourhood.
+fn tap_corners() -> Update {
+    let values = [1, -1, 2, 6, -7, 7, 8, -8, 9, 10, 11, 23, 71, -134, 135, 254, 255, -255];
+    let mut layers = TAP_CORNERS.map(|(_, outputs)| zeros(outputs));
+    for (layer, (inputs, outputs)) in layers.iter_mut().zip(TAP_CORNERS) {
+        layer.taps = (0..9 * inputs * outputs).map(|i| values[i % 18]).collect();
+    }
+    layers[3].taps.clear();
+    layers[4].taps[1..].fill(0);
+    Update { step: 7, layers: layers.to_vec() }
+}
+const TAP_CORNERS: [Shape; 5] = [(2, 3), (3, 1), (1, 2), (2, 1), (1, 4)];
+
 /// Luma alone, or with chroma.
 fn colour(luma: Vec<LayerUpdate>, chroma: [LayerUpdate; 3]) -> Update {
     Update { step: 4, layers: luma.into_iter().chain(chroma).collect() }
+}
+
+/// A change of one tap, the second example of an update in docs/payload.md.
+fn one_tap() -> Update {
+    with_taps(Update { step: 3, layers: vec![zeros(1)] }, &[(2, 1)], &[(0, [4, 1, 0], -1)])
 }
 
 fn good() -> Vec<Good> {
@@ -113,21 +169,30 @@ fn good() -> Vec<Good> {
         ],
     };
     let one_layer = Update { step: 1, layers: vec![layer(&[0, 1, -1, 2], &[-2, 0, 0, 5])] };
-    let all_zero = || LUMA.iter().map(|&n| zeros(n)).collect::<Vec<_>>();
+    let all_zero = || LUMA.iter().map(|&(_, n)| zeros(n)).collect::<Vec<_>>();
     let none = [16, 16, 2].map(zeros);
+    let all = [LUMA, CHROMA].concat();
+    let colour_taps = || with_taps(colour(typical().layers, chroma()), &all, CHANGES);
+    let chroma_taps = with_taps(colour(all_zero(), none.clone()), &all, &CHANGES[10..]);
     vec![
         plain("off", Mode::Off, 0),
         plain("base", Mode::Base, MODEL),
         update("zeros", Update { step: 0, layers: all_zero() }, untuned(&[LUMA])),
         update("no_layers", Update::default(), untuned(&[])),
-        update("one_layer", one_layer, untuned(&[&[4]])),
-        update("corners", corners, untuned(&[&[8, 0, 1, 1, 3]])),
+        update("one_layer", one_layer, untuned(&[&[(1, 4)]])),
+        update("corners", corners, untuned(&[&[(1, 8), (8, 0), (0, 1), (1, 1), (1, 3)]])),
+        update("one_tap", one_tap(), untuned(&[&[(2, 1)]])),
         update("typical", typical(), untuned(&[LUMA])),
         update("typical_ramp", typical(), ramp(&[LUMA])),
         update("no_networks", colour(all_zero(), none.clone()), untuned(&[LUMA, CHROMA])),
         update("luma_alone", colour(typical().layers, none), untuned(&[LUMA, CHROMA])),
         update("chroma_alone", colour(all_zero(), chroma()), untuned(&[LUMA, CHROMA])),
         update("colour_ramp", colour(typical().layers, chroma()), ramp(&[LUMA, CHROMA])),
+        update("taps", typical_taps(), untuned(&[LUMA])),
+        update("taps_ramp", typical_taps(), ramp(&[LUMA])),
+        update("tap_corners", tap_corners(), untuned(&[&TAP_CORNERS])),
+        update("colour_taps_ramp", colour_taps(), ramp(&[LUMA, CHROMA])),
+        update("chroma_taps", chroma_taps, untuned(&[LUMA, CHROMA])),
     ]
 }
 
@@ -172,12 +237,37 @@ fn good_payloads() {
     }
 }
 
-/// The two examples of docs/payload.md.
+/// The default table of docs/payload.md, read from there.
+#[test]
+fn documented_table() {
+    let document = include_str!("../docs/payload.md");
+    let (_, rows) = document.split_once("and this table:").unwrap();
+    let (rows, _) = rows.split_once("### 5.2").unwrap();
+    let mut bytes = Vec::new();
+    for row in rows.lines().filter(|row| row.contains("..")) {
+        let [_, range, values, _] = row.split('|').collect::<Vec<_>>()[..] else { panic!("{row}") };
+        let (from, to) = range.trim().split_once("..").unwrap();
+        assert_eq!(from.parse(), Ok(bytes.len()));
+        match values.trim().split_once(", ") {
+            Some((byte, times)) => {
+                let times = times.strip_suffix(" times").unwrap().parse().unwrap();
+                bytes.extend(vec![byte.parse::<u8>().unwrap(); times]);
+            }
+            None => bytes.extend(values.split_whitespace().map(|b| b.parse::<u8>().unwrap())),
+        }
+        assert_eq!(to.parse(), Ok(bytes.len() - 1));
+    }
+    assert_eq!(bytes, ContextTable::DEFAULT.as_bytes());
+}
+
+/// The examples of docs/payload.md.
 #[test]
 fn documented_examples() {
-    let [off, .., one_layer] = &good()[..5] else { unreachable!() };
-    assert_eq!(payload(off), OFF);
-    assert_eq!(payload(one_layer), ONE_LAYER);
+    let good = good();
+    let named = |name| good.iter().find(|good| good.name == name).map(payload).unwrap();
+    assert_eq!(named("off"), OFF);
+    assert_eq!(named("one_layer"), ONE_LAYER);
+    assert_eq!(named("one_tap"), ONE_TAP);
 }
 
 #[test]
@@ -220,7 +310,11 @@ fn with_body(body: &[u8]) -> Vec<u8> {
 
 /// The default contexts by the numbers of docs/payload.md.
 fn contexts() -> [Context; CONTEXTS] {
-    ContextTable::DEFAULT.as_bytes().map(Context::new)
+    let table = ContextTable::DEFAULT;
+    std::array::from_fn(|i| match (i, table.as_bytes()[i]) {
+        (103..175, byte) => Context::rare(byte),
+        (_, byte) => Context::new(byte),
+    })
 }
 
 /// A body for one layer of one channel whose scale has a magnitude that no encoder would write.
@@ -229,6 +323,7 @@ fn huge(escape: u32) -> Vec<u8> {
     let mut encoder = Encoder::new();
     encoder.bypass(0, 3);
     encoder.bit(&mut contexts[0], false);
+    encoder.bit(&mut contexts[98], true);
     encoder.bit(&mut contexts[2], false);
     encoder.bit(&mut contexts[40], true);
     for context in &mut contexts[70..84] {
@@ -242,7 +337,74 @@ fn huge(escape: u32) -> Vec<u8> {
 #[test]
 fn huge_is_huge_for_the_right_reason() {
     let expected = Update { step: 0, layers: vec![layer(&[-255], &[0])] };
-    assert_eq!(read(&huge(240), &untuned(&[&[1]])), Ok(expected));
+    assert_eq!(read(&huge(240), &untuned(&[&[(1, 1)]])), Ok(expected));
+}
+
+/// A body for one layer of one tap for each of nine positions, of which the last has a magnitude that no
+/// encoder would write.
+fn huge_tap(escape: u32) -> Vec<u8> {
+    let mut contexts = contexts();
+    let mut encoder = start_taps(&mut contexts, true);
+    encoder.bit(&mut contexts[100], false);
+    for t in 0..9 {
+        encoder.bit(&mut contexts[103 + 3 * 13], t == 8);
+    }
+    encoder.bit(&mut contexts[175], true);
+    for context in &mut contexts[190..196] {
+        encoder.bit(context, true);
+    }
+    golomb::write_unsigned(&mut encoder, &mut [], 0, escape);
+    encoder.finish()
+}
+
+/// A network that is said to have changes, and changes of taps or none; its first layer's lists are empty.
+fn start_taps(contexts: &mut [Context; CONTEXTS], taps: bool) -> Encoder {
+    let mut encoder = Encoder::new();
+    encoder.bypass(0, 3);
+    encoder.bit(&mut contexts[0], false);
+    encoder.bit(&mut contexts[98], !taps);
+    encoder.bit(&mut contexts[2], true);
+    encoder.bit(&mut contexts[3], true);
+    encoder
+}
+
+#[test]
+fn huge_tap_is_huge_for_the_right_reason() {
+    let expected = Update { step: 0, layers: vec![zeros(1)] };
+    let expected = with_taps(expected, &[(1, 1)], &[(0, [8, 0, 0], -255)]);
+    assert_eq!(read(&huge_tap(248), &untuned(&[&[(1, 1)]])), Ok(expected));
+}
+
+/// A body for one layer of one input and output channel and a scale of 1 whose taps are said to change, and
+/// maybe those of the layer, but are all zero; or of which one is 1.
+fn taps_of_zeros(layer_empty: bool, tap: bool) -> Vec<u8> {
+    let mut contexts = contexts();
+    let mut encoder = Encoder::new();
+    encoder.bypass(0, 3);
+    encoder.bit(&mut contexts[0], false);
+    encoder.bit(&mut contexts[98], false);
+    encoder.bit(&mut contexts[2], false);
+    encoder.bit(&mut contexts[40], false);
+    encoder.bit(&mut contexts[70], false);
+    encoder.bit(&mut contexts[3], true);
+    encoder.bit(&mut contexts[100], layer_empty);
+    if !layer_empty {
+        for t in 0..9 {
+            encoder.bit(&mut contexts[103 + 3 * 13], tap && t == 8);
+        }
+    }
+    if tap {
+        encoder.bit(&mut contexts[175], false);
+        encoder.bit(&mut contexts[190], false);
+    }
+    encoder.finish()
+}
+
+#[test]
+fn taps_of_zeros_are_refused_for_the_right_reason() {
+    let expected = Update { step: 0, layers: vec![layer(&[1], &[0])] };
+    let expected = with_taps(expected, &[(1, 1)], &[(0, [8, 0, 0], 1)]);
+    assert_eq!(read(&taps_of_zeros(false, true), &untuned(&[&[(1, 1)]])), Ok(expected));
 }
 
 /// A body whose networks of one layer are empty or not, but all of whose lists are empty.
@@ -253,6 +415,7 @@ fn nothing(empty: &[bool]) -> Vec<u8> {
     for (network, empty) in empty.iter().enumerate() {
         encoder.bit(&mut contexts[network], *empty);
         if !empty {
+            encoder.bit(&mut contexts[98 + network], true);
             encoder.bit(&mut contexts[2], true);
             encoder.bit(&mut contexts[3], true);
         }
@@ -263,14 +426,15 @@ fn nothing(empty: &[bool]) -> Vec<u8> {
 #[test]
 fn nothing_is_refused_for_the_right_reason() {
     let expected = Update { step: 0, layers: vec![zeros(3), zeros(2)] };
-    assert_eq!(read(&nothing(&[true, true]), &untuned(&[&[3], &[2]])), Ok(expected));
+    assert_eq!(read(&nothing(&[true, true]), &untuned(&[&[(1, 3)], &[(1, 2)]])), Ok(expected));
 }
 
-/// A file's name, the error, channels of the networks' layers, the file.
-type Bad<'a> = (&'a str, Error, &'a [&'a [usize]], Vec<u8>);
+/// A file's name, the error, shapes of the networks' layers, the file.
+type Bad<'a> = (&'a str, Error, &'a [&'a [Shape]], Vec<u8>);
 
 #[test]
 fn bad_payloads() {
+    const ONE: &[&[Shape]] = &[&[(1, 1)]];
     let typical_body = || encode(&typical(), &untuned(&[LUMA])).unwrap();
     let base = || build(Mode::Base, MODEL, &[], BINDING).unwrap();
     let first = |byte: u8, mut payload: Vec<u8>| {
@@ -313,12 +477,29 @@ fn bad_payloads() {
         }),
         ("bad_unread", Error::Corrupt, &[], with_body(&[0, 0, 0, 0, 0, 1])),
         ("bad_outside", Error::Corrupt, &[LUMA], with_body(&[0xFF; 40])),
-        ("bad_magnitude_256", Error::Corrupt, &[&[1]], with_body(&huge(241))),
-        ("bad_long_prefix", Error::Corrupt, &[&[1]], with_body(&huge(255))),
-        ("bad_longest_prefix", Error::Corrupt, &[&[1]], with_body(&huge(u32::MAX))),
-        ("bad_luma_of_zeros", Error::Corrupt, &[&[3]], with_body(&nothing(&[false]))),
-        ("bad_chroma_of_zeros", Error::Corrupt, &[&[3], &[2]], {
+        ("bad_magnitude_256", Error::Corrupt, ONE, with_body(&huge(241))),
+        ("bad_long_prefix", Error::Corrupt, ONE, with_body(&huge(255))),
+        ("bad_longest_prefix", Error::Corrupt, ONE, with_body(&huge(u32::MAX))),
+        ("bad_luma_of_zeros", Error::Corrupt, &[&[(1, 3)]], with_body(&nothing(&[false]))),
+        ("bad_chroma_of_zeros", Error::Corrupt, &[&[(1, 3)], &[(1, 2)]], {
             with_body(&nothing(&[true, false]))
+        }),
+        ("bad_tap_256", Error::Corrupt, ONE, with_body(&huge_tap(249))),
+        ("bad_tap_long_prefix", Error::Corrupt, ONE, with_body(&huge_tap(255))),
+        ("bad_tap_longest_prefix", Error::Corrupt, ONE, with_body(&huge_tap(u32::MAX))),
+        ("bad_taps_of_no_layer", Error::Corrupt, ONE, with_body(&taps_of_zeros(true, false))),
+        ("bad_taps_of_zeros", Error::Corrupt, ONE, with_body(&taps_of_zeros(false, false))),
+        ("bad_taps_of_no_inputs", Error::Corrupt, &[&[(0, 1)]], {
+            with_body(&taps_of_zeros(false, false))
+        }),
+        ("bad_network_of_no_taps", Error::Corrupt, ONE, {
+            let mut contexts = contexts();
+            let mut encoder = start_taps(&mut contexts, true);
+            encoder.bit(&mut contexts[100], true);
+            with_body(&encoder.finish())
+        }),
+        ("bad_taps_trailing_zero", Error::Corrupt, &[LUMA], {
+            with_body(&[encode(&typical_taps(), &untuned(&[LUMA])).unwrap(), vec![0]].concat())
         }),
     ];
     for (name, error, networks, made) in bad {
@@ -334,8 +515,15 @@ fn bad_payloads() {
 fn wrong_model() {
     for good in good() {
         let body = body(&good);
-        let networks: &[&[&[usize]]] =
-            &[&[], &[&[1]], &[&[7, 9]], &[&[32; 5]], &[&[1000]], &[&[1], &[9]], &[LUMA, CHROMA]];
+        let networks: &[&[&[Shape]]] = &[
+            &[],
+            &[&[(1, 1)]],
+            &[&[(3, 7), (7, 9)]],
+            &[&[(32, 32); 5]],
+            &[&[(100, 1000)]],
+            &[&[(2, 1)], &[(0, 9)]],
+            &[LUMA, CHROMA],
+        ];
         for networks in networks {
             let _ = read(&body, &untuned(networks));
             let _ = read(&body, &ramp(networks));

@@ -110,7 +110,10 @@ fn update(input: &mut Input, model: &Model) -> Vec<u8> {
         }
     };
     let mut list = |n: usize| (0..n).map(|_| value()).collect();
-    let layers = model.channels().into_iter();
-    let layers = layers.map(|n| LayerUpdate { scale: list(n), bias: list(n) }).collect();
-    update::encode(&Update { step, layers }, &model.coding).unwrap()
+    let layers = model.shapes().into_iter().map(|(inputs, outputs)| LayerUpdate {
+        scale: list(outputs),
+        bias: list(outputs),
+        taps: if wide % 4 == 0 { Vec::new() } else { list(9 * inputs * outputs) },
+    });
+    update::encode(&Update { step, layers: layers.collect() }, &model.coding).unwrap()
 }

@@ -65,7 +65,7 @@ fn of_any_shape(input: &mut Input) -> Vec<u8> {
     let seed = input.piece(32);
     let mut numbers = seed.iter().cycle().copied();
     let mut number = || numbers.next().unwrap_or(7);
-    let mut file = b"SLMODEL1".to_vec();
+    let mut file = b"SLMODEL2".to_vec();
     file.push(1 + (options >> 7));
     for arch in [Some(luma), chroma] {
         file.extend(arch.map_or([0; 2], |a| [a.channels as u8, a.hidden as u8]));
@@ -94,10 +94,11 @@ fn of_any_shape(input: &mut Input) -> Vec<u8> {
                 let most = 1i32 << (shift % 31).min(8);
                 file.extend((1 + i32::from(number()) % most).to_le_bytes());
             }
-            for _ in 0..2 * cout {
+            for _ in 0..3 * cout + cin {
                 file.extend((1 + i32::from(number())).to_le_bytes());
             }
             file.extend((0..2 * cout).map(|_| number() % 20));
+            file.extend((0..cin + cout).map(|_| number() % 24));
         }
     }
     file.extend([0; 8]);

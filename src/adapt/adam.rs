@@ -65,3 +65,38 @@ fn power(mut x: f32, mut n: u32) -> f32 {
     }
     r
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATES: AdamRates = AdamRates { rate: 0.1, beta1: 0.8, beta2: 0.97 };
+
+    /// Moments do not depend on the factors, steps are as many times as long.
+    #[test]
+    fn factors_are_of_the_step_sizes_alone() {
+        let factors = [1.0, 0.5, 2.0, 0.0];
+        let (mut plain, mut own) = (Adam::new(4), Adam::new(4));
+        let (mut a, mut b) = ([0.0f32; 4], [0.0f32; 4]);
+        for t in 1..=20 {
+            let gradient = [0.3, -2.0, 1e-3, 5.0].map(|g| g * ((t % 3) as f32 - 0.5));
+            let (before_a, before_b) = (a, b);
+            plain.step(RATES, t, &mut a, &gradient);
+            own.step_by(RATES, t, &mut b, &gradient, |i| factors[i]);
+            assert_eq!((&plain.mean, &plain.square), (&own.mean, &own.square));
+            for i in 0..4 {
+                let [moved, other] = [(&a, before_a), (&b, before_b)].map(|(v, w)| v[i] - w[i]);
+                assert!((factors[i] * moved - other).abs() < 1e-6, "{t} {i}: {moved} {other}");
+            }
+        }
+        assert_eq!(a[0], b[0]);
+        assert_eq!(b[3], 0.0);
+    }
+
+    #[test]
+    fn the_first_step_is_of_the_step_size() {
+        let (mut adam, mut values) = (Adam::new(2), [1.0f32; 2]);
+        adam.step_by(RATES, 1, &mut values, &[7.0, -0.01], |i| [1.0, 0.2][i]);
+        assert!((values[0] - 0.9).abs() < 1e-5 && (values[1] - 1.02).abs() < 1e-5, "{values:?}");
+    }
+}

@@ -416,7 +416,7 @@ pub(super) mod tests {
         for arch in ARCHS {
             let c = condition(&mut rng);
             let mut net = random_net(arch, &mut rng);
-            for train in [Train::ScaleBias, Train::Weights] {
+            for train in [Train::ScaleBias, Train::All, Train::Weights] {
                 if train == Train::Weights {
                     for l in &mut net.layers {
                         l.scale.fill(1.0);
@@ -436,7 +436,11 @@ pub(super) mod tests {
         ws.backward(net, c, train, &mut grad, |_, z, d| d.copy_from_slice(z));
         for l in 0..net.layers.len() {
             let p = padded(net.layers[l].cout);
-            let kinds: &[usize] = if train == Train::Weights { &[0, 1, 2] } else { &[1, 3] };
+            let kinds: &[usize] = match train {
+                Train::ScaleBias => &[1, 3],
+                Train::Weights => &[0, 1, 2],
+                Train::All => &[0, 1, 2, 3],
+            };
             for &kind in kinds {
                 for trial in 0..12 {
                     let len = net.tensors().nth(4 * l + kind).unwrap().len();
@@ -454,12 +458,47 @@ pub(super) mod tests {
                     // Where an activation passes zero in between, only one side has the slope.
                     let slopes = [above - below, 2.0 * (above - here), 2.0 * (here - below)]
                         .map(|rise| rise / f64::from(2.0 * eps));
-                    let g = f64::from(grad.tensors().nth(4 * l + kind).unwrap()[i]);
+                    let lacks_scale = train == Train::All && kind == 0;
+                    let factor = if lacks_scale { net.layers[l].scale[i % p] } else { 1.0 };
+                    let g = f64::from(factor * grad.tensors().nth(4 * l + kind).unwrap()[i]);
                     let close = |s: &f64| (s - g).abs() <= 0.02 * s.abs().max(g.abs()) + 0.02;
                     assert!(
                         slopes.iter().any(close),
                         "{train:?} layer {l} kind {kind} [{i}]: {g} against {slopes:?}"
                     );
+                }
+            }
+        }
+    }
+
+    /// One pass for everything gives what passes for parts give.
+    #[test]
+    fn all_gradients_are_those_of_the_parts() {
+        let mut rng = Xorshift(11);
+        for arch in ARCHS {
+            let c = condition(&mut rng);
+            let mut net = random_net(arch, &mut rng);
+            let mut ws = Workspace::new(arch, 6, 11, CpuLevel::current()).unwrap();
+            fill(ws.input(), &mut rng);
+            for scaled in [true, false] {
+                if !scaled {
+                    net.layers.iter_mut().for_each(|l| l.scale.fill(1.0));
+                }
+                run(&mut ws, &net, c);
+                let [all, scales, weights] =
+                    [Train::All, Train::ScaleBias, Train::Weights].map(|train| {
+                        let mut grad = Net::zeros(arch);
+                        grad.layers.iter_mut().for_each(|l| l.scale.fill(0.0));
+                        ws.backward(&net, c, train, &mut grad, |_, z, d| d.copy_from_slice(z));
+                        grad
+                    });
+                for ((all, scales), weights) in
+                    all.layers.iter().zip(&scales.layers).zip(&weights.layers)
+                {
+                    assert_eq!((&all.scale, &all.bias), (&scales.scale, &scales.bias));
+                    assert_eq!((&all.taps, &all.condition), (&weights.taps, &weights.condition));
+                    assert!(scales.taps.iter().all(|g| *g == 0.0));
+                    assert!(all.taps.iter().any(|g| *g != 0.0));
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use super::finetune::Recipe;
 use super::net::{padded, Net};
+use crate::kernels::keep_bytes;
 use crate::network::instance::{room, scaled};
 use crate::network::model::{ModelLayer, INPUT_LIMIT};
 use crate::network::{Condition, Model};
@@ -163,6 +164,25 @@ pub(super) fn update(
                 taps[p.index / width * cout + p.index % width] = q as i16;
             }
             Kind::Tap => {}
+        }
+    }
+    // Layers of bytes stay that: they are faster.
+    let mut updates = layers.iter_mut();
+    for network in model.networks() {
+        let mut input_limit = INPUT_LIMIT;
+        for (base, update) in network.layers.iter().zip(&mut updates) {
+            let (cin, cout) = (base.cin, base.cout);
+            if !update.taps.is_empty() {
+                let changed = |i: usize, n: i16| {
+                    let step_of_tap = base.tap_step(i / cout % cin, i % cout, step);
+                    i64::from(base.taps[i]) + i64::from(n) * step_of_tap
+                };
+                keep_bytes(&base.taps, (cin, cout), input_limit, &mut update.taps, changed);
+            }
+            if update.taps.iter().all(|n| *n == 0) {
+                update.taps.clear();
+            }
+            input_limit = base.limit;
         }
     }
     Update { step, layers }

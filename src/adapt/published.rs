@@ -42,7 +42,8 @@ pub(super) fn clustered(values: &[f32], share: f64, clusters: usize) -> Vec<f32>
     let mut alive: Vec<f32> = values.iter().copied().filter(|v| v.abs() > threshold).collect();
     alive.sort_unstable_by(f32::total_cmp);
     let means = means(&alive, clusters);
-    let nearest = |v: f32| means.iter().copied().min_by(|a, b| (a - v).abs().total_cmp(&(b - v).abs()));
+    let nearest =
+        |v: f32| means.iter().copied().min_by(|a, b| (a - v).abs().total_cmp(&(b - v).abs()));
     let integer = |v: f32| {
         let mean = nearest(v).unwrap_or(0.0).clamp(-255.0, 255.0);
         // Half away from zero, as `round` does, but the same on every platform.

@@ -26,10 +26,10 @@ impl TorchNet {
         for (l, layer) in net.layers.iter().enumerate() {
             let (p, period) = (padded(layer.cout), if l == 0 { net.arch.period } else { 1 });
             let kinds: [(&str, &[usize], bool); 4] = [
-                ("taps", &[3, 3, layer.cin, p], train == Train::Weights),
+                ("taps", &[3, 3, layer.cin, p], train != Train::ScaleBias),
                 ("bias", &[period, period, p], true),
-                ("condition", &[net.arch.features, p], train == Train::Weights),
-                ("scale", &[p], train == Train::ScaleBias),
+                ("condition", &[net.arch.features, p], train != Train::ScaleBias),
+                ("scale", &[p], train != Train::Weights),
             ];
             for (name, shape, trained) in kinds {
                 let shape: Vec<i64> = shape.iter().map(|n| *n as i64).collect();
@@ -255,6 +255,13 @@ mod tests {
             let loss = |_: usize, z: &[f32], d: &mut [f32]| half_of_squares(z, d);
             ws.backward(&case.net, case.conditions[i], train, &mut native, loss);
         });
+        if train == Train::All {
+            // Autograd's have the channels' scales in them.
+            for (own, layer) in native.layers.iter_mut().zip(&case.net.layers) {
+                let rows = own.taps.chunks_exact_mut(layer.scale.len());
+                rows.for_each(|row| row.iter_mut().zip(&layer.scale).for_each(|(g, s)| *g *= s));
+            }
+        }
         let net = TorchNet::new(&case.net, train);
         net.gradient(&case.inputs, &case.conditions, &mut torch, |_, _, z, d| {
             half_of_squares(z, d)
@@ -269,7 +276,7 @@ mod tests {
     #[test]
     fn native_gradients_are_autograds() {
         for arch in ARCHS {
-            for train in [Train::Weights, Train::ScaleBias] {
+            for train in [Train::Weights, Train::ScaleBias, Train::All] {
                 // An activation within rounding of 0 may be cut by one of the two alone; not in
                 // both of two draws.
                 let draws = [3, 4].map(|seed| gradients_differ(arch, train, seed));

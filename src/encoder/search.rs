@@ -173,8 +173,8 @@ impl<'a, S: Sample> Search<'a, S> {
         Ok(best)
     }
 
-    /// The errors that an update leaves, and the payload that carries it; `None` if it would overflow.
-    /// Decoders prepare for every picture.
+    /// The errors that an update leaves, and the payload that carries it; `None` if it would overflow or
+    /// is too large. Decoders prepare for every picture.
     fn measured(
         &self,
         update: &Update,
@@ -189,7 +189,11 @@ impl<'a, S: Sample> Search<'a, S> {
         let errors = self.filtered(codec, Some(update), plain)?;
         let (codec, kept) = self.without_losses(codec, errors.clone(), plain);
         let body = payload::update::encode(update, &self.model.coding)?;
-        Ok(Some((errors, self.candidate(Mode::Update, &codec, &body, kept)?)))
+        match self.candidate(Mode::Update, &codec, &body, kept) {
+            Ok(candidate) => Ok(Some((errors, candidate))),
+            Err(Error::TooLarge) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The part of the cost that one network's update decides, its bytes about.

@@ -14,6 +14,7 @@ pub(crate) use x86::samples;
 
 use crate::cpu::CpuLevel;
 use crate::network::instance::Layer;
+pub(crate) use sums::keep_bytes;
 pub use sums::Sums;
 
 /// A convolution prepared for the kernels.

@@ -39,3 +39,49 @@ impl Sums {
         [3, 1].into_iter().find(fit).map_or(Self::I32, |taps| Self::I16 { taps })
     }
 }
+
+/// Takes out the changes of taps that would leave 8 bits or a sum of one tap 16 bits, in a layer where
+/// none does so far; taps are `[9][cin][cout]`, inputs lie in 0..=`input_limit`. `changed(i, tap)` is
+/// what tap `i` will be.
+pub(crate) fn keep_bytes(
+    taps: &[i16],
+    (cin, cout): (usize, usize),
+    input_limit: i32,
+    changes: &mut [i16],
+    changed: impl Fn(usize, i16) -> i64,
+) {
+    if input_limit > 255 {
+        return;
+    }
+    let range = i64::from(i16::MIN)..=i64::from(i16::MAX);
+    let bytes = i64::from(i8::MIN)..=i64::from(i8::MAX);
+    let slot = |i: usize, w: i64| (i % cout * 2 + i / cout % 4 / 2) * 2 + usize::from(w > 0);
+    for (t, run) in taps.chunks_exact(cin * cout).enumerate() {
+        let mut sums = vec![0i64; 4 * cout];
+        for (i, w) in run.iter().enumerate() {
+            let w = i64::from(*w);
+            sums[slot(i, w)] += w * i64::from(input_limit);
+            if !bytes.contains(&w) {
+                return;
+            }
+        }
+        if !sums.iter().all(|sum| range.contains(sum)) {
+            return;
+        }
+        let first = t * cin * cout;
+        for (i, w) in run.iter().enumerate() {
+            if changes[first + i] == 0 {
+                continue;
+            }
+            let (old, new) = (i64::from(*w), changed(first + i, changes[first + i]));
+            let mut after = sums.clone();
+            after[slot(i, old)] -= old * i64::from(input_limit);
+            after[slot(i, new)] += new * i64::from(input_limit);
+            if bytes.contains(&new) && range.contains(&after[slot(i, new)]) {
+                sums = after;
+            } else {
+                changes[first + i] = 0;
+            }
+        }
+    }
+}

@@ -345,3 +345,36 @@ fn bytes_where_they_can_be() {
         assert!(!bytes(&small, Some(256)) && !bytes(&small, None) && !bytes(&words, Some(255)));
     }
 }
+
+/// Changes that fit stay; those that would leave 8 bits, or 16 bits in a sum, do not.
+#[test]
+fn changes_keep_bytes() {
+    let (cin, cout) = (4, 2);
+    let at = |t: usize, ci: usize, co: usize| (t * cin + ci) * cout + co;
+    let mut taps = vec![0i16; 9 * cin * cout];
+    // 128 · 255 is the most that a sum may hold: 2 inputs share one.
+    (taps[at(3, 0, 1)], taps[at(3, 1, 1)]) = (100, 28);
+    let run = |taps: &[i16], limit: i32, changes: &[(usize, i16)]| -> Vec<i16> {
+        let mut all = vec![0; taps.len()];
+        changes.iter().for_each(|(i, n)| all[*i] = *n);
+        super::keep_bytes(taps, (cin, cout), limit, &mut all, |i, n| {
+            i64::from(taps[i]) + 10 * i64::from(n)
+        });
+        changes.iter().map(|(i, _)| all[*i]).collect()
+    };
+    let changes = [
+        (at(3, 0, 1), 1),   // the sum is full
+        (at(3, 2, 1), 1),   // another sum
+        (at(3, 0, 0), 12),  // another channel
+        (at(3, 1, 0), 1),   // and now that one is full
+        (at(4, 0, 1), 13),  // leaves 8 bits
+        (at(5, 0, 1), -13), // and so does this
+        (at(6, 0, 1), -12),
+    ];
+    assert_eq!(run(&taps, 255, &changes), [0, 1, 12, 0, 0, 0, -12]);
+    assert_eq!(run(&taps, 255, &[(at(3, 0, 1), -1), (at(3, 1, 1), 1)]), [-1, 1]);
+    // Layers that are not of bytes are not kept so.
+    assert_eq!(run(&taps, 256, &changes[..1]), [1]);
+    taps[at(8, 3, 1)] = 128;
+    assert_eq!(run(&taps, 255, &[(at(8, 0, 1), 13)]), [13]);
+}

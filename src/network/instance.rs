@@ -44,30 +44,59 @@ impl Instance {
     /// `model` under `condition`, with `update` applied.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if the update is not of the model's shape, or if with it a multiplier
-    /// leaves 1..=2^shift or a sum could reach 2^31.
+    /// [`Error::Corrupt`] if the update is not of the model's shape, or if with it a tap leaves 16
+    /// bits, a multiplier leaves 1..=2^shift or a sum could reach 2^31.
     pub fn new(model: &Model, condition: Condition, update: Option<&Update>) -> Result<Self> {
+        Self::with_taps(model, condition, update, &Taps::new(model, update)?)
+    }
+
+    /// The same with `taps`, those of this model and update.
+    pub(crate) fn with_taps(
+        model: &Model,
+        condition: Condition,
+        update: Option<&Update>,
+        taps: &Taps,
+    ) -> Result<Self> {
         fault::point("instance");
-        if !model.networks().all(Network::is_consistent) {
-            return Err(Error::Corrupt);
-        }
-        if let Some(u) = update {
-            let shapes = model.shapes();
-            let fits = u.layers.len() == shapes.len()
-                && u.layers.iter().zip(shapes).all(|(u, (cin, cout))| u.fits(cin, cout));
-            if !fits || u.step > MAX_STEP {
-                return Err(Error::Corrupt);
-            }
-        }
         let step = update.map_or(0, |u| u.step);
-        let updates = update.map_or(&[][..], |u| &u.layers);
-        let mut updates = updates.iter().map(|layer| Change { layer, step });
-        let luma = prepare_all(&model.luma, condition, &mut updates)?;
+        let mut updates = update.map_or(&[][..], |u| &u.layers).iter();
+        let mut changes = taps.0.iter().map(|taps| Change { taps, layer: updates.next(), step });
+        let luma = prepare_all(&model.luma, condition, &mut changes)?;
         let chroma = match &model.chroma {
-            Some(network) => prepare_all(network, condition, &mut updates)?,
+            Some(network) => prepare_all(network, condition, &mut changes)?,
             None => Vec::new(),
         };
         Ok(Self { luma, chroma })
+    }
+}
+
+/// The taps of all layers with an update, to be shared by instances for many conditions.
+pub(crate) struct Taps(Vec<Arc<[i16]>>);
+
+impl Taps {
+    /// Those of `model` with `update` applied.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the model is not of its shape, the update not of the model's, or a tap
+    /// leaves 16 bits.
+    pub(crate) fn new(model: &Model, update: Option<&Update>) -> Result<Self> {
+        if !model.networks().all(Network::is_consistent) {
+            return Err(Error::Corrupt);
+        }
+        let layers = || model.networks().flat_map(|n| &n.layers);
+        let Some(update) = update else {
+            return Ok(Self(layers().map(|base| Arc::clone(&base.taps)).collect()));
+        };
+        let fits = update.layers.len() == layers().count()
+            && update.layers.iter().zip(layers()).all(|(u, base)| u.fits(base.cin, base.cout));
+        if !fits || update.step > MAX_STEP {
+            return Err(Error::Corrupt);
+        }
+        let pairs = layers().zip(&update.layers);
+        pairs
+            .map(|(base, layer)| changed_taps(base, &layer.taps, update.step))
+            .collect::<Result<_>>()
+            .map(Self)
     }
 }
 
@@ -117,32 +146,28 @@ pub(crate) fn scaled(step: i32, field: u8) -> i64 {
     ((i64::from(step) << field) >> 3).max(1)
 }
 
-/// What an update changes in one layer.
+/// What an update makes of one layer.
 struct Change<'a> {
-    layer: &'a LayerUpdate,
+    taps: &'a Arc<[i16]>,
+    layer: Option<&'a LayerUpdate>,
     step: u8,
 }
 
-/// The layers of `network`, proven; takes its part of the update from `updates`, if there is one.
+/// The layers of `network`, proven; takes its part from `changes`.
 fn prepare_all<'a>(
     network: &Network,
     condition: Condition,
-    updates: &mut impl Iterator<Item = Change<'a>>,
+    changes: &mut impl Iterator<Item = Change<'a>>,
 ) -> Result<Vec<Layer>> {
     let mut input_limit = INPUT_LIMIT;
     let mut layers = Vec::with_capacity(network.layers.len());
-    for (i, base) in network.layers.iter().enumerate() {
-        let update = updates.next();
-        let taps = match &update {
-            Some(change) if !change.layer.taps.is_empty() => changed_taps(base, change)?,
-            _ => Arc::clone(&base.taps),
-        };
-        let (bias, multiplier) = fold(base, condition, update)?;
+    for (i, (base, change)) in network.layers.iter().zip(changes).enumerate() {
+        let (bias, multiplier) = fold(base, condition, &change)?;
         let last = i + 1 == network.layers.len();
         let layer = Layer {
             cin: base.cin,
             cout: base.cout,
-            taps,
+            taps: Arc::clone(change.taps),
             bias,
             period: if i == 0 { network.arch.period } else { 1 },
             multiplier,
@@ -157,15 +182,17 @@ fn prepare_all<'a>(
     Ok(layers)
 }
 
-/// The taps with an update.
-fn changed_taps(base: &ModelLayer, change: &Change<'_>) -> Result<Arc<[i16]>> {
+/// The taps with an update's `changes` of them at step field `field`; without any the model's own.
+fn changed_taps(base: &ModelLayer, changes: &[i16], field: u8) -> Result<Arc<[i16]>> {
+    if changes.is_empty() {
+        return Ok(Arc::clone(&base.taps));
+    }
     let mut taps = base.taps.to_vec();
-    let rows = taps.chunks_exact_mut(base.cout).zip(change.layer.taps.chunks_exact(base.cout));
+    let rows = taps.chunks_exact_mut(base.cout).zip(changes.chunks_exact(base.cout));
     for (i, (taps, changes)) in rows.enumerate() {
-        for (co, (tap, n)) in
-            taps.iter_mut().zip(changes).enumerate().filter(|(_, (_, n))| **n != 0)
-        {
-            let step = base.tap_step(i % base.cin, co, change.step);
+        let pairs = taps.iter_mut().zip(changes).enumerate();
+        for (co, (tap, n)) in pairs.filter(|(_, (_, n))| **n != 0) {
+            let step = base.tap_step(i % base.cin, co, field);
             let changed = i64::from(*tap) + i64::from(*n) * step;
             *tap = i16::try_from(changed).map_err(|_| Error::Corrupt)?;
         }
@@ -177,14 +204,14 @@ fn changed_taps(base: &ModelLayer, change: &Change<'_>) -> Result<Arc<[i16]>> {
 fn fold(
     base: &ModelLayer,
     condition: Condition,
-    update: Option<Change<'_>>,
+    change: &Change<'_>,
 ) -> Result<(Vec<i32>, Vec<i32>)> {
     let cout = base.cout;
     let (mut bias, mut multiplier) = (Vec::with_capacity(base.bias.len()), Vec::new());
     let shift_of = |c: usize| -> i64 {
         let mut shift = folded(base, condition, c);
-        if let Some(u) = &update {
-            shift += i64::from(u.layer.bias[c]) * scaled(base.bias_step[c], u.step);
+        if let Some(u) = change.layer {
+            shift += i64::from(u.bias[c]) * scaled(base.bias_step[c], change.step);
         }
         shift
     };
@@ -196,8 +223,8 @@ fn fold(
     }
     for c in 0..cout {
         let mut m = i64::from(base.multiplier[c]);
-        if let Some(u) = &update {
-            m += i64::from(u.layer.scale[c]) * scaled(base.scale_step[c], u.step);
+        if let Some(u) = change.layer {
+            m += i64::from(u.scale[c]) * scaled(base.scale_step[c], change.step);
         }
         multiplier.push(i32::try_from(m).map_err(|_| Error::Corrupt)?);
     }

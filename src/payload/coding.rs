@@ -99,11 +99,10 @@ impl LayerClasses {
     }
 
     fn is_consistent(&self) -> bool {
-        let levels = self.tap_input.iter().chain(&self.tap_output);
-        self.bias.len() == self.scale.len() && self.tap_output.len() == self.scale.len() && {
-            levels
-        }
-        .all(|level| *level < TAP_LEVELS)
+        let mut levels = self.tap_input.iter().chain(&self.tap_output);
+        self.bias.len() == self.scale.len()
+            && self.tap_output.len() == self.scale.len()
+            && levels.all(|level| *level < TAP_LEVELS)
     }
 }
 
@@ -271,12 +270,12 @@ impl Coding {
     }
 }
 
-/// Layers without channels count as one, so that this bounds the work too.
+/// Layers without output channels count as of one, so that this bounds work and memory too.
 fn check_size(layers: impl Iterator<Item = (usize, usize)>) -> Result {
     let (mut channels, mut taps) = (0usize, 0usize);
     for (inputs, outputs) in layers {
         channels = channels.saturating_add(outputs.max(1));
-        taps = taps.saturating_add(inputs.saturating_mul(outputs).saturating_mul(9));
+        taps = taps.saturating_add(inputs.saturating_mul(outputs.max(1)).saturating_mul(9));
     }
     if channels <= MAX_CHANNELS && taps <= MAX_TAPS {
         Ok(())

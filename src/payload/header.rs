@@ -24,7 +24,7 @@ pub enum Mode {
     Off = 0,
     /// Filter with the base model as it is.
     Base = 1,
-    /// Filter with the base model and a tier-1 update ([`super::Update`]).
+    /// Filter with the base model and an update ([`super::Update`]).
     Update = 2,
 }
 

@@ -38,7 +38,7 @@ pub struct LayerUpdate {
     pub scale: Vec<i16>,
     /// Steps added to each output channel's bias.
     pub bias: Vec<i16>,
-    /// Steps added to each tap, `[9][inputs][outputs]`; empty where no tap of the network changes.
+    /// Steps added to each tap, `[9][inputs][outputs]`; may be empty where none changes.
     pub taps: Vec<i16>,
 }
 
@@ -238,10 +238,11 @@ fn write_magnitude(
     golomb::write_unsigned(writer, &mut [], 0, (more - UNARY) as u32);
 }
 
-/// Reads the body of a tier-1 payload for the model whose `coding` it is.
+/// Reads the body of a payload with an update of the model whose `coding` it is.
 ///
 /// # Errors
-/// [`Error::Corrupt`] unless `body` is exactly what [`encode`] writes for the result.
+/// [`Error::Corrupt`] unless `body` is exactly what [`encode`] writes for the result;
+/// [`Error::OutOfMemory`].
 pub fn read(body: &[u8], coding: &Coding) -> Result<Update> {
     let mut contexts = coding.table().contexts();
     let mut decoder = Decoder::new(body);

@@ -129,14 +129,18 @@ mod tests {
         models::default_for(CodecKind::Jpeg, models::Size::M).unwrap()
     }
 
-    /// Values from −3 to 3, another mix in every list.
+    /// Values from −3 to 3, another mix in every list; every 50th tap of the second layer.
     fn update(model: &Model) -> Update {
         let list = |n: usize, salt: i16| (0..n as i16).map(|i| (i * salt) % 7 - 3).collect();
-        let layer = |(i, n): (usize, usize)| LayerUpdate {
-            scale: list(n, 2 * i as i16 + 1),
-            bias: list(n, 2 * i as i16 + 2),
+        let layer = |(i, (cin, cout)): (usize, (usize, usize))| LayerUpdate {
+            scale: list(cout, 2 * i as i16 + 1),
+            bias: list(cout, 2 * i as i16 + 2),
+            taps: match i {
+                1 => (0..9 * cin * cout).map(|t| i16::from(t % 50 == 0)).collect(),
+                _ => Vec::new(),
+            },
         };
-        Update { step: 2, layers: model.channels().into_iter().enumerate().map(layer).collect() }
+        Update { step: 2, layers: model.shapes().into_iter().enumerate().map(layer).collect() }
     }
 
     #[test]
@@ -161,10 +165,17 @@ mod tests {
         assert_eq!((read.payload_bytes, read.body_bytes), (good.len(), body.len()));
         assert_eq!(read.header_bytes + read.body_bytes, read.payload_bytes);
         let lists = update.layers.iter().flat_map(|layer| [&layer.scale, &layer.bias]);
-        assert_eq!(read.tensors.len(), 2 * update.layers.len());
-        for (tensor, values) in read.tensors.iter().zip(lists) {
+        let (taps, others): (Vec<_>, Vec<_>) =
+            read.tensors.iter().partition(|tensor| tensor.name.ends_with("taps"));
+        assert_eq!(others.len(), 2 * update.layers.len());
+        for (tensor, values) in others.iter().zip(lists) {
             assert_eq!((&tensor.shape[..], &tensor.values), (&[values.len()][..], values));
         }
+        let [taps] = taps[..] else { panic!("{} lists of taps", taps.len()) };
+        let (cin, cout) = model.shapes()[1];
+        assert_eq!((taps.name.as_str(), &taps.shape[..]), ("layer1.taps", &[9, cin, cout][..]));
+        assert_eq!(taps.values, update.layers[1].taps);
+        assert_eq!(read.tensors[4].name, "layer1.taps");
         assert_eq!(read.tensors[0].name, "layer0.scale");
         assert_eq!(read.tensors[3].name, "layer1.bias");
 

@@ -179,6 +179,33 @@ mod tests {
     use crate::eval::results::{Recipe, Size};
     use crate::yuv::Planes;
 
+    /// Lists weigh what they add, taps are named where there are any, and the sum is the whole.
+    #[test]
+    fn parts_name_taps() {
+        let model = models::default_for(CodecKind::Jpeg, models::Size::M).unwrap();
+        let mut update = Update {
+            step: 3,
+            layers: model.shapes().into_iter().map(|s| LayerUpdate::zeros(s.1)).collect(),
+        };
+        update.layers[0].bias[3] = -2;
+        let names = |update: &Update| -> Vec<(String, f64)> {
+            let body = update::encode(update, &model.coding).unwrap();
+            let payload = payload::build(Mode::Update, model.id, &body, 7).unwrap();
+            let parts = parts(&payload).unwrap();
+            let sum: f64 = parts.iter().map(|part| part.bytes).sum();
+            assert!((sum - payload.len() as f64).abs() < 1e-9, "{sum} {}", payload.len());
+            parts.into_iter().map(|part| (part.name, part.bytes)).collect()
+        };
+        assert!(names(&update).iter().all(|(name, _)| !name.ends_with("taps")));
+        let (cin, cout) = model.shapes()[2];
+        update.layers[2].taps = (0..9 * cin * cout).map(|i| i16::from(i % 97 == 5)).collect();
+        let named = names(&update);
+        let taps: Vec<_> = named.iter().filter(|(name, _)| name.ends_with("taps")).collect();
+        let [(name, bytes)] = taps[..] else { panic!("{named:?}") };
+        assert_eq!(name, "layer 3 taps");
+        assert!(*bytes > 50.0, "{named:?}");
+    }
+
     #[test]
     fn a_point_is_consistent_and_the_same_again() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/pictures");

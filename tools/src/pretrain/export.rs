@@ -264,3 +264,53 @@ fn tap_steps(
     };
     (table(&mut input.collect::<Vec<_>>().into_iter()), table(&mut out.into_iter()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a unit at step field 3 adds to a tap, by two tables.
+    fn product(input: i32, output: i32) -> f64 {
+        f64::from(input) * f64::from(output) / 65536.0
+    }
+
+    #[test]
+    fn products_of_two_tables_are_the_steps() {
+        let (cin, cout) = (5, 3);
+        // Steps of 4 to 20,000, times what the place in the kernel does.
+        let of_input = |i: usize| 2.0 + 0.7 * i as f64;
+        let of_output = |o: usize| 4.0 * o as f64 + 0.3;
+        let log_step =
+            |i: usize, o: usize| of_input(i % cin) + of_output(o) + ((i / cin) as f64 - 4.0) * 0.1;
+        let (input, output) = tap_steps(cin, cout, log_step);
+        assert_eq!((input.len(), output.len()), (cin, cout));
+        for (i, o) in (0..cin).flat_map(|i| (0..cout).map(move |o| (i, o))) {
+            let exact = (of_input(i) + of_output(o)).exp2();
+            let off = product(input[i], output[o]) / exact;
+            assert!((off - 1.0).abs() < 0.01, "{i} {o}: {off}");
+        }
+    }
+
+    #[test]
+    fn steps_of_dead_channels_are_as_large_as_can_be() {
+        let dead = |i: usize, o: usize| i % 4 == 1 || o == 2;
+        let log_step = |i: usize, o: usize| if dead(i, o) { f64::INFINITY } else { 5.0 };
+        let (input, output) = tap_steps(4, 3, log_step);
+        for (i, o) in (0..4).flat_map(|i| (0..3).map(move |o| (i, o))) {
+            let step = product(input[i], output[o]);
+            // More than any tap has room for.
+            assert!(if dead(i, o) { step > 65536.0 } else { (step - 32.0).abs() < 0.5 }, "{step}");
+        }
+        let (input, output) = tap_steps(2, 2, |_, _| f64::INFINITY);
+        assert_eq!((input, output), (vec![MAX_TAP_STEP; 2], vec![MAX_TAP_STEP; 2]));
+    }
+
+    #[test]
+    fn tables_stay_in_range() {
+        for log in [-60.0, -9.0, 0.0, 17.9, 90.0] {
+            let (input, output) = tap_steps(3, 2, |_, _| log);
+            let all = input.iter().chain(&output);
+            assert!(all.clone().all(|s| (1..=MAX_TAP_STEP).contains(s)), "{log}");
+        }
+    }
+}

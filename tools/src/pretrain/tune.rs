@@ -310,15 +310,91 @@ mod tests {
             .map(|i| {
                 let scale = (0..16).map(|c| if c % 4 == 0 && (i + c) % 3 > 0 { -1 } else { 0 });
                 let bias = (0..16).map(|c| i16::from((i * c) % 7 == 1));
-                let layer = LayerUpdate { scale: scale.collect(), bias: bias.collect() };
+                let (scale, bias) = (scale.collect(), bias.collect());
+                let layer = LayerUpdate { scale, bias, taps: Vec::new() };
                 Update { step: 3, layers: vec![layer.clone(), layer] }
             })
             .collect();
-        let start = Coding::untuned(&[vec![16, 16]]).unwrap();
+        let start = Coding::untuned(&[vec![(4, 16), (16, 16)]]).unwrap();
         let coding = learn(&updates, &start).unwrap();
         assert!(bits(&updates, &coding).unwrap() < 0.7 * bits(&updates, &start).unwrap());
         let classes = &coding.networks()[0][0].scale;
         assert!(classes[0].activity().min(classes[4].activity()) > classes[1].activity());
         assert!(classes[0].sign() >= classes[1].sign());
+    }
+
+    /// Updates of one layer in which the tap of input i and output o changes `rate(i, o)` times.
+    fn of_rates(
+        (cin, cout): (usize, usize),
+        count: usize,
+        rate: impl Fn(usize, usize) -> usize,
+    ) -> Vec<Update> {
+        let mut layers = vec![LayerUpdate::zeros(cout); count];
+        for (i, o) in (0..cin).flat_map(|i| (0..cout).map(move |o| (i, o))) {
+            for n in 0..rate(i, o) {
+                // Another tap of the kernel each time.
+                let taps = &mut layers[(n * 7 + 3 * i + o) % count].taps;
+                taps.resize(9 * cin * cout, 0);
+                let free = (0..9).map(|t| ((t + n) % 9 * cin + i) * cout + o);
+                let at = free.into_iter().find(|at| taps[*at] == 0).unwrap();
+                taps[at] = 1 - 2 * (n % 2) as i16;
+            }
+        }
+        layers.into_iter().map(|layer| Update { step: 3, layers: vec![layer] }).collect()
+    }
+
+    /// 900 chances of each kernel.
+    #[test]
+    fn levels_are_half_octaves_of_rates() {
+        let (inputs, outputs) = ([225, 450, 112, 28], [1.0, 0.5, 0.125]);
+        let rate = |i: usize, o: usize| (f64::from(inputs[i]) * outputs[o]) as usize;
+        let updates = of_rates((4, 3), 100, rate);
+        let (input, output) = levels(&updates, 0, (4, 3));
+        assert_eq!(input, [2, 0, 4, 8]);
+        // The busiest kernel changes every other time, a level of 2.
+        assert_eq!(output, [2, 4, 8]);
+        let updates = of_rates((4, 3), 100, |i, o| if o == 1 { 0 } else { rate(i, o) });
+        let (input, output) = levels(&updates, 0, (4, 3));
+        assert_eq!((input.as_slice(), output[0], output[2]), ([2, 0, 4, 8].as_slice(), 2, 8));
+        assert!((15..TAP_LEVELS).contains(&output[1]), "{output:?}");
+    }
+
+    #[test]
+    fn levels_of_nothing_are_in_range() {
+        for count in [1, 1000] {
+            let updates = of_rates((64, 64), count, |_, _| 0);
+            let (input, output) = levels(&updates, 0, (64, 64));
+            assert_eq!((input.len(), output.len()), (64, 64));
+            assert!(input.iter().all(|l| *l == 0), "{input:?}");
+            assert!(output.iter().all(|l| (15..TAP_LEVELS).contains(l)), "{output:?}");
+        }
+    }
+
+    /// Taps that change often, in channels that do: what is learnt serves them, and those that change
+    /// seldom cost little.
+    #[test]
+    fn learning_makes_taps_smaller() {
+        let rate = |i: usize, o: usize| {
+            if i < 2 && o.is_multiple_of(4) {
+                12
+            } else {
+                usize::from(i == o)
+            }
+        };
+        let updates = of_rates((16, 16), 60, rate);
+        let start = Coding::untuned(&[vec![(16, 16)]]).unwrap();
+        let coding = learn(&updates, &start).unwrap();
+        let [before, after] = [&start, &coding].map(|c| bits(&updates, c).unwrap());
+        assert!(after < 0.75 * before, "{before} {after}");
+        let layer = &coding.networks()[0][0];
+        assert!(layer.tap_input[0] < layer.tap_input[9]);
+        assert!(layer.tap_output[4] < layer.tap_output[9]);
+        let table = coding.table().as_bytes();
+        assert_eq!(table[..MAX_NETWORKS], start.table().as_bytes()[..MAX_NETWORKS]);
+        let read: Vec<_> = updates
+            .iter()
+            .map(|u| update::read(&update::encode(u, &coding).unwrap(), &coding).unwrap())
+            .collect();
+        assert_eq!(read, updates);
     }
 }
