@@ -333,7 +333,7 @@ pub fn fine_tune<'a, S: Sample>(
         let factor = |i: usize| if parameters[i].kind == Kind::Tap { TAP_RATE } else { 1.0 };
         adam.step_by(rates, done, &mut values, &gradient, factor);
         for (v, p) in values.iter_mut().zip(&parameters) {
-            *v = v.clamp(-p.most, p.most);
+            *v = v.clamp(p.least, p.most);
         }
     }
     Ok(Tuned { step, steps: done, model: task.model, parameters, values })

@@ -2,7 +2,7 @@
 
 use super::finetune::Recipe;
 use super::net::{padded, Net};
-use crate::kernels::keep_bytes;
+use crate::kernels::{keep_bytes, tap_room};
 use crate::network::instance::{room, scaled};
 use crate::network::model::{ModelLayer, INPUT_LIMIT};
 use crate::network::{Condition, Model};
@@ -27,7 +27,9 @@ pub(super) struct Parameter {
     pub index: usize,
     /// What one unit adds to the network's scale, bias or tap.
     pub amount: f32,
-    /// Largest magnitude that keeps the model valid.
+    /// The smallest integer that keeps the model valid, and layers of bytes on bytes.
+    pub least: f32,
+    /// The largest one.
     pub most: f32,
 }
 
@@ -47,6 +49,7 @@ pub(super) fn all(
         .into_iter();
     let mut all = Vec::new();
     for (network, of) in model.networks().take(networks).enumerate() {
+        let mut limit = INPUT_LIMIT;
         for (layer, m) in of.layers.iter().enumerate() {
             let room = room.next().unwrap_or_default();
             let scales = (Kind::Scale, &m.scale_step, 1.0 / (1u64 << m.shift) as f32);
@@ -57,33 +60,37 @@ pub(super) fn all(
                 for (index, step) in steps.iter().enumerate() {
                     let amount = scaled(*step, field) as f32 * unit;
                     let most = f32::from(room[index]);
-                    all.push(Parameter { network, layer, kind, index, amount, most });
+                    let least = -most;
+                    all.push(Parameter { network, layer, kind, index, amount, least, most });
                 }
             }
-            let kind = Kind::Tap;
-            all.extend(taps_of(m, field).map(|(index, amount, most)| Parameter {
-                network,
-                layer,
-                kind,
-                index,
-                amount,
-                most,
-            }));
+            for tap in taps_of(m, field, limit) {
+                all.push(Parameter { network, layer, ..tap });
+            }
+            limit = m.limit;
         }
     }
     all
 }
 
-/// Place, amount and largest magnitude of the changes of a layer's taps: taps of 8 bits keep to these.
-fn taps_of(m: &ModelLayer, field: u8) -> impl Iterator<Item = (usize, f32, f32)> + '_ {
-    let bytes = m.taps.iter().all(|w| i8::try_from(*w).is_ok());
-    let largest = i64::from(if bytes { i8::MAX.into() } else { i16::MAX });
-    m.taps.iter().enumerate().map(move |(i, tap)| {
+/// The taps of a layer whose inputs are at most `limit`.
+fn taps_of(m: &ModelLayer, field: u8, limit: i32) -> Vec<Parameter> {
+    let room = tap_room(&m.taps, (m.cin, m.cout), limit);
+    let of_tap = |(i, [least, most]): (usize, [i64; 2])| {
         let (row, co) = (i / m.cout, i % m.cout);
         let step = m.tap_step(row % m.cin, co, field);
-        let most = (largest - i64::from(tap.unsigned_abs())).max(0) / step;
-        (row * padded(m.cout) + co, step as f32, most.min(MAX_MAGNITUDE.into()) as f32)
-    })
+        let integer = |change: i64| (change / step).min(MAX_MAGNITUDE.into()) as f32;
+        Parameter {
+            network: 0,
+            layer: 0,
+            kind: Kind::Tap,
+            index: row * padded(m.cout) + co,
+            amount: step as f32,
+            least: -integer(least),
+            most: integer(most),
+        }
+    };
+    room.into_iter().enumerate().map(of_tap).collect()
 }
 
 /// The smaller one of each pair.

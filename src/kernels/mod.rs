@@ -14,8 +14,8 @@ pub(crate) use x86::samples;
 
 use crate::cpu::CpuLevel;
 use crate::network::instance::Layer;
-pub(crate) use sums::keep_bytes;
 pub use sums::Sums;
+pub(crate) use sums::{keep_bytes, tap_room};
 
 /// A convolution prepared for the kernels.
 #[derive(Clone, Debug)]

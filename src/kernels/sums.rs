@@ -40,48 +40,95 @@ impl Sums {
     }
 }
 
+/// The sums of bytes that a layer's taps stand in: one for each tap, output channel, half of the input
+/// channels and sign.
+struct Slots {
+    cin: usize,
+    cout: usize,
+    input_limit: i64,
+    sums: Vec<i64>,
+}
+
+const BYTES: std::ops::RangeInclusive<i64> = i8::MIN as i64..=i8::MAX as i64;
+const WORDS: std::ops::RangeInclusive<i64> = i16::MIN as i64..=i16::MAX as i64;
+
+impl Slots {
+    /// Of taps `[9][cin][cout]` whose inputs lie in 0..=`input_limit`; `None` if they are not to be
+    /// multiplied as bytes.
+    fn new(taps: &[i16], (cin, cout): (usize, usize), input_limit: i32) -> Option<Self> {
+        if input_limit > 255 {
+            return None;
+        }
+        let input_limit = i64::from(input_limit);
+        let mut slots = Self { cin, cout, input_limit, sums: vec![0; 9 * cout * 4] };
+        for (i, w) in taps.iter().map(|w| i64::from(*w)).enumerate() {
+            if !BYTES.contains(&w) {
+                return None;
+            }
+            let slot = slots.of(i, w);
+            slots.sums[slot] += w * input_limit;
+        }
+        slots.sums.iter().all(|sum| WORDS.contains(sum)).then_some(slots)
+    }
+
+    /// Where tap `i` counts if it is `w`.
+    fn of(&self, i: usize, w: i64) -> usize {
+        let (ci, co) = (i / self.cout % self.cin, i % self.cout);
+        let tap = i / self.cout / self.cin;
+        (tap * self.cout + co) * 4 + ci % 4 / 2 * 2 + usize::from(w > 0)
+    }
+
+    /// Changes tap `i`, if what it becomes fits.
+    fn change(&mut self, i: usize, old: i64, new: i64) -> bool {
+        let (from, to) = (self.of(i, old), self.of(i, new));
+        self.sums[from] -= old * self.input_limit;
+        self.sums[to] += new * self.input_limit;
+        let fits = BYTES.contains(&new) && WORDS.contains(&self.sums[to]);
+        if !fits {
+            self.sums[to] -= new * self.input_limit;
+            self.sums[from] += old * self.input_limit;
+        }
+        fits
+    }
+}
+
 /// Takes out the changes of taps that would leave 8 bits or a sum of one tap 16 bits, in a layer where
-/// none does so far; taps are `[9][cin][cout]`, inputs lie in 0..=`input_limit`. `changed(i, tap)` is
-/// what tap `i` will be.
+/// none does so far. `changed(i, n)` is what change `n` makes of tap `i`.
 pub(crate) fn keep_bytes(
     taps: &[i16],
-    (cin, cout): (usize, usize),
+    shape: (usize, usize),
     input_limit: i32,
     changes: &mut [i16],
     changed: impl Fn(usize, i16) -> i64,
 ) {
-    if input_limit > 255 {
+    let Some(mut slots) = Slots::new(taps, shape, input_limit) else {
         return;
-    }
-    let range = i64::from(i16::MIN)..=i64::from(i16::MAX);
-    let bytes = i64::from(i8::MIN)..=i64::from(i8::MAX);
-    let slot = |i: usize, w: i64| (i % cout * 2 + i / cout % 4 / 2) * 2 + usize::from(w > 0);
-    for (t, run) in taps.chunks_exact(cin * cout).enumerate() {
-        let mut sums = vec![0i64; 4 * cout];
-        for (i, w) in run.iter().enumerate() {
-            let w = i64::from(*w);
-            sums[slot(i, w)] += w * i64::from(input_limit);
-            if !bytes.contains(&w) {
-                return;
-            }
-        }
-        if !sums.iter().all(|sum| range.contains(sum)) {
-            return;
-        }
-        let first = t * cin * cout;
-        for (i, w) in run.iter().enumerate() {
-            if changes[first + i] == 0 {
-                continue;
-            }
-            let (old, new) = (i64::from(*w), changed(first + i, changes[first + i]));
-            let mut after = sums.clone();
-            after[slot(i, old)] -= old * i64::from(input_limit);
-            after[slot(i, new)] += new * i64::from(input_limit);
-            if bytes.contains(&new) && range.contains(&after[slot(i, new)]) {
-                sums = after;
-            } else {
-                changes[first + i] = 0;
-            }
+    };
+    for (i, (tap, n)) in taps.iter().zip(changes).enumerate() {
+        if *n != 0 && !slots.change(i, i64::from(*tap), changed(i, *n)) {
+            *n = 0;
         }
     }
+}
+
+/// How far each tap may be moved down and up by itself: within 16 bits, or in a layer of bytes so that it
+/// stays one.
+pub(crate) fn tap_room(taps: &[i16], shape: (usize, usize), input_limit: i32) -> Vec<[i64; 2]> {
+    let slots = Slots::new(taps, shape, input_limit);
+    let room = |(i, w): (usize, &i16)| {
+        let w = i64::from(*w);
+        let Some(slots) = &slots else {
+            return [w + i64::from(i16::MAX), i64::from(i16::MAX) - w];
+        };
+        // What the sums that it would be in have left, besides what it takes there itself.
+        let left = |bound: i64, sign: i64| {
+            let sum = slots.sums[slots.of(i, sign)];
+            let own = if w * sign > 0 { w } else { 0 };
+            (bound - sum) / slots.input_limit.max(1) + own
+        };
+        let low = left(*WORDS.start(), -1).max(*BYTES.start());
+        let high = left(*WORDS.end(), 1).min(*BYTES.end());
+        [w - low.min(w), high.max(w) - w]
+    };
+    taps.iter().enumerate().map(room).collect()
 }
