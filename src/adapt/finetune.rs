@@ -154,7 +154,7 @@ impl Worker {
         nets: &[Net],
         parameters: &[Parameter],
         job: &Job<'_, S>,
-    ) -> Vec<f32> {
+    ) -> Result<Vec<f32>> {
         fault::point("fine-tune");
         let &Job { example, tile, units, network } = job;
         let (net, workspace) = (&nets[network], &mut self.workspaces[network]);
@@ -190,7 +190,7 @@ impl Worker {
         };
         workspace.backward(net, example.condition, train, gradient, loss);
         let own = &parameters[of_network(parameters, network)];
-        own.iter().map(|p| p.slope(net, gradient)).collect()
+        memory::collected(own.len(), own.iter().map(|p| p.slope(net, gradient)))
     }
 }
 
@@ -257,7 +257,7 @@ pub fn fine_tune<'a, S: Sample>(
             conditions.push(example.condition);
         }
     }
-    let parameters = parameters::all(task.model, base.len(), &conditions, step, task.recipe);
+    let parameters = parameters::all(task.model, base.len(), &conditions, step, task.recipe)?;
     let (height, width) = (shape.height().div_ceil(2), shape.width().div_ceil(2));
     let (tiles, window) = tiles::tiles(height, width, PART, MARGIN)?;
     let all_tiles = tiles.len() * task.examples.len();
@@ -271,13 +271,14 @@ pub fn fine_tune<'a, S: Sample>(
         })
     };
     let mut workers: Vec<Worker> = (0..threads).map(worker).collect::<Result<_>>()?;
-    let mut values = vec![0.0f32; parameters.len()];
-    let mut adam = Adam::new(values.len());
+    let zeros = || memory::filled(parameters.len(), 0.0f32);
+    let (mut values, mut gradient) = (zeros()?, zeros()?);
+    let mut adam = Adam { mean: zeros()?, square: zeros()? };
     let mut nets = base.clone();
     let mut shuffle = Shuffle::new(all_tiles)?;
     let mut done = 0;
     // The gradient of the objective over the tiles `picked`, without the price.
-    let gradient_of = |picked: &[usize], nets: &[Net], workers: &mut [Worker]| -> Vec<f32> {
+    let mut differentiate = |picked: &[usize], nets: &[Net], gradient: &mut [f32]| -> Result {
         let picked: Vec<_> = picked
             .iter()
             .map(|i| (&task.examples[i / tiles.len()], tiles[i % tiles.len()]))
@@ -293,12 +294,12 @@ pub fn fine_tune<'a, S: Sample>(
             })
         };
         let jobs: Vec<Job<'_, S>> = networks.clone().flat_map(job).collect();
-        let mut gradient = vec![0.0f32; parameters.len()];
-        for (job, result) in jobs.iter().zip(run(workers, nets, &parameters, &jobs)) {
+        gradient.fill(0.0);
+        for (job, result) in jobs.iter().zip(run(&mut workers, nets, &parameters, &jobs)) {
             let gradient = &mut gradient[of_network(&parameters, job.network)];
-            gradient.iter_mut().zip(result).for_each(|(sum, g)| *sum += g);
+            gradient.iter_mut().zip(result?).for_each(|(sum, g)| *sum += g);
         }
-        gradient
+        Ok(())
     };
     loop {
         let spent = task.budget.map_or(0.0, |budget| {
@@ -317,7 +318,7 @@ pub fn fine_tune<'a, S: Sample>(
             p.apply(v, &base, &mut nets);
         }
         let picked: Vec<_> = (0..per_step).map(|_| shuffle.take()).collect();
-        let mut gradient = gradient_of(&picked, &nets, &mut workers);
+        differentiate(&picked, &nets, &mut gradient)?;
         match task.recipe {
             Recipe::RateAware => {
                 for ((g, v), p) in gradient.iter_mut().zip(&values).zip(&parameters) {
@@ -345,13 +346,13 @@ fn run<S: Sample>(
     nets: &[Net],
     parameters: &[Parameter],
     jobs: &[Job<'_, S>],
-) -> Vec<Vec<f32>> {
+) -> Vec<Result<Vec<f32>>> {
     let stride = workers.len();
     let work = |worker: &mut Worker, lane: usize| {
         let mine = jobs.iter().skip(lane).step_by(stride);
         mine.map(|job| worker.work(nets, parameters, job)).collect::<Vec<_>>()
     };
-    let mut results: Vec<Vec<Vec<f32>>> = vec![Vec::new(); stride];
+    let mut results: Vec<Vec<Result<Vec<f32>>>> = (0..stride).map(|_| Vec::new()).collect();
     // Threads take lanes until there are none; where no thread can be started, the caller's takes
     // them all.
     let lanes = Mutex::new(workers.iter_mut().zip(&mut results).enumerate().collect::<Vec<_>>());

@@ -2,11 +2,12 @@
 
 use super::finetune::Recipe;
 use super::net::{padded, Net};
-use crate::kernels::{keep_bytes, tap_room};
+use crate::kernels::{keep_bytes, TapRoom};
 use crate::network::instance::{room, scaled};
 use crate::network::model::{ModelLayer, INPUT_LIMIT};
 use crate::network::{Condition, Model};
 use crate::payload::update::{LayerUpdate, Update, MAX_MAGNITUDE};
+use crate::{memory, Result};
 use std::ops::Range;
 
 /// What a parameter changes.
@@ -34,20 +35,24 @@ pub(super) struct Parameter {
 }
 
 /// What `recipe` trains of the first `networks` of `model`, network by network, at step field `field`.
+///
+/// # Errors
+/// [`OutOfMemory`](crate::Error::OutOfMemory).
 pub(super) fn all(
     model: &Model,
     networks: usize,
     conditions: &[Condition],
     field: u8,
     recipe: Recipe,
-) -> Vec<Parameter> {
+) -> Result<Vec<Parameter>> {
     let mut room = conditions
         .iter()
         .map(|condition| room(model, *condition, field))
         .reduce(least)
         .unwrap_or_default()
         .into_iter();
-    let mut all = Vec::new();
+    let layers = || model.networks().take(networks).flat_map(|n| &n.layers);
+    let mut all = memory::room(layers().map(|l| 2 * l.cout + l.taps.len()).sum())?;
     for (network, of) in model.networks().take(networks).enumerate() {
         let mut limit = INPUT_LIMIT;
         for (layer, m) in of.layers.iter().enumerate() {
@@ -70,15 +75,16 @@ pub(super) fn all(
             limit = m.limit;
         }
     }
-    all
+    Ok(all)
 }
 
 /// The taps of a layer whose inputs are at most `limit`.
-fn taps_of(m: &ModelLayer, field: u8, limit: i32) -> Vec<Parameter> {
-    let room = tap_room(&m.taps, (m.cin, m.cout), limit);
-    let of_tap = |(i, [least, most]): (usize, [i64; 2])| {
+fn taps_of(m: &ModelLayer, field: u8, limit: i32) -> impl Iterator<Item = Parameter> + '_ {
+    let room = TapRoom::new(&m.taps, (m.cin, m.cout), limit);
+    (0..m.taps.len()).map(move |i| {
         let (row, co) = (i / m.cout, i % m.cout);
         let step = m.tap_step(row % m.cin, co, field);
+        let [least, most] = room.of(i);
         let integer = |change: i64| (change / step).min(MAX_MAGNITUDE.into()) as f32;
         Parameter {
             network: 0,
@@ -89,8 +95,7 @@ fn taps_of(m: &ModelLayer, field: u8, limit: i32) -> Vec<Parameter> {
             least: -integer(least),
             most: integer(most),
         }
-    };
-    room.into_iter().enumerate().map(of_tap).collect()
+    })
 }
 
 /// The smaller one of each pair.

@@ -15,7 +15,7 @@ pub(crate) use x86::samples;
 use crate::cpu::CpuLevel;
 use crate::network::instance::Layer;
 pub use sums::Sums;
-pub(crate) use sums::{keep_bytes, tap_room};
+pub(crate) use sums::{keep_bytes, TapRoom};
 
 /// A convolution prepared for the kernels.
 #[derive(Clone, Debug)]

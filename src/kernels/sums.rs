@@ -111,13 +111,22 @@ pub(crate) fn keep_bytes(
     }
 }
 
-/// How far each tap may be moved down and up by itself: within 16 bits, or in a layer of bytes so that it
-/// stays one.
-pub(crate) fn tap_room(taps: &[i16], shape: (usize, usize), input_limit: i32) -> Vec<[i64; 2]> {
-    let slots = Slots::new(taps, shape, input_limit);
-    let room = |(i, w): (usize, &i16)| {
-        let w = i64::from(*w);
-        let Some(slots) = &slots else {
+/// How far each tap of a layer may be moved by itself.
+pub(crate) struct TapRoom<'a> {
+    taps: &'a [i16],
+    slots: Option<Slots>,
+}
+
+impl<'a> TapRoom<'a> {
+    /// Of taps `[9][cin][cout]` whose inputs are at most `input_limit`.
+    pub(crate) fn new(taps: &'a [i16], shape: (usize, usize), input_limit: i32) -> Self {
+        Self { taps, slots: Slots::new(taps, shape, input_limit) }
+    }
+
+    /// Down and up, for tap `i`: within 16 bits, or in a layer of bytes so that it stays one.
+    pub(crate) fn of(&self, i: usize) -> [i64; 2] {
+        let w = i64::from(self.taps[i]);
+        let Some(slots) = &self.slots else {
             return [w + i64::from(i16::MAX), i64::from(i16::MAX) - w];
         };
         // What the sums that it would be in have left, besides what it takes there itself.
@@ -129,6 +138,5 @@ pub(crate) fn tap_room(taps: &[i16], shape: (usize, usize), input_limit: i32) ->
         let low = left(*WORDS.start(), -1).max(*BYTES.start());
         let high = left(*WORDS.end(), 1).min(*BYTES.end());
         [w - low.min(w), high.max(w) - w]
-    };
-    taps.iter().enumerate().map(room).collect()
+    }
 }

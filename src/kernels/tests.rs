@@ -373,12 +373,12 @@ fn changes_keep_bytes() {
     ];
     assert_eq!(run(&taps, 255, &changes), [0, 1, 12, 0, 0, 0, -12]);
     assert_eq!(run(&taps, 255, &[(at(3, 0, 1), -1), (at(3, 1, 1), 1)]), [-1, 1]);
-    let room = super::tap_room(&taps, (cin, cout), 255);
+    let room = super::TapRoom::new(&taps, (cin, cout), 255);
     assert_eq!(
-        [at(3, 0, 1), at(3, 2, 1), at(3, 0, 0)].map(|i| room[i]),
+        [at(3, 0, 1), at(3, 2, 1), at(3, 0, 0)].map(|i| room.of(i)),
         [[228, 0], [128, 127], [128, 127]]
     );
-    assert_eq!(super::tap_room(&taps, (cin, cout), 256)[at(3, 0, 1)], [32867, 32667]);
+    assert_eq!(super::TapRoom::new(&taps, (cin, cout), 256).of(at(3, 0, 1)), [32867, 32667]);
     // Layers that are not of bytes are not kept so.
     assert_eq!(run(&taps, 256, &changes[..1]), [1]);
     taps[at(8, 3, 1)] = 128;
