@@ -170,6 +170,7 @@ impl<'a, S: Sample> Search<'a, S> {
                 }
             }
         }
+        go_on(1.0);
         Ok(best)
     }
 

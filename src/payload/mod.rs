@@ -3,6 +3,7 @@
 pub mod binding;
 pub mod coding;
 pub mod header;
+mod magnitude;
 mod taps;
 pub mod update;
 

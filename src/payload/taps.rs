@@ -3,8 +3,9 @@
 use super::coding::{
     LayerClasses, LAYER_TAPS_EMPTY, TAP_LEVELS, TAP_MAGNITUDE, TAP_SIGN, TAP_SIGNIFICANT, TAP_UNARY,
 };
-use super::update::{Contexts, MAX_MAGNITUDE, MAX_PREFIX};
-use crate::entropy::{golomb, Decoder, Writer};
+use super::magnitude;
+use super::update::Contexts;
+use crate::entropy::{Decoder, Writer};
 use crate::{memory, Error, Result};
 
 /// Where in its network a layer stands.
@@ -109,23 +110,13 @@ pub(super) fn write(
                 writer.bit(&mut contexts[cursor.significant(level)], value != 0);
                 if value != 0 {
                     writer.bit(&mut contexts[cursor.sign()], value < 0);
-                    write_magnitude(usize::from(value.unsigned_abs()), contexts, writer);
+                    let unary = &mut contexts[TAP_MAGNITUDE..][..TAP_UNARY];
+                    magnitude::write(usize::from(value.unsigned_abs()), unary, writer);
                     cursor.advance(value);
                 }
             }
         }
     }
-}
-
-fn write_magnitude(magnitude: usize, contexts: &mut Contexts, writer: &mut impl Writer) {
-    let more = magnitude - 1;
-    for position in 0..TAP_UNARY {
-        writer.bit(&mut contexts[TAP_MAGNITUDE + position], more > position);
-        if more <= position {
-            return;
-        }
-    }
-    golomb::write_unsigned(writer, &mut [], 0, (more - TAP_UNARY) as u32);
 }
 
 /// Reads a layer's taps; none if it has no changes.
@@ -153,7 +144,8 @@ pub(super) fn read(
                     continue;
                 }
                 let negative = decoder.bit(&mut contexts[cursor.sign()]);
-                let magnitude = read_magnitude(contexts, decoder);
+                let magnitude =
+                    magnitude::read(&mut contexts[TAP_MAGNITUDE..][..TAP_UNARY], decoder);
                 taps[at] = if negative { -magnitude } else { magnitude };
                 cursor.advance(taps[at]);
                 empty = false;
@@ -168,19 +160,4 @@ pub(super) fn read(
         return Err(Error::Corrupt);
     }
     Ok(taps)
-}
-
-fn read_magnitude(contexts: &mut Contexts, decoder: &mut Decoder<'_>) -> i16 {
-    for position in 0..TAP_UNARY {
-        if !decoder.bit(&mut contexts[TAP_MAGNITUDE + position]) {
-            return position as i16 + 1;
-        }
-    }
-    let more = golomb::read_unsigned(decoder, &mut [], 0, MAX_PREFIX);
-    let magnitude = (1 + TAP_UNARY as u32).saturating_add(more);
-    if magnitude > MAX_MAGNITUDE.unsigned_abs().into() {
-        decoder.fail();
-        return MAX_MAGNITUDE;
-    }
-    magnitude as i16
 }

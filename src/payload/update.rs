@@ -7,8 +7,9 @@ use super::coding::{
     Class, Coding, BIAS_SIGNIFICANT, CONTEXTS, EMPTY, MAGNITUDE, NETWORK_EMPTY, SCALE_SIGNIFICANT,
     SIGN, TAPS_EMPTY, UNARY,
 };
+use super::magnitude;
 use super::taps::{self, Place};
-use crate::entropy::{golomb, Context, Decoder, Encoder, Price, Writer};
+use crate::entropy::{Context, Decoder, Encoder, Price, Writer};
 use crate::{Error, Result};
 
 /// Largest magnitude of a value.
@@ -18,8 +19,6 @@ pub const MAX_STEP: u8 = 7;
 
 /// Bits of the step field.
 const STEP_BITS: u32 = 3;
-/// Longest Exp-Golomb prefix: numbers up to 254, enough for any magnitude.
-pub(super) const MAX_PREFIX: u32 = 7;
 
 /// A weight-update: for every output channel of every layer one signed integer for its scale and one
 /// for its bias, and maybe one for every tap, in units of the model's step tables.
@@ -111,8 +110,10 @@ impl Cursor {
         SIGN + 3 * (Class::SIGNS * self.kind as usize + class.sign()) + self.sign
     }
 
-    fn magnitude(&self, position: usize) -> usize {
-        MAGNITUDE + UNARY * self.kind as usize + position
+    /// Those of the unary part.
+    fn magnitude(&self) -> std::ops::Range<usize> {
+        let first = MAGNITUDE + UNARY * self.kind as usize;
+        first..first + UNARY
     }
 
     /// A list that is not empty cannot be all zeros, so its last value may be known.
@@ -215,27 +216,11 @@ fn write_list(
         }
         if value != 0 {
             writer.bit(&mut contexts[cursor.sign(class)], value < 0);
-            write_magnitude(usize::from(value.unsigned_abs()), &cursor, contexts, writer);
+            let unary = &mut contexts[cursor.magnitude()];
+            magnitude::write(usize::from(value.unsigned_abs()), unary, writer);
         }
         cursor.advance(value);
     }
-}
-
-fn write_magnitude(
-    magnitude: usize,
-    cursor: &Cursor,
-    contexts: &mut Contexts,
-    writer: &mut impl Writer,
-) {
-    let more = magnitude - 1;
-    for position in 0..UNARY {
-        let context = &mut contexts[cursor.magnitude(position)];
-        writer.bit(context, more > position);
-        if more <= position {
-            return;
-        }
-    }
-    golomb::write_unsigned(writer, &mut [], 0, (more - UNARY) as u32);
 }
 
 /// Reads the body of a payload with an update of the model whose `coding` it is.
@@ -297,26 +282,11 @@ fn read_list(
             || decoder.bit(&mut contexts[cursor.significant(class, scale)]);
         if significant {
             let negative = decoder.bit(&mut contexts[cursor.sign(class)]);
-            let magnitude = read_magnitude(&cursor, contexts, decoder);
+            let magnitude = magnitude::read(&mut contexts[cursor.magnitude()], decoder);
             *value = if negative { -magnitude } else { magnitude };
         }
         cursor.advance(*value);
     }
-}
-
-fn read_magnitude(cursor: &Cursor, contexts: &mut Contexts, decoder: &mut Decoder<'_>) -> i16 {
-    for position in 0..UNARY {
-        if !decoder.bit(&mut contexts[cursor.magnitude(position)]) {
-            return position as i16 + 1;
-        }
-    }
-    let more = golomb::read_unsigned(decoder, &mut [], 0, MAX_PREFIX);
-    let magnitude = (1 + UNARY as u32).saturating_add(more);
-    if magnitude > MAX_MAGNITUDE.unsigned_abs().into() {
-        decoder.fail();
-        return MAX_MAGNITUDE;
-    }
-    magnitude as i16
 }
 
 /// The body of a payload for `update`.

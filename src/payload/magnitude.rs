@@ -1,0 +1,36 @@
+//! Magnitudes of changes: unary with a context for each position, then Exp-Golomb.
+
+use super::update::MAX_MAGNITUDE;
+use crate::entropy::{golomb, Context, Decoder, Writer};
+
+/// Longest Exp-Golomb prefix: numbers up to 254, enough for any magnitude.
+const MAX_PREFIX: u32 = 7;
+
+/// Writes a magnitude of at least 1; as many positions are unary as there are `contexts`.
+pub(super) fn write(magnitude: usize, contexts: &mut [Context], writer: &mut impl Writer) {
+    let (more, unary) = (magnitude - 1, contexts.len());
+    for (position, context) in contexts.iter_mut().enumerate() {
+        writer.bit(context, more > position);
+        if more <= position {
+            return;
+        }
+    }
+    golomb::write_unsigned(writer, &mut [], 0, (more - unary) as u32);
+}
+
+/// Reads what [`write`] wrote; above [`MAX_MAGNITUDE`] the decoder fails.
+pub(super) fn read(contexts: &mut [Context], decoder: &mut Decoder<'_>) -> i16 {
+    let unary = contexts.len() as u32;
+    for (position, context) in contexts.iter_mut().enumerate() {
+        if !decoder.bit(context) {
+            return position as i16 + 1;
+        }
+    }
+    let more = golomb::read_unsigned(decoder, &mut [], 0, MAX_PREFIX);
+    let magnitude = (1 + unary).saturating_add(more);
+    if magnitude > MAX_MAGNITUDE.unsigned_abs().into() {
+        decoder.fail();
+        return MAX_MAGNITUDE;
+    }
+    magnitude as i16
+}
