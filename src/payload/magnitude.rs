@@ -18,7 +18,7 @@ pub(super) fn write(magnitude: usize, contexts: &mut [Context], writer: &mut imp
     golomb::write_unsigned(writer, &mut [], 0, (more - unary) as u32);
 }
 
-/// Reads what [`write`] wrote; above [`MAX_MAGNITUDE`] the decoder fails.
+/// Reads what [`write()`] wrote; above [`MAX_MAGNITUDE`] the decoder fails.
 pub(super) fn read(contexts: &mut [Context], decoder: &mut Decoder<'_>) -> i16 {
     let unary = contexts.len() as u32;
     for (position, context) in contexts.iter_mut().enumerate() {
