@@ -159,14 +159,10 @@ impl Worker {
         let &Job { example, tile, units, network } = job;
         let (net, workspace) = (&nets[network], &mut self.workspaces[network]);
         let gradient = &mut self.gradients[network];
-        let taps = parameters.iter().any(|p| p.kind == Kind::Tap);
-        let train = if taps { Train::All } else { Train::ScaleBias };
         for layer in &mut gradient.layers {
             layer.scale.fill(0.0);
             layer.bias.fill(0.0);
-            if train == Train::All {
-                layer.taps.fill(0.0);
-            }
+            layer.taps.fill(0.0);
         }
         let arch = net.arch;
         let channels = arch.inputs - arch.outputs..arch.inputs;
@@ -188,7 +184,7 @@ impl Worker {
                 }
             }
         };
-        workspace.backward(net, example.condition, train, gradient, loss);
+        workspace.backward(net, example.condition, Train::All, gradient, loss);
         let own = &parameters[of_network(parameters, network)];
         memory::collected(own.len(), own.iter().map(|p| p.slope(net, gradient)))
     }
