@@ -5,7 +5,7 @@ use crate::cpu::CpuLevel;
 use crate::filter::{self, Filter};
 use crate::hints::{Codec, Hints};
 use crate::models::{self, Size};
-use crate::network::instance::Taps;
+use crate::network::taps::Taps;
 use crate::network::{CodecKind, Instance, Model};
 use crate::payload::{self, Mode, Update};
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Sample};

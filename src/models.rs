@@ -33,13 +33,31 @@ fn all() -> &'static [(Size, Model)] {
     MODELS.get_or_init(|| FILES.iter().filter_map(load).collect())
 }
 
+/// Models made of the others by [`unmixed`].
+static UNMIXED: [OnceLock<Model>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
+
 /// The model that payloads name `id`, and its size.
 ///
 /// # Errors
 /// [`Error::UnknownModel`].
 pub fn by_id(id: u32) -> Result<(&'static Model, Size)> {
-    let found = all().iter().find(|(_, m)| m.id == id);
-    found.map(|(size, model)| (model, *size)).ok_or(Error::UnknownModel)
+    let made = all().iter().zip(&UNMIXED).filter_map(|((size, _), made)| Some((*size, made.get()?)));
+    let mut known = all().iter().map(|(size, model)| (*size, model)).chain(made);
+    known.find(|(_, m)| m.id == id).map(|(size, model)| (model, size)).ok_or(Error::UnknownModel)
+}
+
+/// A model whose updates change single taps, of one of these: [`Model::unmixed`]. It is for comparisons, and
+/// payloads can name it only in the process that asked for it.
+///
+/// # Errors
+/// [`Error::UnknownModel`] for models that are not from here.
+pub fn unmixed(model: &Model) -> Result<&'static Model> {
+    let place = all().iter().position(|(_, m)| m.id == model.id).ok_or(Error::UnknownModel)?;
+    if UNMIXED[place].get().is_none() {
+        // Another thread may have been faster; it made the same.
+        let _ = UNMIXED[place].set(all()[place].1.unmixed()?);
+    }
+    UNMIXED[place].get().ok_or(Error::Internal)
 }
 
 /// The model of a codec and a size. Without a model of that size one of another.

@@ -1,11 +1,11 @@
-//! Fine-tuning of scales, biases and taps on one or more pictures, with quantisation in the loop and a rate-aware
+//! Fine-tuning of scales, biases and coefficients of taps on one or more pictures, with quantisation in the loop and a rate-aware
 //! objective: the [`Objective`]'s dB + λ·bits(q) over the update's integers q, rounded
 //! straight-through.
 
 use super::adam::{Adam, AdamRates};
 use super::net::{Net, Train, Workspace};
 use super::objective::Objective;
-use super::parameters::{self, of_network, quantise, Kind, Parameter};
+use super::parameters::{quantise, Kind, Parameter, Parameters};
 use super::published;
 use super::tiles::{self, Tile};
 use crate::cpu::CpuLevel;
@@ -27,14 +27,14 @@ const MARGIN: usize = 2;
 pub const STEP_CHANGE: f64 = 0.06;
 /// Magnitudes below this count as 0 in training.
 const DEAD_ZONE: f32 = 0.5;
-/// Taps are many and each costs some nine bits to change: magnitudes below this count as 0.
-const TAP_DEAD_ZONE: f32 = 1.0;
+/// Coefficients are many and cost some bits each: magnitudes below this count as 0.
+const COEFFICIENT_DEAD_ZONE: f32 = 1.0;
 /// First step size of scales and biases, in units of their steps; 0.8 diverges.
 const RATE: f32 = 0.4;
-/// That of taps is this part of it.
-const TAP_RATE: f32 = 0.25;
-/// Their price this many times as high.
-const TAP_PRICE: f32 = 2.5;
+/// That of coefficients is this part of it.
+const COEFFICIENT_RATE: f32 = 0.2;
+/// The slope of their price is this times the bits that being other than 0 takes.
+const COEFFICIENT_PRICE: f32 = 0.385;
 /// The trainer works in units of 128 grey levels.
 const GREY: f32 = 128.0;
 
@@ -78,7 +78,7 @@ pub struct Task<'a, S = u8> {
 /// What is trained, and how it is made small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Recipe {
-    /// Scales, biases and taps, rounded in the loop, each at its price.
+    /// Scales, biases and coefficients of taps, rounded in the loop, each at its price.
     #[default]
     RateAware,
     /// All taps and biases, unrounded, with the compressibility loss of Lam et al. (arXiv 1905.04079); then
@@ -93,19 +93,22 @@ pub struct Tuned<'a> {
     /// Steps that were run.
     pub steps: u32,
     model: &'a Model,
-    parameters: Vec<Parameter>,
+    parameters: Parameters,
     values: Vec<f32>,
 }
 
 impl Tuned<'_> {
-    /// Rounds to integers; magnitudes below `dead_zone`, at least 0.5, become 0, those of taps below
-    /// `tap_dead_zone`.
+    /// Rounds to integers; magnitudes below `zone`, at least 0.5, become 0, those of coefficients below
+    /// `coefficient_zone`.
     #[must_use]
-    pub fn round(&self, dead_zone: f32, tap_dead_zone: f32) -> Update {
-        let zone = |p: &Parameter| if p.kind == Kind::Tap { tap_dead_zone } else { dead_zone };
-        let pairs = self.values.iter().zip(&self.parameters);
+    pub fn round(&self, zone: f32, coefficient_zone: f32) -> Update {
+        let zone = |p: &Parameter| match p.kind {
+            Kind::Coefficient => coefficient_zone,
+            Kind::Scale | Kind::Bias => zone,
+        };
+        let pairs = self.values.iter().zip(self.parameters.iter());
         let integers = pairs.map(|(v, p)| quantise(*v, zone(p)));
-        parameters::update(self.model, self.step, &self.parameters, integers)
+        self.parameters.update(self.model, self.step, integers)
     }
 
     /// The largest `share` of the values, each as the nearest of `clusters` means (k-means), which are
@@ -113,7 +116,7 @@ impl Tuned<'_> {
     #[must_use]
     pub fn cluster(&self, share: f64, clusters: usize) -> Update {
         let integers = published::clustered(&self.values, share, clusters);
-        parameters::update(self.model, self.step, &self.parameters, integers)
+        self.parameters.update(self.model, self.step, integers.into_iter())
     }
 }
 
@@ -148,11 +151,11 @@ struct Worker {
 
 impl Worker {
     /// Gradient of the job's squared error (grey levels²), summed over the tile's samples with the
-    /// job's weights, for the parameters of the job's network.
+    /// job's weights: see [`Parameters::collect`].
     fn work<S: Sample>(
         &mut self,
         nets: &[Net],
-        parameters: &[Parameter],
+        parameters: &Parameters,
         job: &Job<'_, S>,
     ) -> Result<Vec<f32>> {
         fault::point("fine-tune");
@@ -185,8 +188,7 @@ impl Worker {
             }
         };
         workspace.backward(net, example.condition, Train::All, gradient, loss);
-        let own = &parameters[of_network(parameters, network)];
-        memory::collected(own.len(), own.iter().map(|p| p.slope(net, gradient)))
+        parameters.collect(network, net, gradient)
     }
 }
 
@@ -253,7 +255,8 @@ pub fn fine_tune<'a, S: Sample>(
             conditions.push(example.condition);
         }
     }
-    let parameters = parameters::all(task.model, base.len(), &conditions, step, task.recipe)?;
+    let mut parameters =
+        Parameters::new(task.model, base.len(), &conditions, step, task.recipe)?;
     let (height, width) = (shape.height().div_ceil(2), shape.width().div_ceil(2));
     let (tiles, window) = tiles::tiles(height, width, PART, MARGIN)?;
     let all_tiles = tiles.len() * task.examples.len();
@@ -268,13 +271,22 @@ pub fn fine_tune<'a, S: Sample>(
     };
     let mut workers: Vec<Worker> = (0..threads).map(worker).collect::<Result<_>>()?;
     let zeros = || memory::filled(parameters.len(), 0.0f32);
-    let (mut values, mut gradient) = (zeros()?, zeros()?);
+    let (mut values, mut rounded, mut gradient) = (zeros()?, zeros()?, zeros()?);
+    let factor = |p: &Parameter| match p.kind {
+        Kind::Coefficient => COEFFICIENT_RATE,
+        Kind::Scale | Kind::Bias => 1.0,
+    };
+    let rate_factors = memory::collected(parameters.len(), parameters.iter().map(factor))?;
     let mut adam = Adam { mean: zeros()?, square: zeros()? };
     let mut nets = base.clone();
     let mut shuffle = Shuffle::new(all_tiles)?;
     let mut done = 0;
     // The gradient of the objective over the tiles `picked`, without the price.
-    let mut differentiate = |picked: &[usize], nets: &[Net], gradient: &mut [f32]| -> Result {
+    let mut differentiate = |picked: &[usize],
+                             parameters: &mut Parameters,
+                             nets: &[Net],
+                             gradient: &mut [f32]|
+     -> Result {
         let picked: Vec<_> = picked
             .iter()
             .map(|i| (&task.examples[i / tiles.len()], tiles[i % tiles.len()]))
@@ -291,10 +303,11 @@ pub fn fine_tune<'a, S: Sample>(
         };
         let jobs: Vec<Job<'_, S>> = networks.clone().flat_map(job).collect();
         gradient.fill(0.0);
-        for (job, result) in jobs.iter().zip(run(&mut workers, nets, &parameters, &jobs)) {
-            let gradient = &mut gradient[of_network(&parameters, job.network)];
+        for (job, result) in jobs.iter().zip(run(&mut workers, nets, parameters, &jobs)) {
+            let gradient = &mut gradient[parameters.of_network(job.network)];
             gradient.iter_mut().zip(result?).for_each(|(sum, g)| *sum += g);
         }
+        parameters.differentiate(gradient);
         Ok(())
     };
     loop {
@@ -305,20 +318,23 @@ pub fn fine_tune<'a, S: Sample>(
         if fraction >= 1.0 || !progress(fraction) {
             break;
         }
-        for (p, v) in parameters.iter().zip(&values) {
-            let v = match (task.recipe, p.kind) {
+        for ((p, v), used) in parameters.iter().zip(&values).zip(&mut rounded) {
+            *used = match (task.recipe, p.kind) {
                 (Recipe::Published, _) => *v,
-                (Recipe::RateAware, Kind::Tap) => quantise(*v, TAP_DEAD_ZONE),
+                (Recipe::RateAware, Kind::Coefficient) => quantise(*v, COEFFICIENT_DEAD_ZONE),
                 (Recipe::RateAware, _) => quantise(*v, DEAD_ZONE),
             };
-            p.apply(v, &base, &mut nets);
         }
+        parameters.apply(&rounded, &base, &mut nets);
         let picked: Vec<_> = (0..per_step).map(|_| shuffle.take()).collect();
-        differentiate(&picked, &nets, &mut gradient)?;
+        differentiate(&picked, &mut parameters, &nets, &mut gradient)?;
         match task.recipe {
             Recipe::RateAware => {
-                for ((g, v), p) in gradient.iter_mut().zip(&values).zip(&parameters) {
-                    let factor = if p.kind == Kind::Tap { TAP_PRICE } else { 1.0 };
+                for ((g, v), p) in gradient.iter_mut().zip(&values).zip(parameters.iter()) {
+                    let factor = match p.kind {
+                        Kind::Coefficient => COEFFICIENT_PRICE * p.bits,
+                        Kind::Scale | Kind::Bias => 1.0,
+                    };
                     *g += factor * task.db_per_bit as f32 * price_slope(*v);
                 }
             }
@@ -327,9 +343,8 @@ pub fn fine_tune<'a, S: Sample>(
         let rest = 1.0 - fraction as f32;
         done += 1;
         let rates = AdamRates { rate: RATE * rest + 0.02, beta1: 0.8, beta2: 0.97 };
-        let factor = |i: usize| if parameters[i].kind == Kind::Tap { TAP_RATE } else { 1.0 };
-        adam.step_by(rates, done, &mut values, &gradient, factor);
-        for (v, p) in values.iter_mut().zip(&parameters) {
+        adam.step_by(rates, done, &mut values, &gradient, |i| rate_factors[i]);
+        for (v, p) in values.iter_mut().zip(parameters.iter()) {
             *v = v.clamp(p.least, p.most);
         }
     }
@@ -340,7 +355,7 @@ pub fn fine_tune<'a, S: Sample>(
 fn run<S: Sample>(
     workers: &mut [Worker],
     nets: &[Net],
-    parameters: &[Parameter],
+    parameters: &Parameters,
     jobs: &[Job<'_, S>],
 ) -> Vec<Result<Vec<f32>>> {
     let stride = workers.len();

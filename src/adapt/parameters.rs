@@ -1,99 +1,348 @@
-//! What is trained: the integers of an update, and what each of them changes in the networks.
+//! What is trained: the integers of an update, and what they change in the networks.
 
 use super::finetune::Recipe;
 use super::net::{padded, Net};
-use crate::kernels::{keep_bytes, TapRoom};
 use crate::network::instance::{room, scaled};
 use crate::network::model::{ModelLayer, INPUT_LIMIT};
-use crate::network::{Condition, Model};
+use crate::network::taps::UNIT;
+use crate::network::{Arch, Condition, Model, Network};
 use crate::payload::update::{LayerUpdate, Update, MAX_MAGNITUDE};
+use crate::payload::LayerClasses;
 use crate::{memory, Result};
 use std::ops::Range;
 
-/// What a parameter changes.
+/// What an integer changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
     Scale,
     Bias,
-    Tap,
+    Coefficient,
 }
 
 /// One integer of the update.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parameter {
-    pub network: usize,
-    pub layer: usize,
     pub kind: Kind,
-    /// Output channel, or the tap's place in [`Layer::taps`](super::net::Layer::taps).
-    pub index: usize,
-    /// What one unit adds to the network's scale, bias or tap.
-    pub amount: f32,
-    /// The smallest integer that keeps the model valid, and layers of bytes on bytes.
+    /// What one unit adds to the network's scale or bias, or times its mixture to the taps.
+    amount: f32,
+    /// The smallest integer that keeps the model valid.
     pub least: f32,
     /// The largest one.
     pub most: f32,
+    /// About what it takes to be other than 0, in bits.
+    pub bits: f32,
 }
 
-/// What `recipe` trains of the first `networks` of `model`, network by network, at step field `field`.
-///
-/// # Errors
-/// [`OutOfMemory`](crate::Error::OutOfMemory).
-pub(super) fn all(
-    model: &Model,
-    networks: usize,
-    conditions: &[Condition],
-    field: u8,
-    recipe: Recipe,
-) -> Result<Vec<Parameter>> {
-    let mut room = conditions
-        .iter()
-        .map(|condition| room(model, *condition, field))
-        .reduce(least)
-        .unwrap_or_default()
-        .into_iter();
-    let layers = || model.networks().take(networks).flat_map(|n| &n.layers);
-    let mut all = memory::room(layers().map(|l| 2 * l.cout + l.taps.len()).sum())?;
-    for (network, of) in model.networks().take(networks).enumerate() {
-        let mut limit = INPUT_LIMIT;
-        for (layer, m) in of.layers.iter().enumerate() {
-            let room = room.next().unwrap_or_default();
-            let scales = (Kind::Scale, &m.scale_step, 1.0 / (1u64 << m.shift) as f32);
-            let biases = (Kind::Bias, &m.bias_step, 1.0 / INPUT_LIMIT as f32);
-            let kinds = room.iter().zip([scales, biases]);
-            let first = usize::from(recipe == Recipe::Published);
-            for (room, (kind, steps, unit)) in kinds.skip(first) {
-                for (index, step) in steps.iter().enumerate() {
-                    let amount = scaled(*step, field) as f32 * unit;
-                    let most = f32::from(room[index]);
-                    let least = -most;
-                    all.push(Parameter { network, layer, kind, index, amount, least, most });
-                }
-            }
-            for tap in taps_of(m, field, limit) {
-                all.push(Parameter { network, layer, ..tap });
-            }
-            limit = m.limit;
+/// All integers of an update: layer by layer the scales, the biases and the coefficients.
+pub(super) struct Parameters {
+    all: Vec<Parameter>,
+    layers: Vec<LayerParameters>,
+    /// The first layer of each network.
+    networks: Vec<Range<usize>>,
+    /// Room for a layer's taps, twice.
+    scratch: [Vec<f32>; 2],
+    /// Whether changes of taps are rounded to integers.
+    rounds: bool,
+}
+
+/// The integers of a layer, and how coefficients become taps: docs/model.md, Update.
+struct LayerParameters {
+    range: Range<usize>,
+    cin: usize,
+    cout: usize,
+    /// `[9][9]`, `[cin][cin]` and `[cout][cout]`, a mixture in a row.
+    kernel: Vec<f32>,
+    input: Vec<f32>,
+    output: Vec<f32>,
+    /// The last of these transposed.
+    output_by_channel: Vec<f32>,
+    /// `[cin]`, what inputs are on average.
+    mean: Vec<f32>,
+}
+
+impl LayerParameters {
+    fn new(range: Range<usize>, m: &ModelLayer) -> Self {
+        let floats = |matrix: &[i8]| matrix.iter().map(|v| f32::from(*v)).collect::<Vec<f32>>();
+        let output = floats(&m.mixing.output);
+        let n = m.cout;
+        Self {
+            range,
+            cin: m.cin,
+            cout: n,
+            kernel: floats(&m.mixing.kernel),
+            input: floats(&m.mixing.input),
+            output_by_channel: (0..n * n).map(|i| output[i % n * n + i / n]).collect(),
+            output,
+            mean: m.mean.iter().map(|v| f32::from(*v) / INPUT_LIMIT as f32).collect(),
         }
     }
-    Ok(all)
+
+    /// The ranges of scales, biases and coefficients among those of the layer.
+    fn parts(&self) -> [Range<usize>; 3] {
+        let n = self.cout;
+        [0..n, n..2 * n, 2 * n..self.range.len()]
+    }
+
+    /// What coefficients, times their amounts, make of the taps, `[9][cin][cout]`: in `scratch[1]`.
+    fn mix(&self, coefficients: impl Iterator<Item = f32>, scratch: &mut [Vec<f32>; 2]) {
+        let (cin, cout) = (self.cin, self.cout);
+        let [by_pattern, taps] = scratch;
+        by_pattern[..9 * cin * cout].fill(0.0);
+        taps[..9 * cin * cout].fill(0.0);
+        let mut row_of = [0.0; Arch::MAX_CHANNELS];
+        let row_of = &mut row_of[..cout];
+        let mut empty = true;
+        for (i, value) in coefficients.enumerate() {
+            let (row, column) = (i / cout, i % cout);
+            if column == 0 {
+                row_of.fill(0.0);
+                empty = true;
+            }
+            if value != 0.0 {
+                add(row_of, value, &self.output[column * cout..][..cout]);
+                empty = false;
+            }
+            if column + 1 == cout && !empty {
+                let (pattern, mixture) = (row / cin, row % cin);
+                let rows = by_pattern[pattern * cin * cout..].chunks_exact_mut(cout);
+                for (to, weight) in rows.zip(&self.input[mixture * cin..][..cin]) {
+                    add(to, *weight, row_of);
+                }
+            }
+        }
+        let patterns = by_pattern[..9 * cin * cout].chunks_exact(cin * cout);
+        for (pattern, weights) in patterns.zip(self.kernel.chunks_exact(9)) {
+            for (to, weight) in taps.chunks_exact_mut(cin * cout).zip(weights) {
+                if *weight != 0.0 {
+                    add(to, *weight, pattern);
+                }
+            }
+        }
+    }
+
+    /// From derivatives by taps and biases to those by coefficients, but for their amounts; in place.
+    fn unmix(&self, gradient: &mut [f32], scratch: &mut [Vec<f32>; 2]) {
+        let (cin, cout) = (self.cin, self.cout);
+        let [_, bias, coefficients] = self.parts();
+        let (before, taps) = gradient.split_at_mut(coefficients.start);
+        let bias = &before[bias];
+        for (i, row) in taps.chunks_exact_mut(cout).enumerate() {
+            add(row, -self.mean[i % cin], bias);
+        }
+        let [by_pattern, rows] = scratch;
+        for (weights, to) in self.kernel.chunks_exact(9).zip(by_pattern.chunks_exact_mut(cin * cout)) {
+            to.fill(0.0);
+            for (weight, position) in weights.iter().zip(taps.chunks_exact(cin * cout)) {
+                if *weight != 0.0 {
+                    add(to, *weight, position);
+                }
+            }
+        }
+        rows[..9 * cin * cout].fill(0.0);
+        for (row, to) in rows[..9 * cin * cout].chunks_exact_mut(cout).enumerate() {
+            let (pattern, mixture) = (row / cin, row % cin);
+            let channels = by_pattern[pattern * cin * cout..].chunks_exact(cout);
+            for (weight, from) in self.input[mixture * cin..][..cin].iter().zip(channels) {
+                if *weight != 0.0 {
+                    add(to, *weight, from);
+                }
+            }
+        }
+        for (row, to) in rows[..9 * cin * cout].chunks_exact(cout).zip(taps.chunks_exact_mut(cout)) {
+            to.fill(0.0);
+            for (value, weights) in row.iter().zip(self.output_by_channel.chunks_exact(cout)) {
+                add(to, *value, weights);
+            }
+        }
+    }
 }
 
-/// The taps of a layer whose inputs are at most `limit`.
-fn taps_of(m: &ModelLayer, field: u8, limit: i32) -> impl Iterator<Item = Parameter> + '_ {
-    let room = TapRoom::new(&m.taps, (m.cin, m.cout), limit);
+/// Adds `weight` times `from`.
+fn add(to: &mut [f32], weight: f32, from: &[f32]) {
+    to.iter_mut().zip(from).for_each(|(to, v)| *to += weight * v);
+}
+
+/// The nearest integer to a number below 2^22.
+fn nearest(v: f32) -> f32 {
+    const MAGIC: f32 = 12_582_912.0;
+    (v + MAGIC) - MAGIC
+}
+
+impl Parameters {
+    /// What `recipe` trains of the first `networks` of `model` at step field `field`.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn new(
+        model: &Model,
+        networks: usize,
+        conditions: &[Condition],
+        field: u8,
+        recipe: Recipe,
+    ) -> Result<Self> {
+        let mut room = conditions
+            .iter()
+            .map(|condition| room(model, *condition, field))
+            .reduce(least)
+            .unwrap_or_default()
+            .into_iter();
+        let layers = || model.networks().take(networks).flat_map(|n| &n.layers);
+        let mut all = memory::room(layers().map(|l| 2 * l.cout + l.taps.len()).sum())?;
+        let classes = model.coding.networks().iter().flatten();
+        let mut of_layers = Vec::new();
+        for (m, classes) in layers().zip(classes) {
+            let [scales, biases] = room.next().unwrap_or_default();
+            // The published recipe trains no scales.
+            let scales = scales.iter().map(|most| if recipe == Recipe::Published { 0 } else { *most });
+            let start = all.len();
+            let value = |kind, amount, most: i16| {
+                let most = f32::from(most);
+                Parameter { kind, amount, least: -most, most, bits: 3.0 }
+            };
+            let unit = 1.0 / (1u64 << m.shift) as f32;
+            all.extend(scales.zip(&m.scale_step).map(|(most, step)| {
+                value(Kind::Scale, scaled(*step, field) as f32 * unit, most)
+            }));
+            let unit = 1.0 / INPUT_LIMIT as f32;
+            all.extend(biases.iter().zip(&m.bias_step).map(|(most, step)| {
+                value(Kind::Bias, scaled(*step, field) as f32 * unit, *most)
+            }));
+            all.extend(coefficients(m, classes, field));
+            of_layers.push(LayerParameters::new(start..all.len(), m));
+        }
+        let mut first = 0;
+        let of_network = |n: &Network| {
+            first += n.layers.len();
+            first - n.layers.len()..first
+        };
+        let networks = model.networks().take(networks).map(of_network).collect();
+        let most = layers().map(|l| l.taps.len()).max().unwrap_or(0);
+        let scratch = [memory::filled(most, 0.0)?, memory::filled(most, 0.0)?];
+        let rounds = recipe == Recipe::RateAware;
+        Ok(Self { all, layers: of_layers, networks, scratch, rounds })
+    }
+
+    /// One by one.
+    pub fn iter(&self) -> std::slice::Iter<'_, Parameter> {
+        self.all.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Those of network `network`, which lie side by side.
+    pub fn of_network(&self, network: usize) -> Range<usize> {
+        let layers = &self.layers[self.networks[network].clone()];
+        let start = layers.first().map_or(0, |l| l.range.start);
+        start..layers.last().map_or(start, |l| l.range.end)
+    }
+
+    /// Writes the networks with integers `values` into `nets`, copies of `base`.
+    pub fn apply(&mut self, values: &[f32], base: &[Net], nets: &mut [Net]) {
+        for ((range, base), net) in self.networks.iter().zip(base).zip(nets) {
+            let layers = self.layers[range.clone()].iter().zip(&base.layers).zip(&mut net.layers);
+            for ((layer, from), to) in layers {
+                let width = padded(layer.cout);
+                let all = &self.all[layer.range.clone()];
+                let values = &values[layer.range.clone()];
+                let [scales, biases, coefficients] = layer.parts();
+                let change = |i: usize| all[i].amount * values[i];
+                for (c, i) in scales.enumerate() {
+                    to.scale[c] = from.scale[c] + change(i);
+                }
+                layer.mix(coefficients.map(change), &mut self.scratch);
+                let changes = &mut self.scratch[1][..9 * layer.cin * layer.cout];
+                if self.rounds {
+                    changes.iter_mut().for_each(|tap| *tap = nearest(*tap));
+                }
+                let mut shifts = [0.0; Arch::MAX_CHANNELS];
+                let shifts = &mut shifts[..layer.cout];
+                for (shift, i) in shifts.iter_mut().zip(biases) {
+                    *shift = change(i);
+                }
+                let rows = to.taps.chunks_exact_mut(width).zip(from.taps.chunks_exact(width));
+                let changes = changes.chunks_exact(layer.cout);
+                for (i, ((to, from), changes)) in rows.zip(changes).enumerate() {
+                    for ((to, from), change) in to.iter_mut().zip(from).zip(changes) {
+                        *to = from + change;
+                    }
+                    add(shifts, -layer.mean[i % layer.cin], changes);
+                }
+                let rows = to.bias.chunks_exact_mut(width).zip(from.bias.chunks_exact(width));
+                for (to, from) in rows {
+                    for ((to, from), shift) in to.iter_mut().zip(from).zip(&*shifts) {
+                        *to = from + shift;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The derivatives by scales, biases and taps out of a network's `gradient`, where this keeps its
+    /// integers.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn collect(&self, network: usize, net: &Net, gradient: &Net) -> Result<Vec<f32>> {
+        let mut all = memory::room(self.of_network(network).len())?;
+        for (layer, own) in gradient.layers.iter().zip(&net.layers) {
+            let (cout, width) = (layer.cout, padded(layer.cout));
+            all.extend_from_slice(&layer.scale[..cout]);
+            let rows = |c: usize| layer.bias[c..].iter().step_by(width);
+            all.extend((0..cout).map(|c| rows(c).sum::<f32>()));
+            for row in layer.taps.chunks_exact(width) {
+                all.extend(row.iter().zip(&own.scale).take(cout).map(|(g, scale)| g * scale));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Makes derivatives by integers of what [`collect`](Self::collect) gave for all networks.
+    pub fn differentiate(&mut self, gradient: &mut [f32]) {
+        for layer in &self.layers {
+            let of_layer = &mut gradient[layer.range.clone()];
+            layer.unmix(of_layer, &mut self.scratch);
+            for (g, p) in of_layer.iter_mut().zip(&self.all[layer.range.clone()]) {
+                *g *= p.amount;
+            }
+        }
+    }
+
+    /// The update of `model` that gives its parameters these integers, at step field `step`.
+    pub fn update(&self, model: &Model, step: u8, integers: impl Iterator<Item = f32>) -> Update {
+        let shapes = model.shapes();
+        let mut layers: Vec<LayerUpdate> = shapes.iter().map(|s| LayerUpdate::zeros(s.1)).collect();
+        let mut integers = integers.map(|q| q as i16);
+        for (of, layer) in self.layers.iter().zip(&mut layers) {
+            layer.scale = integers.by_ref().take(of.cout).collect();
+            layer.bias = integers.by_ref().take(of.cout).collect();
+            layer.coefficients = integers.by_ref().take(9 * of.cin * of.cout).collect();
+            if layer.coefficients.iter().all(|q| *q == 0) {
+                layer.coefficients.clear();
+            }
+        }
+        Update { step, layers }
+    }
+}
+
+/// The coefficients of a layer.
+fn coefficients<'a>(
+    m: &'a ModelLayer,
+    classes: &'a LayerClasses,
+    field: u8,
+) -> impl Iterator<Item = Parameter> + 'a {
     (0..m.taps.len()).map(move |i| {
-        let (row, co) = (i / m.cout, i % m.cout);
-        let step = m.tap_step(row % m.cin, co, field);
-        let [least, most] = room.of(i);
-        let integer = |change: i64| (change / step).min(MAX_MAGNITUDE.into()) as f32;
+        let (row, column) = (i / m.cout, i % m.cout);
+        let most = f32::from(MAX_MAGNITUDE);
         Parameter {
-            network: 0,
-            layer: 0,
-            kind: Kind::Tap,
-            index: row * padded(m.cout) + co,
-            amount: step as f32,
-            least: -integer(least),
-            most: integer(most),
+            kind: Kind::Coefficient,
+            amount: m.step(row, column, field) as f32 * UNIT,
+            least: -most,
+            most,
+            // Where it is, its sign, and some for its magnitude.
+            bits: 0.5 * f32::from(classes.level(row, column)) + 1.5,
         }
     })
 }
@@ -105,44 +354,6 @@ fn least(a: Vec<[Vec<i16>; 2]>, b: Vec<[Vec<i16>; 2]>) -> Vec<[Vec<i16>; 2]> {
     pairs.map(|(a, b)| [min(&a[0], &b[0]), min(&a[1], &b[1])]).collect()
 }
 
-/// The parameters of network `network`, which lie side by side.
-pub(super) fn of_network(parameters: &[Parameter], network: usize) -> Range<usize> {
-    let start = parameters.partition_point(|p| p.network < network);
-    start..parameters.partition_point(|p| p.network <= network)
-}
-
-impl Parameter {
-    /// Writes the network's value at integer `q` into `nets`, a copy of `base`.
-    pub(super) fn apply(&self, q: f32, base: &[Net], nets: &mut [Net]) {
-        let from = &base[self.network].layers[self.layer];
-        let to = &mut nets[self.network].layers[self.layer];
-        let change = q * self.amount;
-        match self.kind {
-            Kind::Scale => to.scale[self.index] = from.scale[self.index] + change,
-            Kind::Bias => {
-                for i in (self.index..from.bias.len()).step_by(padded(from.cout)) {
-                    to.bias[i] = from.bias[i] + change;
-                }
-            }
-            Kind::Tap => to.taps[self.index] = from.taps[self.index] + change,
-        }
-    }
-
-    /// The derivative by its integer, of the gradient for `net`.
-    pub(super) fn slope(&self, net: &Net, gradient: &Net) -> f32 {
-        let layer = &gradient.layers[self.layer];
-        let sum = match self.kind {
-            Kind::Scale => layer.scale[self.index],
-            Kind::Bias => layer.bias[self.index..].iter().step_by(padded(layer.cout)).sum(),
-            Kind::Tap => {
-                layer.taps[self.index]
-                    * net.layers[self.layer].scale[self.index % padded(layer.cout)]
-            }
-        };
-        sum * self.amount
-    }
-}
-
 /// Rounds to an integer; magnitudes below `dead_zone` become 0.
 pub(super) fn quantise(v: f32, dead_zone: f32) -> f32 {
     if v.abs() < dead_zone {
@@ -151,51 +362,4 @@ pub(super) fn quantise(v: f32, dead_zone: f32) -> f32 {
     // floor(x + 1/2) of the magnitude: `round` without a call that depends on the platform.
     let magnitude = (v.abs() + 0.5) as i32 as f32;
     magnitude.copysign(v)
-}
-
-/// The update of `model` that gives its parameters these integers, at step field `step`.
-pub(super) fn update(
-    model: &Model,
-    step: u8,
-    parameters: &[Parameter],
-    integers: impl IntoIterator<Item = f32>,
-) -> Update {
-    let shapes = model.shapes();
-    let mut layers: Vec<LayerUpdate> = shapes.iter().map(|s| LayerUpdate::zeros(s.1)).collect();
-    let first = [0, model.luma.layers.len()];
-    for (p, q) in parameters.iter().zip(integers) {
-        let layer = first[p.network] + p.layer;
-        let (cin, cout) = shapes[layer];
-        let LayerUpdate { scale, bias, taps } = &mut layers[layer];
-        match p.kind {
-            Kind::Scale => scale[p.index] = q as i16,
-            Kind::Bias => bias[p.index] = q as i16,
-            Kind::Tap if q != 0.0 => {
-                taps.resize(9 * cin * cout, 0);
-                let width = padded(cout);
-                taps[p.index / width * cout + p.index % width] = q as i16;
-            }
-            Kind::Tap => {}
-        }
-    }
-    // Layers of bytes stay that: they are faster.
-    let mut updates = layers.iter_mut();
-    for network in model.networks() {
-        let mut input_limit = INPUT_LIMIT;
-        for (base, update) in network.layers.iter().zip(&mut updates) {
-            let (cin, cout) = (base.cin, base.cout);
-            if !update.taps.is_empty() {
-                let changed = |i: usize, n: i16| {
-                    let step_of_tap = base.tap_step(i / cout % cin, i % cout, step);
-                    i64::from(base.taps[i]) + i64::from(n) * step_of_tap
-                };
-                keep_bytes(&base.taps, (cin, cout), input_limit, &mut update.taps, changed);
-            }
-            if update.taps.iter().all(|n| *n == 0) {
-                update.taps.clear();
-            }
-            input_limit = base.limit;
-        }
-    }
-    Update { step, layers }
 }

@@ -180,6 +180,10 @@ impl Encoder {
         hints.codec.check()?;
         let slope = rate.slope(shape.width() * shape.height() * pictures.len())?;
         let model = models::default_for(hints.codec.kind(), self.settings.size)?;
+        let model = match self.settings.recipe {
+            Recipe::RateAware => model,
+            Recipe::Published => models::unmixed(model)?,
+        };
         let objective = Objective::new(model.chroma.is_some() && shape.layout() != Layout::I400);
         let search = Search {
             encoder: self,

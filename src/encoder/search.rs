@@ -18,7 +18,7 @@ const SEARCH_STEPS: [u8; 2] = [3, 1];
 /// Most moves of a search at each step size.
 const SEARCH_MOVES: usize = 3;
 
-/// Candidates of rounding: dead zones of scales and biases, and of taps. From all changes to the large
+/// Candidates of rounding: dead zones of scales and biases, and of coefficients. From all changes to the large
 /// ones only.
 const ROUNDINGS: [(f32, f32); 7] = [
     (0.65, 1.0),

@@ -15,7 +15,6 @@ pub(crate) use x86::samples;
 use crate::cpu::CpuLevel;
 use crate::network::instance::Layer;
 pub use sums::Sums;
-pub(crate) use sums::{keep_bytes, TapRoom};
 
 /// A convolution prepared for the kernels.
 #[derive(Clone, Debug)]

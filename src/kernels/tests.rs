@@ -70,7 +70,7 @@ fn layer(rng: &mut Xorshift, style: Style, cin: usize, cout: usize, period: usiz
 }
 
 /// A layer that reads bytes of up to `limit`, with taps that make the most of sums of 16 bits over `run`
-/// taps: both signs use up what they may, from many taps or from few. With runs of 0, taps are any bytes.
+/// half taps: both signs use up what they may, from many taps or from few. With runs of 0, taps are any bytes.
 fn byte_layer(
     rng: &mut Xorshift,
     style: Style,
@@ -87,10 +87,10 @@ fn byte_layer(
             _ => rng.range(-128, 127) as i16,
         });
     }
-    let sums = (0..9usize.checked_div(run).unwrap_or(0)).flat_map(|r| [0, 2].map(|half| (r, half)));
+    let sums = (0..18usize.checked_div(run).unwrap_or(0)).flat_map(|r| [0, 2].map(|half| (r, half)));
     for (co, (r, half)) in (0..cout).flat_map(|co| sums.clone().map(move |s| (co, s))) {
         let of_sum: Vec<usize> =
-            (r * run * cin..(r + 1) * run * cin).filter(|i| i % 4 / 2 * 2 == half).collect();
+            (r * run * cin / 2..(r + 1) * run * cin / 2).filter(|i| i % 4 / 2 * 2 == half).collect();
         let budget = |sign: i64| if sign > 0 { 32767 / limit } else { 32768 / limit };
         let signs: &[i64] = match style {
             Style::NearZero => &[],
@@ -120,8 +120,8 @@ fn byte_layer(
     layer.multiplier.iter_mut().for_each(|m| *m = (*m).min(1 << layer.shift.min(30)));
     match Sums::narrowest(&layer, limit as i32) {
         _ if run == 0 => layer,
-        Sums::I16 { taps } if taps >= run => layer,
-        other => panic!("{style:?}: {other:?} where {run} taps were meant"),
+        Sums::I16 { halves } if halves >= run => layer,
+        other => panic!("{style:?}: {other:?} where {run} half taps were meant"),
     }
 }
 
@@ -306,24 +306,26 @@ fn sums_that_may_leave_16_bits_are_found() {
             Sums::narrowest(&Layer { taps: all.into(), ..plain.clone() }, limit)
         };
         let row = 3 * cin;
-        assert_eq!(with(&[], 255), Sums::I16 { taps: 3 });
+        assert_eq!(with(&[], 255), Sums::I16 { halves: 6 });
         assert_eq!(with(&[], 256), Sums::I32, "no bytes");
         assert_eq!(with(&[(5, 128)], 1), Sums::I32, "no 8-bit tap");
-        assert_eq!(with(&[(5, -128)], 255), Sums::I16 { taps: 3 });
-        assert_eq!(with(&[(5, 64), (8, 64)], 255), Sums::I16 { taps: 3 }, "32640 at most");
-        assert_eq!(with(&[(5, 64), (6, 65)], 255), Sums::I16 { taps: 3 }, "in different halves");
-        assert_eq!(with(&[(5, 64), (9, 65)], 255), Sums::I32);
-        assert_eq!(with(&[(5, -64), (9, -65)], 255), Sums::I32);
-        assert_eq!(with(&[(5, 100), (9, -100)], 255), Sums::I16 { taps: 3 }, "of either sign");
-        assert_eq!(with(&[(0, 64), (cin, 65)], 255), Sums::I16 { taps: 1 }, "of different taps");
-        assert_eq!(with(&[(2, 64), (row - 1, 65)], 255), Sums::I16 { taps: 1 });
+        assert_eq!(with(&[(5, -128)], 255), Sums::I16 { halves: 6 });
+        assert_eq!(with(&[(5, 64), (8, 64)], 255), Sums::I16 { halves: 6 }, "32640 at most");
+        assert_eq!(with(&[(5, 64), (6, 65)], 255), Sums::I16 { halves: 6 }, "in different halves");
+        assert_eq!(with(&[(0, 64), (5, 65)], 255), Sums::I32);
+        assert_eq!(with(&[(0, -64), (5, -65)], 255), Sums::I32);
+        let later = cin / 2 + 1;
+        assert_eq!(with(&[(0, 64), (later, 65)], 255), Sums::I16 { halves: 1 }, "of different parts");
+        assert_eq!(with(&[(5, 100), (9, -100)], 255), Sums::I16 { halves: 6 }, "of either sign");
+        assert_eq!(with(&[(0, 64), (cin, 65)], 255), Sums::I16 { halves: 2 }, "of different taps");
+        assert_eq!(with(&[(2, 64), (row - 1, 65)], 255), Sums::I16 { halves: 2 });
         assert_eq!(
             with(&[(2, 64), (row + 2, 65)], 255),
-            Sums::I16 { taps: 3 },
+            Sums::I16 { halves: 6 },
             "of different rows"
         );
-        assert_eq!(with(&[(0, 127), (row - 4, 127), (4, 4)], 127), Sums::I16 { taps: 3 });
-        assert_eq!(with(&[(0, 127), (row - 4, 127), (4, 5)], 127), Sums::I16 { taps: 1 });
+        assert_eq!(with(&[(0, 127), (row - 4, 127), (4, 4)], 127), Sums::I16 { halves: 6 });
+        assert_eq!(with(&[(0, 127), (row - 4, 127), (4, 5)], 127), Sums::I16 { halves: 2 });
     }
 }
 
@@ -344,43 +346,4 @@ fn bytes_where_they_can_be() {
         assert_eq!(bytes(&large, Some(255)), kernels.whole_bytes);
         assert!(!bytes(&small, Some(256)) && !bytes(&small, None) && !bytes(&words, Some(255)));
     }
-}
-
-/// Changes that fit stay; those that would leave 8 bits, or 16 bits in a sum, do not.
-#[test]
-fn changes_keep_bytes() {
-    let (cin, cout) = (4, 2);
-    let at = |t: usize, ci: usize, co: usize| (t * cin + ci) * cout + co;
-    let mut taps = vec![0i16; 9 * cin * cout];
-    // 128 · 255 is the most that a sum may hold: 2 inputs share one.
-    (taps[at(3, 0, 1)], taps[at(3, 1, 1)]) = (100, 28);
-    let run = |taps: &[i16], limit: i32, changes: &[(usize, i16)]| -> Vec<i16> {
-        let mut all = vec![0; taps.len()];
-        changes.iter().for_each(|(i, n)| all[*i] = *n);
-        super::keep_bytes(taps, (cin, cout), limit, &mut all, |i, n| {
-            i64::from(taps[i]) + 10 * i64::from(n)
-        });
-        changes.iter().map(|(i, _)| all[*i]).collect()
-    };
-    let changes = [
-        (at(3, 0, 1), 1),   // the sum is full
-        (at(3, 2, 1), 1),   // another sum
-        (at(3, 0, 0), 12),  // another channel
-        (at(3, 1, 0), 1),   // and now that one is full
-        (at(4, 0, 1), 13),  // leaves 8 bits
-        (at(5, 0, 1), -13), // and so does this
-        (at(6, 0, 1), -12),
-    ];
-    assert_eq!(run(&taps, 255, &changes), [0, 1, 12, 0, 0, 0, -12]);
-    assert_eq!(run(&taps, 255, &[(at(3, 0, 1), -1), (at(3, 1, 1), 1)]), [-1, 1]);
-    let room = super::TapRoom::new(&taps, (cin, cout), 255);
-    assert_eq!(
-        [at(3, 0, 1), at(3, 2, 1), at(3, 0, 0)].map(|i| room.of(i)),
-        [[228, 0], [128, 127], [128, 127]]
-    );
-    assert_eq!(super::TapRoom::new(&taps, (cin, cout), 256).of(at(3, 0, 1)), [32867, 32667]);
-    // Layers that are not of bytes are not kept so.
-    assert_eq!(run(&taps, 256, &changes[..1]), [1]);
-    taps[at(8, 3, 1)] = 128;
-    assert_eq!(run(&taps, 255, &[(at(8, 0, 1), 13)]), [13]);
 }

@@ -1,13 +1,14 @@
 //! The model file: see docs/model.md for the byte tables.
 
-use super::model::{CodecKind, Model, ModelLayer, Network, MAX_TAP_STEP};
+use super::model::{CodecKind, Model, ModelLayer, Network, MAX_FACTOR};
+use super::taps::Mixing;
 use super::Arch;
 use crate::hash::Fnv1a;
 use crate::payload::{Class, Coding, ContextTable, LayerClasses, CONTEXTS};
 use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian as LE};
 
-const MAGIC: &[u8; 8] = b"SLMODEL2";
+const MAGIC: &[u8; 8] = b"SLMODEL3";
 /// Largest file that is read.
 pub const MAX_FILE: usize = 4 << 20;
 
@@ -34,8 +35,7 @@ impl<'a> Reader<'a> {
         match self.u8()? {
             1 => Ok(self.take(n)?.iter().map(|b| i16::from(*b as i8)).collect()),
             2 => {
-                let mut taps = vec![0; n];
-                LE::read_i16_into(self.take(2 * n)?, &mut taps);
+                let taps = self.i16s(n)?;
                 if are_bytes(&taps) {
                     return Err(Error::Corrupt);
                 }
@@ -43,6 +43,24 @@ impl<'a> Reader<'a> {
             }
             _ => Err(Error::Corrupt),
         }
+    }
+
+    fn i16s(&mut self, n: usize) -> Result<Vec<i16>> {
+        let mut v = vec![0; n];
+        LE::read_i16_into(self.take(2 * n)?, &mut v);
+        Ok(v)
+    }
+
+    fn mixing(&mut self, cin: usize, cout: usize) -> Result<Mixing> {
+        let mut matrix = |n: usize| -> Result<Vec<i8>> {
+            let entries = self.take(n * n)?.iter().map(|b| *b as i8);
+            let matrix: Vec<i8> = entries.collect();
+            if matrix.contains(&i8::MIN) {
+                return Err(Error::Corrupt);
+            }
+            Ok(matrix)
+        };
+        Ok(Mixing { kernel: matrix(9)?, input: matrix(cin)?, output: matrix(cout)? })
     }
 
     fn i32s(&mut self, n: usize) -> Result<Vec<i32>> {
@@ -71,20 +89,24 @@ impl<'a> Reader<'a> {
                 multiplier: self.i32s(cout)?,
                 scale_step: self.i32s(cout)?,
                 bias_step: self.i32s(cout)?,
+                mean: self.i16s(cin)?,
+                mixing: self.mixing(cin, cout)?,
+                row_step: self.i32s(9 * cin)?,
+                column_step: self.i32s(cout)?,
                 tap_step_in: self.i32s(cin)?,
                 tap_step_out: self.i32s(cout)?,
             });
             classes.push(LayerClasses {
                 scale: self.classes(cout)?,
                 bias: self.classes(cout)?,
-                tap_input: self.take(cin)?.to_vec(),
-                tap_output: self.take(cout)?.to_vec(),
+                row_level: self.take(9 * cin)?.to_vec(),
+                column_level: self.take(cout)?.to_vec(),
             });
         }
         let steps_ok = |l: &ModelLayer| {
-            let mut taps = l.tap_step_in.iter().chain(&l.tap_step_out);
+            let factors = [&l.row_step, &l.column_step, &l.tap_step_in, &l.tap_step_out];
             l.scale_step.iter().chain(&l.bias_step).all(|s| *s >= 1)
-                && taps.all(|s| (1..=MAX_TAP_STEP).contains(s))
+                && factors.into_iter().flatten().all(|s| (1..=MAX_FACTOR).contains(s))
         };
         if !layers.iter().all(steps_ok) {
             return Err(Error::Corrupt);
@@ -172,12 +194,16 @@ impl Model {
                 out.push(2);
                 out.extend(l.taps.iter().flat_map(|v| v.to_le_bytes()));
             }
-            let steps = [&l.scale_step, &l.bias_step, &l.tap_step_in, &l.tap_step_out];
-            for table in [&l.bias, &l.condition, &l.multiplier].into_iter().chain(steps) {
-                out.extend(table.iter().flat_map(|v| v.to_le_bytes()));
+            let tables = [&l.bias, &l.condition, &l.multiplier, &l.scale_step, &l.bias_step];
+            out.extend(tables.into_iter().flatten().flat_map(|v| v.to_le_bytes()));
+            out.extend(l.mean.iter().flat_map(|v| v.to_le_bytes()));
+            for matrix in [&l.mixing.kernel, &l.mixing.input, &l.mixing.output] {
+                out.extend(matrix.iter().map(|v| *v as u8));
             }
+            let steps = [&l.row_step, &l.column_step, &l.tap_step_in, &l.tap_step_out];
+            out.extend(steps.into_iter().flatten().flat_map(|v| v.to_le_bytes()));
             out.extend(classes.scale.iter().chain(&classes.bias).map(|class| class.byte()));
-            out.extend(classes.tap_input.iter().chain(&classes.tap_output));
+            out.extend(classes.row_level.iter().chain(&classes.column_level));
         }
         let content = Fnv1a::of(out.iter().copied());
         self.id = content as u32;

@@ -3,8 +3,9 @@
 
 use super::condition::FEATURE_BITS;
 use super::model::{Model, ModelLayer, Network, INPUT_LIMIT};
+use super::taps::{Changed, Taps};
 use super::Condition;
-use crate::payload::update::{LayerUpdate, Update, MAX_MAGNITUDE, MAX_STEP};
+use crate::payload::update::{LayerUpdate, Update, MAX_MAGNITUDE};
 use crate::{fault, Error, Result};
 use std::sync::Arc;
 
@@ -44,8 +45,9 @@ impl Instance {
     /// `model` under `condition`, with `update` applied.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if the update is not of the model's shape, or if with it a tap leaves 16
-    /// bits, a multiplier leaves 1..=2^shift or a sum could reach 2^31.
+    /// [`Error::Corrupt`] if the update is not of the model's shape, or if its coefficients are too large,
+    /// or if with it a multiplier leaves 1..=2^shift or a sum could reach 2^31;
+    /// [`OutOfMemory`](Error::OutOfMemory).
     pub fn new(model: &Model, condition: Condition, update: Option<&Update>) -> Result<Self> {
         Self::with_taps(model, condition, update, &Taps::new(model, update)?)
     }
@@ -60,43 +62,13 @@ impl Instance {
         fault::point("instance");
         let step = update.map_or(0, |u| u.step);
         let mut updates = update.map_or(&[][..], |u| &u.layers).iter();
-        let mut changes = taps.0.iter().map(|taps| Change { taps, layer: updates.next(), step });
+        let mut changes = taps.iter().map(|taps| Change { taps, layer: updates.next(), step });
         let luma = prepare_all(&model.luma, condition, &mut changes)?;
         let chroma = match &model.chroma {
             Some(network) => prepare_all(network, condition, &mut changes)?,
             None => Vec::new(),
         };
         Ok(Self { luma, chroma })
-    }
-}
-
-/// The taps of all layers with an update, to be shared by instances for many conditions.
-pub(crate) struct Taps(Vec<Arc<[i16]>>);
-
-impl Taps {
-    /// Those of `model` with `update` applied.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] if the model is not of its shape, the update not of the model's, or a tap
-    /// leaves 16 bits.
-    pub(crate) fn new(model: &Model, update: Option<&Update>) -> Result<Self> {
-        if !model.networks().all(Network::is_consistent) {
-            return Err(Error::Corrupt);
-        }
-        let layers = || model.networks().flat_map(|n| &n.layers);
-        let Some(update) = update else {
-            return Ok(Self(layers().map(|base| Arc::clone(&base.taps)).collect()));
-        };
-        let fits = update.layers.len() == layers().count()
-            && update.layers.iter().zip(layers()).all(|(u, base)| u.fits(base.cin, base.cout));
-        if !fits || update.step > MAX_STEP {
-            return Err(Error::Corrupt);
-        }
-        let pairs = layers().zip(&update.layers);
-        pairs
-            .map(|(base, layer)| changed_taps(base, &layer.taps, update.step))
-            .collect::<Result<_>>()
-            .map(Self)
     }
 }
 
@@ -148,7 +120,7 @@ pub(crate) fn scaled(step: i32, field: u8) -> i64 {
 
 /// What an update makes of one layer.
 struct Change<'a> {
-    taps: &'a Arc<[i16]>,
+    taps: &'a Changed,
     layer: Option<&'a LayerUpdate>,
     step: u8,
 }
@@ -167,7 +139,7 @@ fn prepare_all<'a>(
         let layer = Layer {
             cin: base.cin,
             cout: base.cout,
-            taps: Arc::clone(change.taps),
+            taps: Arc::clone(&change.taps.taps),
             bias,
             period: if i == 0 { network.arch.period } else { 1 },
             multiplier,
@@ -180,24 +152,6 @@ fn prepare_all<'a>(
         layers.push(layer);
     }
     Ok(layers)
-}
-
-/// The taps with an update's `changes` of them at step field `field`; without any the model's own.
-fn changed_taps(base: &ModelLayer, changes: &[i16], field: u8) -> Result<Arc<[i16]>> {
-    if changes.is_empty() {
-        return Ok(Arc::clone(&base.taps));
-    }
-    let mut taps = base.taps.to_vec();
-    let rows = taps.chunks_exact_mut(base.cout).zip(changes.chunks_exact(base.cout));
-    for (i, (taps, changes)) in rows.enumerate() {
-        let pairs = taps.iter_mut().zip(changes).enumerate();
-        for (co, (tap, n)) in pairs.filter(|(_, (_, n))| **n != 0) {
-            let step = base.tap_step(i % base.cin, co, field);
-            let changed = i64::from(*tap) + i64::from(*n) * step;
-            *tap = i16::try_from(changed).map_err(|_| Error::Corrupt)?;
-        }
-    }
-    Ok(taps.into())
 }
 
 /// Biases and multipliers with condition and update.
@@ -213,7 +167,7 @@ fn fold(
         if let Some(u) = change.layer {
             shift += i64::from(u.bias[c]) * scaled(base.bias_step[c], change.step);
         }
-        shift
+        shift - change.taps.average.get(c).unwrap_or(&0)
     };
     let shifts: Vec<i64> = (0..cout).map(shift_of).collect();
     for row in base.bias.chunks_exact(cout) {

@@ -6,6 +6,7 @@ pub mod condition;
 pub mod file;
 pub mod instance;
 pub mod model;
+pub mod taps;
 
 pub use arch::Arch;
 pub use condition::Condition;

@@ -1,15 +1,17 @@
 //! A base model: the integer parameters that a payload's update applies to.
 
+use super::taps::Mixing;
 use super::Arch;
 use crate::payload::Coding;
+use crate::Result;
 use std::sync::Arc;
 
 /// Activations of the input and of the network's output have 12-bit scale: 16 units for one step of
 /// an 8-bit sample.
 pub const INPUT_LIMIT: i32 = 2048;
 
-/// Largest entry of a layer's tables of tap steps.
-pub const MAX_TAP_STEP: i32 = 1 << 26;
+/// Largest entry of a layer's tables of steps of coefficients and taps.
+pub const MAX_FACTOR: i32 = 1 << 26;
 
 /// One convolution of a network.
 ///
@@ -39,10 +41,18 @@ pub struct ModelLayer {
     pub scale_step: Vec<i32>,
     /// `[cout]`: what one unit of a bias in an update adds to the bias, at step field 3.
     pub bias_step: Vec<i32>,
-    /// `[cin]` and `[cout]`: the product of both, in 1/65536, is what one unit of a tap in an update
-    /// adds to the tap at step field 3; [`tap_step`](Self::tap_step).
+    /// `[cin]`: what inputs are on average, −32768..=32767.
+    pub mean: Vec<i16>,
+    /// What a coefficient of an update changes.
+    pub mixing: Mixing,
+    /// `[9][cin]` and `[cout]`: the product of both, in 1/65536, is the step of a coefficient at step field
+    /// 3; [`step`](Self::step).
+    pub row_step: Vec<i32>,
+    /// See [`row_step`](Self::row_step).
+    pub column_step: Vec<i32>,
+    /// The same for a model whose coefficients are single taps ([`Model::unmixed`]): `[cin]`.
     pub tap_step_in: Vec<i32>,
-    /// See [`tap_step_in`](Self::tap_step_in).
+    /// See [`tap_step_in`](Self::tap_step_in): `[cout]`.
     pub tap_step_out: Vec<i32>,
 }
 
@@ -88,17 +98,21 @@ impl ModelLayer {
             && self.taps.len() == 9 * self.cin * c
             && self.bias.len() == arch.phases(layer) * c
             && self.condition.len() == arch.features * c
-            && [&self.multiplier, &self.scale_step, &self.bias_step, &self.tap_step_out]
-                .iter()
+            && [&self.multiplier, &self.scale_step, &self.bias_step]
+                .into_iter()
+                .chain([&self.column_step, &self.tap_step_out])
                 .all(|v| v.len() == c)
+            && self.mean.len() == self.cin
             && self.tap_step_in.len() == self.cin
+            && self.row_step.len() == 9 * self.cin
+            && self.mixing.is_consistent(self.cin, c)
     }
 
-    /// What one unit of a tap from input channel `ci` to output channel `co` adds to the tap at step
-    /// field `field`: at least 1.
+    /// The step of the coefficient of row `row`, 0..9·cin, and column `column`, 0..cout, at step field
+    /// `field`: at least 1, at most 2^40.
     #[must_use]
-    pub fn tap_step(&self, ci: usize, co: usize, field: u8) -> i64 {
-        let product = i64::from(self.tap_step_in[ci]) * i64::from(self.tap_step_out[co]);
+    pub fn step(&self, row: usize, column: usize, field: u8) -> i64 {
+        let product = i64::from(self.row_step[row]) * i64::from(self.column_step[column]);
         ((product << field) >> 19).max(1)
     }
 }
@@ -119,6 +133,28 @@ impl Network {
 }
 
 impl Model {
+    /// The same model, but for what coefficients of updates change: single taps, and no bias. Its coding
+    /// is untuned.
+    ///
+    /// # Errors
+    /// None for models that files hold.
+    pub fn unmixed(&self) -> Result<Self> {
+        let mut model = self.clone();
+        let chroma = &mut model.chroma;
+        for layer in std::iter::once(&mut model.luma).chain(chroma).flat_map(|n| &mut n.layers) {
+            layer.mean.fill(0);
+            layer.mixing = Mixing::none(layer.cin, layer.cout);
+            layer.row_step = layer.tap_step_in.repeat(9);
+            // From units of a tap to those of mixtures.
+            layer.column_step =
+                layer.tap_step_out.iter().map(|s| (s.saturating_mul(131)).min(MAX_FACTOR)).collect();
+        }
+        let shapes: Vec<_> = self.networks().map(Network::shapes).collect();
+        model.coding = Coding::untuned(&shapes)?;
+        model.to_bytes();
+        Ok(model)
+    }
+
     /// Luma's network, then chroma's if there is one.
     pub fn networks(&self) -> impl Iterator<Item = &Network> {
         std::iter::once(&self.luma).chain(&self.chroma)

@@ -8,17 +8,17 @@ use crate::{Error, Result};
 pub const MAX_NETWORKS: usize = 2;
 /// Most output channels that all layers may have together.
 pub const MAX_CHANNELS: usize = 1 << 16;
-/// Most taps that all layers may have together.
-pub const MAX_TAPS: usize = 1 << 20;
-/// Level of every tap where nothing is known.
+/// Most coefficients that all layers may have together.
+pub const MAX_COEFFICIENTS: usize = 1 << 20;
+/// Level of every coefficient where nothing is known.
 const UNTUNED_LEVEL: u8 = 13;
 
 /// Magnitudes up to this are unary; what goes beyond is an Exp-Golomb code.
 pub(super) const UNARY: usize = 14;
-/// The same for taps.
-pub(super) const TAP_UNARY: usize = 6;
-/// Levels of how seldom a tap changes: at level n with a probability of about 2^(−n/2).
-pub const TAP_LEVELS: u8 = 24;
+/// The same for coefficients.
+pub(super) const COEFFICIENT_UNARY: usize = 6;
+/// Levels of how seldom a coefficient is not 0: at level n with a probability of about 2^(−n/2).
+pub const LEVELS: u8 = 24;
 
 // Where each group of contexts starts; docs/payload.md lists them.
 pub(super) const NETWORK_EMPTY: usize = 0;
@@ -27,13 +27,13 @@ pub(super) const SCALE_SIGNIFICANT: usize = EMPTY + 2;
 pub(super) const BIAS_SIGNIFICANT: usize = SCALE_SIGNIFICANT + Class::ACTIVITIES * 3;
 pub(super) const SIGN: usize = BIAS_SIGNIFICANT + Class::ACTIVITIES * 3 * 2;
 pub(super) const MAGNITUDE: usize = SIGN + 2 * Class::SIGNS * 3;
-pub(super) const TAPS_EMPTY: usize = MAGNITUDE + 2 * UNARY;
-pub(super) const LAYER_TAPS_EMPTY: usize = TAPS_EMPTY + MAX_NETWORKS;
-pub(super) const TAP_SIGNIFICANT: usize = LAYER_TAPS_EMPTY + 3;
-pub(super) const TAP_SIGN: usize = TAP_SIGNIFICANT + 3 * TAP_LEVELS as usize;
-pub(super) const TAP_MAGNITUDE: usize = TAP_SIGN + 3 * 5;
+pub(super) const COEFFICIENTS_EMPTY: usize = MAGNITUDE + 2 * UNARY;
+pub(super) const LAYER_COEFFICIENTS_EMPTY: usize = COEFFICIENTS_EMPTY + MAX_NETWORKS;
+pub(super) const COEFFICIENT_SIGNIFICANT: usize = LAYER_COEFFICIENTS_EMPTY + 3;
+pub(super) const COEFFICIENT_SIGN: usize = COEFFICIENT_SIGNIFICANT + 3 * LEVELS as usize;
+pub(super) const COEFFICIENT_MAGNITUDE: usize = COEFFICIENT_SIGN + 3 * 5;
 /// Number of contexts.
-pub const CONTEXTS: usize = TAP_MAGNITUDE + TAP_UNARY;
+pub const CONTEXTS: usize = COEFFICIENT_MAGNITUDE + COEFFICIENT_UNARY;
 
 /// What is known of one channel's scale or bias: updates change those of one activity class alike
 /// often, and those of one sign class alike often downwards.
@@ -84,25 +84,32 @@ pub struct LayerClasses {
     pub scale: Vec<Class>,
     /// Of each output channel's bias.
     pub bias: Vec<Class>,
-    /// The level of a tap is that of its input channel and that of its output channel together, or the
-    /// highest, [`TAP_LEVELS`] − 1; here of each input channel, none of them above that.
-    pub tap_input: Vec<u8>,
-    /// Of each output channel.
-    pub tap_output: Vec<u8>,
+    /// The level of a coefficient is that of its row and that of its column together, or the highest,
+    /// [`LEVELS`] − 1; here of each row, `[9][inputs]`, none of them above that.
+    pub row_level: Vec<u8>,
+    /// Of each column: one for each output channel.
+    pub column_level: Vec<u8>,
 }
 
 impl LayerClasses {
+    /// Level of the coefficient of row `row` and column `column`.
+    #[must_use]
+    pub fn level(&self, row: usize, column: usize) -> u8 {
+        (self.row_level[row] + self.column_level[column]).min(LEVELS - 1)
+    }
+
     /// Input and output channels.
     #[must_use]
     pub fn shape(&self) -> (usize, usize) {
-        (self.tap_input.len(), self.scale.len())
+        (self.row_level.len() / 9, self.scale.len())
     }
 
     fn is_consistent(&self) -> bool {
-        let mut levels = self.tap_input.iter().chain(&self.tap_output);
+        let mut levels = self.row_level.iter().chain(&self.column_level);
         self.bias.len() == self.scale.len()
-            && self.tap_output.len() == self.scale.len()
-            && levels.all(|level| *level < TAP_LEVELS)
+            && self.row_level.len().is_multiple_of(9)
+            && self.column_level.len() == self.scale.len()
+            && levels.all(|level| *level < LEVELS)
     }
 }
 
@@ -131,7 +138,7 @@ impl ContextTable {
     #[must_use]
     pub fn contexts(&self) -> [Context; CONTEXTS] {
         std::array::from_fn(|i| match i {
-            TAP_SIGNIFICANT..TAP_SIGN => Context::rare(self.0[i]),
+            COEFFICIENT_SIGNIFICANT..COEFFICIENT_SIGN => Context::rare(self.0[i]),
             _ => Context::new(self.0[i]),
         })
     }
@@ -173,28 +180,28 @@ const fn default_table() -> [u8; CONTEXTS] {
         table[MAGNITUDE + UNARY + position] = more;
         position += 1;
     }
-    table[TAPS_EMPTY] = 64;
-    table[TAPS_EMPTY + 1] = 64;
+    table[COEFFICIENTS_EMPTY] = 64;
+    table[COEFFICIENTS_EMPTY + 1] = 64;
     let mut place = 0;
     while place < 3 {
-        table[LAYER_TAPS_EMPTY + place] = 64;
+        table[LAYER_COEFFICIENTS_EMPTY + place] = 64;
         place += 1;
     }
     let mut level = 0;
-    while level < TAP_LEVELS as usize {
-        // 256 · 2^(−level/2), and more beside taps that change.
+    while level < LEVELS as usize {
+        // 256 · 2^(−level/2), and more beside coefficients that change.
         let odds = if level % 2 == 0 { 256 } else { 181 } >> (level / 2);
         let mut near = 0;
         while near < 3 {
             let more = odds * [2, 5, 8][near] / 2;
-            table[TAP_SIGNIFICANT + 3 * level + near] = if more < 192 { more as u8 } else { 192 };
+            table[COEFFICIENT_SIGNIFICANT + 3 * level + near] = if more < 192 { more as u8 } else { 192 };
             near += 1;
         }
         level += 1;
     }
     let mut position = 0;
-    while position < TAP_UNARY {
-        table[TAP_MAGNITUDE + position] = 20;
+    while position < COEFFICIENT_UNARY {
+        table[COEFFICIENT_MAGNITUDE + position] = 20;
         position += 1;
     }
     table
@@ -214,7 +221,7 @@ impl Coding {
     /// # Errors
     /// [`Error::InvalidArgument`] for more than [`MAX_NETWORKS`], a layer whose lists differ in
     /// length, or a level out of range; [`Error::TooLarge`] for more than [`MAX_CHANNELS`] or
-    /// [`MAX_TAPS`].
+    /// [`MAX_COEFFICIENTS`].
     pub fn new(table: ContextTable, networks: Vec<Vec<LayerClasses>>) -> Result<Self> {
         let layers = || networks.iter().flatten();
         if networks.len() > MAX_NETWORKS || !layers().all(LayerClasses::is_consistent) {
@@ -242,8 +249,8 @@ impl Coding {
                 LayerClasses {
                     scale: list.clone(),
                     bias: list,
-                    tap_input: vec![0; inputs],
-                    tap_output: vec![UNTUNED_LEVEL; n],
+                    row_level: vec![0; 9 * inputs],
+                    column_level: vec![UNTUNED_LEVEL; n],
                 }
             };
             shapes.iter().enumerate().map(layer).collect()
@@ -272,12 +279,12 @@ impl Coding {
 
 /// Layers without output channels count as of one, so that this bounds work and memory too.
 fn check_size(layers: impl Iterator<Item = (usize, usize)>) -> Result {
-    let (mut channels, mut taps) = (0usize, 0usize);
+    let (mut channels, mut coefficients) = (0usize, 0usize);
     for (inputs, outputs) in layers {
         channels = channels.saturating_add(outputs.max(1));
-        taps = taps.saturating_add(inputs.saturating_mul(outputs.max(1)).saturating_mul(9));
+        coefficients = coefficients.saturating_add(inputs.saturating_mul(outputs.max(1)).saturating_mul(9));
     }
-    if channels <= MAX_CHANNELS && taps <= MAX_TAPS {
+    if channels <= MAX_CHANNELS && coefficients <= MAX_COEFFICIENTS {
         Ok(())
     } else {
         Err(Error::TooLarge)

@@ -1,10 +1,10 @@
 //! The payload: header, binding and update syntax. docs/payload.md is the normative text.
 
 pub mod binding;
+mod coefficients;
 pub mod coding;
 pub mod header;
 mod magnitude;
-mod taps;
 pub mod update;
 
 pub use coding::{Class, Coding, ContextTable, LayerClasses, CONTEXTS};

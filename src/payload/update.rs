@@ -1,14 +1,14 @@
-//! The syntax of a weight-update: scales and biases, and where they pay single taps.
+//! The syntax of a weight-update: scales and biases, and where they pay single coefficients.
 //!
 //! Most values are zero and most others ±1, so a value is coded as significance, sign and a unary
 //! magnitude, each bin with a context that says what is known about it.
 
 use super::coding::{
     Class, Coding, BIAS_SIGNIFICANT, CONTEXTS, EMPTY, MAGNITUDE, NETWORK_EMPTY, SCALE_SIGNIFICANT,
-    SIGN, TAPS_EMPTY, UNARY,
+    SIGN, COEFFICIENTS_EMPTY, UNARY,
 };
 use super::magnitude;
-use super::taps::{self, Place};
+use super::coefficients::{self, Place};
 use crate::entropy::{Context, Decoder, Encoder, Price, Writer};
 use crate::{Error, Result};
 
@@ -21,7 +21,7 @@ pub const MAX_STEP: u8 = 7;
 const STEP_BITS: u32 = 3;
 
 /// A weight-update: for every output channel of every layer one signed integer for its scale and one
-/// for its bias, and maybe one for every tap, in units of the model's step tables.
+/// for its bias, and maybe coefficients of changes of its taps, in units of the model's step tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Update {
     /// Exponent that widens or narrows all steps, 0..=7; the network says how.
@@ -37,33 +37,35 @@ pub struct LayerUpdate {
     pub scale: Vec<i16>,
     /// Steps added to each output channel's bias.
     pub bias: Vec<i16>,
-    /// Steps added to each tap, `[9][inputs][outputs]`; may be empty where none changes.
-    pub taps: Vec<i16>,
+    /// Coefficients of the taps' changes (docs/model.md), `[9][inputs][outputs]`: rows of nine patterns of
+    /// the kernel for each mixture of input channels, columns for each mixture of output channels. May
+    /// be empty where all are 0.
+    pub coefficients: Vec<i16>,
 }
 
 impl LayerUpdate {
     /// Nothing changes in a layer of so many output channels.
     #[must_use]
     pub fn zeros(channels: usize) -> Self {
-        Self { scale: vec![0; channels], bias: vec![0; channels], taps: Vec::new() }
+        Self { scale: vec![0; channels], bias: vec![0; channels], coefficients: Vec::new() }
     }
 
     /// Whether it is for a layer of these input and output channels.
     #[must_use]
     pub fn fits(&self, inputs: usize, outputs: usize) -> bool {
-        let taps = self.taps.len();
+        let coefficients = self.coefficients.len();
         self.scale.len() == outputs
             && self.bias.len() == outputs
-            && (taps == 0 || taps == 9 * inputs * outputs)
+            && (coefficients == 0 || coefficients == 9 * inputs * outputs)
     }
 
     fn is_zero(&self) -> bool {
         let values = self.scale.iter().chain(&self.bias);
-        values.chain(&self.taps).all(|&value| value == 0)
+        values.chain(&self.coefficients).all(|&value| value == 0)
     }
 
-    fn has_taps(&self) -> bool {
-        self.taps.iter().any(|&value| value != 0)
+    fn has_coefficients(&self) -> bool {
+        self.coefficients.iter().any(|&value| value != 0)
     }
 }
 
@@ -158,17 +160,17 @@ fn write_with(
         if empty {
             continue;
         }
-        let has_taps = layers.iter().any(LayerUpdate::has_taps);
-        writer.bit(&mut contexts[TAPS_EMPTY + i], !has_taps);
+        let has_coefficients = layers.iter().any(LayerUpdate::has_coefficients);
+        writer.bit(&mut contexts[COEFFICIENTS_EMPTY + i], !has_coefficients);
         for (l, (layer, classes)) in layers.iter().zip(classes).enumerate() {
-            let LayerUpdate { scale, bias, taps } = layer;
+            let LayerUpdate { scale, bias, coefficients } = layer;
             let scales = scale.iter().map(|&value| (value, 0));
             write_list(scales, &classes.scale, Kind::Scale, contexts, writer);
             let biases = bias.iter().copied().zip(scale.iter().copied());
             write_list(biases, &classes.bias, Kind::Bias, contexts, writer);
-            if has_taps {
+            if has_coefficients {
                 let at = Place::new(l, layers.len());
-                taps::write(taps, at, classes, contexts, writer);
+                coefficients::write(coefficients, at, classes, contexts, writer);
             }
         }
     }
@@ -183,7 +185,7 @@ fn check(update: &Update, coding: &Coding) -> Result {
         && update.layers.len() == shape().count()
         && (update.layers.iter().zip(shape())).all(|(l, c)| {
             let (inputs, outputs) = c.shape();
-            l.fits(inputs, outputs) && [&l.scale, &l.bias, &l.taps].into_iter().all(|v| capped(v))
+            l.fits(inputs, outputs) && [&l.scale, &l.bias, &l.coefficients].into_iter().all(|v| capped(v))
         });
     if ok {
         Ok(())
@@ -235,27 +237,27 @@ pub fn read(body: &[u8], coding: &Coding) -> Result<Update> {
     let mut layers = Vec::with_capacity(coding.networks().iter().map(Vec::len).sum());
     for (i, classes) in coding.networks().iter().enumerate() {
         let empty = decoder.bit(&mut contexts[NETWORK_EMPTY + i]);
-        let has_taps = !empty && !decoder.bit(&mut contexts[TAPS_EMPTY + i]);
-        let (mut zero, mut no_taps) = (true, true);
+        let has_coefficients = !empty && !decoder.bit(&mut contexts[COEFFICIENTS_EMPTY + i]);
+        let (mut zero, mut no_coefficients) = (true, true);
         for (l, layer_classes) in classes.iter().enumerate() {
             let mut layer = LayerUpdate::zeros(layer_classes.scale.len());
             if !empty {
                 let LayerUpdate { scale, bias, .. } = &mut layer;
                 read_list(scale, None, &layer_classes.scale, &mut contexts, &mut decoder);
                 read_list(bias, Some(scale), &layer_classes.bias, &mut contexts, &mut decoder);
-                if has_taps {
+                if has_coefficients {
                     let at = Place::new(l, classes.len());
-                    layer.taps = taps::read(at, layer_classes, &mut contexts, &mut decoder)?;
+                    layer.coefficients = coefficients::read(at, layer_classes, &mut contexts, &mut decoder)?;
                 }
             }
             zero &= layer.is_zero();
-            no_taps &= !layer.has_taps();
+            no_coefficients &= !layer.has_coefficients();
             layers.push(layer);
             if decoder.failed() {
                 return Err(Error::Corrupt);
             }
         }
-        if zero != empty || no_taps == has_taps {
+        if zero != empty || no_coefficients == has_coefficients {
             return Err(Error::Corrupt);
         }
     }

@@ -35,7 +35,7 @@ struct Update {
 
 #[derive(Debug, PartialEq, Serialize)]
 struct Tensor {
-    /// As "layer2.scale"; taps only where any of the network change.
+    /// As "layer2.scale"; coefficients only where any of the network change.
     name: String,
     shape: Vec<usize>,
     values: Vec<i16>,
@@ -76,11 +76,11 @@ fn read(path: &Path) -> Result<Update> {
     let update = update::read(header.body, &model.coding)?;
     let mut tensors = Vec::new();
     for (i, (layer, (_, cout))) in update.layers.into_iter().zip(model.shapes()).enumerate() {
-        let LayerUpdate { scale, bias, taps } = layer;
-        for (kind, values) in [("scale", scale), ("bias", bias), ("taps", taps)] {
+        let LayerUpdate { scale, bias, coefficients } = layer;
+        for (kind, values) in [("scale", scale), ("bias", bias), ("coefficients", coefficients)] {
             let shape = match kind {
-                "taps" if values.is_empty() => continue,
-                "taps" => vec![9, values.len() / 9 / cout, cout],
+                "coefficients" if values.is_empty() => continue,
+                "coefficients" => vec![9, values.len() / 9 / cout, cout],
                 _ => vec![values.len()],
             };
             tensors.push(Tensor { name: format!("layer{i}.{kind}"), shape, values });
@@ -135,7 +135,7 @@ mod tests {
         let layer = |(i, (cin, cout)): (usize, (usize, usize))| LayerUpdate {
             scale: list(cout, 2 * i as i16 + 1),
             bias: list(cout, 2 * i as i16 + 2),
-            taps: match i {
+            coefficients: match i {
                 1 => (0..9 * cin * cout).map(|t| i16::from(t % 50 == 0)).collect(),
                 _ => Vec::new(),
             },
@@ -165,17 +165,17 @@ mod tests {
         assert_eq!((read.payload_bytes, read.body_bytes), (good.len(), body.len()));
         assert_eq!(read.header_bytes + read.body_bytes, read.payload_bytes);
         let lists = update.layers.iter().flat_map(|layer| [&layer.scale, &layer.bias]);
-        let (taps, others): (Vec<_>, Vec<_>) =
-            read.tensors.iter().partition(|tensor| tensor.name.ends_with("taps"));
+        let (coefficients, others): (Vec<_>, Vec<_>) =
+            read.tensors.iter().partition(|tensor| tensor.name.ends_with("coefficients"));
         assert_eq!(others.len(), 2 * update.layers.len());
         for (tensor, values) in others.iter().zip(lists) {
             assert_eq!((&tensor.shape[..], &tensor.values), (&[values.len()][..], values));
         }
-        let [taps] = taps[..] else { panic!("{} lists of taps", taps.len()) };
+        let [coefficients] = coefficients[..] else { panic!("{} lists of coefficients", coefficients.len()) };
         let (cin, cout) = model.shapes()[1];
-        assert_eq!((taps.name.as_str(), &taps.shape[..]), ("layer1.taps", &[9, cin, cout][..]));
-        assert_eq!(taps.values, update.layers[1].taps);
-        assert_eq!(read.tensors[4].name, "layer1.taps");
+        assert_eq!((coefficients.name.as_str(), &coefficients.shape[..]), ("layer1.coefficients", &[9, cin, cout][..]));
+        assert_eq!(coefficients.values, update.layers[1].coefficients);
+        assert_eq!(read.tensors[4].name, "layer1.coefficients");
         assert_eq!(read.tensors[0].name, "layer0.scale");
         assert_eq!(read.tensors[3].name, "layer1.bias");
 

@@ -354,26 +354,31 @@ impl Activation for u8 {
             if V::WHOLE {
                 return steps::<Self, V, L, P, N, CIN, 4>(acc, pixels, taps, cout);
             }
-            let Sums::I16 { taps: run } = conv.sums else { unreachable!("checked") };
+            let Sums::I16 { halves } = conv.sums else { unreachable!("checked") };
+            let (run, parts) = (halves.div_ceil(2), if halves == 1 { 2 } else { 1 });
             for mut four in pixels {
-                for first in (0..3).step_by(run) {
+                for (first, part) in (0..3).step_by(run).flat_map(|f| (0..parts).map(move |p| (f, p))) {
+                    let (from, to) = (part * CIN / 8, (part + 1) * CIN / 4 / parts);
                     let mut partial = [[V::zero(); N]; P];
                     // What begins a sum needs no addition. (SSE4.1's loop gets slower by that.)
                     let mut begun = usize::from(L > 4);
                     if L > 4 {
-                        let taps = taps.add(first * cout);
+                        let taps = taps.add((3 * from + first) * cout);
+                        let four = four.add(4 * from);
                         byte_step::<V, L, P, N, CIN, true>(&mut partial, four, taps);
                     }
                     for kx in first..first + run {
-                        let mut at = taps.add((3 * begun + kx) * cout);
-                        for ci in begun..CIN / 4 {
+                        let mut at = taps.add((3 * (from + begun) + kx) * cout);
+                        for ci in from + begun..to {
                             let four = four.add((kx - first) * CIN + 4 * ci);
                             byte_step::<V, L, P, N, CIN, false>(&mut partial, four, at);
                             at = at.add(3 * cout);
                         }
                         begun = 0;
                     }
-                    four = four.add(run * CIN);
+                    if part + 1 == parts {
+                        four = four.add(run * CIN);
+                    }
                     for (acc, partial) in acc.iter_mut().zip(&partial) {
                         for (acc, partial) in acc.iter_mut().zip(partial) {
                             *acc = acc.add(partial.whole());

@@ -156,12 +156,12 @@ pub fn parts(payload: &[u8]) -> Result<Vec<Part>> {
     let mut before = bytes(&kept)?;
     parts.push(Part { name: "empty update".to_owned(), bytes: before });
     for (i, layer) in whole.layers.iter().enumerate() {
-        for kind in ["scales", "biases", "taps"] {
+        for kind in ["scales", "biases", "coefficients"] {
             match kind {
                 "scales" => kept.layers[i].scale.clone_from(&layer.scale),
                 "biases" => kept.layers[i].bias.clone_from(&layer.bias),
-                _ if layer.taps.is_empty() => continue,
-                _ => kept.layers[i].taps.clone_from(&layer.taps),
+                _ if layer.coefficients.is_empty() => continue,
+                _ => kept.layers[i].coefficients.clone_from(&layer.coefficients),
             }
             let now = bytes(&kept)?;
             parts.push(Part { name: format!("layer {} {kind}", i + 1), bytes: now - before });
@@ -179,9 +179,9 @@ mod tests {
     use crate::eval::results::{Recipe, Size};
     use crate::yuv::Planes;
 
-    /// Lists weigh what they add, taps are named where there are any, and the sum is the whole.
+    /// Lists weigh what they add, coefficients are named where there are any, and the sum is the whole.
     #[test]
-    fn parts_name_taps() {
+    fn parts_name_coefficients() {
         let model = models::default_for(CodecKind::Jpeg, models::Size::M).unwrap();
         let mut update = Update {
             step: 3,
@@ -196,13 +196,13 @@ mod tests {
             assert!((sum - payload.len() as f64).abs() < 1e-9, "{sum} {}", payload.len());
             parts.into_iter().map(|part| (part.name, part.bytes)).collect()
         };
-        assert!(names(&update).iter().all(|(name, _)| !name.ends_with("taps")));
+        assert!(names(&update).iter().all(|(name, _)| !name.ends_with("coefficients")));
         let (cin, cout) = model.shapes()[2];
-        update.layers[2].taps = (0..9 * cin * cout).map(|i| i16::from(i % 97 == 5)).collect();
+        update.layers[2].coefficients = (0..9 * cin * cout).map(|i| i16::from(i % 97 == 5)).collect();
         let named = names(&update);
-        let taps: Vec<_> = named.iter().filter(|(name, _)| name.ends_with("taps")).collect();
-        let [(name, bytes)] = taps[..] else { panic!("{named:?}") };
-        assert_eq!(name, "layer 3 taps");
+        let coefficients: Vec<_> = named.iter().filter(|(name, _)| name.ends_with("coefficients")).collect();
+        let [(name, bytes)] = coefficients[..] else { panic!("{named:?}") };
+        assert_eq!(name, "layer 3 coefficients");
         assert!(*bytes > 50.0, "{named:?}");
     }
 

@@ -11,6 +11,8 @@ mod coded;
 mod data;
 pub mod export;
 pub mod hevc_data;
+mod measure;
+mod mixing;
 mod planes;
 mod quantise;
 mod revive;

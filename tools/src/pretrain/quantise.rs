@@ -8,6 +8,7 @@ use sidelight::adapt::net::{padded, Layer, Net, Workspace};
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
 use sidelight::network::model::{ModelLayer, INPUT_LIMIT};
+use sidelight::network::taps::Mixing;
 use sidelight::network::{Arch, Network};
 
 /// How hidden convolutions read their inputs.
@@ -223,6 +224,10 @@ fn integers(
         limit: output.limit,
         scale_step: vec![1; cout],
         bias_step: vec![1; cout],
+        mean: vec![0; cin],
+        mixing: Mixing::none(cin, cout),
+        row_step: vec![1; 9 * cin],
+        column_step: vec![1; cout],
         tap_step_in: vec![1; cin],
         tap_step_out: vec![1; cout],
     };

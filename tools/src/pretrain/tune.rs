@@ -12,7 +12,7 @@ use sidelight::adapt::objective::Objective;
 use sidelight::cpu::CpuLevel;
 use sidelight::entropy::{Price, Writer};
 use sidelight::network::Model;
-use sidelight::payload::coding::{MAX_NETWORKS, TAP_LEVELS};
+use sidelight::payload::coding::{LEVELS, MAX_NETWORKS};
 use sidelight::payload::{
     update, Class, Coding, ContextTable, LayerClasses, LayerUpdate, Update, CONTEXTS,
 };
@@ -140,13 +140,13 @@ fn classes(updates: &[Update], start: &Coding) -> Vec<Vec<LayerClasses>> {
     let (mut scales, mut biases) = (scales.into_iter(), biases.into_iter());
     let mut number = 0;
     let mut layer = |layer: &LayerClasses| {
-        let (tap_input, tap_output) = levels(updates, number, layer.shape());
+        let (row_level, column_level) = levels(updates, number, layer.shape());
         number += 1;
         LayerClasses {
             scale: scales.by_ref().take(layer.scale.len()).collect(),
             bias: biases.by_ref().take(layer.bias.len()).collect(),
-            tap_input,
-            tap_output,
+            row_level,
+            column_level,
         }
     };
     start.networks().iter().map(|layers| layers.iter().map(&mut layer).collect()).collect()
@@ -174,29 +174,30 @@ fn classes_of(updates: &[Update], list: impl Fn(&LayerUpdate) -> &[i16]) -> Vec<
     activities.into_iter().zip(signs).map(class).collect()
 }
 
-/// Levels of the input and the output channels of layer `number`: the products of two rates that come
-/// nearest to how often taps change. A channel counts as if it had one change more, as often as others.
+/// Levels of the rows and the columns of layer `number`: the products of two rates that come nearest to
+/// how often coefficients are not 0. One counts as if it was that once more, as often as others.
 fn levels(updates: &[Update], number: usize, (cin, cout): (usize, usize)) -> (Vec<u8>, Vec<u8>) {
-    let (mut by_input, mut by_output) = (vec![0.0; cin], vec![0.0; cout]);
+    let (mut by_row, mut by_column) = (vec![0.0; 9 * cin], vec![0.0; cout]);
     for update in updates {
-        for (i, _) in update.layers[number].taps.iter().enumerate().filter(|(_, v)| **v != 0) {
-            by_input[i / cout % cin] += 1.0;
-            by_output[i % cout] += 1.0;
+        let values = update.layers[number].coefficients.iter().enumerate();
+        for (i, _) in values.filter(|(_, v)| **v != 0) {
+            by_row[i / cout] += 1.0;
+            by_column[i % cout] += 1.0;
         }
     }
     let chances = (9 * cin * cout * updates.len()) as f64;
-    let mean = (by_input.iter().sum::<f64>() + 1.0) / chances;
-    // Of a tap whose other channel is an average one, in half octaves.
-    let level = |changes: f64, channels: usize, mean: f64| {
-        let chances = chances / channels as f64;
+    let mean = (by_row.iter().sum::<f64>() + 1.0) / chances;
+    // Where the other one is average, in half octaves.
+    let level = |changes: f64, of: usize, mean: f64| {
+        let chances = chances / of as f64;
         let rate = (changes + 1.0) / (chances + 1.0 / mean);
         -2.0 * rate.log2()
     };
-    let inputs: Vec<f64> = by_input.iter().map(|n| level(*n, cin, mean)).collect();
-    let busiest = inputs.iter().fold(f64::INFINITY, |a, b| a.min(*b));
-    let byte = |level: f64| level.round().clamp(0.0, f64::from(TAP_LEVELS - 1)) as u8;
-    let outputs = by_output.iter().map(|n| level(*n, cout, mean) + busiest + 2.0 * mean.log2());
-    (inputs.iter().map(|l| byte(l - busiest)).collect(), outputs.map(byte).collect())
+    let rows: Vec<f64> = by_row.iter().map(|n| level(*n, 9 * cin, mean)).collect();
+    let busiest = rows.iter().fold(f64::INFINITY, |a, b| a.min(*b));
+    let byte = |level: f64| level.round().clamp(0.0, f64::from(LEVELS - 1)) as u8;
+    let columns = by_column.iter().map(|n| level(*n, cout, mean) + busiest + 2.0 * mean.log2());
+    (rows.iter().map(|l| byte(l - busiest)).collect(), columns.map(byte).collect())
 }
 
 /// Which of `N` groups of alike rates each channel belongs to, so that coding all events with a rate
@@ -311,7 +312,7 @@ mod tests {
                 let scale = (0..16).map(|c| if c % 4 == 0 && (i + c) % 3 > 0 { -1 } else { 0 });
                 let bias = (0..16).map(|c| i16::from((i * c) % 7 == 1));
                 let (scale, bias) = (scale.collect(), bias.collect());
-                let layer = LayerUpdate { scale, bias, taps: Vec::new() };
+                let layer = LayerUpdate { scale, bias, coefficients: Vec::new() };
                 Update { step: 3, layers: vec![layer.clone(), layer] }
             })
             .collect();
@@ -323,72 +324,65 @@ mod tests {
         assert!(classes[0].sign() >= classes[1].sign());
     }
 
-    /// Updates of one layer in which the tap of input i and output o changes `rate(i, o)` times.
-    fn of_rates(
-        (cin, cout): (usize, usize),
-        count: usize,
-        rate: impl Fn(usize, usize) -> usize,
-    ) -> Vec<Update> {
+    /// Updates of one layer of one input in which the coefficient of row r and column c is other than 0
+    /// `rate(r, c)` times.
+    fn of_rates(cout: usize, count: usize, rate: impl Fn(usize, usize) -> usize) -> Vec<Update> {
         let mut layers = vec![LayerUpdate::zeros(cout); count];
-        for (i, o) in (0..cin).flat_map(|i| (0..cout).map(move |o| (i, o))) {
-            for n in 0..rate(i, o) {
-                // Another tap of the kernel each time.
-                let taps = &mut layers[(n * 7 + 3 * i + o) % count].taps;
-                taps.resize(9 * cin * cout, 0);
-                let free = (0..9).map(|t| ((t + n) % 9 * cin + i) * cout + o);
-                let at = free.into_iter().find(|at| taps[*at] == 0).unwrap();
-                taps[at] = 1 - 2 * (n % 2) as i16;
+        for (row, column) in (0..9).flat_map(|r| (0..cout).map(move |c| (r, c))) {
+            for n in 0..rate(row, column) {
+                let values = &mut layers[(n * 7 + 3 * row + column) % count].coefficients;
+                values.resize(9 * cout, 0);
+                values[row * cout + column] = 1 - 2 * (n % 2) as i16;
             }
         }
         layers.into_iter().map(|layer| Update { step: 3, layers: vec![layer] }).collect()
     }
 
-    /// 900 chances of each kernel.
     #[test]
     fn levels_are_half_octaves_of_rates() {
-        let (inputs, outputs) = ([225, 450, 112, 28], [1.0, 0.5, 0.125]);
-        let rate = |i: usize, o: usize| (f64::from(inputs[i]) * outputs[o]) as usize;
-        let updates = of_rates((4, 3), 100, rate);
-        let (input, output) = levels(&updates, 0, (4, 3));
-        assert_eq!(input, [2, 0, 4, 8]);
-        // The busiest kernel changes every other time, a level of 2.
-        assert_eq!(output, [2, 4, 8]);
-        let updates = of_rates((4, 3), 100, |i, o| if o == 1 { 0 } else { rate(i, o) });
-        let (input, output) = levels(&updates, 0, (4, 3));
-        assert_eq!((input.as_slice(), output[0], output[2]), ([2, 0, 4, 8].as_slice(), 2, 8));
-        assert!((15..TAP_LEVELS).contains(&output[1]), "{output:?}");
+        let (rows, columns) = ([64, 128, 32, 16, 64, 64, 64, 64, 64], [1.0, 0.5, 0.125]);
+        let rate = |r: usize, c: usize| (f64::from(rows[r]) * columns[c]) as usize;
+        let updates = of_rates(3, 256, rate);
+        let (row, column) = levels(&updates, 0, (1, 3));
+        assert_eq!(row, [2, 0, 4, 6, 2, 2, 2, 2, 2]);
+        // The busiest one every other time, a level of 2.
+        assert_eq!(column, [2, 4, 8]);
+        let updates = of_rates(3, 256, |r, c| if c == 1 { 0 } else { rate(r, c) });
+        let (row, column) = levels(&updates, 0, (1, 3));
+        assert_eq!((&row[..3], column[0], column[2]), ([2, 0, 4].as_slice(), 2, 8));
+        assert!((15..LEVELS).contains(&column[1]), "{column:?}");
     }
 
     #[test]
     fn levels_of_nothing_are_in_range() {
         for count in [1, 1000] {
-            let updates = of_rates((64, 64), count, |_, _| 0);
-            let (input, output) = levels(&updates, 0, (64, 64));
-            assert_eq!((input.len(), output.len()), (64, 64));
-            assert!(input.iter().all(|l| *l == 0), "{input:?}");
-            assert!(output.iter().all(|l| (15..TAP_LEVELS).contains(l)), "{output:?}");
+            let updates = of_rates(64, count, |_, _| 0);
+            let (row, column) = levels(&updates, 0, (1, 64));
+            assert_eq!((row.len(), column.len()), (9, 64));
+            assert!(row.iter().all(|l| *l == 0), "{row:?}");
+            assert!(column.iter().all(|l| (9..LEVELS).contains(l)), "{column:?}");
         }
     }
 
-    /// Taps that change often, in channels that do: what is learnt serves them, and those that change
-    /// seldom cost little.
+    /// Coefficients that are often not 0, in rows and columns where they are: what is learnt serves them,
+    /// and the others cost little.
     #[test]
-    fn learning_makes_taps_smaller() {
-        let rate = |i: usize, o: usize| {
-            if i < 2 && o.is_multiple_of(4) {
-                12
+    fn learning_makes_coefficients_smaller() {
+        let rate = |r: usize, c: usize| {
+            if r < 2 && c.is_multiple_of(4) {
+                30
             } else {
-                usize::from(i == o)
+                usize::from(r == c)
             }
         };
-        let updates = of_rates((16, 16), 60, rate);
-        let start = Coding::untuned(&[vec![(16, 16)]]).unwrap();
+        let updates = of_rates(16, 60, rate);
+        let start = Coding::untuned(&[vec![(1, 16)]]).unwrap();
         let coding = learn(&updates, &start).unwrap();
         let [before, after] = [&start, &coding].map(|c| bits(&updates, c).unwrap());
         assert!(after < 0.75 * before, "{before} {after}");
         let layer = &coding.networks()[0][0];
-        assert!(layer.tap_input[0] < layer.tap_input[9]);
-        assert!(layer.tap_output[4] < layer.tap_output[9]);
+        assert!(layer.row_level[0] < layer.row_level[8]);
+        assert!(layer.column_level[4] < layer.column_level[9]);
         let table = coding.table().as_bytes();
         assert_eq!(table[..MAX_NETWORKS], start.table().as_bytes()[..MAX_NETWORKS]);
         let read: Vec<_> = updates

@@ -1,7 +1,7 @@
-//! The syntax of changes of single taps. Nearly all are zero: what costs is which are not.
+//! The syntax of the coefficients of changes of taps. Nearly all are zero: what costs is which are not.
 
 use super::coding::{
-    LayerClasses, LAYER_TAPS_EMPTY, TAP_LEVELS, TAP_MAGNITUDE, TAP_SIGN, TAP_SIGNIFICANT, TAP_UNARY,
+    LayerClasses, LAYER_COEFFICIENTS_EMPTY, COEFFICIENT_MAGNITUDE, COEFFICIENT_SIGN, COEFFICIENT_SIGNIFICANT, COEFFICIENT_UNARY,
 };
 use super::magnitude;
 use super::update::Contexts;
@@ -26,22 +26,24 @@ impl Place {
     }
 }
 
-/// Taps in the order of the syntax: kernel by kernel, those of one output channel together.
+/// Coefficients in the order of the syntax: kernel by kernel, those of one column together. A kernel is
+/// the nine patterns of one mixture of inputs and one of outputs.
 struct Kernels<'a> {
     classes: &'a LayerClasses,
 }
 
 impl Kernels<'_> {
-    /// Each kernel's level and the places of its nine taps in `[9][inputs][outputs]`, by output channel.
-    fn of_output(
+    /// Each kernel's nine levels, and their places in `[9][inputs][outputs]`, by column.
+    fn of_column(
         &self,
-        co: usize,
-    ) -> impl Iterator<Item = (usize, impl Iterator<Item = usize>)> + '_ {
+        column: usize,
+    ) -> impl Iterator<Item = impl Iterator<Item = (usize, usize)> + '_> + '_ {
         let (inputs, outputs) = self.classes.shape();
-        let level = self.classes.tap_output[co];
-        self.classes.tap_input.iter().enumerate().map(move |(ci, input)| {
-            let level = (input + level).min(TAP_LEVELS - 1);
-            (usize::from(level), (0..9).map(move |t| (t * inputs + ci) * outputs + co))
+        (0..inputs).map(move |input| {
+            (0..9).map(move |pattern| {
+                let row = pattern * inputs + input;
+                (usize::from(self.classes.level(row, column)), row * outputs + column)
+            })
         })
     }
 }
@@ -49,17 +51,17 @@ impl Kernels<'_> {
 /// Where in a layer the coder stands: it names the context of each bin, for both directions.
 struct Cursor {
     place: Place,
-    /// Taps of the kernel before this one that change.
+    /// Coefficients of the kernel before this one that are not 0.
     near: usize,
     /// Sign of the last of them: 0 for none, 1 for positive, 2 for negative.
     kernel_sign: usize,
-    /// The same of the output channel.
-    row_sign: usize,
+    /// The same of the column.
+    column_sign: usize,
 }
 
 impl Cursor {
     const fn new(place: Place) -> Self {
-        Self { place, near: 0, kernel_sign: 0, row_sign: 0 }
+        Self { place, near: 0, kernel_sign: 0, column_sign: 0 }
     }
 
     fn start_kernel(&mut self) {
@@ -67,50 +69,50 @@ impl Cursor {
     }
 
     fn significant(&self, level: usize) -> usize {
-        TAP_SIGNIFICANT + 3 * level + self.near.min(2)
+        COEFFICIENT_SIGNIFICANT + 3 * level + self.near.min(2)
     }
 
     fn sign(&self) -> usize {
-        let before = match (self.kernel_sign, self.row_sign) {
+        let before = match (self.kernel_sign, self.column_sign) {
             (0, 0) => 0,
-            (0, row) => 2 + row,
+            (0, column) => 2 + column,
             (kernel, _) => kernel,
         };
-        TAP_SIGN + 5 * self.place as usize + before
+        COEFFICIENT_SIGN + 5 * self.place as usize + before
     }
 
     fn advance(&mut self, value: i16) {
         if value != 0 {
             self.near += 1;
             self.kernel_sign = if value > 0 { 1 } else { 2 };
-            self.row_sign = self.kernel_sign;
+            self.column_sign = self.kernel_sign;
         }
     }
 }
 
-/// Writes a layer's taps.
+/// Writes a layer's coefficients.
 pub(super) fn write(
-    taps: &[i16],
+    coefficients: &[i16],
     place: Place,
     classes: &LayerClasses,
     contexts: &mut Contexts,
     writer: &mut impl Writer,
 ) {
-    let empty = taps.iter().all(|v| *v == 0);
-    writer.bit(&mut contexts[LAYER_TAPS_EMPTY + place as usize], empty);
+    let empty = coefficients.iter().all(|v| *v == 0);
+    writer.bit(&mut contexts[LAYER_COEFFICIENTS_EMPTY + place as usize], empty);
     if empty {
         return;
     }
-    for co in 0..classes.shape().1 {
+    for column in 0..classes.shape().1 {
         let mut cursor = Cursor::new(place);
-        for (level, kernel) in (Kernels { classes }).of_output(co) {
+        for kernel in (Kernels { classes }).of_column(column) {
             cursor.start_kernel();
-            for at in kernel {
-                let value = taps[at];
+            for (level, at) in kernel {
+                let value = coefficients[at];
                 writer.bit(&mut contexts[cursor.significant(level)], value != 0);
                 if value != 0 {
                     writer.bit(&mut contexts[cursor.sign()], value < 0);
-                    let unary = &mut contexts[TAP_MAGNITUDE..][..TAP_UNARY];
+                    let unary = &mut contexts[COEFFICIENT_MAGNITUDE..][..COEFFICIENT_UNARY];
                     magnitude::write(usize::from(value.unsigned_abs()), unary, writer);
                     cursor.advance(value);
                 }
@@ -119,7 +121,7 @@ pub(super) fn write(
     }
 }
 
-/// Reads a layer's taps; none if it has no changes.
+/// Reads a layer's coefficients; none if it has no changes.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if all are zero though the layer was not said to be empty; [`Error::OutOfMemory`].
@@ -129,25 +131,25 @@ pub(super) fn read(
     contexts: &mut Contexts,
     decoder: &mut Decoder<'_>,
 ) -> Result<Vec<i16>> {
-    if decoder.bit(&mut contexts[LAYER_TAPS_EMPTY + place as usize]) {
+    if decoder.bit(&mut contexts[LAYER_COEFFICIENTS_EMPTY + place as usize]) {
         return Ok(Vec::new());
     }
     let (inputs, outputs) = classes.shape();
-    let mut taps = memory::filled(9 * inputs * outputs, 0)?;
+    let mut coefficients = memory::filled(9 * inputs * outputs, 0)?;
     let mut empty = true;
-    for co in 0..outputs {
+    for column in 0..outputs {
         let mut cursor = Cursor::new(place);
-        for (level, kernel) in (Kernels { classes }).of_output(co) {
+        for kernel in (Kernels { classes }).of_column(column) {
             cursor.start_kernel();
-            for at in kernel {
+            for (level, at) in kernel {
                 if !decoder.bit(&mut contexts[cursor.significant(level)]) {
                     continue;
                 }
                 let negative = decoder.bit(&mut contexts[cursor.sign()]);
                 let magnitude =
-                    magnitude::read(&mut contexts[TAP_MAGNITUDE..][..TAP_UNARY], decoder);
-                taps[at] = if negative { -magnitude } else { magnitude };
-                cursor.advance(taps[at]);
+                    magnitude::read(&mut contexts[COEFFICIENT_MAGNITUDE..][..COEFFICIENT_UNARY], decoder);
+                coefficients[at] = if negative { -magnitude } else { magnitude };
+                cursor.advance(coefficients[at]);
                 empty = false;
             }
         }
@@ -159,5 +161,5 @@ pub(super) fn read(
     if empty {
         return Err(Error::Corrupt);
     }
-    Ok(taps)
+    Ok(coefficients)
 }

@@ -1,0 +1,207 @@
+//! Measures what updates of a network do, on training crops: the steps of its integers, the mixtures of
+//! taps that its coefficients stand for, and the averages of its activations.
+
+use super::mixing::{mixing, Samples};
+use super::planes::Planes;
+use super::source::Crop;
+use anyhow::Result;
+use rand::Rng;
+use sidelight::adapt::finetune::STEP_CHANGE;
+use sidelight::adapt::net::{padded, Layer, Net, Train, Workspace};
+use sidelight::adapt::tiles;
+use sidelight::cpu::CpuLevel;
+use sidelight::network::model::{INPUT_LIMIT, MAX_FACTOR};
+use sidelight::network::Network;
+
+/// Fills the tables of `network` that are for updates.
+///
+/// Steps are such that one step changes the output by [`STEP_CHANGE`] grey levels (root mean square over the
+/// crops' samples). With random signs r as the output's cotangent, E[(rᵀJ)²] is the squared norm of a
+/// parameter's Jacobian column, so plain backward passes measure all parameters at once.
+pub fn measure(network: &mut Network, crops: &[Crop], rng: &mut impl Rng) -> Result<()> {
+    let net = Net::from_network(network);
+    let half = crops[0].size() / 2;
+    let outputs = net.arch.outputs;
+    let mut ws = Workspace::new(net.arch, half, half, CpuLevel::current())?;
+    let mut gradient = Net::zeros(net.arch);
+    let mut squares: Vec<Vec<f64>> = net.layers.iter().map(|l| vec![0.0; l.cout]).collect();
+    let mut samples: Vec<Samples> =
+        net.layers.iter().map(|l| Samples::new(l.cin, l.cout, crops.len())).collect();
+    for crop in crops {
+        tiles::load(&crop.decoded(), (0, 0), ws.input());
+        ws.forward(&net, crop.condition, (0, 0));
+        gradient.tensors_mut().for_each(|t| t.fill(0.0));
+        ws.backward(&net, crop.condition, Train::All, &mut gradient, |_, _, d| {
+            for pixel in d.chunks_exact_mut(8) {
+                pixel[..outputs].fill_with(|| if rng.random() { 1.0 } else { -1.0 });
+            }
+        });
+        for (i, (layer, own)) in gradient.layers.iter().zip(&net.layers).enumerate() {
+            let (taps, bias) = by_taps_and_bias(layer, own);
+            samples[i].add_change(taps, bias);
+            for (sum, g) in squares[i].iter_mut().zip(&layer.scale) {
+                *sum += f64::from(*g).powi(2);
+            }
+        }
+        // What the picture itself asks for.
+        let units = weights(&ws, crop, outputs);
+        gradient.tensors_mut().for_each(|t| t.fill(0.0));
+        ws.backward(&net, crop.condition, Train::All, &mut gradient, |y, out, slope| {
+            for x in 0..half {
+                for (c, unit) in units.iter().enumerate().take(outputs) {
+                    slope[8 * x + c] = unit * error(crop, outputs, (y, x), c, out[8 * x + c]);
+                }
+            }
+        });
+        for (i, (layer, own)) in gradient.layers.iter().zip(&net.layers).enumerate() {
+            let (taps, bias) = by_taps_and_bias(layer, own);
+            samples[i].add_wish(taps, bias);
+        }
+    }
+    // Of luma, or of a chroma plane at half resolution twice.
+    let count = (crops.len() * half * half * outputs) as f64;
+    let wanted = STEP_CHANGE / 128.0;
+    for ((layer, samples), squares) in network.layers.iter_mut().zip(&samples).zip(&squares) {
+        let scale_unit = f64::from(1u32 << layer.shift);
+        let step = |square: f64, unit: f64, most: f64| {
+            let rms = (square / count).sqrt();
+            (wanted / rms.max(1e-12) * unit).clamp(8.0, most).round() as i32
+        };
+        // A dead channel's step is capped: an eighth of its scale, a hundredth of a sum's range.
+        for (c, bias) in samples.bias_squares().into_iter().enumerate() {
+            let most = f64::from(layer.multiplier[c]) / 8.0;
+            layer.scale_step[c] = step(squares[c], scale_unit, most.max(8.0));
+            layer.bias_step[c] = step(bias, f64::from(INPUT_LIMIT), 2e7);
+        }
+        let log_step = |square: f64| (wanted / (square / count).sqrt()).log2();
+        let taps = samples.tap_squares();
+        let (cin, cout) = (layer.cin, layer.cout);
+        let of_kernel = |ci: usize, co: usize| {
+            let logs = (0..9).map(|t| log_step(taps[(t * cin + ci) * cout + co]));
+            logs.sum::<f64>() / 9.0
+        };
+        (layer.tap_step_in, layer.tap_step_out) = factors(cin, cout, of_kernel);
+        layer.mean = samples.means().iter().map(|m| (m * f64::from(INPUT_LIMIT)) as i16).collect();
+        let means: Vec<f32> =
+            layer.mean.iter().map(|m| f32::from(*m) / INPUT_LIMIT as f32).collect();
+        let (mixing, squares) = mixing(samples, &means);
+        layer.mixing = mixing;
+        (layer.row_step, layer.column_step) =
+            factors(9 * cin, cout, |row, column| log_step(squares[row * cout + column]));
+    }
+    Ok(())
+}
+
+/// Derivatives by the taps `[9][cin][cout]`, and by the biases.
+fn by_taps_and_bias(gradient: &Layer, own: &Layer) -> (Vec<f32>, Vec<f32>) {
+    let (cout, p) = (own.cout, padded(own.cout));
+    let rows = gradient.taps.chunks_exact(p);
+    let taps = rows.flat_map(|row| row.iter().zip(&own.scale).take(cout).map(|(g, s)| g * s));
+    let bias = (0..cout).map(|c| gradient.bias[c..].iter().step_by(p).sum());
+    (taps.collect(), bias.collect())
+}
+
+/// Error of an output in a crop with one chroma sample to a pixel, in units of 128 grey levels.
+fn error(crop: &Crop, outputs: usize, (y, x): (usize, usize), c: usize, out: f32) -> f32 {
+    let (plane, row, column) = match outputs {
+        4 => (0, 2 * y + c / 2, 2 * x + c % 2),
+        _ => (1 + c, y, x),
+    };
+    let width = crop.decoded.planes[plane].width;
+    let sample = |of: &Planes| f32::from(of.planes[plane].data[row * width + column]);
+    out + (sample(&crop.decoded) - sample(&crop.original)) / 128.0
+}
+
+/// What makes derivatives of dB out of the errors of each output, but for a constant.
+fn weights(ws: &Workspace, crop: &Crop, outputs: usize) -> Vec<f32> {
+    let half = crop.size() / 2;
+    let sum = |c: usize| -> f32 {
+        let pixels = (0..half).flat_map(|y| (0..half).map(move |x| (y, x)));
+        let of = |(y, x): (usize, usize)| {
+            let out = ws.output().row(y)[8 * x + c];
+            error(crop, outputs, (y, x), c, out).powi(2)
+        };
+        pixels.map(of).sum::<f32>() + 1e-3
+    };
+    let sums: Vec<f32> = (0..outputs).map(sum).collect();
+    match outputs {
+        4 => vec![1.0 / sums.iter().sum::<f32>(); 4],
+        _ => sums.iter().map(|s| 1.0 / s).collect(),
+    }
+}
+
+/// Tables whose products are nearest to steps: `log_step(row, column)` is the logarithm of one, infinite
+/// where a dead channel leaves none.
+fn factors(
+    rows: usize,
+    columns: usize,
+    log_step: impl Fn(usize, usize) -> f64,
+) -> (Vec<i32>, Vec<i32>) {
+    let mean = |logs: &mut dyn Iterator<Item = f64>| {
+        let (sum, n) = logs.filter(|l| l.is_finite()).fold((0.0, 0), |(s, n), l| (s + l, n + 1));
+        if n > 0 {
+            sum / f64::from(n)
+        } else {
+            f64::INFINITY
+        }
+    };
+    let of_columns: Vec<f64> =
+        (0..columns).map(|c| mean(&mut (0..rows).map(|r| log_step(r, c)))).collect();
+    let of_rows: Vec<f64> = (0..rows)
+        .map(|r| mean(&mut (0..columns).map(|c| log_step(r, c) - of_columns[c])))
+        .collect();
+    let table = |logs: Vec<f64>| {
+        let factor = |l: f64| (256.0 * l.exp2()).clamp(1.0, f64::from(MAX_FACTOR)).round() as i32;
+        logs.into_iter().map(factor).collect()
+    };
+    (table(of_rows), table(of_columns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A step at step field 3, by two tables.
+    fn product(input: i32, output: i32) -> f64 {
+        f64::from(input) * f64::from(output) / 65536.0
+    }
+
+    #[test]
+    fn products_of_two_tables_are_the_steps() {
+        let (cin, cout) = (5, 3);
+        // Steps of 4 to 20,000.
+        let of_input = |i: usize| 2.0 + 0.7 * i as f64;
+        let of_output = |o: usize| 4.0 * o as f64 + 0.3;
+        let log_step = |i: usize, o: usize| of_input(i) + of_output(o);
+        let (input, output) = factors(cin, cout, log_step);
+        assert_eq!((input.len(), output.len()), (cin, cout));
+        for (i, o) in (0..cin).flat_map(|i| (0..cout).map(move |o| (i, o))) {
+            let exact = (of_input(i) + of_output(o)).exp2();
+            let off = product(input[i], output[o]) / exact;
+            assert!((off - 1.0).abs() < 0.01, "{i} {o}: {off}");
+        }
+    }
+
+    #[test]
+    fn steps_of_dead_channels_are_as_large_as_can_be() {
+        let dead = |i: usize, o: usize| i == 1 || o == 2;
+        let log_step = |i: usize, o: usize| if dead(i, o) { f64::INFINITY } else { 5.0 };
+        let (input, output) = factors(4, 3, log_step);
+        for (i, o) in (0..4).flat_map(|i| (0..3).map(move |o| (i, o))) {
+            let step = product(input[i], output[o]);
+            // More than any tap has room for.
+            assert!(if dead(i, o) { step > 65536.0 } else { (step - 32.0).abs() < 0.5 }, "{step}");
+        }
+        let (input, output) = factors(2, 2, |_, _| f64::INFINITY);
+        assert_eq!((input, output), (vec![MAX_FACTOR; 2], vec![MAX_FACTOR; 2]));
+    }
+
+    #[test]
+    fn tables_stay_in_range() {
+        for log in [-60.0, -9.0, 0.0, 17.9, 90.0] {
+            let (input, output) = factors(3, 2, |_, _| log);
+            let all = input.iter().chain(&output);
+            assert!(all.clone().all(|s| (1..=MAX_FACTOR).contains(s)), "{log}");
+        }
+    }
+}
