@@ -15,7 +15,7 @@ rm -rf corpus
 for file in "$data"/payload/*.bin; do
     seed payload "$(basename "$file" .bin)" '\000' "$file"
 done
-for file in typical typical_ramp corners taps taps_ramp tap_corners; do
+for file in typical typical_ramp corners coefficients coefficients_ramp coefficient_corners; do
     seed payload "sealed_$file" '\002' "$data/payload/$file.bin"
 done
 for file in "$data"/jpeg/*.jpg; do
@@ -51,8 +51,8 @@ for layout in 0 1 2 3; do
     seed decode "messages_$layout" \
         "\\000\\00$layout\\002$front"'\003\140\040\041\042\040\041\042'"$update" \
         "$data/nal/vvc.bit"
-    # Scales, biases and taps of 0, 1 and −1.
-    seed decode "taps_$layout" \
+    # Scales, biases and coefficients of 0, 1 and −1.
+    seed decode "coefficients_$layout" \
         "\\000\\00$layout\\000$front"'\001\144\000\020\001\000\040\001''\000\101\007\000\040\000\340\000\000\000' \
         "$data/nal/vvc.bit"
 done

@@ -41,7 +41,8 @@ static UNMIXED: [OnceLock<Model>; FILES.len()] = [const { OnceLock::new() }; FIL
 /// # Errors
 /// [`Error::UnknownModel`].
 pub fn by_id(id: u32) -> Result<(&'static Model, Size)> {
-    let made = all().iter().zip(&UNMIXED).filter_map(|((size, _), made)| Some((*size, made.get()?)));
+    let made =
+        all().iter().zip(&UNMIXED).filter_map(|((size, _), made)| Some((*size, made.get()?)));
     let mut known = all().iter().map(|(size, model)| (*size, model)).chain(made);
     known.find(|(_, m)| m.id == id).map(|(size, model)| (model, size)).ok_or(Error::UnknownModel)
 }

@@ -230,10 +230,10 @@ fn framed_sei(n: usize) -> Vec<u8> {
 fn payloads() {
     for model in embedded() {
         let largest = update_of(model, 7, |_| 255, |_| 0);
-        // Of taps: one, some and all of every layer, as small and as large as can be. What is too long for a
-        // payload is cut off.
-        let of_taps = [
-            finest_taps(model),
+        // Of coefficients: one, some and all of every layer, as small and as large as can be. What is too long
+        // for a payload is cut off.
+        let of_coefficients = [
+            finest_coefficients(model),
             update_of(model, 0, |_| 0, |i| i16::from(i == 0)),
             update_of(model, 3, |_| 0, |i| i16::from(i % 50 == 0)),
             update_of(model, 0, |_| 0, |_| 1),
@@ -251,7 +251,8 @@ fn payloads() {
         let strengths: &[u8] = if video { &[30; 3] } else { &[] };
         let repeated = [0, 0x55, 0xfe].map(|byte| vec![byte; noise.len()]);
         let none = Vec::new();
-        let updates = [&none, &largest, &noise].into_iter().chain(&repeated).chain(&of_taps);
+        let updates =
+            [&none, &largest, &noise].into_iter().chain(&repeated).chain(&of_coefficients);
         for update in updates {
             let update = &update[..update.len().min(noise.len())];
             let body = [strengths, update].concat();
@@ -267,28 +268,29 @@ fn payloads() {
     capped::payload(&long);
 }
 
-/// The body of an update with these values of scales and biases and of taps, by their places in a layer.
+/// The body of an update with these values of scales and biases and these coefficients, by their places in
+/// a layer.
 fn update_of(
     model: &Model,
     step: u8,
     value: impl Fn(usize) -> i16,
-    tap: impl Fn(usize) -> i16,
+    coefficient: impl Fn(usize) -> i16,
 ) -> Vec<u8> {
     let layers = model.shapes().into_iter().map(|(inputs, outputs)| LayerUpdate {
         scale: (0..outputs).map(&value).collect(),
         bias: (0..outputs).map(&value).collect(),
-        taps: (0..9 * inputs * outputs).map(&tap).collect(),
+        coefficients: (0..9 * inputs * outputs).map(&coefficient).collect(),
     });
     update::encode(&Update { step, layers: layers.collect() }, &model.coding).unwrap()
 }
 
-/// The body of an update of one tap in each layer, the one of the smallest step: decoders accept it.
-fn finest_taps(model: &Model) -> Vec<u8> {
+/// The body of an update of one coefficient in each layer, the one of the smallest step: decoders accept it.
+fn finest_coefficients(model: &Model) -> Vec<u8> {
     let layer = |layer: &ModelLayer| {
-        let step = |i: &usize| layer.tap_step(i / layer.cout % layer.cin, i % layer.cout, 0);
+        let step = |i: &usize| layer.step(i / layer.cout, i % layer.cout, 0);
         let finest = (0..layer.taps.len()).min_by_key(step).unwrap();
-        let taps = (0..layer.taps.len()).map(|i| i16::from(i == finest)).collect();
-        LayerUpdate { taps, ..LayerUpdate::zeros(layer.cout) }
+        let coefficients = (0..layer.taps.len()).map(|i| i16::from(i == finest)).collect();
+        LayerUpdate { coefficients, ..LayerUpdate::zeros(layer.cout) }
     };
     let layers = model.networks().flat_map(|n| &n.layers).map(layer);
     let update = Update { step: 0, layers: layers.collect() };
@@ -308,8 +310,9 @@ fn payloads_of_one_picture() {
     });
     let biases = Update { step: 7, layers: layers.collect() };
     let biases = update::encode(&biases, &model.coding).unwrap();
-    let taps = update_of(model, 7, |_| 0, |_| 255);
-    for update in [biases, taps] {
+    // Coefficients alone may be accepted: taps saturate.
+    let all = update_of(model, 7, |_| 255, |_| 255);
+    for update in [biases, all] {
         let body = [&[30; 3][..], &update].concat();
         let payload = payload::build(Mode::Update, model.id, &body, of_picture(&source.view()));
         are_tried_so_often(&source, &payload.unwrap());
@@ -341,7 +344,7 @@ fn model_files() {
         }
     }
     for (luma, chroma) in shapes {
-        let mut file = b"SLMODEL2\x01".to_vec();
+        let mut file = b"SLMODEL3\x01".to_vec();
         for arch in [Some(luma), chroma] {
             file.extend(arch.map_or([0; 2], |a| [a.channels as u8, a.hidden as u8]));
         }
@@ -352,10 +355,15 @@ fn model_files() {
             let (cin, cout) = arch.layer(layer);
             file.extend(b"\x0f\xff\x7f\x02");
             file.extend(vec![1; 2 * 9 * cin * cout]);
-            for _ in 0..(arch.phases(layer) + arch.features + 4) * cout + cin {
+            for _ in 0..(arch.phases(layer) + arch.features + 3) * cout {
                 file.extend(1i32.to_le_bytes());
             }
-            file.extend(vec![0; 3 * cout + cin]);
+            // Mean and mixing, steps, classes and levels.
+            file.extend(vec![1; 2 * cin + 9 * 9 + cin * cin + cout * cout]);
+            for _ in 0..10 * cin + 2 * cout {
+                file.extend(1i32.to_le_bytes());
+            }
+            file.extend(vec![0; 3 * cout + 9 * cin]);
         }
         file.extend([0; 8]);
         let whole = file.len();

@@ -2,9 +2,9 @@
 
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
-use sidelight::network::model::{ModelLayer, MAX_TAP_STEP};
+use sidelight::network::model::{ModelLayer, MAX_FACTOR};
 use sidelight::network::{Condition, Instance, Model, Network};
-use sidelight::payload::coding::TAP_LEVELS;
+use sidelight::payload::coding::LEVELS;
 use sidelight::payload::{Coding, LayerUpdate, Update};
 use sidelight::picture::{Picture, PictureMut, Plane, PlaneMut};
 use sidelight::{Error, Layout};
@@ -45,7 +45,15 @@ fn the_shipped_files_are_sealed_as_documented() {
     }
 }
 
-/// Bytes of a network's layers, from docs/model.md, where hidden layers have taps of `hidden_tap` bytes.
+/// Bytes of a layer, from docs/model.md.
+fn layer_len(cin: usize, cout: usize, phases: usize, features: usize, tap: usize) -> usize {
+    let tables = 4 * (phases + features + 3) * cout;
+    let matrices = 2 * cin + 81 + cin * cin + cout * cout;
+    let steps = 4 * (9 * cin + cout + cin + cout);
+    4 + tap * 9 * cin * cout + tables + matrices + steps + 3 * cout + 9 * cin
+}
+
+/// Bytes of a network's layers, where hidden layers have taps of `hidden_tap` bytes.
 fn layers_len(
     (inputs, outputs): (usize, usize),
     (channels, hidden): (usize, usize),
@@ -53,7 +61,7 @@ fn layers_len(
     hidden_tap: usize,
 ) -> usize {
     let layer = |cin: usize, cout: usize, phases: usize, tap: usize| {
-        4 + tap * 9 * cin * cout + 4 * (phases + features + 4) * cout + 4 * cin + 3 * cout + cin
+        layer_len(cin, cout, phases, features, tap)
     };
     layer(inputs, channels, phases, 2)
         + hidden * layer(channels, channels, 1, hidden_tap)
@@ -68,7 +76,8 @@ fn with_second_layer_of(tap: i16) -> (Vec<u8>, usize) {
     let mut model = Model::from_bytes(&luma()).unwrap();
     let layer = &mut model.luma.layers[1];
     layer.taps = vec![tap; layer.taps.len()].into();
-    let at = HEAD + 4 + 2 * 9 * 4 * 32 + 4 * (16 + 8 + 4) * 32 + 4 * 4 + 3 * 32 + 4;
+    let first = layer_len(4, 32, 16, 8, 2);
+    let at = HEAD + first;
     (model.to_bytes(), at)
 }
 
@@ -77,10 +86,10 @@ fn files_have_the_documented_length() {
     let network = layers_len((4, 4), (32, 3), (16, 8), 1);
     let luma = luma();
     assert_eq!(luma.len(), FRAME + network);
-    assert_eq!(&luma[..16], b"SLMODEL2\x01\x20\x03\x00\x00\x00\xc4\x00");
+    assert_eq!(&luma[..16], b"SLMODEL3\x01\x20\x03\x00\x00\x00\xc4\x00");
     let networks = network + layers_len((6, 2), (16, 3), (64, 19), 1);
     assert_eq!(COLOUR.len(), FRAME + networks);
-    assert_eq!(&COLOUR[..16], b"SLMODEL2\x01\x20\x03\x10\x03\x00\xc4\x00");
+    assert_eq!(&COLOUR[..16], b"SLMODEL3\x01\x20\x03\x10\x03\x00\xc4\x00");
     let (luma, colour) = (Model::from_bytes(&luma).unwrap(), Model::from_bytes(COLOUR).unwrap());
     assert_eq!(luma.luma, colour.luma);
 }
@@ -109,14 +118,17 @@ fn taps_take_a_byte_where_all_of_a_layer_fit() {
     }
 }
 
+/// Of 9 · 32 rows and 4 columns.
+const LEVELS_OF_LAST: usize = 9 * 32 + 4;
+
 #[test]
 fn classes_out_of_range_are_corrupt() {
     let luma = luma();
     let body = &luma[..luma.len() - 8];
-    // The last layer's classes stand last, but for its 32 + 4 levels.
+    // The last layer's classes stand last, but for its 9 · 32 + 4 levels.
     for (from_end, byte) in [(1, 19), (8, 7), (1, 20), (8, 20), (5, 255)] {
         let mut bytes = body.to_vec();
-        let at = bytes.len() - 36 - from_end;
+        let at = bytes.len() - LEVELS_OF_LAST - from_end;
         bytes[at] = byte;
         let file = seal(&bytes);
         match Model::from_bytes(&file) {
@@ -137,20 +149,22 @@ fn classes_out_of_range_are_corrupt() {
 fn levels_out_of_range_are_corrupt() {
     let luma = luma();
     let body = &luma[..luma.len() - 8];
-    for (from_end, byte) in [(1, 23), (36, 0), (36, 23), (5, 1), (1, 24), (36, 24), (4, 255)] {
+    let most = LEVELS_OF_LAST;
+    for (from_end, byte) in [(1, 23), (most, 0), (most, 23), (5, 1), (1, 24), (most, 24), (4, 255)]
+    {
         let mut bytes = body.to_vec();
         let at = bytes.len() - from_end;
         bytes[at] = byte;
         let file = seal(&bytes);
         match Model::from_bytes(&file) {
             Ok(mut model) => {
-                assert!(byte < TAP_LEVELS);
+                assert!(byte < LEVELS);
                 let last = model.coding.networks()[0].last().unwrap();
-                let levels = last.tap_input.iter().chain(&last.tap_output);
-                assert_eq!(levels.copied().nth(36 - from_end), Some(byte));
+                let levels = last.row_level.iter().chain(&last.column_level);
+                assert_eq!(levels.copied().nth(most - from_end), Some(byte));
                 assert_eq!(model.to_bytes(), file);
             }
-            Err(error) => assert!(byte >= TAP_LEVELS && error == Error::Corrupt, "{byte}"),
+            Err(error) => assert!(byte >= LEVELS && error == Error::Corrupt, "{byte}"),
         }
     }
 }
@@ -159,7 +173,12 @@ fn levels_out_of_range_are_corrupt() {
 fn steps_out_of_range_are_corrupt() {
     type Table = fn(&mut ModelLayer) -> &mut Vec<i32>;
     let of_scales: [Table; 2] = [|l| &mut l.scale_step, |l| &mut l.bias_step];
-    let of_taps: [Table; 2] = [|l| &mut l.tap_step_in, |l| &mut l.tap_step_out];
+    let factors: [Table; 4] = [
+        |l| &mut l.row_step,
+        |l| &mut l.column_step,
+        |l| &mut l.tap_step_in,
+        |l| &mut l.tap_step_out,
+    ];
     let result = |table: Table, layer: usize, step: i32| {
         let mut model = Model::from_bytes(&luma()).unwrap();
         *table(&mut model.luma.layers[layer]).last_mut().unwrap() = step;
@@ -172,106 +191,188 @@ fn steps_out_of_range_are_corrupt() {
             assert_eq!(result(table, layer, step), Err(Error::Corrupt), "{layer} {step}");
         }
     }
-    assert_eq!(MAX_TAP_STEP, 1 << 26);
-    for (layer, table) in (0..5).flat_map(|l| of_taps.map(|t| (l, t))) {
-        for step in [1, MAX_TAP_STEP] {
+    assert_eq!(MAX_FACTOR, 1 << 26);
+    for (layer, table) in (0..5).flat_map(|l| factors.map(|t| (l, t))) {
+        for step in [1, MAX_FACTOR] {
             assert_eq!(result(table, layer, step), Ok(()), "{layer} {step}");
         }
-        for step in [0, -1, i32::MIN, MAX_TAP_STEP + 1, i32::MAX] {
+        for step in [0, -1, i32::MIN, MAX_FACTOR + 1, i32::MAX] {
             assert_eq!(result(table, layer, step), Err(Error::Corrupt), "{layer} {step}");
         }
     }
 }
 
-/// A file of the first version: no steps and levels of taps, 98 contexts.
+#[test]
+fn matrices_out_of_range_are_corrupt() {
+    type Matrix = fn(&mut ModelLayer) -> &mut Vec<i8>;
+    let matrices: [Matrix; 3] =
+        [|l| &mut l.mixing.kernel, |l| &mut l.mixing.input, |l| &mut l.mixing.output];
+    for (layer, matrix) in (0..5).flat_map(|l| matrices.map(|m| (l, m))) {
+        for (entry, ok) in [(127, true), (-127, true), (-128, false)] {
+            let mut model = Model::from_bytes(&luma()).unwrap();
+            *matrix(&mut model.luma.layers[layer]).last_mut().unwrap() = entry;
+            let bytes = model.to_bytes();
+            let read = Model::from_bytes(&bytes);
+            assert_eq!(read, if ok { Ok(model.clone()) } else { Err(Error::Corrupt) });
+            let instance = Instance::new(&model, condition(), Some(&zeros(&model)));
+            assert_eq!(instance.is_ok(), ok, "{layer} {entry}");
+        }
+    }
+}
+
 #[test]
 fn other_versions_are_refused() {
     let luma = luma();
-    for magic in [b"SLMODEL1", b"SLMODEL3"] {
+    for magic in [b"SLMODEL2", b"SLMODEL4"] {
         let file = [&magic[..], &luma[8..luma.len() - 8]].concat();
         assert_eq!(Model::from_bytes(&seal(&file)), Err(Error::Corrupt));
     }
 }
 
-/// One layer's changes of taps, each at (tap, input, output).
-fn of_taps(model: &Model, layer: usize, changes: &[([usize; 3], i16)]) -> Update {
-    let mut update = zeros(model);
-    let (inputs, outputs) = model.shapes()[layer];
-    let taps = &mut update.layers[layer].taps;
-    taps.resize(9 * inputs * outputs, 0);
-    for ([t, i, o], value) in changes {
-        taps[(t * inputs + i) * outputs + o] = *value;
-    }
-    update
-}
+struct Random(u64);
 
-/// Any changes in any layers, so small that taps of 8 bits stay and sums keep away from 2^31.
-fn random_taps(model: &Model, state: &mut u64, field: u8) -> Update {
-    let mut update = zeros(model);
-    update.step = field;
-    let mut updates = update.layers.iter_mut();
-    for network in model.networks() {
-        let mut limit_in = 2048;
-        for (base, layer) in network.layers.iter().zip(updates.by_ref()) {
-            let sum = |co: usize| -> i64 {
-                base.taps[co..].iter().step_by(base.cout).map(|w| i64::from(w.unsigned_abs())).sum()
-            };
-            let mut left: Vec<_> =
-                (0..base.cout).map(|co| ((1 << 31) / limit_in - sum(co)) / 4).collect();
-            let largest =
-                if base.taps.iter().any(|w| !(-128..128).contains(w)) { 32767 } else { 127 };
-            layer.taps = vec![0; base.taps.len()];
-            for (i, value) in layer.taps.iter_mut().enumerate() {
-                *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                let (n, step) = ((*state >> 40) as i64, tap_step(base, i, field));
-                let left = &mut left[i % base.cout];
-                let room = (largest - i64::from(base.taps[i].unsigned_abs())).min(*left) / step;
-                if n % 7 == 0 {
-                    *value = (n / 7 % 7 - 3).clamp(-room.max(0), room.max(0)) as i16;
-                    *left -= i64::from(value.unsigned_abs()) * step;
-                }
-            }
-            limit_in = i64::from(base.limit);
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.0 >> 33
+    }
+
+    /// Coefficients of which one in `every` is not 0, of magnitudes up to `most`.
+    fn update(&mut self, model: &Model, field: u8, every: u64, most: i64) -> Update {
+        let mut update = zeros(model);
+        update.step = field;
+        for (layer, (inputs, outputs)) in update.layers.iter_mut().zip(model.shapes()) {
+            layer.coefficients = (0..9 * inputs * outputs)
+                .map(|_| {
+                    let value = self.next() as i64 % (2 * most + 1) - most;
+                    if self.next() % every == 0 {
+                        value as i16
+                    } else {
+                        0
+                    }
+                })
+                .collect();
         }
+        update
     }
-    update
 }
 
-/// What a unit of tap `i` of a layer adds, written again from docs/model.md.
-fn tap_step(layer: &ModelLayer, i: usize, field: u8) -> i64 {
-    let input = i64::from(layer.tap_step_in[i / layer.cout % layer.cin]);
-    let output = i64::from(layer.tap_step_out[i % layer.cout]);
-    // Never negative: the quotient rounds down.
-    (input * output * (1 << field) / 8 / 65536).max(1)
+/// What an update makes of a layer's taps and of its biases, written again from docs/model.md, one tap after
+/// the other.
+fn changed(layer: &ModelLayer, limit_in: i32, q: &[i16], field: u8) -> (Vec<i16>, Vec<i64>) {
+    let (cin, cout) = (layer.cin, layer.cout);
+    let step = |row: usize, o: usize| {
+        let product = i128::from(layer.row_step[row]) * i128::from(layer.column_step[o]);
+        ((product << field) >> 19).max(1)
+    };
+    let nonzero: Vec<(usize, usize, usize, i128)> = (0..q.len())
+        .filter(|i| q[*i] != 0)
+        .map(|i| {
+            let (row, o) = (i / cout, i % cout);
+            (row / cin, row % cin, o, step(row, o) * i128::from(q[i]))
+        })
+        .collect();
+    let limit = i64::from(limit_in);
+    let of_bytes = limit <= 255 && layer.taps.iter().all(|w| (-128..=127).contains(w));
+    let mut sums = std::collections::HashMap::new();
+    let key = |position: usize, ci: usize, co: usize, negative: bool| {
+        (position, co, ci < cin / 2, ci % 4 < 2, negative)
+    };
+    let most = |negative: bool| if negative { 32768 / limit } else { 32767 / limit };
+    let at = |i: usize| (i / cout / cin, i / cout % cin, i % cout);
+    for (i, w) in layer.taps.iter().enumerate() {
+        let (position, ci, co) = at(i);
+        *sums.entry(key(position, ci, co, *w < 0)).or_insert(0) += i64::from(w.unsigned_abs());
+    }
+    let bytes = of_bytes && sums.iter().all(|(key, sum)| *sum <= most(key.4));
+    let (mut taps, mut average) = (layer.taps.to_vec(), vec![0; cout]);
+    for i in 0..taps.len() {
+        let (position, ci, co) = at(i);
+        let mixing = &layer.mixing;
+        let sum: i128 = nonzero
+            .iter()
+            .map(|(pattern, input, output, amount)| {
+                i128::from(mixing.kernel[9 * pattern + position])
+                    * i128::from(mixing.input[input * cin + ci])
+                    * i128::from(mixing.output[output * cout + co])
+                    * amount
+            })
+            .sum();
+        let old = i64::from(layer.taps[i]);
+        let wanted = old + ((sum + (1 << 27)) >> 28) as i64;
+        let new = if bytes {
+            let others = |negative| {
+                let own = if (old < 0) == negative { old.abs() } else { 0 };
+                sums.get(&key(position, ci, co, negative)).unwrap_or(&0) - own
+            };
+            let fits = |w: &i64| w.abs() <= most(*w < 0) - others(*w < 0);
+            // Candidates from near to far.
+            let range = -128..=127i64;
+            let new = range.filter(fits).min_by_key(|w| (w - wanted).abs()).unwrap();
+            *sums.get_mut(&key(position, ci, co, old < 0)).unwrap() -= old.abs();
+            *sums.entry(key(position, ci, co, new < 0)).or_insert(0) += new.abs();
+            new
+        } else {
+            wanted.clamp(-32767, 32767)
+        };
+        taps[i] = new as i16;
+        average[co] += (new - old) * i64::from(layer.mean[ci]);
+    }
+    (taps, average)
 }
 
 #[test]
-fn updates_of_taps_do_what_is_documented() {
-    let mut state = 5;
-    for file in [&luma()[..], COLOUR] {
-        let model = Model::from_bytes(file).unwrap();
-        let base = Instance::new(&model, condition(), None).unwrap();
-        for field in 0..=7 {
-            let update = random_taps(&model, &mut state, field);
-            let instance = Instance::new(&model, condition(), Some(&update)).unwrap();
-            let ours = instance.luma.iter().chain(&instance.chroma);
-            let layers = model.networks().flat_map(|n| &n.layers);
-            for ((new, base), changes) in ours.zip(layers).zip(&update.layers) {
-                let expected = base.taps.iter().zip(&changes.taps).enumerate();
-                let expected = expected.map(|(i, (tap, n))| {
-                    i64::from(*tap) + i64::from(*n) * tap_step(base, i, field)
-                });
-                assert!(expected.eq(new.taps.iter().map(|tap| i64::from(*tap))), "{field}");
-            }
-            let pairs = instance.luma.iter().zip(&base.luma);
-            for (new, old) in pairs.chain(instance.chroma.iter().zip(&base.chroma)) {
-                assert_eq!((&new.bias, &new.multiplier), (&old.bias, &old.multiplier));
+fn coefficients_do_what_is_documented() {
+    let mut random = Random(5);
+    let shipped = Model::from_bytes(COLOUR).unwrap();
+    // The same in wider numbers: no layer of bytes.
+    let mut wide = shipped.clone();
+    wide.luma.layers[1].limit = 300;
+    wide.luma.layers[2].taps = wide.luma.layers[2].taps.iter().map(|w| 2 * w).collect();
+    let mut cut = 0;
+    for (model, field, every, most) in [
+        (&shipped, 0, 3, 2),
+        (&shipped, 3, 40, 2),
+        (&shipped, 4, 400, 3),
+        (&shipped, 5, 3000, 40),
+        (&wide, 4, 400, 3),
+        (&wide, 6, 3000, 10),
+    ] {
+        let update = random.update(model, field, every, most);
+        let base = Instance::new(model, condition(), None).unwrap();
+        let instance = match Instance::new(model, condition(), Some(&update)) {
+            Ok(instance) => instance,
+            Err(error) => panic!("{field} {every} {most}: {error}"),
+        };
+        let news = instance.luma.iter().chain(&instance.chroma);
+        let olds = base.luma.iter().chain(&base.chroma);
+        let mut updates = update.layers.iter();
+        let mut moved = 0;
+        let mut pairs = news.zip(olds);
+        for network in model.networks() {
+            let mut limit_in = 2048;
+            for (layer, (new, old)) in network.layers.iter().zip(pairs.by_ref()) {
+                let q = &updates.next().unwrap().coefficients;
+                let (taps, average) = changed(layer, limit_in, q, field);
+                assert!(new.taps[..] == taps[..], "{field} {every}");
+                for (i, (new, old)) in new.bias.iter().zip(&old.bias).enumerate() {
+                    assert_eq!(i64::from(*new), i64::from(*old) - average[i % layer.cout]);
+                }
+                assert_eq!(new.multiplier, old.multiplier);
+                moved += taps.iter().zip(&layer.taps[..]).filter(|(a, b)| a != b).count();
+                cut += taps.iter().filter(|w| [127, -128, 32767, -32767].contains(*w)).count();
+                limit_in = layer.limit;
             }
         }
+        assert!(moved > 1000, "{moved}");
     }
-    // The smallest and the largest steps that a file may have.
+    assert!(cut > 100, "{cut}");
+}
+
+#[test]
+fn steps_are_products() {
     let mut model = Model::from_bytes(COLOUR).unwrap();
-    for (step_in, step_out, field, step) in [
+    for (row_step, column_step, field, step) in [
         (1, 1, 7, 1),
         (256, 255, 3, 1),
         (256, 511, 3, 1),
@@ -279,75 +380,102 @@ fn updates_of_taps_do_what_is_documented() {
         (256, 255, 4, 1),
         (256, 256, 4, 2),
         (256, 1024, 0, 1),
-        (MAX_TAP_STEP, 1, 3, 1024),
-        (1, MAX_TAP_STEP, 7, 16384),
-        (MAX_TAP_STEP, MAX_TAP_STEP, 0, 1i64 << 33),
-        (MAX_TAP_STEP, MAX_TAP_STEP, 7, 1 << 40),
+        (MAX_FACTOR, 1, 3, 1024),
+        (1, MAX_FACTOR, 7, 16384),
+        (MAX_FACTOR, MAX_FACTOR, 0, 1i64 << 33),
+        (MAX_FACTOR, MAX_FACTOR, 7, 1 << 40),
     ] {
         let layer = &mut model.luma.layers[1];
-        (layer.tap_step_in[7], layer.tap_step_out[9]) = (step_in, step_out);
-        assert_eq!(layer.tap_step(7, 9, field), step);
-        assert_eq!(tap_step(layer, 7 * 32 + 9, field), step);
+        (layer.row_step[7], layer.column_step[9]) = (row_step, column_step);
+        assert_eq!(layer.step(7, 9, field), step);
     }
 }
 
+/// One coefficient of a layer, or two, that reach 2^40 or do not.
 #[test]
-fn updates_that_take_a_tap_out_of_range_are_refused() {
+fn coefficients_that_are_too_large_are_refused() {
     let mut model = Model::from_bytes(COLOUR).unwrap();
-    for layer in model.luma.layers.iter_mut().chain(&mut model.chroma.as_mut().unwrap().layers) {
-        let mut taps = layer.taps.to_vec();
-        taps[0] = 0;
-        layer.taps = taps.into();
-        // Sums stay small whatever a single tap does.
-        layer.tap_step_in[0] = 1 << 16;
-        layer.tap_step_out[0] = 129;
-    }
-    let shapes = model.shapes();
-    for (layer, &(inputs, _)) in shapes.iter().enumerate() {
-        let result = |values: &[([usize; 3], i16)], step| {
-            let mut update = of_taps(&model, layer, values);
-            update.step = step;
+    for (index, (inputs, outputs)) in model.shapes().into_iter().enumerate() {
+        for layer in model.luma.layers.iter_mut().chain(&mut model.chroma.as_mut().unwrap().layers)
+        {
+            // 2^34 at step field 3.
+            layer.row_step.fill(1 << 25);
+            layer.column_step.fill(1 << 25);
+            // A mixture of nothing: sums stay small.
+            layer.mixing.kernel.fill(0);
+        }
+        let result = |values: &[(usize, i16)], field: u8| {
+            let mut update = zeros(&model);
+            update.step = field;
+            let coefficients = &mut update.layers[index].coefficients;
+            coefficients.resize(9 * inputs * outputs, 0);
+            values.iter().for_each(|(at, q)| coefficients[*at] = *q);
             Instance::new(&model, condition(), Some(&update)).map(|_| ())
         };
-        let at = |value| [([0, 0, 0], value)];
-        // 129 · 254 = 32766, 258 · 127 = 32766.
-        for (value, step, ok) in [
-            (254, 3, true),
-            (-254, 3, true),
-            (255, 3, false),
-            (-255, 3, false),
-            (127, 4, true),
-            (128, 4, false),
-            (-128, 4, false),
-        ] {
-            let expected = if ok { Ok(()) } else { Err(Error::Corrupt) };
-            assert_eq!(result(&at(value), step), expected, "{layer} {value} {step}");
-        }
-        // All taps of one output: the sum of their magnitudes is what counts; in first layers inputs reach 2048.
-        let all = |value| -> Vec<([usize; 3], i16)> {
-            (0..9).flat_map(|t| (0..inputs).map(move |i| ([t, i, 0], value))).collect()
+        let last = 9 * inputs * outputs - 1;
+        assert_eq!(result(&[(0, 63)], 3), Ok(()));
+        assert_eq!(result(&[(0, 64)], 3), Err(Error::Corrupt));
+        assert_eq!(result(&[(last, -64)], 3), Err(Error::Corrupt));
+        assert_eq!(result(&[(0, 32), (last, -31)], 3), Ok(()));
+        assert_eq!(result(&[(0, 32), (last, -32)], 3), Err(Error::Corrupt));
+        assert_eq!(result(&[(0, 255)], 1), Ok(()));
+        assert_eq!(result(&[(0, 255)], 7), Err(Error::Corrupt));
+    }
+    let mut update = zeros(&model);
+    let (inputs, outputs) = model.shapes()[2];
+    update.layers[2].coefficients = vec![0; 9 * inputs * outputs];
+    assert!(Instance::new(&model, condition(), Some(&update)).is_ok());
+    update.layers[2].coefficients.pop();
+    assert!(matches!(Instance::new(&model, condition(), Some(&update)), Err(Error::Corrupt)));
+    update.layers[2].coefficients = vec![0; 9];
+    assert!(matches!(Instance::new(&model, condition(), Some(&update)), Err(Error::Corrupt)));
+}
+
+/// Taps saturate; what their sums could reach is refused all the same.
+#[test]
+fn taps_whose_sums_could_overflow_are_refused() {
+    let mut model = Model::from_bytes(COLOUR).unwrap().unmixed().unwrap();
+    let layer = &mut model.luma.layers[0];
+    layer.row_step.fill(1 << 22);
+    layer.column_step.fill(1 << 16);
+    let result = |q: i16| {
+        let mut update = zeros(&model);
+        update.layers[0].coefficients = vec![q; 9 * 4 * 32];
+        Instance::new(&model, condition(), Some(&update)).map(|_| ())
+    };
+    assert_eq!(result(0), Ok(()));
+    assert_eq!(result(1), Err(Error::Corrupt));
+}
+
+/// Single taps, for comparisons: each coefficient moves its own, by about the steps of taps.
+#[test]
+fn an_unmixed_model_changes_single_taps() {
+    let model = Model::from_bytes(COLOUR).unwrap();
+    let plain = model.unmixed().unwrap();
+    assert_ne!(plain.id, model.id);
+    assert_eq!(Model::from_bytes(&plain.clone().to_bytes()), Ok(plain.clone()));
+    for (index, (inputs, outputs)) in plain.shapes().into_iter().enumerate() {
+        let layer = plain.networks().flat_map(|n| &n.layers).nth(index).unwrap();
+        // The finest step there is: it fits.
+        let step = |i: &usize| {
+            let (input, output) = (i / outputs % inputs, i % outputs);
+            i64::from(layer.tap_step_in[input]) * i64::from(layer.tap_step_out[output])
         };
-        if [0, 5].contains(&layer) {
-            let mut wide = model.clone();
-            let part = if layer == 0 { &mut wide.luma } else { wide.chroma.as_mut().unwrap() };
-            part.layers[0].tap_step_in.fill(1 << 16);
-            part.layers[0].taps = vec![0; part.layers[0].taps.len()].into();
-            let sum_of = |value: i16| {
-                let update = of_taps(&wide, layer, &all(value));
-                Instance::new(&wide, condition(), Some(&update)).map(|_| ())
-            };
-            // 9 · inputs · 2048 · 129 · value against 2^31 less the bias, which is far smaller.
-            let most = (1i64 << 31) / (9 * inputs as i64 * 2048 * 129);
-            assert_eq!(sum_of(most.min(254) as i16 - 1), Ok(()), "{layer}");
-            assert_eq!(sum_of((most + 1).min(255) as i16), Err(Error::Corrupt), "{layer}");
+        let at = (0..9 * inputs * outputs).min_by_key(step).unwrap();
+        let mut update = zeros(&plain);
+        update.layers[index].coefficients = vec![0; 9 * inputs * outputs];
+        update.layers[index].coefficients[at] = if layer.taps[at] > 0 { -3 } else { 3 };
+        let instance = Instance::new(&plain, condition(), Some(&update)).unwrap();
+        let new = instance.luma.iter().chain(&instance.chroma).nth(index).unwrap();
+        for (i, (new, old)) in new.taps.iter().zip(&layer.taps[..]).enumerate() {
+            let change = f64::from((new - old).abs());
+            let wanted = if i == at { 3.0 * step(&at) as f64 / 65536.0 } else { 0.0 };
+            assert!(
+                (change - wanted).abs() <= 0.51 + 0.002 * wanted,
+                "{index} {i} {change} {wanted}"
+            );
         }
     }
-    let mut update = of_taps(&model, 2, &[([4, 1, 1], 1)]);
-    assert!(Instance::new(&model, condition(), Some(&update)).is_ok());
-    update.layers[2].taps.pop();
-    assert!(matches!(Instance::new(&model, condition(), Some(&update)), Err(Error::Corrupt)));
-    update.layers[2].taps = vec![0; 9];
-    assert!(matches!(Instance::new(&model, condition(), Some(&update)), Err(Error::Corrupt)));
 }
 
 /// A picture of 8 bits in 4:2:0 through a filter, in bands of so many rows.
@@ -373,31 +501,20 @@ fn filtered(filter: &Filter, size: (usize, usize), band: usize) -> Vec<Vec<u8>> 
     out
 }
 
+/// Layers of bytes stay that, whatever coefficients do.
 #[test]
 fn updated_taps_filter_alike_everywhere() {
     let model = Model::from_bytes(COLOUR).unwrap();
-    let mut state = 9;
-    let small = random_taps(&model, &mut state, 2);
-    // A hidden layer of bytes leaves them, or keeps them while its sums leave 16 bits.
-    let hidden = &model.luma.layers[1];
+    let mut random = Random(9);
+    let small = random.update(&model, 2, 20, 2);
+    let large = random.update(&model, 4, 400, 4);
     let bytes = |taps: &[i16]| taps.iter().all(|w| i8::try_from(*w).is_ok());
-    assert!(bytes(&hidden.taps));
-    let unit = |i: usize| tap_step(hidden, i, 3);
-    // Of a channel that is alive.
-    let finest = (0..hidden.taps.len()).min_by_key(|i| unit(*i)).unwrap();
-    let towards = |to: i64, i: usize| ((to - i64::from(hidden.taps[i])) / unit(i)).clamp(-255, 255);
-    let mut wide = small.clone();
-    (wide.step, wide.layers[1].taps) = (3, vec![0; hidden.taps.len()]);
-    wide.layers[1].taps[finest] = towards(400, finest) as i16;
-    let mut full = wide.clone();
-    full.layers[1].taps = (0..hidden.taps.len())
-        .map(|i| if i % 32 == finest % 32 { towards(127, i) as i16 } else { 0 })
-        .collect();
+    assert!(bytes(&model.luma.layers[1].taps));
     let size = (53, 38);
     let mut all = Vec::new();
-    for update in [None, Some(&small), Some(&wide), Some(&full)] {
+    for update in [None, Some(&small), Some(&large)] {
         let instance = Instance::new(&model, condition(), update).unwrap();
-        assert_eq!(bytes(&instance.luma[1].taps), update != Some(&wide));
+        assert!(bytes(&instance.luma[1].taps) && bytes(&instance.luma[2].taps));
         let plain = filtered(&Filter::new(instance.clone(), CpuLevel::Scalar), size, 38);
         for level in CpuLevel::available() {
             let filter = Filter::new(instance.clone(), level);
@@ -550,7 +667,7 @@ fn the_room_for_updates_is_exact_enough_to_use() {
             let layers = room.into_iter().map(|[scale, bias]| LayerUpdate {
                 scale: scale.into_iter().map(|v| sign * v).collect(),
                 bias: bias.into_iter().map(|v| sign * v).collect(),
-                taps: Vec::new(),
+                coefficients: Vec::new(),
             });
             let update = Update { step, layers: layers.collect() };
             assert!(Instance::new(&model, condition(), Some(&update)).is_ok(), "{step} {sign}");

@@ -151,9 +151,9 @@ fn payloads() {
     });
 }
 
-/// Updates of single taps for every model there is, most of them damaged.
+/// Updates with some coefficients for every model there is, most of them damaged.
 #[test]
-fn updates_of_taps() {
+fn updates_of_coefficients() {
     let (mut read, mut refused) = (0, 0);
     for (model, step) in embedded().iter().flat_map(|m| (0..200).map(move |s| (*m, s))) {
         let name = format!("{:08x}", model.id);
@@ -163,10 +163,10 @@ fn updates_of_taps() {
             let mut layer = LayerUpdate::zeros(outputs);
             layer.scale[0] = random.below(3) as i16 - 1;
             if random.below(2) == 0 {
-                layer.taps = vec![0; 9 * inputs * outputs];
+                layer.coefficients = vec![0; 9 * inputs * outputs];
                 for _ in 0..random.below(20) {
-                    let at = random.below(layer.taps.len());
-                    layer.taps[at] = random.one_of(&[1, -1, 1, -1, 2, -3, 7, 8, 255, -255]);
+                    let at = random.below(layer.coefficients.len());
+                    layer.coefficients[at] = random.one_of(&[1, -1, 1, -1, 2, -3, 7, 8, 255, -255]);
                 }
             }
             layer

@@ -17,7 +17,8 @@ const BINDING: u64 = 0x0123_4567_89AB_CDEF;
 const OFF: [u8; 8] = [0x00, 0x00, 0x00, 0x00, 0x00, 0x11, 0xE0, 0x52];
 const ONE_LAYER: [u8; 13] =
     [0x02, 0x65, 0x11, 0xDE, 0x51, 0xC6, 0x27, 0x1F, 0x3A, 0x92, 0xC5, 0x8A, 0x08];
-const ONE_TAP: [u8; 11] = [0x02, 0x65, 0x11, 0xDE, 0x51, 0x9E, 0x29, 0xBD, 0x76, 0x19, 0x56];
+const ONE_COEFFICIENT: [u8; 11] =
+    [0x02, 0x65, 0x11, 0xDE, 0x51, 0x9E, 0x29, 0xBD, 0x76, 0x19, 0x56];
 
 /// Input and output channels of a layer.
 type Shape = (usize, usize);
@@ -34,7 +35,7 @@ fn ramp(networks: &[&[Shape]]) -> Coding {
         for (c, class) in layer.scale.iter_mut().chain(&mut layer.bias).enumerate() {
             *class = Class::from_byte(((3 * i + 7 * c) % 20) as u8).unwrap();
         }
-        for (c, level) in layer.tap_input.iter_mut().chain(&mut layer.tap_output).enumerate() {
+        for (c, level) in layer.row_level.iter_mut().chain(&mut layer.column_level).enumerate() {
             *level = ((i + 5 * c) % 24) as u8;
         }
     }
@@ -50,7 +51,7 @@ struct Good {
 }
 
 fn layer(scale: &[i16], bias: &[i16]) -> LayerUpdate {
-    LayerUpdate { scale: scale.to_vec(), bias: bias.to_vec(), taps: Vec::new() }
+    LayerUpdate { scale: scale.to_vec(), bias: bias.to_vec(), coefficients: Vec::new() }
 }
 
 fn zeros(len: usize) -> LayerUpdate {
@@ -95,18 +96,22 @@ fn chroma() -> [LayerUpdate; 3] {
     layers
 }
 
-/// `update` with changes of taps, each at (layer, tap, input, output), in networks of these shapes.
-fn with_taps(mut update: Update, shapes: &[Shape], changes: &[(usize, [usize; 3], i16)]) -> Update {
-    for &(layer, [t, i, o], value) in changes {
+/// `update` with coefficients, each at (layer, [pattern, input, output]), in networks of these shapes.
+fn with_coefficients(
+    mut update: Update,
+    shapes: &[Shape],
+    changes: &[(usize, [usize; 3], i16)],
+) -> Update {
+    for &(layer, [p, i, o], value) in changes {
         let (inputs, outputs) = shapes[layer];
-        let taps = &mut update.layers[layer].taps;
-        taps.resize(9 * inputs * outputs, 0);
-        taps[(t * inputs + i) * outputs + o] = value;
+        let coefficients = &mut update.layers[layer].coefficients;
+        coefficients.resize(9 * inputs * outputs, 0);
+        coefficients[(p * inputs + i) * outputs + o] = value;
     }
     update
 }
 
-/// Some of `typical` and `chroma`'s taps: in a first, a hidden and a last layer.
+/// Some coefficients of `typical` and `chroma`: in a first, a hidden and a last layer.
 const CHANGES: &[(usize, [usize; 3], i16)] = &[
     (0, [0, 0, 0], 1),
     (0, [4, 3, 17], -2),
@@ -122,31 +127,31 @@ const CHANGES: &[(usize, [usize; 3], i16)] = &[
     (7, [8, 0, 1], 7),
 ];
 
-fn typical_taps() -> Update {
-    with_taps(typical(), LUMA, &CHANGES[..10])
+fn typical_coefficients() -> Update {
+    with_coefficients(typical(), LUMA, &CHANGES[..10])
 }
 
-/// Magnitudes at which a tap's code changes; taps alone, every place and neighbourhood.
-fn tap_corners() -> Update {
+/// Magnitudes at which a coefficient's code changes; coefficients alone, every place and neighbourhood.
+fn coefficient_corners() -> Update {
     let values = [1, -1, 2, 6, -7, 7, 8, -8, 9, 10, 11, 23, 71, -134, 135, 254, 255, -255];
-    let mut layers = TAP_CORNERS.map(|(_, outputs)| zeros(outputs));
-    for (layer, (inputs, outputs)) in layers.iter_mut().zip(TAP_CORNERS) {
-        layer.taps = (0..9 * inputs * outputs).map(|i| values[i % 18]).collect();
+    let mut layers = CORNERS.map(|(_, outputs)| zeros(outputs));
+    for (layer, (inputs, outputs)) in layers.iter_mut().zip(CORNERS) {
+        layer.coefficients = (0..9 * inputs * outputs).map(|i| values[i % 18]).collect();
     }
-    layers[3].taps.clear();
-    layers[4].taps[1..].fill(0);
+    layers[3].coefficients.clear();
+    layers[4].coefficients[1..].fill(0);
     Update { step: 7, layers: layers.to_vec() }
 }
-const TAP_CORNERS: [Shape; 5] = [(2, 3), (3, 1), (1, 2), (2, 1), (1, 4)];
+const CORNERS: [Shape; 5] = [(2, 3), (3, 1), (1, 2), (2, 1), (1, 4)];
 
 /// Luma alone, or with chroma.
 fn colour(luma: Vec<LayerUpdate>, chroma: [LayerUpdate; 3]) -> Update {
     Update { step: 4, layers: luma.into_iter().chain(chroma).collect() }
 }
 
-/// A change of one tap, the second example of an update in docs/payload.md.
-fn one_tap() -> Update {
-    with_taps(Update { step: 3, layers: vec![zeros(1)] }, &[(2, 1)], &[(0, [4, 1, 0], -1)])
+/// One coefficient, the second example of an update in docs/payload.md.
+fn one_coefficient() -> Update {
+    with_coefficients(Update { step: 3, layers: vec![zeros(1)] }, &[(2, 1)], &[(0, [4, 1, 0], -1)])
 }
 
 fn good() -> Vec<Good> {
@@ -172,8 +177,10 @@ fn good() -> Vec<Good> {
     let all_zero = || LUMA.iter().map(|&(_, n)| zeros(n)).collect::<Vec<_>>();
     let none = [16, 16, 2].map(zeros);
     let all = [LUMA, CHROMA].concat();
-    let colour_taps = || with_taps(colour(typical().layers, chroma()), &all, CHANGES);
-    let chroma_taps = with_taps(colour(all_zero(), none.clone()), &all, &CHANGES[10..]);
+    let colour_coefficients =
+        || with_coefficients(colour(typical().layers, chroma()), &all, CHANGES);
+    let chroma_coefficients =
+        with_coefficients(colour(all_zero(), none.clone()), &all, &CHANGES[10..]);
     vec![
         plain("off", Mode::Off, 0),
         plain("base", Mode::Base, MODEL),
@@ -181,18 +188,18 @@ fn good() -> Vec<Good> {
         update("no_layers", Update::default(), untuned(&[])),
         update("one_layer", one_layer, untuned(&[&[(1, 4)]])),
         update("corners", corners, untuned(&[&[(1, 8), (8, 0), (0, 1), (1, 1), (1, 3)]])),
-        update("one_tap", one_tap(), untuned(&[&[(2, 1)]])),
+        update("one_coefficient", one_coefficient(), untuned(&[&[(2, 1)]])),
         update("typical", typical(), untuned(&[LUMA])),
         update("typical_ramp", typical(), ramp(&[LUMA])),
         update("no_networks", colour(all_zero(), none.clone()), untuned(&[LUMA, CHROMA])),
         update("luma_alone", colour(typical().layers, none), untuned(&[LUMA, CHROMA])),
         update("chroma_alone", colour(all_zero(), chroma()), untuned(&[LUMA, CHROMA])),
         update("colour_ramp", colour(typical().layers, chroma()), ramp(&[LUMA, CHROMA])),
-        update("taps", typical_taps(), untuned(&[LUMA])),
-        update("taps_ramp", typical_taps(), ramp(&[LUMA])),
-        update("tap_corners", tap_corners(), untuned(&[&TAP_CORNERS])),
-        update("colour_taps_ramp", colour_taps(), ramp(&[LUMA, CHROMA])),
-        update("chroma_taps", chroma_taps, untuned(&[LUMA, CHROMA])),
+        update("coefficients", typical_coefficients(), untuned(&[LUMA])),
+        update("coefficients_ramp", typical_coefficients(), ramp(&[LUMA])),
+        update("coefficient_corners", coefficient_corners(), untuned(&[&CORNERS])),
+        update("colour_coefficients_ramp", colour_coefficients(), ramp(&[LUMA, CHROMA])),
+        update("chroma_coefficients", chroma_coefficients, untuned(&[LUMA, CHROMA])),
     ]
 }
 
@@ -267,7 +274,7 @@ fn documented_examples() {
     let named = |name| good.iter().find(|good| good.name == name).map(payload).unwrap();
     assert_eq!(named("off"), OFF);
     assert_eq!(named("one_layer"), ONE_LAYER);
-    assert_eq!(named("one_tap"), ONE_TAP);
+    assert_eq!(named("one_coefficient"), ONE_COEFFICIENT);
 }
 
 #[test]
@@ -340,14 +347,14 @@ fn huge_is_huge_for_the_right_reason() {
     assert_eq!(read(&huge(240), &untuned(&[&[(1, 1)]])), Ok(expected));
 }
 
-/// A body for one layer of one tap for each of nine positions, of which the last has a magnitude that no
-/// encoder would write.
-fn huge_tap(escape: u32) -> Vec<u8> {
+/// A body for one layer of one coefficient for each of nine patterns, of which the last has a magnitude that
+/// no encoder would write.
+fn huge_coefficient(escape: u32) -> Vec<u8> {
     let mut contexts = contexts();
-    let mut encoder = start_taps(&mut contexts, true);
+    let mut encoder = start_coefficients(&mut contexts, true);
     encoder.bit(&mut contexts[100], false);
-    for t in 0..9 {
-        encoder.bit(&mut contexts[103 + 3 * 13], t == 8);
+    for pattern in 0..9 {
+        encoder.bit(&mut contexts[103 + 3 * 13], pattern == 8);
     }
     encoder.bit(&mut contexts[175], true);
     for context in &mut contexts[190..196] {
@@ -357,27 +364,27 @@ fn huge_tap(escape: u32) -> Vec<u8> {
     encoder.finish()
 }
 
-/// A network that is said to have changes, and changes of taps or none; its first layer's lists are empty.
-fn start_taps(contexts: &mut [Context; CONTEXTS], taps: bool) -> Encoder {
+/// A network that is said to have changes, and coefficients or none; its first layer's lists are empty.
+fn start_coefficients(contexts: &mut [Context; CONTEXTS], coefficients: bool) -> Encoder {
     let mut encoder = Encoder::new();
     encoder.bypass(0, 3);
     encoder.bit(&mut contexts[0], false);
-    encoder.bit(&mut contexts[98], !taps);
+    encoder.bit(&mut contexts[98], !coefficients);
     encoder.bit(&mut contexts[2], true);
     encoder.bit(&mut contexts[3], true);
     encoder
 }
 
 #[test]
-fn huge_tap_is_huge_for_the_right_reason() {
+fn huge_coefficient_is_huge_for_the_right_reason() {
     let expected = Update { step: 0, layers: vec![zeros(1)] };
-    let expected = with_taps(expected, &[(1, 1)], &[(0, [8, 0, 0], -255)]);
-    assert_eq!(read(&huge_tap(248), &untuned(&[&[(1, 1)]])), Ok(expected));
+    let expected = with_coefficients(expected, &[(1, 1)], &[(0, [8, 0, 0], -255)]);
+    assert_eq!(read(&huge_coefficient(248), &untuned(&[&[(1, 1)]])), Ok(expected));
 }
 
-/// A body for one layer of one input and output channel and a scale of 1 whose taps are said to change, and
-/// maybe those of the layer, but are all zero; or of which one is 1.
-fn taps_of_zeros(layer_empty: bool, tap: bool) -> Vec<u8> {
+/// A body for one layer of one input and output channel and a scale of 1 that is said to have coefficients, or
+/// whose network is, but they are all zero; or of which one is 1.
+fn coefficients_of_zeros(layer_empty: bool, coefficient: bool) -> Vec<u8> {
     let mut contexts = contexts();
     let mut encoder = Encoder::new();
     encoder.bypass(0, 3);
@@ -389,11 +396,11 @@ fn taps_of_zeros(layer_empty: bool, tap: bool) -> Vec<u8> {
     encoder.bit(&mut contexts[3], true);
     encoder.bit(&mut contexts[100], layer_empty);
     if !layer_empty {
-        for t in 0..9 {
-            encoder.bit(&mut contexts[103 + 3 * 13], tap && t == 8);
+        for pattern in 0..9 {
+            encoder.bit(&mut contexts[103 + 3 * 13], coefficient && pattern == 8);
         }
     }
-    if tap {
+    if coefficient {
         encoder.bit(&mut contexts[175], false);
         encoder.bit(&mut contexts[190], false);
     }
@@ -401,10 +408,10 @@ fn taps_of_zeros(layer_empty: bool, tap: bool) -> Vec<u8> {
 }
 
 #[test]
-fn taps_of_zeros_are_refused_for_the_right_reason() {
+fn coefficients_of_zeros_are_refused_for_the_right_reason() {
     let expected = Update { step: 0, layers: vec![layer(&[1], &[0])] };
-    let expected = with_taps(expected, &[(1, 1)], &[(0, [8, 0, 0], 1)]);
-    assert_eq!(read(&taps_of_zeros(false, true), &untuned(&[&[(1, 1)]])), Ok(expected));
+    let expected = with_coefficients(expected, &[(1, 1)], &[(0, [8, 0, 0], 1)]);
+    assert_eq!(read(&coefficients_of_zeros(false, true), &untuned(&[&[(1, 1)]])), Ok(expected));
 }
 
 /// A body whose networks of one layer are empty or not, but all of whose lists are empty.
@@ -484,22 +491,39 @@ fn bad_payloads() {
         ("bad_chroma_of_zeros", Error::Corrupt, &[&[(1, 3)], &[(1, 2)]], {
             with_body(&nothing(&[true, false]))
         }),
-        ("bad_tap_256", Error::Corrupt, ONE, with_body(&huge_tap(249))),
-        ("bad_tap_long_prefix", Error::Corrupt, ONE, with_body(&huge_tap(255))),
-        ("bad_tap_longest_prefix", Error::Corrupt, ONE, with_body(&huge_tap(u32::MAX))),
-        ("bad_taps_of_no_layer", Error::Corrupt, ONE, with_body(&taps_of_zeros(true, false))),
-        ("bad_taps_of_zeros", Error::Corrupt, ONE, with_body(&taps_of_zeros(false, false))),
-        ("bad_taps_of_no_inputs", Error::Corrupt, &[&[(0, 1)]], {
-            with_body(&taps_of_zeros(false, false))
+        ("bad_coefficient_256", Error::Corrupt, ONE, with_body(&huge_coefficient(249))),
+        ("bad_coefficient_long_prefix", Error::Corrupt, ONE, with_body(&huge_coefficient(255))),
+        (
+            "bad_coefficient_longest_prefix",
+            Error::Corrupt,
+            ONE,
+            with_body(&huge_coefficient(u32::MAX)),
+        ),
+        (
+            "bad_coefficients_of_no_layer",
+            Error::Corrupt,
+            ONE,
+            with_body(&coefficients_of_zeros(true, false)),
+        ),
+        (
+            "bad_coefficients_of_zeros",
+            Error::Corrupt,
+            ONE,
+            with_body(&coefficients_of_zeros(false, false)),
+        ),
+        ("bad_coefficients_of_no_inputs", Error::Corrupt, &[&[(0, 1)]], {
+            with_body(&coefficients_of_zeros(false, false))
         }),
-        ("bad_network_of_no_taps", Error::Corrupt, ONE, {
+        ("bad_network_of_no_coefficients", Error::Corrupt, ONE, {
             let mut contexts = contexts();
-            let mut encoder = start_taps(&mut contexts, true);
+            let mut encoder = start_coefficients(&mut contexts, true);
             encoder.bit(&mut contexts[100], true);
             with_body(&encoder.finish())
         }),
-        ("bad_taps_trailing_zero", Error::Corrupt, &[LUMA], {
-            with_body(&[encode(&typical_taps(), &untuned(&[LUMA])).unwrap(), vec![0]].concat())
+        ("bad_coefficients_trailing_zero", Error::Corrupt, &[LUMA], {
+            with_body(
+                &[encode(&typical_coefficients(), &untuned(&[LUMA])).unwrap(), vec![0]].concat(),
+            )
         }),
     ];
     for (name, error, networks, made) in bad {

@@ -1,6 +1,6 @@
 //! The syntax of updates: round trips, canonical form, hostile bodies, price and size.
 
-use sidelight::payload::coding::{MAX_CHANNELS, MAX_TAPS, TAP_LEVELS};
+use sidelight::payload::coding::{LEVELS, MAX_CHANNELS, MAX_COEFFICIENTS};
 use sidelight::payload::update::{bins, encode, price, read};
 use sidelight::payload::{
     Class, Coding, ContextTable, LayerClasses, LayerUpdate, Update, CONTEXTS, MAX_MAGNITUDE,
@@ -27,21 +27,21 @@ fn untuned(networks: &[&[Shape]]) -> Coding {
     Coding::untuned(&networks.iter().map(|n| n.to_vec()).collect::<Vec<_>>()).unwrap()
 }
 
-/// A layer without changes of taps.
+/// A layer without coefficients.
 fn layer(scale: &[i16], bias: &[i16]) -> LayerUpdate {
-    LayerUpdate { scale: scale.to_vec(), bias: bias.to_vec(), taps: Vec::new() }
+    LayerUpdate { scale: scale.to_vec(), bias: bias.to_vec(), coefficients: Vec::new() }
 }
 
-/// A layer that changes in taps alone.
-fn of_taps(outputs: usize, taps: Vec<i16>) -> LayerUpdate {
-    LayerUpdate { taps, ..LayerUpdate::zeros(outputs) }
+/// A layer that has coefficients alone.
+fn of_coefficients(outputs: usize, coefficients: Vec<i16>) -> LayerUpdate {
+    LayerUpdate { coefficients, ..LayerUpdate::zeros(outputs) }
 }
 
-/// Lists of taps without a change are the same as none.
-fn without_empty_taps(mut update: Update) -> Update {
+/// Lists of coefficients that are all 0 are the same as none.
+fn without_empty_coefficients(mut update: Update) -> Update {
     for layer in &mut update.layers {
-        if layer.taps.iter().all(|v| *v == 0) {
-            layer.taps.clear();
+        if layer.coefficients.iter().all(|v| *v == 0) {
+            layer.coefficients.clear();
         }
     }
     update
@@ -104,25 +104,25 @@ impl Random {
         Update { step: 3 + self.below(3) as u8, layers }
     }
 
-    /// The same with changes of some taps, a few hundred at most.
-    fn typical_with_taps(&mut self) -> Update {
+    /// The same with some coefficients, a few hundred at most.
+    fn typical_with_coefficients(&mut self) -> Update {
         let mut update = self.typical();
         for (layer, (inputs, outputs)) in update.layers.iter_mut().zip(typical_shapes()) {
             if self.percent(75) {
                 let most = [3, 10, 40][self.below(3) as usize];
                 let changes = self.below(most);
-                layer.taps = vec![0; 9 * inputs * outputs];
+                layer.coefficients = vec![0; 9 * inputs * outputs];
                 for _ in 0..changes {
-                    let at = self.below(layer.taps.len() as u64) as usize;
-                    layer.taps[at] = self.value(15, 5);
+                    let at = self.below(layer.coefficients.len() as u64) as usize;
+                    layer.coefficients[at] = self.value(15, 5);
                 }
             }
         }
-        without_empty_taps(update)
+        without_empty_coefficients(update)
     }
 
-    fn typical_of(&mut self, taps: bool) -> (Update, Coding) {
-        let update = if taps { self.typical_with_taps() } else { self.typical() };
+    fn typical_of(&mut self, coefficients: bool) -> (Update, Coding) {
+        let update = if coefficients { self.typical_with_coefficients() } else { self.typical() };
         (update, typical_coding())
     }
 
@@ -138,16 +138,16 @@ impl Random {
         let layers = channels
             .map(|((inputs, len), sparse)| {
                 let density = if sparse { 0 } else { self.density() };
-                let tap_density = if sparse { 0 } else { self.tap_density() };
+                let coefficient_density = if sparse { 0 } else { self.coefficient_density() };
                 let more = [0, 20, 50, 95, 100][self.below(5) as usize];
                 LayerUpdate {
                     scale: self.list(len, density, more, cap),
                     bias: self.list(len, density, more, cap),
-                    taps: self.list(9 * inputs * len, tap_density, more, cap),
+                    coefficients: self.list(9 * inputs * len, coefficient_density, more, cap),
                 }
             })
             .collect();
-        let update = without_empty_taps(Update { step: self.below(8) as u8, layers });
+        let update = without_empty_coefficients(Update { step: self.below(8) as u8, layers });
         (update, Coding::untuned(&networks).unwrap())
     }
 
@@ -164,7 +164,7 @@ impl Random {
     }
 
     /// Most often none, or few.
-    fn tap_density(&mut self) -> u64 {
+    fn coefficient_density(&mut self) -> u64 {
         [0, 0, 0, 1, 1, 5, 50, 100][self.below(8) as usize]
     }
 
@@ -176,8 +176,8 @@ impl Random {
         for layer in networks.iter_mut().flatten() {
             let classes = layer.scale.iter_mut().chain(&mut layer.bias);
             classes.for_each(|c| *c = Class::from_byte(self.below(20) as u8).unwrap());
-            let levels = layer.tap_input.iter_mut().chain(&mut layer.tap_output);
-            levels.for_each(|level| *level = self.below(TAP_LEVELS.into()) as u8);
+            let levels = layer.row_level.iter_mut().chain(&mut layer.column_level);
+            levels.for_each(|level| *level = self.below(LEVELS.into()) as u8);
         }
         Coding::new(ContextTable::new(bytes), networks).unwrap()
     }
@@ -204,40 +204,40 @@ fn every_magnitude_round_trips() {
         let coding = untuned(&[&[(1, 1)]]);
         let body = encode(&update, &coding).unwrap();
         assert_eq!(read(&body, &coding), Ok(update));
-        let taps = (0..9).map(|t| if t % 2 == 0 { magnitude } else { -magnitude });
-        let update = Update { step: 0, layers: vec![of_taps(1, taps.collect())] };
+        let coefficients = (0..9).map(|t| if t % 2 == 0 { magnitude } else { -magnitude });
+        let update = Update { step: 0, layers: vec![of_coefficients(1, coefficients.collect())] };
         let body = encode(&update, &coding).unwrap();
         assert_eq!(read(&body, &coding), Ok(update));
     }
 }
 
-/// Every tap of a layer of each place, changed alone: it comes back where it was.
+/// Every coefficient of a layer of each place, alone: it comes back where it was.
 #[test]
-fn every_tap_round_trips() {
+fn every_coefficient_round_trips() {
     let shapes = [(2, 3), (3, 5), (5, 2)];
     let coding = untuned(&[&shapes, &shapes[..1]]);
     let all = || [&shapes[..], &shapes[..1]].concat();
     for (l, (inputs, outputs)) in all().into_iter().enumerate() {
         for at in 0..9 * inputs * outputs {
             let mut layers: Vec<_> = all().iter().map(|s| LayerUpdate::zeros(s.1)).collect();
-            layers[l].taps = vec![0; 9 * inputs * outputs];
-            layers[l].taps[at] = if at % 2 == 0 { 1 } else { -7 };
+            layers[l].coefficients = vec![0; 9 * inputs * outputs];
+            layers[l].coefficients[at] = if at % 2 == 0 { 1 } else { -7 };
             let update = Update { step: 3, layers };
             let body = encode(&update, &coding).unwrap();
-            assert_eq!(read(&body, &coding), Ok(update), "layer {l}, tap {at}");
+            assert_eq!(read(&body, &coding), Ok(update), "layer {l}, coefficient {at}");
         }
     }
 }
 
-/// Taps that are listed but do not change are as good as none.
+/// Coefficients that are listed but all 0 are as good as none.
 #[test]
-fn taps_of_zeros_are_no_taps() {
+fn coefficients_of_zeros_are_no_coefficients() {
     let mut random = Random(0x2222_3333_4444);
     for i in 0..50 {
-        let update = if i % 2 == 0 { random.typical() } else { random.typical_with_taps() };
+        let update = if i % 2 == 0 { random.typical() } else { random.typical_with_coefficients() };
         let mut listed = update.clone();
         for (layer, (inputs, outputs)) in listed.layers.iter_mut().zip(typical_shapes()) {
-            layer.taps.resize(9 * inputs * outputs, 0);
+            layer.coefficients.resize(9 * inputs * outputs, 0);
         }
         let coding = typical_coding();
         let body = encode(&listed, &coding).unwrap();
@@ -247,21 +247,23 @@ fn taps_of_zeros_are_no_taps() {
     }
 }
 
-/// The bins of a few taps by the numbers of docs/payload.md.
+/// The bins of a few coefficients by the numbers of docs/payload.md.
 #[test]
-fn bins_of_taps_are_as_documented() {
-    let levels = |input: &[u8], output: &[u8]| LayerClasses {
-        scale: vec![Class::default(); output.len()],
-        bias: vec![Class::default(); output.len()],
-        tap_input: input.to_vec(),
-        tap_output: output.to_vec(),
+fn bins_of_coefficients_are_as_documented() {
+    let levels = |rows: &[u8], columns: &[u8]| LayerClasses {
+        scale: vec![Class::default(); columns.len()],
+        bias: vec![Class::default(); columns.len()],
+        row_level: rows.to_vec(),
+        column_level: columns.to_vec(),
     };
-    let layers = vec![levels(&[0, 20], &[2, 13]), levels(&[5], &[4]), levels(&[23], &[23])];
+    // Of two inputs, pattern by pattern.
+    let rows = [[0, 20].repeat(5), vec![3, 4, 0, 4, 0, 4, 0, 23]].concat();
+    let layers = vec![levels(&rows, &[2, 13]), levels(&[5; 9], &[4]), levels(&[23; 9], &[23])];
     let coding = Coding::new(ContextTable::DEFAULT, vec![layers]).unwrap();
     let mut first = vec![0; 9 * 2 * 2];
     let mut last = vec![0; 9];
-    // Tap t from input i to output o.
-    let mut set = |t: usize, i: usize, o: usize, v: i16| first[(2 * t + i) * 2 + o] = v;
+    // Pattern p from input i to output o.
+    let mut set = |p: usize, i: usize, o: usize, v: i16| first[(2 * p + i) * 2 + o] = v;
     set(1, 0, 0, -1);
     set(4, 0, 0, 3);
     set(5, 0, 0, 1);
@@ -270,7 +272,7 @@ fn bins_of_taps_are_as_documented() {
     last[8] = 1;
     let update = Update {
         step: 1,
-        layers: vec![of_taps(2, first), LayerUpdate::zeros(1), of_taps(1, last)],
+        layers: vec![of_coefficients(2, first), LayerUpdate::zeros(1), of_coefficients(1, last)],
     };
     let got = bins(&update, &coding).unwrap();
     let (lists, layer) = ([(2, true), (3, true)], |place: usize, empty| [(100 + place, empty)]);
@@ -279,23 +281,28 @@ fn bins_of_taps_are_as_documented() {
     let more = |n: usize| (0..n).map(|p| (190 + p, true)).collect::<Vec<_>>();
     let zeros = |level: usize, n: usize, k: usize| vec![near(level, n, false); k];
     let expected = [
-        // The network changes, and so do taps of it.
+        // The network changes, and has coefficients.
         vec![(0, false), (98, false)],
         lists.to_vec(),
         layer(0, false).to_vec(),
-        // Output 0: input 0 at level 2, then input 1 at level 22.
+        // Output 0: input 0 at level 2, but for pattern 5, then input 1 at level 22, later 6 and 23.
         zeros(2, 0, 1),
         vec![near(2, 0, true), sign(0, 0, true), (190, false)],
         zeros(2, 1, 2),
         vec![near(2, 1, true), sign(0, 2, false)],
         more(2),
-        vec![(192, false), near(2, 2, true), sign(0, 1, false), (190, false)],
+        vec![(192, false), near(5, 2, true), sign(0, 1, false), (190, false)],
         zeros(2, 2, 3),
         vec![near(22, 0, true), sign(0, 3, false), (190, false)],
-        zeros(22, 1, 8),
-        // Output 1: levels 13 and 23, which 33 counts as.
-        zeros(13, 0, 9),
-        zeros(23, 0, 8),
+        zeros(22, 1, 4),
+        zeros(6, 1, 3),
+        zeros(23, 1, 1),
+        // Output 1: levels 13 and 16; then 23, which 33 and 36 count as, and 17.
+        zeros(13, 0, 5),
+        zeros(16, 0, 1),
+        zeros(13, 0, 3),
+        zeros(23, 0, 5),
+        zeros(17, 0, 3),
         vec![near(23, 0, true), sign(0, 0, false)],
         more(6),
         lists.to_vec(),
@@ -330,18 +337,19 @@ fn out_of_range_is_refused() {
     let none = Update::default();
     assert_eq!(encode(&none, &untuned(&[&[(1, 1)]])), Err(Error::InvalidArgument));
     assert_eq!(price(&none, &untuned(&[&[], &[(1, 1)]])), Err(Error::InvalidArgument));
-    let taps = |taps: Vec<i16>| {
-        let update = Update { step: 0, layers: vec![of_taps(3, taps)] };
+    let coefficients = |coefficients: Vec<i16>| {
+        let update = Update { step: 0, layers: vec![of_coefficients(3, coefficients)] };
         assert_eq!(price(&update, &untuned(&[&[(2, 3)]])).is_ok(), update.layers[0].fits(2, 3));
         encode(&update, &untuned(&[&[(2, 3)]]))
     };
     for (length, ok) in [(0, true), (54, true), (53, false), (55, false), (6, false), (108, false)]
     {
         let expected = if ok { Ok(()) } else { Err(Error::InvalidArgument) };
-        assert_eq!(taps(vec![0; length]).map(|_| ()), expected, "{length} taps");
+        assert_eq!(coefficients(vec![0; length]).map(|_| ()), expected, "{length} coefficients");
     }
     for value in [256, -256, i16::MIN, i16::MAX] {
-        let update = Update { step: 0, layers: vec![of_taps(1, [&[0; 8][..], &[value]].concat())] };
+        let update =
+            Update { step: 0, layers: vec![of_coefficients(1, [&[0; 8][..], &[value]].concat())] };
         assert_eq!(encode(&update, &untuned(&[&[(1, 1)]])), Err(Error::InvalidArgument));
     }
 }
@@ -359,7 +367,7 @@ fn codings_out_of_range_are_refused() {
     assert_eq!(untuned(&[vec![(0, usize::MAX), (0, 2)]]), Err(Error::TooLarge));
     assert_eq!(untuned(&[vec![(0, 0); MAX_CHANNELS + 1]]), Err(Error::TooLarge));
     assert_eq!(untuned(&[vec![(1, 1)], vec![(1, 1)], vec![(1, 1)]]), Err(Error::InvalidArgument));
-    let most = MAX_TAPS / 9;
+    let most = MAX_COEFFICIENTS / 9;
     for (inputs, outputs) in [(most, 1), (most, 0), (1, most / 2), (most / 100, 100)] {
         let fits = untuned(&[vec![(inputs, outputs)]]);
         assert_eq!(fits, Ok(()), "{inputs} {outputs}");
@@ -372,16 +380,18 @@ fn codings_out_of_range_are_refused() {
     let good = LayerClasses {
         scale: vec![class; 2],
         bias: vec![class; 2],
-        tap_input: vec![0, TAP_LEVELS - 1, 0],
-        tap_output: vec![TAP_LEVELS - 1; 2],
+        row_level: [vec![0; 26], vec![LEVELS - 1]].concat(),
+        column_level: vec![LEVELS - 1; 2],
     };
     let coding = |layer| Coding::new(ContextTable::DEFAULT, vec![vec![layer]]);
     assert!(coding(good.clone()).is_ok());
     for bad in [
         LayerClasses { bias: vec![class], ..good.clone() },
-        LayerClasses { tap_output: vec![0], ..good.clone() },
-        LayerClasses { tap_input: vec![0, TAP_LEVELS], ..good.clone() },
-        LayerClasses { tap_output: vec![255, 0], ..good.clone() },
+        LayerClasses { column_level: vec![0], ..good.clone() },
+        LayerClasses { row_level: vec![0; 26], ..good.clone() },
+        LayerClasses { row_level: vec![0; 3], ..good.clone() },
+        LayerClasses { row_level: [vec![0; 8], vec![LEVELS]].concat(), ..good.clone() },
+        LayerClasses { column_level: vec![255, 0], ..good.clone() },
     ] {
         assert_eq!(coding(bad), Err(Error::InvalidArgument));
     }
@@ -533,35 +543,36 @@ fn typical_updates_are_small() {
     println!("mean of 400: {:.2} bytes, {:.2}", sum as f64 / 400.0, ideal_sum / 400.0);
 }
 
-/// A network whose taps do not change pays a bin for them, a layer another.
+/// A network without coefficients pays a bin for them, a layer another.
 #[test]
-fn no_taps_cost_next_to_nothing() {
+fn no_coefficients_cost_next_to_nothing() {
     let mut random = Random(0x5555_6666_7777);
     for _ in 0..100 {
         let (mut update, coding) = random.typical_of(false);
-        let of_tap_groups = |bins: &[(usize, bool)]| bins.iter().filter(|(c, _)| *c >= 98).count();
-        assert!(of_tap_groups(&bins(&update, &coding).unwrap()) <= 1);
-        update.layers[2].taps = vec![0; 9 * 32 * 32];
-        update.layers[2].taps[4000] = 1;
+        let count = |bins: &[(usize, bool)]| bins.iter().filter(|(c, _)| *c >= 98).count();
+        assert!(count(&bins(&update, &coding).unwrap()) <= 1);
+        update.layers[2].coefficients = vec![0; 9 * 32 * 32];
+        update.layers[2].coefficients[4000] = 1;
         // That of the network, one of each layer, 9216 of significance, sign, end of the magnitude.
-        assert_eq!(of_tap_groups(&bins(&update, &coding).unwrap()), 1 + 5 + 9216 + 2);
+        assert_eq!(count(&bins(&update, &coding).unwrap()), 1 + 5 + 9216 + 2);
     }
 }
 
-/// A change of a tap in a thousand costs less than two bytes each.
+/// One coefficient in a thousand that is not 0 costs less than two bytes.
 #[test]
-fn single_taps_are_small() {
+fn single_coefficients_are_small() {
     let mut random = Random(0x6666_7777_8888);
-    let (mut bytes, mut taps) = (0, 0);
+    let (mut bytes, mut coefficients) = (0, 0);
     for _ in 0..200 {
         let (update, coding) = random.typical_of(true);
         let mut without = update.clone();
-        without.layers.iter_mut().for_each(|l| l.taps.clear());
+        without.layers.iter_mut().for_each(|l| l.coefficients.clear());
         bytes += encode(&update, &coding).unwrap().len() - encode(&without, &coding).unwrap().len();
-        taps += update.layers.iter().flat_map(|l| &l.taps).filter(|v| **v != 0).count();
+        let all = update.layers.iter().flat_map(|l| &l.coefficients);
+        coefficients += all.filter(|v| **v != 0).count();
     }
-    println!("{taps} taps in {bytes} bytes");
-    assert!(bytes < 2 * taps);
+    println!("{coefficients} coefficients in {bytes} bytes");
+    assert!(bytes < 2 * coefficients);
 }
 
 /// The most that can be asked for: every value as large as can be, in the largest network.
@@ -577,7 +588,7 @@ fn largest_updates_round_trip() {
         let layer = |(inputs, outputs): Shape| LayerUpdate {
             scale: list(outputs),
             bias: list(outputs),
-            taps: list(9 * inputs * outputs),
+            coefficients: list(9 * inputs * outputs),
         };
         let layers = shapes.iter().chain(&shapes).copied().map(layer).collect();
         let update = Update { step: 7, layers };

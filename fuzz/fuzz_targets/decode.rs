@@ -113,7 +113,7 @@ fn update(input: &mut Input, model: &Model) -> Vec<u8> {
     let layers = model.shapes().into_iter().map(|(inputs, outputs)| LayerUpdate {
         scale: list(outputs),
         bias: list(outputs),
-        taps: if wide % 4 == 0 { Vec::new() } else { list(9 * inputs * outputs) },
+        coefficients: if wide % 4 == 0 { Vec::new() } else { list(9 * inputs * outputs) },
     });
     update::encode(&Update { step, layers: layers.collect() }, &model.coding).unwrap()
 }

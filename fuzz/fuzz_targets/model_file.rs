@@ -65,7 +65,7 @@ fn of_any_shape(input: &mut Input) -> Vec<u8> {
     let seed = input.piece(32);
     let mut numbers = seed.iter().cycle().copied();
     let mut number = || numbers.next().unwrap_or(7);
-    let mut file = b"SLMODEL2".to_vec();
+    let mut file = b"SLMODEL3".to_vec();
     file.push(1 + (options >> 7));
     for arch in [Some(luma), chroma] {
         file.extend(arch.map_or([0; 2], |a| [a.channels as u8, a.hidden as u8]));
@@ -94,11 +94,24 @@ fn of_any_shape(input: &mut Input) -> Vec<u8> {
                 let most = 1i32 << (shift % 31).min(8);
                 file.extend((1 + i32::from(number()) % most).to_le_bytes());
             }
-            for _ in 0..3 * cout + cin {
+            for _ in 0..2 * cout {
+                file.extend((1 + i32::from(number())).to_le_bytes());
+            }
+            for _ in 0..cin {
+                file.extend((i16::from(number() as i8) * 256).to_le_bytes());
+            }
+            let entries = 9 * 9 + cin * cin + cout * cout;
+            file.extend((0..entries).map(|_| (number() as i8).max(-127) as u8));
+            // Steps of coefficients: from what changes no tap to what most often moves them to their limits.
+            let factor = if wild { 1 << 18 } else { 1 << 8 };
+            for _ in 0..9 * cin + cout {
+                file.extend(((1 + i32::from(number())) * factor).to_le_bytes());
+            }
+            for _ in 0..cin + cout {
                 file.extend((1 + i32::from(number())).to_le_bytes());
             }
             file.extend((0..2 * cout).map(|_| number() % 20));
-            file.extend((0..cin + cout).map(|_| number() % 24));
+            file.extend((0..9 * cin + cout).map(|_| number() % 24));
         }
     }
     file.extend([0; 8]);

@@ -32,7 +32,7 @@ const COEFFICIENT_DEAD_ZONE: f32 = 1.0;
 /// First step size of scales and biases, in units of their steps; 0.8 diverges.
 const RATE: f32 = 0.4;
 /// That of coefficients is this part of it.
-const COEFFICIENT_RATE: f32 = 0.2;
+const COEFFICIENT_RATE: f32 = 0.32;
 /// The slope of their price is this times the bits that being other than 0 takes.
 const COEFFICIENT_PRICE: f32 = 0.385;
 /// The trainer works in units of 128 grey levels.
@@ -255,8 +255,7 @@ pub fn fine_tune<'a, S: Sample>(
             conditions.push(example.condition);
         }
     }
-    let mut parameters =
-        Parameters::new(task.model, base.len(), &conditions, step, task.recipe)?;
+    let mut parameters = Parameters::new(task.model, base.len(), &conditions, step, task.recipe)?;
     let (height, width) = (shape.height().div_ceil(2), shape.width().div_ceil(2));
     let (tiles, window) = tiles::tiles(height, width, PART, MARGIN)?;
     let all_tiles = tiles.len() * task.examples.len();

@@ -130,7 +130,9 @@ impl LayerParameters {
             add(row, -self.mean[i % cin], bias);
         }
         let [by_pattern, rows] = scratch;
-        for (weights, to) in self.kernel.chunks_exact(9).zip(by_pattern.chunks_exact_mut(cin * cout)) {
+        for (weights, to) in
+            self.kernel.chunks_exact(9).zip(by_pattern.chunks_exact_mut(cin * cout))
+        {
             to.fill(0.0);
             for (weight, position) in weights.iter().zip(taps.chunks_exact(cin * cout)) {
                 if *weight != 0.0 {
@@ -148,7 +150,8 @@ impl LayerParameters {
                 }
             }
         }
-        for (row, to) in rows[..9 * cin * cout].chunks_exact(cout).zip(taps.chunks_exact_mut(cout)) {
+        for (row, to) in rows[..9 * cin * cout].chunks_exact(cout).zip(taps.chunks_exact_mut(cout))
+        {
             to.fill(0.0);
             for (value, weights) in row.iter().zip(self.output_by_channel.chunks_exact(cout)) {
                 add(to, *value, weights);
@@ -193,20 +196,25 @@ impl Parameters {
         for (m, classes) in layers().zip(classes) {
             let [scales, biases] = room.next().unwrap_or_default();
             // The published recipe trains no scales.
-            let scales = scales.iter().map(|most| if recipe == Recipe::Published { 0 } else { *most });
+            let scales =
+                scales.iter().map(|most| if recipe == Recipe::Published { 0 } else { *most });
             let start = all.len();
             let value = |kind, amount, most: i16| {
                 let most = f32::from(most);
                 Parameter { kind, amount, least: -most, most, bits: 3.0 }
             };
             let unit = 1.0 / (1u64 << m.shift) as f32;
-            all.extend(scales.zip(&m.scale_step).map(|(most, step)| {
-                value(Kind::Scale, scaled(*step, field) as f32 * unit, most)
-            }));
+            all.extend(
+                scales.zip(&m.scale_step).map(|(most, step)| {
+                    value(Kind::Scale, scaled(*step, field) as f32 * unit, most)
+                }),
+            );
             let unit = 1.0 / INPUT_LIMIT as f32;
-            all.extend(biases.iter().zip(&m.bias_step).map(|(most, step)| {
-                value(Kind::Bias, scaled(*step, field) as f32 * unit, *most)
-            }));
+            all.extend(
+                biases.iter().zip(&m.bias_step).map(|(most, step)| {
+                    value(Kind::Bias, scaled(*step, field) as f32 * unit, *most)
+                }),
+            );
             all.extend(coefficients(m, classes, field));
             of_layers.push(LayerParameters::new(start..all.len(), m));
         }
@@ -362,4 +370,110 @@ pub(super) fn quantise(v: f32, dead_zone: f32) -> f32 {
     // floor(x + 1/2) of the magnitude: `round` without a call that depends on the platform.
     let magnitude = (v.abs() + 0.5) as i32 as f32;
     magnitude.copysign(v)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::{default_for, Size};
+    use crate::network::taps::Taps;
+    use crate::network::CodecKind;
+    use crate::picture::Layout;
+    use crate::xorshift::Xorshift;
+
+    fn trained(model: &Model, recipe: Recipe, field: u8) -> (Vec<Net>, Parameters) {
+        let condition = Condition::from_jpeg_tables(&[20; 64], &[30; 64], Layout::I420);
+        let nets = model.networks().map(Net::from_network).collect();
+        (nets, Parameters::new(model, 2, &[condition], field, recipe).unwrap())
+    }
+
+    fn sparse(parameters: &Parameters, random: &mut Xorshift) -> Vec<f32> {
+        let value = |p: &Parameter| {
+            let v = (random.next() >> 40) as i32 % 7 - 3;
+            if p.kind != Kind::Coefficient || random.next() >> 58 == 0 {
+                (v as f32).clamp(p.least, p.most)
+            } else {
+                0.0
+            }
+        };
+        parameters.iter().map(value).collect()
+    }
+
+    /// What is trained is what the integer model does with the update.
+    #[test]
+    fn networks_are_those_of_the_update() {
+        let mut random = Xorshift(3);
+        for size in [Size::S, Size::M, Size::L] {
+            let model = default_for(CodecKind::Jpeg, size).unwrap();
+            let (base, mut parameters) = trained(model, Recipe::RateAware, 2);
+            let values = sparse(&parameters, &mut random);
+            let mut nets = base.clone();
+            parameters.apply(&values, &base, &mut nets);
+            let update = parameters.update(model, 2, values.iter().copied());
+            let taps = Taps::new(model, Some(&update)).unwrap();
+            let layers = model.networks().flat_map(|n| &n.layers).zip(&update.layers);
+            let floats = nets.iter().flat_map(|n| &n.layers);
+            let (mut taken, mut all) = (0, 0);
+            for (((base, update), changed), net) in layers.zip(taps.iter()).zip(floats) {
+                let width = padded(base.cout);
+                for (i, tap) in changed.taps.iter().enumerate() {
+                    let float = net.taps[i / base.cout * width + i % base.cout];
+                    // The integer model saturates; floats round ties and the like another way.
+                    taken += usize::from((float - f32::from(*tap)).abs() < 1.1);
+                    all += 1;
+                }
+                for c in 0..base.cout {
+                    let change = i64::from(update.bias[c]) * scaled(base.bias_step[c], 2)
+                        - changed.average.get(c).unwrap_or(&0);
+                    let wanted = (i64::from(base.bias[c]) + change) as f32 / INPUT_LIMIT as f32;
+                    let off = (net.bias[c] - wanted).abs();
+                    let size = f32::from(i16::MAX) / INPUT_LIMIT as f32;
+                    assert!(off <= 1e-3 * wanted.abs() + 2.0 * size, "{} {wanted}", net.bias[c]);
+                }
+            }
+            assert!(taken as f64 > 0.99 * f64::from(all), "{size:?}: {taken} of {all}");
+        }
+    }
+
+    /// The derivatives by integers are those by taps and biases, carried back through the mixtures.
+    #[test]
+    fn derivatives_are_carried_back() {
+        let mut random = Xorshift(4);
+        let model = default_for(CodecKind::Jpeg, Size::M).unwrap();
+        for recipe in [Recipe::RateAware, Recipe::Published] {
+            let (base, mut parameters) = trained(model, recipe, 3);
+            parameters.rounds = false;
+            let mut gradients: Vec<Net> = base.iter().map(|n| Net::zeros(n.arch)).collect();
+            for tensor in gradients.iter_mut().flat_map(Net::tensors_mut) {
+                tensor.fill_with(|| (random.next() >> 40) as f32 / (1 << 24) as f32 - 0.5);
+            }
+            let mut slopes = Vec::new();
+            for (network, gradient) in gradients.iter().enumerate() {
+                slopes.extend(parameters.collect(network, &base[network], gradient).unwrap());
+            }
+            parameters.differentiate(&mut slopes);
+            let values = sparse(&parameters, &mut random);
+            let mut nets = base.clone();
+            parameters.apply(&values, &base, &mut nets);
+            // The loss that has these gradients, but for padding, conditions and the scales on taps.
+            let mut loss = 0.0;
+            for ((net, base), gradient) in nets.iter().zip(&base).zip(&gradients) {
+                for ((to, from), g) in net.layers.iter().zip(&base.layers).zip(&gradient.layers) {
+                    let width = padded(to.cout);
+                    let mut add = |to: &[f32], old: &[f32], g: &[f32], scaled: bool| {
+                        for (i, (to, old)) in to.iter().zip(old).enumerate() {
+                            let scale = if scaled { from.scale[i % width] } else { 1.0 };
+                            loss += f64::from((to - old) * g[i] * scale);
+                        }
+                    };
+                    add(&to.taps, &from.taps, &g.taps, true);
+                    add(&to.bias, &from.bias, &g.bias, false);
+                    add(&to.scale, &from.scale, &g.scale, false);
+                }
+            }
+            let linear: f64 =
+                values.iter().zip(&slopes).map(|(v, s)| f64::from(*v) * f64::from(*s)).sum();
+            assert!((linear - loss).abs() < 1e-3 * loss.abs().max(1.0), "{linear} {loss}");
+        }
+    }
 }

@@ -146,8 +146,11 @@ impl Model {
             layer.mixing = Mixing::none(layer.cin, layer.cout);
             layer.row_step = layer.tap_step_in.repeat(9);
             // From units of a tap to those of mixtures.
-            layer.column_step =
-                layer.tap_step_out.iter().map(|s| (s.saturating_mul(131)).min(MAX_FACTOR)).collect();
+            layer.column_step = layer
+                .tap_step_out
+                .iter()
+                .map(|s| (s.saturating_mul(131)).min(MAX_FACTOR))
+                .collect();
         }
         let shapes: Vec<_> = self.networks().map(Network::shapes).collect();
         model.coding = Coding::untuned(&shapes)?;

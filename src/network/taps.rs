@@ -52,7 +52,7 @@ pub(crate) struct Taps(Vec<Changed>);
 
 /// A layer's taps with an update.
 #[derive(Clone)]
-pub(super) struct Changed {
+pub(crate) struct Changed {
     /// `[9][cin][cout]`.
     pub taps: Arc<[i16]>,
     /// `[cout]`, what an average input makes of the changes; empty without any.
@@ -97,7 +97,7 @@ impl Taps {
     }
 
     /// Of each layer.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Changed> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Changed> {
         self.0.iter()
     }
 }
@@ -184,7 +184,8 @@ impl Room {
             return room;
         }
         // One more below than above.
-        room.left = (0..9 * cout * 8).map(|i| (32768 - i as i64 % 2) / input_limit.max(1)).collect();
+        room.left =
+            (0..9 * cout * 8).map(|i| (32768 - i as i64 % 2) / input_limit.max(1)).collect();
         for (i, w) in taps.iter().map(|w| i64::from(*w)).enumerate() {
             let slot = room.slot(i, w > 0);
             room.left[slot] -= w.abs();

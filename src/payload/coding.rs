@@ -194,7 +194,8 @@ const fn default_table() -> [u8; CONTEXTS] {
         let mut near = 0;
         while near < 3 {
             let more = odds * [2, 5, 8][near] / 2;
-            table[COEFFICIENT_SIGNIFICANT + 3 * level + near] = if more < 192 { more as u8 } else { 192 };
+            table[COEFFICIENT_SIGNIFICANT + 3 * level + near] =
+                if more < 192 { more as u8 } else { 192 };
             near += 1;
         }
         level += 1;
@@ -282,7 +283,8 @@ fn check_size(layers: impl Iterator<Item = (usize, usize)>) -> Result {
     let (mut channels, mut coefficients) = (0usize, 0usize);
     for (inputs, outputs) in layers {
         channels = channels.saturating_add(outputs.max(1));
-        coefficients = coefficients.saturating_add(inputs.saturating_mul(outputs.max(1)).saturating_mul(9));
+        coefficients =
+            coefficients.saturating_add(inputs.saturating_mul(outputs.max(1)).saturating_mul(9));
     }
     if channels <= MAX_CHANNELS && coefficients <= MAX_COEFFICIENTS {
         Ok(())

@@ -1,7 +1,8 @@
 //! The syntax of the coefficients of changes of taps. Nearly all are zero: what costs is which are not.
 
 use super::coding::{
-    LayerClasses, LAYER_COEFFICIENTS_EMPTY, COEFFICIENT_MAGNITUDE, COEFFICIENT_SIGN, COEFFICIENT_SIGNIFICANT, COEFFICIENT_UNARY,
+    LayerClasses, COEFFICIENT_MAGNITUDE, COEFFICIENT_SIGN, COEFFICIENT_SIGNIFICANT,
+    COEFFICIENT_UNARY, LAYER_COEFFICIENTS_EMPTY,
 };
 use super::magnitude;
 use super::update::Contexts;
@@ -146,8 +147,10 @@ pub(super) fn read(
                     continue;
                 }
                 let negative = decoder.bit(&mut contexts[cursor.sign()]);
-                let magnitude =
-                    magnitude::read(&mut contexts[COEFFICIENT_MAGNITUDE..][..COEFFICIENT_UNARY], decoder);
+                let magnitude = magnitude::read(
+                    &mut contexts[COEFFICIENT_MAGNITUDE..][..COEFFICIENT_UNARY],
+                    decoder,
+                );
                 coefficients[at] = if negative { -magnitude } else { magnitude };
                 cursor.advance(coefficients[at]);
                 empty = false;

@@ -1,8 +1,8 @@
 //! The payload: header, binding and update syntax. docs/payload.md is the normative text.
 
 pub mod binding;
-mod coefficients;
 pub mod coding;
+mod coefficients;
 pub mod header;
 mod magnitude;
 pub mod update;

@@ -4,11 +4,11 @@
 //! magnitude, each bin with a context that says what is known about it.
 
 use super::coding::{
-    Class, Coding, BIAS_SIGNIFICANT, CONTEXTS, EMPTY, MAGNITUDE, NETWORK_EMPTY, SCALE_SIGNIFICANT,
-    SIGN, COEFFICIENTS_EMPTY, UNARY,
+    Class, Coding, BIAS_SIGNIFICANT, COEFFICIENTS_EMPTY, CONTEXTS, EMPTY, MAGNITUDE, NETWORK_EMPTY,
+    SCALE_SIGNIFICANT, SIGN, UNARY,
 };
-use super::magnitude;
 use super::coefficients::{self, Place};
+use super::magnitude;
 use crate::entropy::{Context, Decoder, Encoder, Price, Writer};
 use crate::{Error, Result};
 
@@ -185,7 +185,8 @@ fn check(update: &Update, coding: &Coding) -> Result {
         && update.layers.len() == shape().count()
         && (update.layers.iter().zip(shape())).all(|(l, c)| {
             let (inputs, outputs) = c.shape();
-            l.fits(inputs, outputs) && [&l.scale, &l.bias, &l.coefficients].into_iter().all(|v| capped(v))
+            l.fits(inputs, outputs)
+                && [&l.scale, &l.bias, &l.coefficients].into_iter().all(|v| capped(v))
         });
     if ok {
         Ok(())
@@ -247,7 +248,8 @@ pub fn read(body: &[u8], coding: &Coding) -> Result<Update> {
                 read_list(bias, Some(scale), &layer_classes.bias, &mut contexts, &mut decoder);
                 if has_coefficients {
                     let at = Place::new(l, classes.len());
-                    layer.coefficients = coefficients::read(at, layer_classes, &mut contexts, &mut decoder)?;
+                    layer.coefficients =
+                        coefficients::read(at, layer_classes, &mut contexts, &mut decoder)?;
                 }
             }
             zero &= layer.is_zero();

@@ -128,21 +128,21 @@ pub fn model(bytes: &[u8]) -> bool {
         }
     };
     let layers = room(&model, condition, 3).into_iter();
-    let layers = layers.map(|[scale, bias]| LayerUpdate { scale, bias, taps: Vec::new() });
+    let layers = layers.map(|[scale, bias]| LayerUpdate { scale, bias, coefficients: Vec::new() });
     let most = Update { step: 3, layers: layers.collect() };
-    let mut taps = most.clone();
-    for (layer, (inputs, outputs)) in taps.layers.iter_mut().zip(model.shapes()) {
+    let mut coefficients = most.clone();
+    for (layer, (inputs, outputs)) in coefficients.layers.iter_mut().zip(model.shapes()) {
         *layer = LayerUpdate::zeros(outputs);
-        layer.taps = (0..9 * inputs * outputs).map(|i| i16::from(i % 41 == 7)).collect();
+        layer.coefficients = (0..9 * inputs * outputs).map(|i| i16::from(i % 41 == 7)).collect();
     }
-    for update in [&most, &taps] {
+    for update in [&most, &coefficients] {
         let body = update::encode(update, &model.coding).unwrap();
         assert_eq!(update_body(&body, &model).as_ref(), Some(update));
     }
     let updated = Instance::new(&model, condition, Some(&most)).unwrap();
-    let with_taps = Instance::new(&model, condition, Some(&taps));
-    assert!(matches!(with_taps, Ok(_) | Err(Error::Corrupt)));
-    for instance in [base, updated].into_iter().chain(with_taps) {
+    let mixed = Instance::new(&model, condition, Some(&coefficients));
+    assert!(matches!(mixed, Ok(_) | Err(Error::Corrupt)));
+    for instance in [base, updated].into_iter().chain(mixed) {
         let source = Owned::<u8>::new(Layout::I420, 8, 5, 3, |i| (i * 89 + i / 4) as u8);
         let [plain, fast] = [CpuLevel::Scalar, CpuLevel::current()].map(|level| {
             let mut target = source.like();

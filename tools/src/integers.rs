@@ -171,9 +171,14 @@ mod tests {
         for (tensor, values) in others.iter().zip(lists) {
             assert_eq!((&tensor.shape[..], &tensor.values), (&[values.len()][..], values));
         }
-        let [coefficients] = coefficients[..] else { panic!("{} lists of coefficients", coefficients.len()) };
+        let [coefficients] = coefficients[..] else {
+            panic!("{} lists of coefficients", coefficients.len())
+        };
         let (cin, cout) = model.shapes()[1];
-        assert_eq!((coefficients.name.as_str(), &coefficients.shape[..]), ("layer1.coefficients", &[9, cin, cout][..]));
+        assert_eq!(
+            (coefficients.name.as_str(), &coefficients.shape[..]),
+            ("layer1.coefficients", &[9, cin, cout][..])
+        );
         assert_eq!(coefficients.values, update.layers[1].coefficients);
         assert_eq!(read.tensors[4].name, "layer1.coefficients");
         assert_eq!(read.tensors[0].name, "layer0.scale");

@@ -357,7 +357,9 @@ impl Activation for u8 {
             let Sums::I16 { halves } = conv.sums else { unreachable!("checked") };
             let (run, parts) = (halves.div_ceil(2), if halves == 1 { 2 } else { 1 });
             for mut four in pixels {
-                for (first, part) in (0..3).step_by(run).flat_map(|f| (0..parts).map(move |p| (f, p))) {
+                for (first, part) in
+                    (0..3).step_by(run).flat_map(|f| (0..parts).map(move |p| (f, p)))
+                {
                     let (from, to) = (part * CIN / 8, (part + 1) * CIN / 4 / parts);
                     let mut partial = [[V::zero(); N]; P];
                     // What begins a sum needs no addition. (SSE4.1's loop gets slower by that.)

@@ -198,9 +198,11 @@ mod tests {
         };
         assert!(names(&update).iter().all(|(name, _)| !name.ends_with("coefficients")));
         let (cin, cout) = model.shapes()[2];
-        update.layers[2].coefficients = (0..9 * cin * cout).map(|i| i16::from(i % 97 == 5)).collect();
+        update.layers[2].coefficients =
+            (0..9 * cin * cout).map(|i| i16::from(i % 97 == 5)).collect();
         let named = names(&update);
-        let coefficients: Vec<_> = named.iter().filter(|(name, _)| name.ends_with("coefficients")).collect();
+        let coefficients: Vec<_> =
+            named.iter().filter(|(name, _)| name.ends_with("coefficients")).collect();
         let [(name, bytes)] = coefficients[..] else { panic!("{named:?}") };
         assert_eq!(name, "layer 3 coefficients");
         assert!(*bytes > 50.0, "{named:?}");

@@ -121,7 +121,9 @@ pub fn mixing(samples: &Samples, means: &[f32]) -> (Mixing, Vec<f64>) {
     let (mut input, mut output) = (DMatrix::identity(cin, cin), DMatrix::identity(cout, cout));
     for _ in 0..ROUNDS {
         input = whitening(&flat.iter().map(|m| m * &output).map(|m| &m * m.transpose()).sum());
-        output = whitening(&flat.iter().map(|m| m.transpose() * &input).map(|m| &m * m.transpose()).sum());
+        output = whitening(
+            &flat.iter().map(|m| m.transpose() * &input).map(|m| &m * m.transpose()).sum(),
+        );
     }
     // Uncorrelated mixtures stay so when they are rotated.
     let wishes: Vec<_> = wishes.iter().map(|m| input.transpose() * m * &output).collect();
@@ -139,7 +141,8 @@ pub fn mixing(samples: &Samples, means: &[f32]) -> (Mixing, Vec<f64>) {
     for patterns in &changes {
         for (pattern, m) in patterns.iter().enumerate() {
             let m = &input * m * &output;
-            for (i, square) in squares[pattern * cin * cout..][..cin * cout].iter_mut().enumerate() {
+            for (i, square) in squares[pattern * cin * cout..][..cin * cout].iter_mut().enumerate()
+            {
                 let unit = f64::from(1u32 << 28);
                 *square += (m[(i / cout, i % cout)] / unit).powi(2);
             }
