@@ -230,8 +230,8 @@ fn framed_sei(n: usize) -> Vec<u8> {
 fn payloads() {
     for model in embedded() {
         let largest = update_of(model, 7, |_| 255, |_| 0);
-        // Of coefficients: one, some and all of every layer, as small and as large as can be. What is too long
-        // for a payload is cut off.
+        // Of coefficients: one, some and all of every layer, as small and as large as can be. What is too
+        // long for a payload is cut off.
         let of_coefficients = [
             finest_coefficients(model),
             update_of(model, 0, |_| 0, |i| i16::from(i == 0)),

@@ -382,8 +382,8 @@ fn huge_coefficient_is_huge_for_the_right_reason() {
     assert_eq!(read(&huge_coefficient(248), &untuned(&[&[(1, 1)]])), Ok(expected));
 }
 
-/// A body for one layer of one input and output channel and a scale of 1 that is said to have coefficients, or
-/// whose network is, but they are all zero; or of which one is 1.
+/// A body for one layer of one input and output channel and a scale of 1 that is said to have coefficients,
+/// or whose network is, but they are all zero; or of which one is 1.
 fn coefficients_of_zeros(layer_empty: bool, coefficient: bool) -> Vec<u8> {
     let mut contexts = contexts();
     let mut encoder = Encoder::new();

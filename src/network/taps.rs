@@ -106,11 +106,11 @@ impl Taps {
 /// `field`.
 fn changed(base: &ModelLayer, coefficients: &[i16], field: u8, limit: i32) -> Result<Changed> {
     let (cin, cout) = (base.cin, base.cout);
-    let mut changes = mixed(base, coefficients, field)?;
+    let changes = mixed(base, coefficients, field)?;
     let mut taps = memory::filled(base.taps.len(), 0)?;
     let mut room = Room::new(&base.taps, (cin, cout), limit);
     let mut average = vec![0; cout];
-    for (i, (new, change)) in taps.iter_mut().zip(&mut changes).enumerate() {
+    for (i, (new, change)) in taps.iter_mut().zip(&changes).enumerate() {
         let old = i64::from(base.taps[i]);
         let wanted = old + ((*change + (1 << (FRACTION - 1))) >> FRACTION);
         *new = room.take(i, old, wanted);
@@ -124,7 +124,7 @@ fn mixed(base: &ModelLayer, coefficients: &[i16], field: u8) -> Result<Vec<i64>>
     let (cin, cout) = (base.cin, base.cout);
     let Mixing { kernel, input, output } = &base.mixing;
     let mut sum = 0i64;
-    let mut by_pattern = memory::filled(9 * cin * cout, 0i64)?;
+    let mut mixed = memory::filled(9 * cin * cout, 0i64)?;
     let mut row_of = vec![0i64; cout];
     for (row, values) in coefficients.chunks_exact(cout).enumerate() {
         if values.iter().all(|q| *q == 0) {
@@ -142,19 +142,21 @@ fn mixed(base: &ModelLayer, coefficients: &[i16], field: u8) -> Result<Vec<i64>>
         }
         let (pattern, mixture) = (row / cin, row % cin);
         for (ci, weight) in input[mixture * cin..][..cin].iter().enumerate() {
-            let to = &mut by_pattern[(pattern * cin + ci) * cout..][..cout];
+            let to = &mut mixed[(pattern * cin + ci) * cout..][..cout];
             to.iter_mut().zip(&row_of).for_each(|(to, v)| *to += i64::from(*weight) * v);
         }
     }
-    let mut changes = memory::filled(9 * cin * cout, 0i64)?;
-    for (pattern, positions) in by_pattern.chunks_exact(cin * cout).zip(kernel.chunks_exact(9)) {
-        for (to, weight) in changes.chunks_exact_mut(cin * cout).zip(positions) {
-            if *weight != 0 {
-                to.iter_mut().zip(pattern).for_each(|(to, v)| *to += i64::from(*weight) * v);
-            }
+    // From patterns to positions, in place.
+    for at in 0..cin * cout {
+        let of_pattern: [i64; 9] = std::array::from_fn(|pattern| mixed[pattern * cin * cout + at]);
+        for position in 0..9 {
+            let weights = kernel.iter().skip(position).step_by(9);
+            let sum =
+                of_pattern.iter().zip(weights).map(|(v, weight)| i64::from(*weight) * v).sum();
+            mixed[position * cin * cout + at] = sum;
         }
     }
-    Ok(changes)
+    Ok(mixed)
 }
 
 fn add(to: &mut [i64], amount: i64, weights: &[i8]) {

@@ -13,6 +13,9 @@ use sidelight::cpu::CpuLevel;
 use sidelight::network::model::{INPUT_LIMIT, MAX_FACTOR};
 use sidelight::network::Network;
 
+/// Steps of a mixture, at the place of its largest weights, that move a tap by one.
+const STEPS_OF_A_TAP: f64 = (1u64 << 28) as f64 / (127 * 127 * 127) as f64;
+
 /// Fills the tables of `network` that are for updates.
 ///
 /// Steps are such that one step changes the output by [`STEP_CHANGE`] grey levels (root mean square over the
@@ -73,11 +76,15 @@ pub fn measure(network: &mut Network, crops: &[Crop], rng: &mut impl Rng) -> Res
             layer.scale_step[c] = step(squares[c], scale_unit, most.max(8.0));
             layer.bias_step[c] = step(bias, f64::from(INPUT_LIMIT), 2e7);
         }
-        let log_step = |square: f64| (wanted / (square / count).sqrt()).log2();
+        // Of what next to nothing comes of, a step moves no tap by more than the largest there is.
+        let largest = layer.taps.iter().map(|w| w.unsigned_abs()).max().unwrap_or(0).max(1);
+        let log_step = |square: f64, unit: f64| {
+            (wanted / (square / count).sqrt()).min(f64::from(largest) * unit).log2()
+        };
         let taps = samples.tap_squares();
         let (cin, cout) = (layer.cin, layer.cout);
         let of_kernel = |ci: usize, co: usize| {
-            let logs = (0..9).map(|t| log_step(taps[(t * cin + ci) * cout + co]));
+            let logs = (0..9).map(|t| log_step(taps[(t * cin + ci) * cout + co], 1.0));
             logs.sum::<f64>() / 9.0
         };
         (layer.tap_step_in, layer.tap_step_out) = factors(cin, cout, of_kernel);
@@ -86,8 +93,9 @@ pub fn measure(network: &mut Network, crops: &[Crop], rng: &mut impl Rng) -> Res
             layer.mean.iter().map(|m| f32::from(*m) / INPUT_LIMIT as f32).collect();
         let (mixing, squares) = mixing(samples, &means);
         layer.mixing = mixing;
-        (layer.row_step, layer.column_step) =
-            factors(9 * cin, cout, |row, column| log_step(squares[row * cout + column]));
+        (layer.row_step, layer.column_step) = factors(9 * cin, cout, |row, column| {
+            log_step(squares[row * cout + column], STEPS_OF_A_TAP)
+        });
     }
     Ok(())
 }
@@ -130,31 +138,23 @@ fn weights(ws: &Workspace, crop: &Crop, outputs: usize) -> Vec<f32> {
     }
 }
 
-/// Tables whose products are nearest to steps: `log_step(row, column)` is the logarithm of one, infinite
-/// where a dead channel leaves none.
+/// Tables whose products are nearest to steps: `log_step(row, column)` is the logarithm of one.
 fn factors(
     rows: usize,
     columns: usize,
     log_step: impl Fn(usize, usize) -> f64,
 ) -> (Vec<i32>, Vec<i32>) {
-    let mean = |logs: &mut dyn Iterator<Item = f64>| {
-        let (sum, n) = logs.filter(|l| l.is_finite()).fold((0.0, 0), |(s, n), l| (s + l, n + 1));
-        if n > 0 {
-            sum / f64::from(n)
-        } else {
-            f64::INFINITY
-        }
+    let row = |r: usize| (0..columns).map(|c| log_step(r, c)).sum::<f64>() / columns as f64;
+    let column = |c: usize| (0..rows).map(|r| log_step(r, c)).sum::<f64>() / rows as f64;
+    let of_rows: Vec<f64> = (0..rows).map(row).collect();
+    let middle = of_rows.iter().sum::<f64>() / rows as f64;
+    // Each table has half of the middle, so that both have the same range.
+    let factor = |log: f64| {
+        let factor = 256.0 * (log - 0.5 * middle).exp2();
+        factor.clamp(1.0, f64::from(MAX_FACTOR)).round() as i32
     };
-    let of_columns: Vec<f64> =
-        (0..columns).map(|c| mean(&mut (0..rows).map(|r| log_step(r, c)))).collect();
-    let of_rows: Vec<f64> = (0..rows)
-        .map(|r| mean(&mut (0..columns).map(|c| log_step(r, c) - of_columns[c])))
-        .collect();
-    let table = |logs: Vec<f64>| {
-        let factor = |l: f64| (256.0 * l.exp2()).clamp(1.0, f64::from(MAX_FACTOR)).round() as i32;
-        logs.into_iter().map(factor).collect()
-    };
-    (table(of_rows), table(of_columns))
+    let of_columns = (0..columns).map(|c| factor(column(c))).collect();
+    (of_rows.into_iter().map(factor).collect(), of_columns)
 }
 
 #[cfg(test)]
@@ -182,18 +182,14 @@ mod tests {
         }
     }
 
+    /// Steps far above what one table can hold are halved between both.
     #[test]
-    fn steps_of_dead_channels_are_as_large_as_can_be() {
-        let dead = |i: usize, o: usize| i == 1 || o == 2;
-        let log_step = |i: usize, o: usize| if dead(i, o) { f64::INFINITY } else { 5.0 };
-        let (input, output) = factors(4, 3, log_step);
-        for (i, o) in (0..4).flat_map(|i| (0..3).map(move |o| (i, o))) {
-            let step = product(input[i], output[o]);
-            // More than any tap has room for.
-            assert!(if dead(i, o) { step > 65536.0 } else { (step - 32.0).abs() < 0.5 }, "{step}");
+    fn large_steps_are_shared() {
+        let (input, output) = factors(3, 2, |i, o| 30.0 + i as f64 + o as f64);
+        for (i, o) in (0..3).flat_map(|i| (0..2).map(move |o| (i, o))) {
+            let off = product(input[i], output[o]) / (30.0 + i as f64 + o as f64).exp2();
+            assert!((off - 1.0).abs() < 0.001, "{off}");
         }
-        let (input, output) = factors(2, 2, |_, _| f64::INFINITY);
-        assert_eq!((input, output), (vec![MAX_FACTOR; 2], vec![MAX_FACTOR; 2]));
     }
 
     #[test]
