@@ -57,7 +57,9 @@ jpeg)
     colour "$out/jpeg-ycc-32x3.slm" "--arithmetic i8" "$out/luma-i8.ck" \
         "--arithmetic i8 --channels 16" "$out/chroma-i8.ck"
     luma "$@" --from "$out/luma.ck" --channels 48 --hidden 4 --steps 60000 --rate 0.0015 --seed 5 \
-        --out "$out/large-luma.ck"
+        --out "$out/large-luma1.ck"
+    luma "$@" --from "$out/large-luma1.ck" --channels 48 --hidden 4 --steps 50000 --rate 0.0012 \
+        --seed 23 --out "$out/large-luma.ck"
     colour "$out/jpeg-ycc-48x4.slm" "--channels 48 --hidden 4" "$out/large-luma.ck" \
         "--channels 16" "$out/chroma.ck"
     luma "$@" --channels 16 --steps 90000 --out "$out/small-luma.ck"
@@ -71,7 +73,9 @@ hevc)
     [ -f "$out/chroma.ck" ] || jpeg
     "$tool" hevc-data --pictures "$data" --out "$out/hevc" --rounds 2
     set -- --coded "$out/hevc"
-    luma "$@" --from "$out/luma.ck" --from-jpeg --steps 70000 --rate 0.0015 --out "$out/hevc-luma.ck"
+    luma "$@" --from "$out/luma.ck" --from-jpeg --steps 70000 --rate 0.0015 --out "$out/hevc-luma1.ck"
+    luma "$@" --from "$out/hevc-luma1.ck" --steps 40000 --rate 0.0012 --seed 24 \
+        --out "$out/hevc-luma.ck"
     chroma "$@" --from "$out/chroma.ck" --from-jpeg --steps 60000 --rate 0.0015 \
         --out "$out/hevc-chroma.ck"
     "$tool" export "$@" --checkpoint "$out/hevc-luma.ck" --out "$out/hevc-luma.slm"
