@@ -13,7 +13,7 @@ use crate::payload::Mode;
 use crate::picture::{Layout, Picture, Sample};
 use crate::{Error, Result};
 use search::Search;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Settings of an [`Encoder`].
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +129,9 @@ const EFFORTS: [(u32, usize); 9] =
 
 /// Most pictures that may share a payload.
 pub const MAX_PICTURES: usize = 4096;
+/// Who cancels still waits for pictures to be filtered once, to measure what was learnt, where that took no
+/// longer than this.
+const CANCEL_WAIT: Duration = Duration::from_millis(100);
 /// Training's share of an encode's progress.
 const TRAINING: f64 = 0.9;
 
@@ -200,7 +203,9 @@ impl Encoder {
             Codec::Jpeg { .. } => hints.codec.clone(),
             Codec::Hevc { qp } => Codec::Hevc { qp: search.strengths(*qp)? },
         };
+        let clock = Instant::now();
         let base = search.filtered(&codec, None, &plain)?;
+        let soon = clock.elapsed() <= CANCEL_WAIT;
         let (codec, base) = search.without_losses(&codec, base, &plain);
         let mut best = search.candidate(Mode::Off, &codec, &[], plain.clone())?;
         if self.settings.mode != Mode::Off {
@@ -230,12 +235,15 @@ impl Encoder {
                 go_on
             })?;
             steps = tuned.steps;
+            let trained = go_on;
             let mut measured = |fraction: f64| {
                 go_on = go_on && progress(TRAINING + (1.0 - TRAINING) * fraction);
                 go_on
             };
-            if let Some(update) = search.best_update(&tuned, &codec, &plain, &mut measured)? {
-                best = best.better(update);
+            if trained || soon {
+                if let Some(update) = search.best_update(&tuned, &codec, &plain, &mut measured)? {
+                    best = best.better(update);
+                }
             }
         }
         let gray = shape.layout() == Layout::I400;
