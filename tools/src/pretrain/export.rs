@@ -37,6 +37,9 @@ pub struct Options {
     /// Training crops to measure activations and sensitivities on
     #[arg(long, default_value_t = 400)]
     crops: usize,
+    /// Most that a step of an update may change of a layer's taps, as a part of their root mean square
+    #[arg(long, default_value_t = 1.0)]
+    largest_change: f64,
     /// Bits of the activations and taps of hidden convolutions, as in training
     #[arg(long, value_enum, default_value_t)]
     arithmetic: Arithmetic,
@@ -62,7 +65,7 @@ pub fn run(options: &Options) -> Result<()> {
     let mut network = quantise(&net, options.arithmetic, &crops)?;
     let large: Vec<Crop> =
         (0..options.crops).map(|_| source.crop(192, part, &mut rng)).collect::<Result<_>>()?;
-    measure(&mut network, &large, &mut rng)?;
+    measure(&mut network, &large, options.largest_change, &mut rng)?;
     let mut model = match &options.luma {
         None => Model {
             id: 0,

@@ -21,7 +21,15 @@ const STEPS_OF_A_TAP: f64 = (1u64 << 28) as f64 / (127 * 127 * 127) as f64;
 /// Steps are such that one step changes the output by [`STEP_CHANGE`] grey levels (root mean square over the
 /// crops' samples). With random signs r as the output's cotangent, E[(rᵀJ)²] is the squared norm of a
 /// parameter's Jacobian column, so plain backward passes measure all parameters at once.
-pub fn measure(network: &mut Network, crops: &[Crop], rng: &mut impl Rng) -> Result<()> {
+///
+/// A step of a coefficient changes its layer's taps by no more than `largest_change` of their root mean square: beyond
+/// that what follows is not in proportion to it. Networks of many channels that hardly matter need that.
+pub fn measure(
+    network: &mut Network,
+    crops: &[Crop],
+    largest_change: f64,
+    rng: &mut impl Rng,
+) -> Result<()> {
     let net = Net::from_network(network);
     let half = crops[0].size() / 2;
     let outputs = net.arch.outputs;
@@ -92,12 +100,29 @@ pub fn measure(network: &mut Network, crops: &[Crop], rng: &mut impl Rng) -> Res
         let means: Vec<f32> =
             layer.mean.iter().map(|m| f32::from(*m) / INPUT_LIMIT as f32).collect();
         let (mixing, squares) = mixing(samples, &means);
+        let size = rms(&layer.taps);
+        let of_kernel: Vec<f64> = mixing.kernel.chunks_exact(9).map(rms_of_bytes).collect();
+        let of_input: Vec<f64> = mixing.input.chunks_exact(cin).map(rms_of_bytes).collect();
+        let of_output: Vec<f64> = mixing.output.chunks_exact(cout).map(rms_of_bytes).collect();
+        let most = |row: usize, column: usize| {
+            let unit = of_kernel[row / cin] * of_input[row % cin] * of_output[column]
+                / (1u64 << 28) as f64;
+            (largest_change * size / unit).log2()
+        };
         layer.mixing = mixing;
         (layer.row_step, layer.column_step) = factors(9 * cin, cout, |row, column| {
-            log_step(squares[row * cout + column], STEPS_OF_A_TAP)
+            log_step(squares[row * cout + column], STEPS_OF_A_TAP).min(most(row, column))
         });
     }
     Ok(())
+}
+
+fn rms(taps: &[i16]) -> f64 {
+    (taps.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>() / taps.len() as f64).sqrt()
+}
+
+fn rms_of_bytes(row: &[i8]) -> f64 {
+    (row.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>() / row.len() as f64).sqrt()
 }
 
 /// Derivatives by the taps `[9][cin][cout]`, and by the biases.
