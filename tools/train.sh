@@ -60,8 +60,8 @@ jpeg)
         --out "$out/large-luma1.ck"
     luma "$@" --from "$out/large-luma1.ck" --channels 48 --hidden 4 --steps 50000 --rate 0.0012 \
         --seed 23 --out "$out/large-luma.ck"
-    colour "$out/jpeg-ycc-48x4.slm" "--channels 48 --hidden 4 --largest-change 0.025" \
-        "$out/large-luma.ck" "--channels 16 --largest-change 0.025" "$out/chroma.ck"
+    colour "$out/jpeg-ycc-48x4.slm" "--channels 48 --hidden 4 --largest-change 0.015" \
+        "$out/large-luma.ck" "--channels 16 --largest-change 0.015" "$out/chroma.ck"
     luma "$@" --channels 16 --steps 90000 --out "$out/small-luma.ck"
     chroma "$@" --hidden 1 --steps 60000 --out "$out/small-chroma.ck"
     bytes luma "$out/small-luma.ck" "$out/small-luma-i8.ck" 5000 "$@" --channels 16
@@ -78,10 +78,10 @@ hevc)
         --out "$out/hevc-luma.ck"
     chroma "$@" --from "$out/chroma.ck" --from-jpeg --steps 60000 --rate 0.0015 \
         --out "$out/hevc-chroma.ck"
-    "$tool" export "$@" --checkpoint "$out/hevc-luma.ck" --largest-change 0.025 \
+    "$tool" export "$@" --checkpoint "$out/hevc-luma.ck" --single-taps \
         --out "$out/hevc-luma.slm"
     export_and_tune "$out/hevc-32x3.slm" "$@" --checkpoint "$out/hevc-chroma.ck" --channels 16 \
-        --largest-change 0.025 --luma "$out/hevc-luma.slm"
+        --single-taps --luma "$out/hevc-luma.slm"
     set -- --coded "$out/hevc"
     luma "$@" --channels 16 --steps 70000 --out "$out/hevc-small-luma.ck"
     chroma "$@" --hidden 1 --steps 40000 --out "$out/hevc-small-chroma.ck"
