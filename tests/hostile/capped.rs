@@ -28,7 +28,7 @@ pub fn payload(bytes: &[u8]) -> [Used; 2] {
     };
     let hints = Hints { codec, binding: BINDING };
     let set = || decoder.set_payload(bytes, &hints);
-    [parse, cap("Decoder::set_payload", bytes.len(), 0, 512 * KIB, set)]
+    [parse, cap("Decoder::set_payload", bytes.len(), 0, 640 * KIB, set)]
 }
 
 /// Loading, and making ready for a picture.
