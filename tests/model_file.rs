@@ -245,7 +245,7 @@ impl Random {
             layer.coefficients = (0..9 * inputs * outputs)
                 .map(|_| {
                     let value = self.next() as i64 % (2 * most + 1) - most;
-                    if self.next() % every == 0 {
+                    if self.next().is_multiple_of(every) {
                         value as i16
                     } else {
                         0
@@ -286,7 +286,7 @@ fn changed(layer: &ModelLayer, limit_in: i32, q: &[i16], field: u8) -> (Vec<i16>
     }
     let bytes = of_bytes && sums.iter().all(|(key, sum)| *sum <= most(key.4));
     let (mut taps, mut average) = (layer.taps.to_vec(), vec![0; cout]);
-    for i in 0..taps.len() {
+    for (i, tap) in taps.iter_mut().enumerate() {
         let (position, ci, co) = at(i);
         let mixing = &layer.mixing;
         let sum: i128 = nonzero
@@ -315,7 +315,7 @@ fn changed(layer: &ModelLayer, limit_in: i32, q: &[i16], field: u8) -> (Vec<i16>
         } else {
             wanted.clamp(-32767, 32767)
         };
-        taps[i] = new as i16;
+        *tap = new as i16;
         average[co] += (new - old) * i64::from(layer.mean[ci]);
     }
     (taps, average)
