@@ -151,7 +151,7 @@ check "stripped: no payload" unfiltered "no payload" stripped.jpg
 # The payload lies behind the identifier: at byte $at (from 0), $length bytes.
 at=$(grep -abo SLIGHT cup.jpg | head -1 | cut -d: -f1)
 at=$((at + 7))
-length=$(($(head -c $((at - 8)) cup.jpg | tail -c 1 | od -An -tu1) * 1 + $(head -c $((at - 7)) cup.jpg | tail -c 1 | od -An -tu1) - 9))
+length=$(($(head -c $((at - 8)) cup.jpg | tail -c 1 | od -An -tu1) * 256 + $(head -c $((at - 7)) cup.jpg | tail -c 1 | od -An -tu1) - 9))
 byte() { printf "\\$(printf %o "$1")"; }
 
 for i in 0 3 5 6 7 8 $((length / 2)) $((length - 1)); do
@@ -161,7 +161,7 @@ for i in 0 3 5 6 7 8 $((length / 2)) $((length - 1)); do
     check "payload byte $i flipped" unfiltered "payload ignored" flipped.jpg
 done
 for keep in 1 7 8 9 $((length - 1)); do
-    { head -c $((at - 8)) cup.jpg; byte $((keep + 9)); tail -c +$((at - 6)) cup.jpg | head -c $((7 + keep)); tail -c +$((at + length + 1)) cup.jpg; } >short.jpg
+    { head -c $((at - 9)) cup.jpg; byte $(((keep + 9) / 256)); byte $(((keep + 9) % 256)); tail -c +$((at - 6)) cup.jpg | head -c $((7 + keep)); tail -c +$((at + length + 1)) cup.jpg; } >short.jpg
     check "payload cut to $keep bytes" unfiltered "payload ignored" short.jpg
 done
 { head -c 20 other.jpg; tail -c +$((at - 10)) cup.jpg | head -c $((11 + length)); jpegtran -copy none other.jpg | tail -c +21; } >swapped.jpg
