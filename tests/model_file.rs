@@ -306,7 +306,6 @@ fn changed(layer: &ModelLayer, limit_in: i32, q: &[i16], field: u8) -> (Vec<i16>
                 sums.get(&key(position, ci, co, negative)).unwrap_or(&0) - own
             };
             let fits = |w: &i64| w.abs() <= most(*w < 0) - others(*w < 0);
-            // Candidates from near to far.
             let range = -128..=127i64;
             let new = range.filter(fits).min_by_key(|w| (w - wanted).abs()).unwrap();
             *sums.get_mut(&key(position, ci, co, old < 0)).unwrap() -= old.abs();

@@ -1,5 +1,5 @@
-//! Fine-tuning of scales, biases and coefficients of taps on one or more pictures, with quantisation in the loop and a rate-aware
-//! objective: the [`Objective`]'s dB + λ·bits(q) over the update's integers q, rounded
+//! Fine-tuning of scales, biases and coefficients of taps on one or more pictures, with quantisation in
+//! the loop and a rate-aware objective: the [`Objective`]'s dB + λ·bits(q) over the update's integers q, rounded
 //! straight-through.
 
 use super::adam::{Adam, AdamRates};

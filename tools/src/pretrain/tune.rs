@@ -360,7 +360,7 @@ mod tests {
             let (row, column) = levels(&updates, 0, (1, 64));
             assert_eq!((row.len(), column.len()), (9, 64));
             assert!(row.iter().all(|l| *l == 0), "{row:?}");
-            assert!(column.iter().all(|l| (9..LEVELS).contains(l)), "{column:?}");
+            assert!(column.iter().all(|l| (15..LEVELS).contains(l)), "{column:?}");
         }
     }
 
