@@ -33,8 +33,6 @@ const COEFFICIENT_DEAD_ZONE: f32 = 1.0;
 const RATE: f32 = 0.4;
 /// That of coefficients is this part of it.
 const COEFFICIENT_RATE: f32 = 0.32;
-/// The slope of their price is this times the bits that being other than 0 takes.
-const COEFFICIENT_PRICE: f32 = 0.385;
 /// The trainer works in units of 128 grey levels.
 const GREY: f32 = 128.0;
 
@@ -330,11 +328,7 @@ pub fn fine_tune<'a, S: Sample>(
         match task.recipe {
             Recipe::RateAware => {
                 for ((g, v), p) in gradient.iter_mut().zip(&values).zip(parameters.iter()) {
-                    let factor = match p.kind {
-                        Kind::Coefficient => COEFFICIENT_PRICE * p.bits,
-                        Kind::Scale | Kind::Bias => 1.0,
-                    };
-                    *g += factor * task.db_per_bit as f32 * price_slope(*v);
+                    *g += p.price * task.db_per_bit as f32 * price_slope(*v);
                 }
             }
             Recipe::Published => published::add_slopes(&values, &mut gradient),

@@ -51,6 +51,20 @@ pub enum Train {
     All,
 }
 
+impl Layer {
+    /// Of a gradient: the derivatives by each output channel's bias, in all phases alike.
+    pub fn by_bias(&self) -> impl Iterator<Item = f32> + '_ {
+        let rows = |c: usize| self.bias[c..].iter().step_by(padded(self.cout));
+        (0..self.cout).map(move |c| rows(c).sum())
+    }
+
+    /// Of a gradient by [`Train::All`] for the layer `own`: the derivatives by taps, `[9][cin][cout]`.
+    pub fn by_tap<'a>(&'a self, own: &'a Self) -> impl Iterator<Item = f32> + 'a {
+        let rows = self.taps.chunks_exact(padded(self.cout));
+        rows.flat_map(|row| row.iter().zip(&own.scale).take(self.cout).map(|(g, s)| g * s))
+    }
+}
+
 impl Net {
     /// A network of zeros with unit scales.
     #[must_use]

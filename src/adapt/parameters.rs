@@ -11,6 +11,10 @@ use crate::payload::LayerClasses;
 use crate::{memory, Result};
 use std::ops::Range;
 
+/// For each bit that it takes to be other than 0, the slope of a coefficient's price is this many times that of
+/// a scale or a bias.
+const COEFFICIENT_PRICE: f32 = 0.385;
+
 /// What an integer changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
@@ -29,8 +33,8 @@ pub(super) struct Parameter {
     pub least: f32,
     /// The largest one.
     pub most: f32,
-    /// About what it takes to be other than 0, in bits.
-    pub bits: f32,
+    /// The slope of its price is this many times that of a scale or a bias.
+    pub price: f32,
 }
 
 /// All integers of an update: layer by layer the scales, the biases and the coefficients.
@@ -201,7 +205,7 @@ impl Parameters {
             let start = all.len();
             let value = |kind, amount, most: i16| {
                 let most = f32::from(most);
-                Parameter { kind, amount, least: -most, most, bits: 3.0 }
+                Parameter { kind, amount, least: -most, most, price: 1.0 }
             };
             let unit = 1.0 / (1u64 << m.shift) as f32;
             all.extend(
@@ -296,13 +300,9 @@ impl Parameters {
     pub fn collect(&self, network: usize, net: &Net, gradient: &Net) -> Result<Vec<f32>> {
         let mut all = memory::room(self.of_network(network).len())?;
         for (layer, own) in gradient.layers.iter().zip(&net.layers) {
-            let (cout, width) = (layer.cout, padded(layer.cout));
-            all.extend_from_slice(&layer.scale[..cout]);
-            let rows = |c: usize| layer.bias[c..].iter().step_by(width);
-            all.extend((0..cout).map(|c| rows(c).sum::<f32>()));
-            for row in layer.taps.chunks_exact(width) {
-                all.extend(row.iter().zip(&own.scale).take(cout).map(|(g, scale)| g * scale));
-            }
+            all.extend_from_slice(&layer.scale[..layer.cout]);
+            all.extend(layer.by_bias());
+            all.extend(layer.by_tap(own));
         }
         Ok(all)
     }
@@ -350,7 +350,7 @@ fn coefficients<'a>(
             least: -most,
             most,
             // Where it is, its sign, and some for its magnitude.
-            bits: 0.5 * f32::from(classes.level(row, column)) + 1.5,
+            price: COEFFICIENT_PRICE * (0.5 * f32::from(classes.level(row, column)) + 1.5),
         }
     })
 }

@@ -53,14 +53,10 @@ impl<'a> Reader<'a> {
 
     fn mixing(&mut self, cin: usize, cout: usize) -> Result<Mixing> {
         let mut matrix = |n: usize| -> Result<Vec<i8>> {
-            let entries = self.take(n * n)?.iter().map(|b| *b as i8);
-            let matrix: Vec<i8> = entries.collect();
-            if matrix.contains(&i8::MIN) {
-                return Err(Error::Corrupt);
-            }
-            Ok(matrix)
+            Ok(self.take(n * n)?.iter().map(|b| *b as i8).collect())
         };
-        Ok(Mixing { kernel: matrix(9)?, input: matrix(cin)?, output: matrix(cout)? })
+        let mixing = Mixing { kernel: matrix(9)?, input: matrix(cin)?, output: matrix(cout)? };
+        mixing.is_consistent(cin, cout).then_some(mixing).ok_or(Error::Corrupt)
     }
 
     fn i32s(&mut self, n: usize) -> Result<Vec<i32>> {

@@ -1,6 +1,6 @@
 //! A base model: the integer parameters that a payload's update applies to.
 
-use super::taps::Mixing;
+use super::taps::{Mixing, STEPS_OF_A_TAP};
 use super::Arch;
 use crate::payload::Coding;
 use crate::Result;
@@ -149,7 +149,7 @@ impl Model {
             layer.column_step = layer
                 .tap_step_out
                 .iter()
-                .map(|s| (s.saturating_mul(131)).min(MAX_FACTOR))
+                .map(|s| (s.saturating_mul(STEPS_OF_A_TAP)).min(MAX_FACTOR))
                 .collect();
         }
         let shapes: Vec<_> = self.networks().map(Network::shapes).collect();

@@ -44,8 +44,10 @@ impl Mixing {
     }
 }
 
-/// What the factors of a mixture, of 127 at most each, and a step of one make of a tap.
-pub(crate) const UNIT: f32 = 1.0 / (1u64 << FRACTION) as f32;
+/// What the factors of a mixture, of 127 at most each, and a step of one make of a tap are multiplied with.
+pub const UNIT: f32 = 1.0 / (1u64 << FRACTION) as f32;
+/// Steps that move a tap by one where all factors are 127.
+pub(super) const STEPS_OF_A_TAP: i32 = (1 << FRACTION) / (127 * 127 * 127);
 
 /// The taps of all layers with an update, to be shared by instances for many conditions.
 pub(crate) struct Taps(Vec<Changed>);

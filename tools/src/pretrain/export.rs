@@ -2,7 +2,7 @@
 //! updates need.
 
 use super::checkpoint::Checkpoint;
-use super::measure::measure;
+use super::measure::{measure, place};
 use super::planes::Planes;
 use super::quantise::{quantise, Arithmetic};
 use super::source::{Crop, Material};
@@ -169,10 +169,7 @@ fn rounded_errors(net: &Net, crop: &Crop) -> Result<[f64; 3]> {
     let mut errors = [0.0; 3];
     let pixels = (0..half).flat_map(|y| (0..half).map(move |x| (y, x)));
     for ((y, x), c) in pixels.flat_map(|p| (0..net.arch.outputs).map(move |c| (p, c))) {
-        let (plane, row, column) = match net.arch.outputs {
-            4 => (0, 2 * y + c / 2, 2 * x + c % 2),
-            _ => (1 + c, y, x),
-        };
+        let (plane, row, column) = place(net.arch.outputs, (y, x), c);
         let width = crop.decoded.planes[plane].width;
         let sample = |of: &Planes| f32::from(of.planes[plane].data[row * width + column]);
         let residual = (128.0 * out.row(y)[x * out.channels + c]).round();

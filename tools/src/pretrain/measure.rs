@@ -7,14 +7,15 @@ use super::source::Crop;
 use anyhow::Result;
 use rand::Rng;
 use sidelight::adapt::finetune::STEP_CHANGE;
-use sidelight::adapt::net::{padded, Layer, Net, Train, Workspace};
+use sidelight::adapt::net::{Net, Train, Workspace};
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
 use sidelight::network::model::{INPUT_LIMIT, MAX_FACTOR};
+use sidelight::network::taps::UNIT;
 use sidelight::network::Network;
 
 /// Steps of a mixture, at the place of its largest weights, that move a tap by one.
-const STEPS_OF_A_TAP: f64 = (1u64 << 28) as f64 / (127 * 127 * 127) as f64;
+const STEPS_OF_A_TAP: f64 = 1.0 / (UNIT as f64 * (127 * 127 * 127) as f64);
 
 /// Fills the tables of `network` that are for updates.
 ///
@@ -48,8 +49,7 @@ pub fn measure(
             }
         });
         for (i, (layer, own)) in gradient.layers.iter().zip(&net.layers).enumerate() {
-            let (taps, bias) = by_taps_and_bias(layer, own);
-            samples[i].add_change(taps, bias);
+            samples[i].add_change(layer.by_tap(own).collect(), layer.by_bias().collect());
             for (sum, g) in squares[i].iter_mut().zip(&layer.scale) {
                 *sum += f64::from(*g).powi(2);
             }
@@ -65,8 +65,7 @@ pub fn measure(
             }
         });
         for (i, (layer, own)) in gradient.layers.iter().zip(&net.layers).enumerate() {
-            let (taps, bias) = by_taps_and_bias(layer, own);
-            samples[i].add_wish(taps, bias);
+            samples[i].add_wish(layer.by_tap(own).collect(), layer.by_bias().collect());
         }
     }
     // Of luma, or of a chroma plane at half resolution twice.
@@ -101,12 +100,12 @@ pub fn measure(
             layer.mean.iter().map(|m| f32::from(*m) / INPUT_LIMIT as f32).collect();
         let (mixing, squares) = mixing(samples, &means);
         let size = rms(&layer.taps);
-        let of_kernel: Vec<f64> = mixing.kernel.chunks_exact(9).map(rms_of_bytes).collect();
-        let of_input: Vec<f64> = mixing.input.chunks_exact(cin).map(rms_of_bytes).collect();
-        let of_output: Vec<f64> = mixing.output.chunks_exact(cout).map(rms_of_bytes).collect();
+        let of_kernel: Vec<f64> = mixing.kernel.chunks_exact(9).map(rms).collect();
+        let of_input: Vec<f64> = mixing.input.chunks_exact(cin).map(rms).collect();
+        let of_output: Vec<f64> = mixing.output.chunks_exact(cout).map(rms).collect();
         let most = |row: usize, column: usize| {
-            let unit = of_kernel[row / cin] * of_input[row % cin] * of_output[column]
-                / (1u64 << 28) as f64;
+            let unit =
+                of_kernel[row / cin] * of_input[row % cin] * of_output[column] * f64::from(UNIT);
             (largest_change * size / unit).log2()
         };
         layer.mixing = mixing;
@@ -117,29 +116,22 @@ pub fn measure(
     Ok(())
 }
 
-fn rms(taps: &[i16]) -> f64 {
-    (taps.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>() / taps.len() as f64).sqrt()
+fn rms<T: Copy + Into<f64>>(values: &[T]) -> f64 {
+    (values.iter().map(|v| (*v).into().powi(2)).sum::<f64>() / values.len() as f64).sqrt()
 }
 
-fn rms_of_bytes(row: &[i8]) -> f64 {
-    (row.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>() / row.len() as f64).sqrt()
-}
-
-/// Derivatives by the taps `[9][cin][cout]`, and by the biases.
-fn by_taps_and_bias(gradient: &Layer, own: &Layer) -> (Vec<f32>, Vec<f32>) {
-    let (cout, p) = (own.cout, padded(own.cout));
-    let rows = gradient.taps.chunks_exact(p);
-    let taps = rows.flat_map(|row| row.iter().zip(&own.scale).take(cout).map(|(g, s)| g * s));
-    let bias = (0..cout).map(|c| gradient.bias[c..].iter().step_by(p).sum());
-    (taps.collect(), bias.collect())
+/// The plane, row and column of the sample that output `c` of a pixel corrects, in a crop with one chroma sample to
+/// a pixel.
+pub(super) fn place(outputs: usize, (y, x): (usize, usize), c: usize) -> (usize, usize, usize) {
+    match outputs {
+        4 => (0, 2 * y + c / 2, 2 * x + c % 2),
+        _ => (1 + c, y, x),
+    }
 }
 
 /// Error of an output in a crop with one chroma sample to a pixel, in units of 128 grey levels.
-fn error(crop: &Crop, outputs: usize, (y, x): (usize, usize), c: usize, out: f32) -> f32 {
-    let (plane, row, column) = match outputs {
-        4 => (0, 2 * y + c / 2, 2 * x + c % 2),
-        _ => (1 + c, y, x),
-    };
+fn error(crop: &Crop, outputs: usize, pixel: (usize, usize), c: usize, out: f32) -> f32 {
+    let (plane, row, column) = place(outputs, pixel, c);
     let width = crop.decoded.planes[plane].width;
     let sample = |of: &Planes| f32::from(of.planes[plane].data[row * width + column]);
     out + (sample(&crop.decoded) - sample(&crop.original)) / 128.0

@@ -6,7 +6,7 @@
 //! that leaves free how mixtures are rotated, that what pictures ask for falls to few of them.
 
 use nalgebra::{DMatrix, SymmetricEigen};
-use sidelight::network::taps::Mixing;
+use sidelight::network::taps::{Mixing, UNIT};
 
 /// Smallest eigenvalue that counts, as a part of the largest.
 const FLOOR: f64 = 1e-4;
@@ -143,8 +143,7 @@ pub fn mixing(samples: &Samples, means: &[f32]) -> (Mixing, Vec<f64>) {
             let m = &input * m * &output;
             for (i, square) in squares[pattern * cin * cout..][..cin * cout].iter_mut().enumerate()
             {
-                let unit = f64::from(1u32 << 28);
-                *square += (m[(i / cout, i % cout)] / unit).powi(2);
+                *square += (m[(i / cout, i % cout)] * f64::from(UNIT)).powi(2);
             }
         }
     }
