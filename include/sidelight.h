@@ -170,7 +170,7 @@ typedef enum SidelightError {
    */
   SIDELIGHT_ERROR_OUT_OF_MEMORY = -12,
   /**
-   * The payload names a base model that this build does not have.
+   * The payload names a base model that this build does not have, or the build has none for the codec.
    */
   SIDELIGHT_ERROR_UNKNOWN_MODEL = -19,
   /**
@@ -246,7 +246,8 @@ typedef enum SidelightPictureType {
 
 /**
  * Size of a base model: multiply-accumulates for each luma sample of a colour picture. Where a codec has no
- * model of a size, its medium one is taken.
+ * model of a size, or the library was built without it, the codec's medium one is taken, else its small one,
+ * else its large one.
  */
 typedef enum SidelightModelSize {
   /**

@@ -14,7 +14,8 @@ pub enum Error {
     NoPayload = 2,
     /// Memory could not be had (ENOMEM).
     OutOfMemory = 12,
-    /// The payload names a base model that this build does not have (ENODEV).
+    /// The payload names a base model that this build does not have, or the build has none for the codec
+    /// (ENODEV).
     UnknownModel = 19,
     /// An argument is out of its stated range, or pictures disagree in shape (EINVAL).
     InvalidArgument = 22,
@@ -62,7 +63,7 @@ impl Error {
         match self {
             Error::NoPayload => c"no payload in the file or stream",
             Error::OutOfMemory => c"out of memory",
-            Error::UnknownModel => c"the payload names a base model that this build does not have",
+            Error::UnknownModel => c"this build does not have the base model that is asked for",
             Error::InvalidArgument => c"invalid argument",
             Error::TooLarge => c"size over the limit",
             Error::Corrupt => c"damaged or malformed data",

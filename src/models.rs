@@ -16,13 +16,19 @@ pub enum Size {
     L,
 }
 
-/// Model files and their sizes. A codec's medium ones come first: they stand in for sizes that it lacks.
-static FILES: [(Size, &[u8]); 5] = [
+/// Model files and their sizes, those that this build shall have. A codec's are in the order in which they
+/// stand in for sizes that it lacks.
+static FILES: &[(Size, &[u8])] = &[
+    #[cfg(feature = "model-jpeg-m")]
     (Size::M, include_bytes!("../models/jpeg-ycc-32x3.slm")),
-    (Size::M, include_bytes!("../models/hevc-32x3.slm")),
-    (Size::S, include_bytes!("../models/hevc-16x3.slm")),
+    #[cfg(feature = "model-jpeg-s")]
     (Size::S, include_bytes!("../models/jpeg-ycc-16x3.slm")),
+    #[cfg(feature = "model-jpeg-l")]
     (Size::L, include_bytes!("../models/jpeg-ycc-48x4.slm")),
+    #[cfg(feature = "model-hevc-m")]
+    (Size::M, include_bytes!("../models/hevc-32x3.slm")),
+    #[cfg(feature = "model-hevc-s")]
+    (Size::S, include_bytes!("../models/hevc-16x3.slm")),
 ];
 
 fn all() -> &'static [(Size, Model)] {
@@ -61,12 +67,21 @@ pub fn unmixed(model: &Model) -> Result<&'static Model> {
     UNMIXED[place].get().ok_or(Error::Internal)
 }
 
-/// The model of a codec and a size. Without a model of that size one of another.
+/// The model of a codec and a size. Without a model of that size the medium one, else the small one, else the
+/// large one.
 ///
 /// # Errors
 /// [`Error::UnknownModel`] if this build has none.
 pub fn default_for(codec: CodecKind, size: Size) -> Result<&'static Model> {
-    let models = all().iter().filter(|(_, m)| m.codec == codec);
+    choose(all(), codec, size)
+}
+
+fn choose<'m>(
+    models: impl IntoIterator<Item = &'m (Size, Model)>,
+    codec: CodecKind,
+    size: Size,
+) -> Result<&'m Model> {
+    let models = models.into_iter().filter(|(_, m)| m.codec == codec);
     models.min_by_key(|(s, _)| *s != size).map(|(_, m)| m).ok_or(Error::UnknownModel)
 }
 
@@ -78,9 +93,43 @@ mod tests {
     fn every_embedded_model_loads() {
         assert_eq!(all().len(), FILES.len());
         for ((size, model), (_, file)) in all().iter().zip(FILES) {
-            assert_eq!(model.clone().to_bytes(), file);
+            assert_eq!(model.clone().to_bytes(), *file);
             assert_eq!(by_id(model.id).unwrap(), (model, *size));
             assert_eq!(default_for(model.codec, *size).unwrap(), model);
+        }
+    }
+
+    #[test]
+    fn features_name_the_models_that_are_inside() {
+        let named = [
+            (cfg!(feature = "model-jpeg-s"), CodecKind::Jpeg, Size::S),
+            (cfg!(feature = "model-jpeg-m"), CodecKind::Jpeg, Size::M),
+            (cfg!(feature = "model-jpeg-l"), CodecKind::Jpeg, Size::L),
+            (cfg!(feature = "model-hevc-s"), CodecKind::Hevc, Size::S),
+            (cfg!(feature = "model-hevc-m"), CodecKind::Hevc, Size::M),
+        ];
+        for (wanted, codec, size) in named {
+            let found = all().iter().filter(|(s, m)| (m.codec, *s) == (codec, size)).count();
+            assert_eq!(found, usize::from(wanted), "{codec:?} {size:?}");
+        }
+        assert_eq!(all().len(), named.iter().filter(|(wanted, ..)| *wanted).count());
+    }
+
+    /// As the header says of SidelightModelSize, whichever of these models a build has.
+    #[test]
+    fn sizes_that_are_left_out_fall_back() {
+        for set in 0..1u32 << all().len() {
+            let kept = || all().iter().enumerate().filter(|(i, _)| set >> i & 1 == 1);
+            for codec in [CodecKind::Jpeg, CodecKind::Hevc] {
+                for size in [Size::S, Size::M, Size::L] {
+                    let expected = [size, Size::M, Size::S, Size::L]
+                        .into_iter()
+                        .find_map(|s| kept().find(|(_, (has, m))| (m.codec, *has) == (codec, s)));
+                    let expected = expected.map(|(_, (_, m))| m).ok_or(Error::UnknownModel);
+                    let models = kept().map(|(_, model)| model);
+                    assert_eq!(choose(models, codec, size), expected, "{set:b} {codec:?} {size:?}");
+                }
+            }
         }
     }
 }

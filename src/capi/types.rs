@@ -63,7 +63,8 @@ pub enum SidelightPictureType {
 }
 
 /// Size of a base model: multiply-accumulates for each luma sample of a colour picture. Where a codec has no
-/// model of a size, its medium one is taken.
+/// model of a size, or the library was built without it, the codec's medium one is taken, else its small one,
+/// else its large one.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SidelightModelSize {
@@ -295,7 +296,7 @@ pub enum SidelightError {
     /// Memory could not be had. Nothing is lost, and the call may be made again. Only allocations of 128 KiB
     /// and more are checked: where a smaller one fails the process aborts.
     OutOfMemory = -12,
-    /// The payload names a base model that this build does not have.
+    /// The payload names a base model that this build does not have, or the build has none for the codec.
     UnknownModel = -19,
     /// An argument is out of its stated range, or pictures disagree in shape.
     InvalidArgument = -22,
