@@ -14,6 +14,7 @@ pub mod hevc_data;
 mod measure;
 mod mixing;
 mod planes;
+pub mod plot;
 mod quantise;
 mod revive;
 mod source;
@@ -99,7 +100,7 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t)]
     part: Part,
     /// Checkpoint to write, and to resume from if it exists; beside it .log gets a line at each
-    /// validation
+    /// validation, and .svg shows them as curves
     #[arg(long)]
     out: PathBuf,
     /// Checkpoint whose weights a new run starts from, instead of random ones; those of a smaller
@@ -208,6 +209,7 @@ pub fn run(options: &Options) -> Result<()> {
             // Before the checkpoint, and at once: a run that stops here does this line again.
             log.write_all(format!("{line}\n").as_bytes())?;
             state.write(&options.out).context("writing the checkpoint")?;
+            plot::draw(&log_path, &options.out.with_extension("svg"))?;
         }
     }
     bar.finish();
