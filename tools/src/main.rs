@@ -33,6 +33,8 @@ enum Command {
     Report(report::Options),
     /// Train a base model from scratch on a folder of pictures
     Pretrain(pretrain::Options),
+    /// Draw a training's log as curves
+    PlotLog(pretrain::plot::Options),
     /// Make a data set of pictures coded as HEVC to train on
     HevcData(pretrain::hevc_data::Options),
     /// Turn a training checkpoint into a model file
@@ -57,6 +59,7 @@ fn main() -> anyhow::Result<()> {
         Command::Integers(options) => integers::run(&options),
         Command::Report(options) => report::run(&options),
         Command::Pretrain(options) => pretrain::run(&options),
+        Command::PlotLog(options) => pretrain::plot::run(&options),
         Command::HevcData(options) => pretrain::hevc_data::run(&options),
         Command::Export(options) => pretrain::export::run(&options),
         Command::Tune(options) => pretrain::tune::run(&options),

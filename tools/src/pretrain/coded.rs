@@ -28,6 +28,18 @@ const QPS: [u8; 5] = [22, 27, 32, 37, 42];
 const NEAR: u8 = 2;
 /// P and B pictures are validated up to this QP and above.
 const MIDDLE_QP: u8 = 32;
+/// The sets of validation: intra at each of [`QPS`], P and B.
+pub const SETS: [&str; 9] = [
+    "intra, QP 22",
+    "intra, QP 27",
+    "intra, QP 32",
+    "intra, QP 37",
+    "intra, QP 42",
+    "P up to QP 32",
+    "P above QP 32",
+    "B up to QP 32",
+    "B above QP 32",
+];
 /// Most crops in a set of validation.
 const SET: usize = 40;
 
@@ -231,8 +243,7 @@ impl Source for Coded {
         DB_PER_DOUBLING
     }
 
-    /// The middle of held-out samples: intra at QP 22, 27, 32, 37, 42, P up to QP 32 and above, B up
-    /// to QP 32 and above.
+    /// The middle of held-out samples, for each of [`SETS`].
     fn validation(&self, size: usize, part: Part) -> Result<Vec<Vec<Crop>>> {
         let layout = match part {
             Part::Luma => Layout::I400,

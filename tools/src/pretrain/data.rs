@@ -16,6 +16,11 @@ const SCALES: [f64; 4] = [1.0, 0.75, 0.55, 0.42];
 /// One picture in this many is held out for validation.
 const HOLD_OUT: usize = 16;
 
+/// The sets of validation: standard tables at four QF, a flat one, a flat one with trellis
+/// quantisation, and mozjpeg's defaults.
+pub const SETS: [&str; 7] =
+    ["QF 10", "QF 20", "QF 40", "QF 80", "flat 40", "flat 20, trellis", "mozjpeg 40"];
+
 /// All pictures in memory.
 pub struct Pictures {
     train: Vec<Planes>,
@@ -88,10 +93,9 @@ impl Source for Pictures {
         3.4
     }
 
-    /// The centre of every held-out picture at QF 10, 20, 40, 80, with a flat table of 40, one of 20
-    /// with trellis quantisation, and mozjpeg's defaults at 40.
+    /// The centre of every held-out picture for each of [`SETS`].
     fn validation(&self, size: usize, part: Part) -> Result<Vec<Vec<Crop>>> {
-        let quantisers = [
+        let quantisers: [Quantiser; SETS.len()] = [
             tables::standard(10),
             tables::standard(20),
             tables::standard(40),

@@ -14,6 +14,7 @@ pub mod hevc_data;
 mod measure;
 mod mixing;
 mod planes;
+pub mod plot;
 mod quantise;
 mod revive;
 mod source;
@@ -98,7 +99,8 @@ pub struct Options {
     /// What the network corrects
     #[arg(long, value_enum, default_value_t)]
     part: Part,
-    /// Checkpoint to write, and to resume from if it exists
+    /// Checkpoint to write, and to resume from if it exists; beside it .log gets a line at each
+    /// validation, and .svg shows them as curves
     #[arg(long)]
     out: PathBuf,
     /// Checkpoint whose weights a new run starts from, instead of random ones; those of a smaller
@@ -196,7 +198,6 @@ pub fn run(options: &Options) -> Result<()> {
         bar.set_position(u64::from(state.step));
         if state.step % options.every == 0 || state.step == last {
             revive(&mut state, source.as_ref(), options)?;
-            state.write(&options.out).context("writing the checkpoint")?;
             let line = format!(
                 "{} {:.0} s loss {:.5} gain {}",
                 state.step,
@@ -204,8 +205,11 @@ pub fn run(options: &Options) -> Result<()> {
                 trainer.take_loss(),
                 validation.gains(&state.net, options.arithmetic)?
             );
-            writeln!(log, "{line}")?;
             bar.println(&line);
+            // Before the checkpoint, and at once: a run that stops here does this line again.
+            log.write_all(format!("{line}\n").as_bytes())?;
+            state.write(&options.out).context("writing the checkpoint")?;
+            plot::draw(&log_path, &options.out.with_extension("svg"))?;
         }
     }
     bar.finish();
