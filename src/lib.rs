@@ -23,6 +23,7 @@ pub mod network;
 pub mod payload;
 pub mod picture;
 mod probe;
+#[cfg(test)]
 mod xorshift;
 
 pub use decoder::{Decoder, DecoderSettings};

@@ -229,7 +229,7 @@ fn framed_sei(n: usize) -> Vec<u8> {
 #[test]
 fn payloads() {
     for model in embedded() {
-        let largest = update_of(model, 7, |_| 255, |_| 0);
+        let largest = update_of(model, 15, |_| 255, |_| 0);
         // Of coefficients: one, some and all of every layer, as small and as large as can be. What is too
         // long for a payload is cut off.
         let of_coefficients = [
@@ -237,8 +237,8 @@ fn payloads() {
             update_of(model, 0, |_| 0, |i| i16::from(i == 0)),
             update_of(model, 3, |_| 0, |i| i16::from(i % 50 == 0)),
             update_of(model, 0, |_| 0, |_| 1),
-            update_of(model, 7, |_| 0, |_| 255),
-            update_of(model, 7, |i| i as i16, |i| (i * 89 % 511) as i16 - 255),
+            update_of(model, 15, |_| 0, |_| 255),
+            update_of(model, 15, |i| i as i16, |i| (i * 89 % 511) as i16 - 255),
         ];
         let mut state = 1u32;
         let noise: Vec<u8> = (0..MAX_PAYLOAD - 8 - 3)
@@ -308,10 +308,10 @@ fn payloads_of_one_picture() {
         let bias = vec![255; outputs];
         LayerUpdate { bias, ..LayerUpdate::zeros(outputs) }
     });
-    let biases = Update { step: 7, layers: layers.collect() };
+    let biases = Update { step: 15, layers: layers.collect() };
     let biases = update::encode(&biases, &model.coding).unwrap();
     // Coefficients alone may be accepted: taps saturate.
-    let all = update_of(model, 7, |_| 255, |_| 255);
+    let all = update_of(model, 15, |_| 255, |_| 255);
     for update in [biases, all] {
         let body = [&[30; 3][..], &update].concat();
         let payload = payload::build(Mode::Update, model.id, &body, of_picture(&source.view()));

@@ -35,7 +35,7 @@ fn seal(body: &[u8]) -> Vec<u8> {
 
 fn zeros(model: &Model) -> Update {
     let layer = |(_, outputs)| LayerUpdate::zeros(outputs);
-    Update { step: 3, layers: model.shapes().into_iter().map(layer).collect() }
+    Update { step: 6, layers: model.shapes().into_iter().map(layer).collect() }
 }
 
 #[test]
@@ -263,7 +263,8 @@ fn changed(layer: &ModelLayer, limit_in: i32, q: &[i16], field: u8) -> (Vec<i16>
     let (cin, cout) = (layer.cin, layer.cout);
     let step = |row: usize, o: usize| {
         let product = i128::from(layer.row_step[row]) * i128::from(layer.column_step[o]);
-        ((product << field) >> 19).max(1)
+        let widened = (product << (field / 2)) >> 19;
+        (if field % 2 == 0 { widened } else { widened * 362 / 256 }).max(1)
     };
     let nonzero: Vec<(usize, usize, usize, i128)> = (0..q.len())
         .filter(|i| q[*i] != 0)
@@ -331,11 +332,11 @@ fn coefficients_do_what_is_documented() {
     let mut cut = 0;
     for (model, field, every, most) in [
         (&shipped, 0, 3, 2),
-        (&shipped, 3, 40, 2),
-        (&shipped, 4, 400, 3),
-        (&shipped, 5, 3000, 40),
-        (&wide, 4, 400, 3),
-        (&wide, 6, 3000, 10),
+        (&shipped, 5, 40, 2),
+        (&shipped, 8, 400, 3),
+        (&shipped, 11, 3000, 40),
+        (&wide, 8, 400, 3),
+        (&wide, 13, 3000, 10),
     ] {
         let update = random.update(model, field, every, most);
         let base = Instance::new(model, condition(), None).unwrap();
@@ -372,17 +373,21 @@ fn coefficients_do_what_is_documented() {
 fn steps_are_products() {
     let mut model = Model::from_bytes(COLOUR).unwrap();
     for (row_step, column_step, field, step) in [
-        (1, 1, 7, 1),
-        (256, 255, 3, 1),
-        (256, 511, 3, 1),
-        (256, 512, 3, 2),
-        (256, 255, 4, 1),
-        (256, 256, 4, 2),
+        (1, 1, 14, 1),
+        (256, 255, 6, 1),
+        (256, 511, 6, 1),
+        (256, 512, 6, 2),
+        (256, 255, 8, 1),
+        (256, 256, 8, 2),
         (256, 1024, 0, 1),
-        (MAX_FACTOR, 1, 3, 1024),
-        (1, MAX_FACTOR, 7, 16384),
+        (MAX_FACTOR, 1, 6, 1024),
+        (1, MAX_FACTOR, 14, 16384),
         (MAX_FACTOR, MAX_FACTOR, 0, 1i64 << 33),
-        (MAX_FACTOR, MAX_FACTOR, 7, 1 << 40),
+        (MAX_FACTOR, MAX_FACTOR, 14, 1 << 40),
+        (256, 512, 7, 2),
+        (256, 1024, 7, 5),
+        (MAX_FACTOR, 1, 7, 1448),
+        (MAX_FACTOR, MAX_FACTOR, 15, 362 << 32),
     ] {
         let layer = &mut model.luma.layers[1];
         (layer.row_step[7], layer.column_step[9]) = (row_step, column_step);
@@ -397,7 +402,7 @@ fn coefficients_that_are_too_large_are_refused() {
     for (index, (inputs, outputs)) in model.shapes().into_iter().enumerate() {
         for layer in model.luma.layers.iter_mut().chain(&mut model.chroma.as_mut().unwrap().layers)
         {
-            // 2^34 at step field 3.
+            // 2^34 at step field 6.
             layer.row_step.fill(1 << 25);
             layer.column_step.fill(1 << 25);
             // A mixture of nothing: sums stay small.
@@ -412,12 +417,12 @@ fn coefficients_that_are_too_large_are_refused() {
             Instance::new(&model, condition(), Some(&update)).map(|_| ())
         };
         let last = 9 * inputs * outputs - 1;
-        assert_eq!(result(&[(0, 63)], 3), Ok(()));
-        assert_eq!(result(&[(0, 64)], 3), Err(Error::Corrupt));
-        assert_eq!(result(&[(last, -64)], 3), Err(Error::Corrupt));
-        assert_eq!(result(&[(0, 32), (last, -31)], 3), Ok(()));
-        assert_eq!(result(&[(0, 32), (last, -32)], 3), Err(Error::Corrupt));
-        assert_eq!(result(&[(0, 255)], 1), Ok(()));
+        assert_eq!(result(&[(0, 63)], 6), Ok(()));
+        assert_eq!(result(&[(0, 64)], 6), Err(Error::Corrupt));
+        assert_eq!(result(&[(last, -64)], 6), Err(Error::Corrupt));
+        assert_eq!(result(&[(0, 32), (last, -31)], 6), Ok(()));
+        assert_eq!(result(&[(0, 32), (last, -32)], 6), Err(Error::Corrupt));
+        assert_eq!(result(&[(0, 255)], 2), Ok(()));
         assert_eq!(result(&[(0, 255)], 7), Err(Error::Corrupt));
     }
     let mut update = zeros(&model);
@@ -647,11 +652,11 @@ fn updates_that_could_overflow_are_refused() {
         assert_eq!(result(&|u| u.layers[layer].scale[0] = -255), Err(Error::Corrupt));
         assert_eq!(result(&|u| u.layers[layer].scale.truncate(4)), Err(Error::Corrupt));
     }
-    assert_eq!(result(&|u| u.step = 8), Err(Error::Corrupt));
+    assert_eq!(result(&|u| u.step = 16), Err(Error::Corrupt));
     assert_eq!(result(&|u| u.layers.truncate(5)), Err(Error::Corrupt));
     // Some channel's bias reaches 2^31 when every bias takes the largest step.
     let all = |u: &mut Update| {
-        u.step = 7;
+        u.step = 15;
         u.layers.iter_mut().for_each(|l| l.bias.fill(255));
     };
     assert_eq!(result(&all), Err(Error::Corrupt));
@@ -661,7 +666,7 @@ fn updates_that_could_overflow_are_refused() {
 fn the_room_for_updates_is_exact_enough_to_use() {
     for file in [&luma()[..], COLOUR] {
         let model = Model::from_bytes(file).unwrap();
-        for (step, sign) in (0..=7).flat_map(|step| [(step, -1), (step, 1)]) {
+        for (step, sign) in (0..=15).flat_map(|step| [(step, -1), (step, 1)]) {
             let room = sidelight::network::instance::room(&model, condition(), step);
             let layers = room.into_iter().map(|[scale, bias]| LayerUpdate {
                 scale: scale.into_iter().map(|v| sign * v).collect(),

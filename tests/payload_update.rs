@@ -101,7 +101,7 @@ impl Random {
                 layer(&scale, &bias)
             })
             .collect();
-        Update { step: 3 + self.below(3) as u8, layers }
+        Update { step: 6 + self.below(6) as u8, layers }
     }
 
     /// The same with some coefficients, a few hundred at most.
@@ -200,7 +200,7 @@ fn round_trips_and_is_deterministic() {
 fn every_magnitude_round_trips() {
     for magnitude in 1..=MAX_MAGNITUDE {
         let layers = vec![layer(&[magnitude], &[-magnitude])];
-        let update = Update { step: 7, layers };
+        let update = Update { step: 15, layers };
         let coding = untuned(&[&[(1, 1)]]);
         let body = encode(&update, &coding).unwrap();
         assert_eq!(read(&body, &coding), Ok(update));
@@ -323,12 +323,12 @@ fn out_of_range_is_refused() {
         let layers = vec![layer(&scale, &bias)];
         encode(&Update { step, layers }, &untuned(&[&[(1, 1)]]))
     };
-    assert!(update(vec![255], vec![-255], 7).is_ok());
+    assert!(update(vec![255], vec![-255], 15).is_ok());
     for (scale, bias, step) in [
         (vec![256], vec![0], 0),
         (vec![0], vec![-256], 0),
         (vec![i16::MIN], vec![0], 0),
-        (vec![0], vec![0], 8),
+        (vec![0], vec![0], 16),
         (vec![0, 0], vec![0], 0),
         (vec![0, 0], vec![0, 0], 0),
     ] {
@@ -591,7 +591,7 @@ fn largest_updates_round_trip() {
             coefficients: list(9 * inputs * outputs),
         };
         let layers = shapes.iter().chain(&shapes).copied().map(layer).collect();
-        let update = Update { step: 7, layers };
+        let update = Update { step: 15, layers };
         let body = encode(&update, &coding).unwrap();
         let priced = price(&update, &coding).unwrap() / 2048;
         println!("{} bytes", body.len());

@@ -60,8 +60,9 @@ jpeg)
         --out "$out/large-luma1.ck"
     luma "$@" --from "$out/large-luma1.ck" --channels 48 --hidden 4 --steps 50000 --rate 0.0012 \
         --seed 23 --out "$out/large-luma.ck"
-    colour "$out/jpeg-ycc-48x4.slm" "--channels 48 --hidden 4 --largest-change 0.015" \
-        "$out/large-luma.ck" "--channels 16 --largest-change 0.015" "$out/chroma.ck"
+    bytes luma "$out/large-luma.ck" "$out/large-luma-i8.ck" 5000 "$@" --channels 48 --hidden 4
+    colour "$out/jpeg-ycc-48x4.slm" "--arithmetic i8 --channels 48 --hidden 4" \
+        "$out/large-luma-i8.ck" "--arithmetic i8 --channels 16" "$out/chroma-i8.ck"
     luma "$@" --channels 16 --steps 90000 --out "$out/small-luma.ck"
     chroma "$@" --hidden 1 --steps 60000 --out "$out/small-chroma.ck"
     bytes luma "$out/small-luma.ck" "$out/small-luma-i8.ck" 5000 "$@" --channels 16
@@ -78,10 +79,12 @@ hevc)
         --out "$out/hevc-luma.ck"
     chroma "$@" --from "$out/chroma.ck" --from-jpeg --steps 60000 --rate 0.0015 \
         --out "$out/hevc-chroma.ck"
-    "$tool" export "$@" --checkpoint "$out/hevc-luma.ck" --single-taps \
+    bytes luma "$out/hevc-luma.ck" "$out/hevc-luma-i8.ck" 5000 "$@"
+    bytes chroma "$out/hevc-chroma.ck" "$out/hevc-chroma-i8.ck" 3000 "$@"
+    "$tool" export "$@" --arithmetic i8 --checkpoint "$out/hevc-luma-i8.ck" \
         --out "$out/hevc-luma.slm"
-    export_and_tune "$out/hevc-32x3.slm" "$@" --checkpoint "$out/hevc-chroma.ck" --channels 16 \
-        --single-taps --luma "$out/hevc-luma.slm"
+    export_and_tune "$out/hevc-32x3.slm" "$@" --arithmetic i8 --channels 16 \
+        --checkpoint "$out/hevc-chroma-i8.ck" --luma "$out/hevc-luma.slm"
     set -- --coded "$out/hevc"
     luma "$@" --channels 16 --steps 70000 --out "$out/hevc-small-luma.ck"
     chroma "$@" --hidden 1 --steps 40000 --out "$out/hevc-small-chroma.ck"

@@ -2,7 +2,8 @@
 //! the loop and a rate-aware objective: the [`Objective`]'s dB + λ·bits(q) over the update's integers q, rounded
 //! straight-through.
 
-use super::adam::{Adam, AdamRates};
+use super::course::Course;
+use super::draws::Draws;
 use super::net::{Net, Train, Workspace};
 use super::objective::Objective;
 use super::parameters::{quantise, Kind, Parameter, Parameters};
@@ -12,8 +13,8 @@ use crate::cpu::CpuLevel;
 use crate::network::{Condition, Model};
 use crate::payload::update::{Update, MAX_STEP};
 use crate::picture::{Layout, Picture, Sample};
-use crate::xorshift::Xorshift;
 use crate::{fault, memory, Result};
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,17 +23,13 @@ use std::time::{Duration, Instant};
 const PART: usize = 32;
 /// Pixels that are seen around that part: fewer than the networks reach, as far ones matter little.
 const MARGIN: usize = 2;
-/// Output change of one step at step field 3, in grey levels (root mean square over samples): what
+/// Output change of one step at step field 6, in grey levels (root mean square over samples): what
 /// a model's step tables are made for.
 pub const STEP_CHANGE: f64 = 0.06;
 /// Magnitudes below this count as 0 in training.
 const DEAD_ZONE: f32 = 0.5;
 /// Coefficients are many and cost some bits each: magnitudes below this count as 0.
 const COEFFICIENT_DEAD_ZONE: f32 = 1.0;
-/// First step size of scales and biases, in units of their steps; 0.8 diverges.
-const RATE: f32 = 0.4;
-/// That of coefficients is this part of it.
-const COEFFICIENT_RATE: f32 = 0.32;
 /// The trainer works in units of 128 grey levels.
 const GREY: f32 = 128.0;
 
@@ -126,16 +123,16 @@ fn price_slope(v: f32) -> f32 {
 
 /// The step field whose step size trades quantisation error against rate best: uniform
 /// quantisation of parameters of unit sensitivity costs δ²/12 of error and saves a bit per doubling
-/// of δ, so the best δ² is about 2·MSE·dB-per-bit; of several pictures' errors the harmonic mean, as
-/// dB go with 1 / MSE.
+/// of δ, so the best δ² is about 2·MSE·dB-per-bit, and 0.7 times that where most integers are 0; of several
+/// pictures' errors the harmonic mean, as dB go with 1 / MSE.
 fn step_field(mse: impl ExactSizeIterator<Item = f64>, db_per_bit: f64) -> u8 {
     let count = mse.len() as f64;
-    let target = 2.0 * db_per_bit * count / mse.map(|e| 1.0 / e).sum::<f64>();
+    let target = 1.4 * db_per_bit * count / mse.map(|e| 1.0 / e).sum::<f64>();
     let mut field = 0;
     let mut square = STEP_CHANGE * STEP_CHANGE / 64.0;
     // Next field while the geometric mean of this δ² and the next one lies below the target.
-    while field < MAX_STEP && 2.0 * square < target {
-        square *= 4.0;
+    while field < MAX_STEP && std::f64::consts::SQRT_2 * square < target {
+        square *= 2.0;
         field += 1;
     }
     field
@@ -148,14 +145,14 @@ struct Worker {
 }
 
 impl Worker {
-    /// Gradient of the job's squared error (grey levels²), summed over the tile's samples with the
-    /// job's weights: see [`Parameters::collect`].
+    /// The job's squared error (grey levels²), summed over the tile's samples with the job's weights, and its
+    /// gradient: see [`Parameters::collect`].
     fn work<S: Sample>(
         &mut self,
         nets: &[Net],
         parameters: &Parameters,
         job: &Job<'_, S>,
-    ) -> Result<Vec<f32>> {
+    ) -> Result<(f32, Vec<f32>)> {
         fault::point("fine-tune");
         let &Job { example, tile, units, network } = job;
         let (net, workspace) = (&nets[network], &mut self.workspaces[network]);
@@ -169,6 +166,7 @@ impl Worker {
         let channels = arch.inputs - arch.outputs..arch.inputs;
         tiles::load(&example.decoded, tile.origin, workspace.input());
         workspace.forward(net, example.condition, tile.origin);
+        let mut sum_of_squares = 0.0;
         let loss = |y: usize, out: &[f32], slope: &mut [f32]| {
             if y < tile.rows.0 || y >= tile.rows.1 {
                 return;
@@ -180,13 +178,15 @@ impl Worker {
                 for (i, (out, slope)) in channels.clone().zip(outputs) {
                     let (sum, count) =
                         tiles::residual(&example.original, &example.decoded, row, column, i);
-                    let e = count * out * GREY - sum;
-                    *slope = 2.0 * GREY * units[i.saturating_sub(3)] * e;
+                    let (e, unit) = (count * out * GREY - sum, units[i.saturating_sub(3)]);
+                    // Samples beside a pixel get the same correction: their mean counts.
+                    sum_of_squares += unit * e * e / count.max(1.0);
+                    *slope = 2.0 * GREY * unit * e;
                 }
             }
         };
         workspace.backward(net, example.condition, Train::All, gradient, loss);
-        parameters.collect(network, net, gradient)
+        Ok((sum_of_squares, parameters.collect(network, net, gradient)?))
     }
 }
 
@@ -199,29 +199,17 @@ struct Job<'a, S> {
     units: [f32; 3],
 }
 
-/// Deterministic shuffling of the tiles.
-struct Shuffle {
-    order: Vec<usize>,
-    next: usize,
-    random: Xorshift,
-}
-
-impl Shuffle {
-    fn new(count: usize) -> Result<Self> {
-        let order = memory::collected(count, 0..count)?;
-        Ok(Self { order, next: count, random: Xorshift(0x9e37_79b9_7f4a_7c15) })
-    }
-
-    fn take(&mut self) -> usize {
-        if self.next == self.order.len() {
-            for i in (1..self.order.len()).rev() {
-                self.order.swap(i, (self.random.next() % (i as u64 + 1)) as usize);
-            }
-            self.next = 0;
+/// What each tile of each example loses in planes `planes` before the filter, in units of the objective.
+fn errors<S: Sample>(task: &Task<'_, S>, tiles: &[Tile], planes: Range<usize>) -> Result<Vec<f64>> {
+    let mut all = memory::room(task.examples.len() * tiles.len())?;
+    for Example { original, decoded, base_mse, .. } in task.examples {
+        let slopes = task.objective.slopes(base_mse);
+        for tile in tiles {
+            let error = |p| slopes[p] * tiles::squared_error(original, decoded, tile, p);
+            all.push(planes.clone().map(error).sum());
         }
-        self.next += 1;
-        self.order[self.next - 1]
     }
+    Ok(all)
 }
 
 /// Fine-tunes; `progress` gets the fraction done and returns whether to go on.
@@ -245,7 +233,7 @@ pub fn fine_tune<'a, S: Sample>(
     let step = match task.recipe {
         Recipe::RateAware => step,
         // Means of clusters need finer units than single values.
-        Recipe::Published => step.saturating_sub(2),
+        Recipe::Published => step.saturating_sub(4),
     };
     let mut conditions: Vec<Condition> = Vec::new();
     for example in task.examples {
@@ -269,43 +257,51 @@ pub fn fine_tune<'a, S: Sample>(
     let mut workers: Vec<Worker> = (0..threads).map(worker).collect::<Result<_>>()?;
     let zeros = || memory::filled(parameters.len(), 0.0f32);
     let (mut values, mut rounded, mut gradient) = (zeros()?, zeros()?, zeros()?);
-    let factor = |p: &Parameter| match p.kind {
-        Kind::Coefficient => COEFFICIENT_RATE,
-        Kind::Scale | Kind::Bias => 1.0,
-    };
-    let rate_factors = memory::collected(parameters.len(), parameters.iter().map(factor))?;
-    let mut adam = Adam { mean: zeros()?, square: zeros()? };
     let mut nets = base.clone();
-    let mut shuffle = Shuffle::new(all_tiles)?;
+    let draws = |planes: Range<usize>| Draws::new(&errors(task, &tiles, planes)?);
+    let mut draws = [draws(0..1)?, draws(1..3)?];
+    let samples: [f64; 3] = std::array::from_fn(|p| {
+        shape.planes().get(p).map_or(1.0, |plane| (plane.height() * plane.width()) as f64)
+    });
+    let base_loss = |planes: Range<usize>| {
+        let of = |e: &Example<'_, S>| -> f64 {
+            let slopes = task.objective.slopes(&e.base_mse);
+            planes.clone().map(|p| slopes[p] * e.base_mse[p]).sum()
+        };
+        (task.examples.iter().map(of).sum::<f64>() / task.examples.len() as f64) as f32
+    };
+    let courses = networks.clone().zip([0..1, 1..3]);
+    let mut courses = courses
+        .map(|(network, planes)| Course::new(&parameters, network, base_loss(planes)))
+        .collect::<Result<Vec<_>>>()?;
     let mut done = 0;
-    // The gradient of the objective over the tiles `picked`, without the price.
-    let mut differentiate = |picked: &[usize],
-                             parameters: &mut Parameters,
+    // The errors in the objective's units and their gradient, estimated from tiles that are drawn.
+    let mut differentiate = |parameters: &mut Parameters,
                              nets: &[Net],
                              gradient: &mut [f32]|
-     -> Result {
-        let picked: Vec<_> = picked
-            .iter()
-            .map(|i| (&task.examples[i / tiles.len()], tiles[i % tiles.len()]))
-            .collect();
-        let samples: [usize; 3] = std::array::from_fn(|p| {
-            picked.iter().map(|(_, tile)| tiles::samples(shape, tile, p)).sum()
-        });
-        let job = |network: usize| {
-            picked.iter().map(move |&(example, tile)| {
-                let slopes = task.objective.slopes(&example.base_mse);
-                let unit = |p: usize| (slopes[p] / samples[p].max(1) as f64) as f32;
-                Job { example, tile, network, units: std::array::from_fn(unit) }
-            })
+     -> Result<[f32; 2]> {
+        let mut job = |network: usize| {
+            let (drawn, probability) = draws[network].take();
+            let example = &task.examples[drawn / tiles.len()];
+            let slopes = task.objective.slopes(&example.base_mse);
+            // Of the mean over examples of their planes' mean squared errors.
+            let weight = 1.0 / (probability * per_step as f64 * task.examples.len() as f64);
+            let unit = |p: usize| (weight * slopes[p] / samples[p]) as f32;
+            let tile = tiles[drawn % tiles.len()];
+            Job { example, tile, network, units: std::array::from_fn(unit) }
         };
-        let jobs: Vec<Job<'_, S>> = networks.clone().flat_map(job).collect();
+        let jobs: Vec<Job<'_, S>> =
+            networks.clone().flat_map(|n| std::iter::repeat_n(n, per_step)).map(&mut job).collect();
+        let mut losses = [0.0; 2];
         gradient.fill(0.0);
         for (job, result) in jobs.iter().zip(run(&mut workers, nets, parameters, &jobs)) {
             let gradient = &mut gradient[parameters.of_network(job.network)];
-            gradient.iter_mut().zip(result?).for_each(|(sum, g)| *sum += g);
+            let (loss, own) = result?;
+            losses[job.network] += loss;
+            gradient.iter_mut().zip(own).for_each(|(sum, g)| *sum += g);
         }
         parameters.differentiate(gradient);
-        Ok(())
+        Ok(losses)
     };
     loop {
         let spent = task.budget.map_or(0.0, |budget| {
@@ -323,8 +319,8 @@ pub fn fine_tune<'a, S: Sample>(
             };
         }
         parameters.apply(&rounded, &base, &mut nets);
-        let picked: Vec<_> = (0..per_step).map(|_| shuffle.take()).collect();
-        differentiate(&picked, &mut parameters, &nets, &mut gradient)?;
+        let losses = differentiate(&mut parameters, &nets, &mut gradient)?;
+        done += 1;
         match task.recipe {
             Recipe::RateAware => {
                 for ((g, v), p) in gradient.iter_mut().zip(&values).zip(parameters.iter()) {
@@ -333,10 +329,10 @@ pub fn fine_tune<'a, S: Sample>(
             }
             Recipe::Published => published::add_slopes(&values, &mut gradient),
         }
-        let rest = 1.0 - fraction as f32;
-        done += 1;
-        let rates = AdamRates { rate: RATE * rest + 0.02, beta1: 0.8, beta2: 0.97 };
-        adam.step_by(rates, done, &mut values, &gradient, |i| rate_factors[i]);
+        let time = (fraction as f32, 1.0 / task.steps as f32);
+        for (course, loss) in courses.iter_mut().zip(losses) {
+            course.step(loss, time, &mut values, &gradient);
+        }
         for (v, p) in values.iter_mut().zip(parameters.iter()) {
             *v = v.clamp(p.least, p.most);
         }
@@ -344,19 +340,19 @@ pub fn fine_tune<'a, S: Sample>(
     Ok(Tuned { step, steps: done, model: task.model, parameters, values })
 }
 
-/// Every job's gradient, in their order, whatever the number of workers.
+/// Every job's error and gradient, in their order, whatever the number of workers.
 fn run<S: Sample>(
     workers: &mut [Worker],
     nets: &[Net],
     parameters: &Parameters,
     jobs: &[Job<'_, S>],
-) -> Vec<Result<Vec<f32>>> {
+) -> Vec<Result<(f32, Vec<f32>)>> {
     let stride = workers.len();
     let work = |worker: &mut Worker, lane: usize| {
         let mine = jobs.iter().skip(lane).step_by(stride);
         mine.map(|job| worker.work(nets, parameters, job)).collect::<Vec<_>>()
     };
-    let mut results: Vec<Vec<Result<Vec<f32>>>> = (0..stride).map(|_| Vec::new()).collect();
+    let mut results: Vec<Vec<Result<(f32, Vec<f32>)>>> = (0..stride).map(|_| Vec::new()).collect();
     // Threads take lanes until there are none; where no thread can be started, the caller's takes
     // them all.
     let lanes = Mutex::new(workers.iter_mut().zip(&mut results).enumerate().collect::<Vec<_>>());

@@ -2,6 +2,8 @@
 
 pub mod adam;
 pub mod conv;
+mod course;
+mod draws;
 pub mod finetune;
 pub mod math;
 pub mod net;

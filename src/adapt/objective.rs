@@ -60,14 +60,16 @@ pub fn mse<S: Sample>(a: &Picture<'_, S>, b: &Picture<'_, S>) -> [f64; 3] {
     let unit = f64::from(1u32 << (2 * (a.bit_depth() - 8)));
     let mut all = [0.0; 3];
     for (mse, (a, b)) in all.iter_mut().zip(a.planes().iter().zip(b.planes())) {
-        let row = |y| -> u64 {
-            let pairs = a.row(y).iter().zip(b.row(y));
-            pairs.map(|(a, b)| u64::from(a.at_most(max).abs_diff(b.at_most(max))).pow(2)).sum()
-        };
-        let sum: u64 = (0..a.height()).map(row).sum();
+        let sum: u64 = (0..a.height()).map(|y| squared_differences(a.row(y), b.row(y), max)).sum();
         *mse = sum as f64 / (a.width() * a.height()) as f64 / unit;
     }
     all
+}
+
+/// Sum of the squared differences of samples that are taken to be at most `max`.
+pub(super) fn squared_differences<S: Sample>(a: &[S], b: &[S], max: i16) -> u64 {
+    let square = |(a, b): (&S, &S)| u64::from(a.at_most(max).abs_diff(b.at_most(max))).pow(2);
+    a.iter().zip(b).map(square).sum()
 }
 
 #[cfg(test)]

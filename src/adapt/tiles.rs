@@ -1,8 +1,10 @@
 //! Windows of a picture for training: what the network sees, and which of its pixels count.
 
 use super::conv::Map;
+use super::objective::squared_differences;
 use crate::picture::{Layout, Picture, Sample};
 use crate::{memory, Result};
+use std::ops::Range;
 
 /// A window in half-resolution pixels, and the part of it whose loss counts. Around that part the
 /// window holds the network's whole halo, or ends where the picture ends.
@@ -74,13 +76,13 @@ impl Source {
     }
 
     /// Rows of samples beside pixels in row `y`.
-    fn rows(&self, y: usize) -> std::ops::Range<usize> {
+    fn rows(&self, y: usize) -> Range<usize> {
         let first = self.step.0 * y + self.first.0;
         first..first + self.size.0
     }
 
     /// Columns of samples beside pixels in column `x`.
-    fn columns(&self, x: usize) -> std::ops::Range<usize> {
+    fn columns(&self, x: usize) -> Range<usize> {
         let first = self.step.1 * x + self.first.1;
         first..first + self.size.1
     }
@@ -117,17 +119,44 @@ pub fn load<S: Sample>(picture: &Picture<'_, S>, origin: (usize, usize), map: &m
     }
 }
 
-/// Samples of plane `plane` in the part of `tile` that counts.
-#[must_use]
-pub fn samples<S: Sample>(picture: &Picture<'_, S>, tile: &Tile, plane: usize) -> usize {
-    let step = if plane == 0 { Some((2, 2)) } else { picture.layout().chroma_beside_pixel() };
-    let Some(step) = step else { return 0 };
+/// Rows and columns of the samples of plane `plane` in the part of `tile` that counts; `None` for chroma of
+/// a gray picture.
+fn part<S: Sample>(
+    picture: &Picture<'_, S>,
+    tile: &Tile,
+    plane: usize,
+) -> Option<(Range<usize>, Range<usize>)> {
+    let step = match plane {
+        0 => (2, 2),
+        _ => picture.layout().chroma_beside_pixel()?,
+    };
     let plane = &picture.planes()[plane];
     let span = |step: usize, origin: usize, part: (usize, usize), size: usize| {
-        (step * (origin + part.1)).min(size) - step * (origin + part.0)
+        step * (origin + part.0)..(step * (origin + part.1)).min(size)
     };
-    span(step.0, tile.origin.0, tile.rows, plane.height())
-        * span(step.1, tile.origin.1, tile.columns, plane.width())
+    let rows = span(step.0, tile.origin.0, tile.rows, plane.height());
+    Some((rows, span(step.1, tile.origin.1, tile.columns, plane.width())))
+}
+
+/// Sum of the squared differences of samples of plane `plane` in the part of `tile` that counts, in squared
+/// grey levels of 8 bits; 0 for chroma of gray pictures.
+#[must_use]
+pub fn squared_error<S: Sample>(
+    original: &Picture<'_, S>,
+    decoded: &Picture<'_, S>,
+    tile: &Tile,
+    plane: usize,
+) -> f64 {
+    let Some((rows, columns)) = part(original, tile, plane) else { return 0.0 };
+    let depth = original.bit_depth();
+    let max = ((1u32 << depth) - 1) as i16;
+    let (original, decoded) = (&original.planes()[plane], &decoded.planes()[plane]);
+    let row = |y: usize| {
+        let columns = columns.clone();
+        squared_differences(&original.row(y)[columns.clone()], &decoded.row(y)[columns], max)
+    };
+    let sum: u64 = rows.map(row).sum();
+    sum as f64 / f64::from(1u32 << (2 * (depth - 8)))
 }
 
 /// `original − decoded` in grey levels of 8 bits at channel `i` of pixel (`y`, `x`) of the picture: the sum

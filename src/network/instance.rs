@@ -113,9 +113,16 @@ fn largest_sum(taps: &[i16], bias: &[i32], cout: usize, c: usize, input_limit: i
     weights * input_limit + biases.max().unwrap_or(0)
 }
 
-/// `step · 2^(field − 3)`, at least 1.
+/// `step · 2^((field − 6) / 2)`, at least 1.
 pub(crate) fn scaled(step: i32, field: u8) -> i64 {
-    ((i64::from(step) << field) >> 3).max(1)
+    half_octaves(i64::from(step), field, 3).max(1)
+}
+
+/// `v · 2^(field / 2 − shift)`, for v below 2^53.
+pub(super) fn half_octaves(v: i64, field: u8, shift: u32) -> i64 {
+    let octaves = (v << (field / 2)) >> shift;
+    // 362 / 256 is the root of 2.
+    (octaves * [256, 362][usize::from(field % 2)]) >> 8
 }
 
 /// What an update makes of one layer.

@@ -1,5 +1,6 @@
 //! A base model: the integer parameters that a payload's update applies to.
 
+use super::instance::half_octaves;
 use super::taps::{Mixing, STEPS_OF_A_TAP};
 use super::Arch;
 use crate::payload::Coding;
@@ -37,16 +38,16 @@ pub struct ModelLayer {
     pub shift: u32,
     /// Largest magnitude of an output, 1..=32767.
     pub limit: i32,
-    /// `[cout]`: what one unit of a scale in an update adds to the multiplier, at step field 3.
+    /// `[cout]`: what one unit of a scale in an update adds to the multiplier, at step field 6.
     pub scale_step: Vec<i32>,
-    /// `[cout]`: what one unit of a bias in an update adds to the bias, at step field 3.
+    /// `[cout]`: what one unit of a bias in an update adds to the bias, at step field 6.
     pub bias_step: Vec<i32>,
     /// `[cin]`: what inputs are on average, −32768..=32767.
     pub mean: Vec<i16>,
     /// What a coefficient of an update changes.
     pub mixing: Mixing,
     /// `[9][cin]` and `[cout]`: the product of both, in 1/65536, is the step of a coefficient at step field
-    /// 3; [`step`](Self::step).
+    /// 6; [`step`](Self::step).
     pub row_step: Vec<i32>,
     /// See [`row_step`](Self::row_step).
     pub column_step: Vec<i32>,
@@ -113,7 +114,7 @@ impl ModelLayer {
     #[must_use]
     pub fn step(&self, row: usize, column: usize, field: u8) -> i64 {
         let product = i64::from(self.row_step[row]) * i64::from(self.column_step[column]);
-        ((product << field) >> 19).max(1)
+        half_octaves(product, field, 19).max(1)
     }
 }
 

@@ -135,7 +135,7 @@ fn mixed(base: &ModelLayer, coefficients: &[i16], field: u8) -> Result<Vec<i64>>
         row_of.fill(0);
         for (column, q) in values.iter().enumerate().filter(|(_, q)| **q != 0) {
             let amount = i64::from(*q) * base.step(row, column, field);
-            // A step is at most 2^40, so this does not overflow either.
+            // A step is below 2^41, so this does not overflow either.
             sum += amount.abs();
             if sum >= MOST {
                 return Err(Error::Corrupt);

@@ -15,16 +15,16 @@ use crate::{Error, Result};
 /// Largest magnitude of a value.
 pub const MAX_MAGNITUDE: i16 = 255;
 /// Highest [`Update::step`].
-pub const MAX_STEP: u8 = 7;
+pub const MAX_STEP: u8 = 15;
 
 /// Bits of the step field.
-const STEP_BITS: u32 = 3;
+const STEP_BITS: u32 = 4;
 
 /// A weight-update: for every output channel of every layer one signed integer for its scale and one
 /// for its bias, and maybe coefficients of changes of its taps, in units of the model's step tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Update {
-    /// Exponent that widens or narrows all steps, 0..=7; the network says how.
+    /// Widens or narrows all steps by its half octaves, 0..=15; the network says how.
     pub step: u8,
     /// First layer first.
     pub layers: Vec<LayerUpdate>,

@@ -127,9 +127,9 @@ pub fn model(bytes: &[u8]) -> bool {
             return false;
         }
     };
-    let layers = room(&model, condition, 3).into_iter();
+    let layers = room(&model, condition, 6).into_iter();
     let layers = layers.map(|[scale, bias]| LayerUpdate { scale, bias, coefficients: Vec::new() });
-    let most = Update { step: 3, layers: layers.collect() };
+    let most = Update { step: 6, layers: layers.collect() };
     let mut coefficients = most.clone();
     for (layer, (inputs, outputs)) in coefficients.layers.iter_mut().zip(model.shapes()) {
         *layer = LayerUpdate::zeros(outputs);

@@ -37,12 +37,6 @@ pub struct Options {
     /// Training crops to measure activations and sensitivities on
     #[arg(long, default_value_t = 400)]
     crops: usize,
-    /// Most that a step of an update may change of a layer's taps, as a part of their root mean square
-    #[arg(long, default_value_t = 1.0)]
-    largest_change: f64,
-    /// Updates change single taps, no mixtures of them
-    #[arg(long)]
-    single_taps: bool,
     /// Bits of the activations and taps of hidden convolutions, as in training
     #[arg(long, value_enum, default_value_t)]
     arithmetic: Arithmetic,
@@ -68,7 +62,7 @@ pub fn run(options: &Options) -> Result<()> {
     let mut network = quantise(&net, options.arithmetic, &crops)?;
     let large: Vec<Crop> =
         (0..options.crops).map(|_| source.crop(192, part, &mut rng)).collect::<Result<_>>()?;
-    measure(&mut network, &large, options.largest_change, &mut rng)?;
+    measure(&mut network, &large, &mut rng)?;
     let mut model = match &options.luma {
         None => Model {
             id: 0,
@@ -83,9 +77,6 @@ pub fn run(options: &Options) -> Result<()> {
         }
     };
     model.coding = Coding::untuned(&model.networks().map(Network::shapes).collect::<Vec<_>>())?;
-    if options.single_taps {
-        model = model.unmixed()?;
-    }
     let bytes = model.to_bytes();
     report_losses(&net, &model, source.validation(super::VALIDATION_CROP, part)?)?;
     ensure!(Model::from_bytes(&bytes)? == model, "the model file does not read back");

@@ -23,14 +23,8 @@ const STEPS_OF_A_TAP: f64 = 1.0 / (UNIT as f64 * (127 * 127 * 127) as f64);
 /// crops' samples). With random signs r as the output's cotangent, E[(rᵀJ)²] is the squared norm of a
 /// parameter's Jacobian column, so plain backward passes measure all parameters at once.
 ///
-/// A step of a coefficient changes its layer's taps by no more than `largest_change` of their root mean square: beyond
-/// that what follows is not in proportion to it. Networks of many channels that hardly matter need that.
-pub fn measure(
-    network: &mut Network,
-    crops: &[Crop],
-    largest_change: f64,
-    rng: &mut impl Rng,
-) -> Result<()> {
+/// A step of a coefficient changes its layer's taps by no more than their root mean square.
+pub fn measure(network: &mut Network, crops: &[Crop], rng: &mut impl Rng) -> Result<()> {
     let net = Net::from_network(network);
     let half = crops[0].size() / 2;
     let outputs = net.arch.outputs;
@@ -106,7 +100,7 @@ pub fn measure(
         let most = |row: usize, column: usize| {
             let unit =
                 of_kernel[row / cin] * of_input[row % cin] * of_output[column] * f64::from(UNIT);
-            (largest_change * size / unit).log2()
+            (size / unit).log2()
         };
         layer.mixing = mixing;
         (layer.row_step, layer.column_step) = factors(9 * cin, cout, |row, column| {
@@ -178,7 +172,7 @@ fn factors(
 mod tests {
     use super::*;
 
-    /// A step at step field 3, by two tables.
+    /// A step at step field 6, by two tables.
     fn product(input: i32, output: i32) -> f64 {
         f64::from(input) * f64::from(output) / 65536.0
     }
