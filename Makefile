@@ -174,7 +174,7 @@ $(PEERS)/ready: tools/peers/requirements.txt
 
 # make bench-peers [MODEL=<model file>] [MODEL_I8=<another>]: our filter beside inference engines that run
 # the same network: docs/evaluation.md. Downloads 0.9 GB. HEVC's medium model has 16 bits, JPEG's 8.
-MODEL ?= models/hevc-32x3.slm
+MODEL ?= tools/peers/i16-32x3.slm
 MODEL_I8 ?= models/jpeg-ycc-32x3.slm
 ENGINES = $(abspath $(TARGET))/engines
 ENGINES_TORCH = $(wildcard $(ENGINES)/venv/lib/python3.*/site-packages/torch)

@@ -230,10 +230,10 @@ fn shipped_models_are_frozen() {
             0x3113_754d_f80c_cabc,
         ],
         [
-            0x94c2_cdfa_04f1_e1ea,
-            0x809e_95dc_f5d6_c37b,
-            0x1cf4_7ba2_6843_6322,
-            0x57b0_bed1_1fc6_d2b8,
+            0x0329_f44b_b997_2a4d,
+            0x0e77_11d1_467c_e5f1,
+            0x872d_fa26_2862_08e6,
+            0x1d01_184d_de6f_8d41,
         ],
         [
             0xb9ae_c3c6_5424_69e5,
@@ -242,10 +242,10 @@ fn shipped_models_are_frozen() {
             0xb769_b318_768b_f2f7,
         ],
         [
-            0xa4ac_da5f_d758_50aa,
-            0xaaf2_24b8_6dc4_ae77,
-            0x8eb7_8394_6064_3c77,
-            0x446d_5d22_a8b7_3bfe,
+            0xedb8_132b_d2ed_70dd,
+            0x4d8b_2461_1333_e19f,
+            0x5669_7053_c545_614a,
+            0xf2f3_3cd9_5224_0891,
         ],
     ];
     assert_eq!(all, expected, "{all:#x?}");

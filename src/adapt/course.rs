@@ -83,3 +83,55 @@ impl Course {
         self.adam.step_by(rates, self.steps, values, gradient, |i| self.factors[i]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapt::finetune::Recipe;
+    use crate::models::{default_for, Size};
+    use crate::network::{CodecKind, Condition};
+    use crate::picture::Layout;
+
+    /// Chroma's course, and values of 1 for all parameters.
+    fn chroma() -> (Course, Vec<f32>) {
+        let model = default_for(CodecKind::Jpeg, Size::M).unwrap();
+        let condition = Condition::from_jpeg_tables(&[20; 64], &[30; 64], Layout::I420);
+        let parameters = Parameters::new(model, 2, &[condition], 6, Recipe::RateAware).unwrap();
+        (Course::new(&parameters, 1, 2.0).unwrap(), vec![1.0; parameters.len()])
+    }
+
+    #[test]
+    fn steps_are_of_the_courses_own_parameters() {
+        let (mut course, mut values) = chroma();
+        let gradient = vec![3.0; values.len()];
+        // Risen by two fifths.
+        course.step(2.0, (0.01, 0.01), &mut values, &gradient);
+        let (others, own) = values.split_at(course.range.start);
+        assert!(others.iter().all(|v| *v == 1.0));
+        let length = 0.4 * (RATE * 0.99 + LAST_RATE);
+        for (v, factor) in own.iter().zip(&course.factors) {
+            assert!((1.0 - v - length * factor).abs() < 1e-5, "{v} {factor}");
+        }
+        assert_eq!((own[0], own.last()), (1.0 - length, Some(&(1.0 - 0.4 * length))));
+    }
+
+    #[test]
+    fn courses_that_go_astray_start_again_with_half_steps() {
+        for loss in [500.0, f32::INFINITY, f32::NAN] {
+            let (mut course, mut values) = chroma();
+            let gradient = vec![3.0; values.len()];
+            // Noise is not minded.
+            for i in 0..50 {
+                course.step([0.5, 5.0][i % 2], (0.2, 0.01), &mut values, &gradient);
+            }
+            assert_eq!((course.steps, course.rate), (50, 1.0));
+            course.step(loss, (0.4, 0.01), &mut values, &gradient);
+            assert_eq!(values[0], 1.0);
+            assert!(values[course.range.clone()].iter().all(|v| *v == 0.0));
+            course.step(2.0, (0.6, 0.01), &mut values, &gradient);
+            let length = 0.5 * (RATE * 0.4 + LAST_RATE);
+            assert!((values[course.range.start] + length).abs() < 1e-5, "{loss}");
+            assert_eq!(course.steps, 1);
+        }
+    }
+}

@@ -405,11 +405,11 @@ mod tests {
         let mut random = Xorshift(3);
         for size in [Size::S, Size::M, Size::L] {
             let model = default_for(CodecKind::Jpeg, size).unwrap();
-            let (base, mut parameters) = trained(model, Recipe::RateAware, 2);
+            let (base, mut parameters) = trained(model, Recipe::RateAware, 0);
             let values = sparse(&parameters, &mut random);
             let mut nets = base.clone();
             parameters.apply(&values, &base, &mut nets);
-            let update = parameters.update(model, 2, values.iter().copied());
+            let update = parameters.update(model, 0, values.iter().copied());
             let taps = Taps::new(model, Some(&update)).unwrap();
             let layers = model.networks().flat_map(|n| &n.layers).zip(&update.layers);
             let floats = nets.iter().flat_map(|n| &n.layers);
@@ -432,7 +432,7 @@ mod tests {
                                 * f64::from(base.mean[i % base.cin])
                         })
                         .sum();
-                    let step = scaled(base.bias_step[c], 2) as f64;
+                    let step = scaled(base.bias_step[c], 0) as f64;
                     let change = f64::from(update.bias[c]) * step - average;
                     let wanted = (f64::from(base.bias[c]) + change) / f64::from(INPUT_LIMIT);
                     let size = change.abs().max(f64::from(base.bias[c]).abs()) + average.abs();

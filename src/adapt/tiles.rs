@@ -192,6 +192,9 @@ pub fn residual<S: Sample>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapt::objective::mse;
+    use crate::picture::Plane;
+    use crate::xorshift::Xorshift;
 
     #[test]
     fn tiles_cover_every_pixel_once_with_their_halo() {
@@ -213,6 +216,35 @@ mod tests {
                 }
             }
             assert!(seen.iter().all(|n| *n == 1), "{h}x{w}");
+        }
+    }
+
+    /// Over all tiles together they are the whole picture's, of any layout and depth.
+    #[test]
+    fn squared_errors_add_up() {
+        let mut random = Xorshift(9);
+        let mut samples = || (0..77 * 50).map(|_| (random.next() >> 52) as u16).collect::<Vec<_>>();
+        let (original, decoded) = (samples(), samples());
+        for (depth, layout) in [10, 12]
+            .into_iter()
+            .flat_map(|d| [Layout::I400, Layout::I420, Layout::I422, Layout::I444].map(|l| (d, l)))
+        {
+            let picture = |data| {
+                let plane = |p| {
+                    let (width, height) = layout.plane_size(p, 77, 50);
+                    Plane::new(data, 77, width, height).unwrap()
+                };
+                let planes: Vec<_> = (0..layout.planes()).map(plane).collect();
+                Picture::with_depth(layout, depth, &planes).unwrap()
+            };
+            let (original, decoded) = (picture(&original[..]), picture(&decoded[..]));
+            let (tiles, _) = tiles(25, 39, 8, 2).unwrap();
+            let mse = mse(&original, &decoded);
+            for p in 0..3 {
+                let sum: f64 = tiles.iter().map(|t| squared_error(&original, &decoded, t, p)).sum();
+                let count = original.planes().get(p).map_or(0, |p| p.width() * p.height());
+                assert!((sum - mse[p] * count as f64).abs() < 1e-6 * sum, "{layout:?} {p}");
+            }
         }
     }
 }
