@@ -232,7 +232,7 @@ mod tests {
             let picture = |data| {
                 let plane = |p| {
                     let (width, height) = layout.plane_size(p, 77, 50);
-                    Plane::new(data, 77, width, height).unwrap()
+                    Plane::new(data, 2 * 77, width, height).unwrap()
                 };
                 let planes: Vec<_> = (0..layout.planes()).map(plane).collect();
                 Picture::with_depth(layout, depth, &planes).unwrap()
