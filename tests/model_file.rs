@@ -264,7 +264,7 @@ fn changed(layer: &ModelLayer, limit_in: i32, q: &[i16], field: u8) -> (Vec<i16>
     let step = |row: usize, o: usize| {
         let product = i128::from(layer.row_step[row]) * i128::from(layer.column_step[o]);
         let widened = (product << (field / 2)) >> 19;
-        (if field % 2 == 0 { widened } else { widened * 362 / 256 }).max(1)
+        (if field.is_multiple_of(2) { widened } else { widened * 362 / 256 }).max(1)
     };
     let nonzero: Vec<(usize, usize, usize, i128)> = (0..q.len())
         .filter(|i| q[*i] != 0)

@@ -138,6 +138,9 @@ fn step_field(mse: impl ExactSizeIterator<Item = f64>, db_per_bit: f64) -> u8 {
     field
 }
 
+/// Squared errors, and their derivatives by a network's integers.
+type Slope = (f32, Vec<f32>);
+
 /// One thread's buffers, for each network.
 struct Worker {
     workspaces: Vec<Workspace>,
@@ -152,7 +155,7 @@ impl Worker {
         nets: &[Net],
         parameters: &Parameters,
         job: &Job<'_, S>,
-    ) -> Result<(f32, Vec<f32>)> {
+    ) -> Result<Slope> {
         fault::point("fine-tune");
         let &Job { example, tile, units, network } = job;
         let (net, workspace) = (&nets[network], &mut self.workspaces[network]);
@@ -346,13 +349,13 @@ fn run<S: Sample>(
     nets: &[Net],
     parameters: &Parameters,
     jobs: &[Job<'_, S>],
-) -> Vec<Result<(f32, Vec<f32>)>> {
+) -> Vec<Result<Slope>> {
     let stride = workers.len();
     let work = |worker: &mut Worker, lane: usize| {
         let mine = jobs.iter().skip(lane).step_by(stride);
         mine.map(|job| worker.work(nets, parameters, job)).collect::<Vec<_>>()
     };
-    let mut results: Vec<Vec<Result<(f32, Vec<f32>)>>> = (0..stride).map(|_| Vec::new()).collect();
+    let mut results: Vec<Vec<Result<Slope>>> = (0..stride).map(|_| Vec::new()).collect();
     // Threads take lanes until there are none; where no thread can be started, the caller's takes
     // them all.
     let lanes = Mutex::new(workers.iter_mut().zip(&mut results).enumerate().collect::<Vec<_>>());

@@ -241,7 +241,8 @@ impl Encoder {
                 go_on
             };
             if trained || soon {
-                if let Some(update) = search.best_update(&tuned, &codec, &plain, &mut measured)? {
+                let update = search.best_update(&tuned, &codec, [&plain, &base], &mut measured)?;
+                if let Some(update) = update {
                     best = best.better(update);
                 }
             }

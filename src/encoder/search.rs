@@ -121,18 +121,20 @@ impl<'a, S: Sample> Search<'a, S> {
     }
 
     /// The best rounding of what was learnt: each network's by itself, as neither sees the other's
-    /// result; `None` if none is valid. `go_on` gets the fraction done and returns whether to go on;
+    /// result, and it may stay the base model's; `None` if none is valid. `go_on` gets the fraction done and returns whether to go on;
     /// if not, the best so far is returned.
     pub fn best_update(
         &self,
         tuned: &Tuned<'_>,
         codec: &Codec,
-        plain: &[[f64; 3]],
+        [plain, base]: [&[[f64; 3]]; 2],
         go_on: &mut dyn FnMut(f64) -> bool,
     ) -> Result<Option<Candidate>> {
         let mut best = None;
+        let none = tuned.round(f32::INFINITY, f32::INFINITY);
         // For each network the least cost, and whose rounding it is.
-        let mut least: [(f64, Option<Update>); 2] = [(f64::INFINITY, None), (f64::INFINITY, None)];
+        let cost = |network| self.network_cost(network, &none, base);
+        let mut least = [(cost(0)?, none.clone()), (cost(1)?, none.clone())];
         let mut tried: Vec<Update> = Vec::new();
         let count = match self.encoder.settings.recipe {
             Recipe::RateAware => ROUNDINGS.len(),
@@ -149,7 +151,7 @@ impl<'a, S: Sample> Search<'a, S> {
                     for (network, least) in least.iter_mut().enumerate() {
                         let cost = self.network_cost(network, &update, &errors)?;
                         if cost < least.0 {
-                            *least = (cost, Some(update.clone()));
+                            *least = (cost, update.clone());
                         }
                     }
                 }
@@ -160,14 +162,13 @@ impl<'a, S: Sample> Search<'a, S> {
                 return Ok(best);
             }
         }
-        if let [(_, Some(luma)), (_, Some(chroma))] = least {
-            let split = self.model.luma.layers.len();
-            let mut mixed = luma;
-            mixed.layers[split..].clone_from_slice(&chroma.layers[split..]);
-            if !tried.contains(&mixed) {
-                if let Some((_, candidate)) = self.measured(&mixed, codec, plain)? {
-                    best = better(best, candidate);
-                }
+        let [(_, luma), (_, chroma)] = least;
+        let split = self.model.luma.layers.len();
+        let mut mixed = luma;
+        mixed.layers[split..].clone_from_slice(&chroma.layers[split..]);
+        if mixed != none && !tried.contains(&mixed) {
+            if let Some((_, candidate)) = self.measured(&mixed, codec, plain)? {
+                best = better(best, candidate);
             }
         }
         go_on(1.0);
