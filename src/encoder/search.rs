@@ -121,8 +121,8 @@ impl<'a, S: Sample> Search<'a, S> {
     }
 
     /// The best rounding of what was learnt: each network's by itself, as neither sees the other's
-    /// result, and it may stay the base model's; `None` if none is valid. `go_on` gets the fraction done and returns whether to go on;
-    /// if not, the best so far is returned.
+    /// result, and it may stay the base model's; `None` if none is valid. `go_on` gets the fraction done and
+    /// returns whether to go on; if not, the best so far is returned.
     pub fn best_update(
         &self,
         tuned: &Tuned<'_>,
