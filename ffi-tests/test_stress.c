@@ -13,6 +13,7 @@ struct memory {
 
 static struct memory memory_now(void)
 {
+    malloc_trim(0);
     struct memory m = {.heap = mallinfo2().uordblks};
     FILE *statm = fopen("/proc/self/statm", "r");
     unsigned long pages, resident = 0;
@@ -105,6 +106,8 @@ static void encode(const struct coded *c, int count)
 
 int main(void)
 {
+    /* Of which arena a thread takes memory is chance, and each keeps some. */
+    mallopt(M_ARENA_MAX, 1);
     const int scale = check_quick() ? 100 : 1;
     struct coded c = coded_new(SIDELIGHT_LAYOUT_I420, 48, 40, 1, 20);
     struct frame out = frame_new(SIDELIGHT_LAYOUT_I420, 48, 40, 0, 0);
