@@ -151,14 +151,14 @@ pub(super) unsafe fn conv3x3(level: CpuLevel, conv: &Conv<'_>, src: &Map, dst: &
 
 unsafe fn conv_portable(conv: &Conv<'_>, src: &Map, dst: &mut Map) {
     // SAFETY: forwarded.
-    unsafe { conv_generic::<Portable, 2, 2>(conv, src, dst, 0, conv.cout) }
+    unsafe { conv_generic::<Portable, 2, 2, 2>(conv, src, dst, 0, conv.cout) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn conv_avx2(conv: &Conv<'_>, src: &Map, dst: &mut Map) {
     // SAFETY: forwarded.
-    unsafe { conv_generic::<super::vector::x86::Avx2, 2, 6>(conv, src, dst, 0, conv.cout) }
+    unsafe { conv_generic::<super::vector::x86::Avx2, 2, 6, 12>(conv, src, dst, 0, conv.cout) }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -167,18 +167,18 @@ unsafe fn conv_avx512(conv: &Conv<'_>, src: &Map, dst: &mut Map) {
     let wide = conv.cout - conv.cout % 16;
     // SAFETY: forwarded; the two calls cover disjoint output channels.
     unsafe {
-        conv_generic::<super::vector::x86::Avx512, 2, 8>(conv, src, dst, 0, wide);
-        conv_generic::<super::vector::x86::Avx2, 1, 8>(conv, src, dst, wide, conv.cout);
+        conv_generic::<super::vector::x86::Avx512, 2, 8, 8>(conv, src, dst, 0, wide);
+        conv_generic::<super::vector::x86::Avx2, 1, 8, 8>(conv, src, dst, wide, conv.cout);
     }
 }
 
-/// Output channels `from..to`, in blocks of `P` pixels × `NV` vectors.
+/// Output channels `from..to`, in blocks of `P` pixels × `NV` vectors, what is left over in blocks of `Q` × 1.
 ///
 /// # Safety
 /// `src` has a border of at least one pixel around an area of at least `dst`'s size; `to − from`
 /// is a multiple of `V::N`; the CPU has `V`'s instruction set.
 #[inline(always)]
-unsafe fn conv_generic<V: Vector, const NV: usize, const P: usize>(
+unsafe fn conv_generic<V: Vector, const NV: usize, const P: usize, const Q: usize>(
     conv: &Conv<'_>,
     src: &Map,
     dst: &mut Map,
@@ -193,7 +193,7 @@ unsafe fn conv_generic<V: Vector, const NV: usize, const P: usize>(
             co += NV * V::N;
         }
         while co < to {
-            conv_channels::<V, 1, P>(conv, src, dst, co);
+            conv_channels::<V, 1, Q>(conv, src, dst, co);
             co += V::N;
         }
     }
@@ -281,7 +281,8 @@ unsafe fn conv_block<V: Vector, const NV: usize, const P: usize>(
     }
 }
 
-/// `grad[t][ci][co] += Σ over pixels of src[y + ky − 1][x + kx − 1][ci] · dy[y][x][co]`.
+/// `grad[t][ci][co] += Σ over pixels of src[y + ky − 1][x + kx − 1][ci] · dy[y][x][co]` for `co < cout`; all
+/// channels of `dy` above are 0.
 ///
 /// # Safety
 /// The CPU has `level`'s instruction set.
@@ -291,14 +292,29 @@ unsafe fn conv_block<V: Vector, const NV: usize, const P: usize>(
 pub(super) unsafe fn weight_gradient(
     level: CpuLevel,
     src: &Map,
-    cin: usize,
+    (cin, cout): (usize, usize),
     dy: &Map,
     grad: &mut [f32],
 ) {
     assert!(src.pad >= 1 && src.height == dy.height && src.width == dy.width);
     assert!(cin <= src.channels && (cin == 6 || cin.is_multiple_of(4)));
-    assert!(dy.channels.is_multiple_of(8));
+    assert!(dy.channels.is_multiple_of(8) && cout <= dy.channels);
     assert_eq!(grad.len(), 9 * cin * dy.channels);
+    if cin.is_multiple_of(16) && (cout == 2 || cout == 4) {
+        // Vectors of the few output channels would be mostly padding.
+        let mut turned = vec![0.0; 9 * cout * cin];
+        let places = |t: usize| (0..cout).flat_map(move |co| (0..cin).map(move |ci| (t, co, ci)));
+        let places = || (0..9).flat_map(places);
+        for ((t, co, ci), g) in places().zip(&mut turned) {
+            *g = grad[(t * cin + ci) * dy.channels + co];
+        }
+        // SAFETY: shapes as asserted; the instruction set is the caller's promise.
+        unsafe { narrow_gradient(level, src, (cin, cout), dy, &mut turned) };
+        for ((t, co, ci), g) in places().zip(&turned) {
+            grad[(t * cin + ci) * dy.channels + co] = *g;
+        }
+        return;
+    }
     // SAFETY: shapes as asserted keep every access in bounds; the instruction set is the caller's
     // promise.
     unsafe {
@@ -425,6 +441,98 @@ unsafe fn gradient_block<V: Vector, const NV: usize, const CI: usize>(
         for i in 0..CI {
             for v in 0..NV {
                 acc[i][v].store(g.add(i * cout + v * V::N));
+            }
+        }
+    }
+}
+
+/// `grad[t][co][ci] += …` as of [`weight_gradient`], for few output channels: vectors are of input channels.
+///
+/// # Safety
+/// Shapes as asserted there, with `cin` a multiple of 16; the CPU has `level`'s instruction set.
+unsafe fn narrow_gradient(
+    level: CpuLevel,
+    src: &Map,
+    (cin, cout): (usize, usize),
+    dy: &Map,
+    grad: &mut [f32],
+) {
+    // SAFETY: forwarded.
+    unsafe {
+        match (level, cout) {
+            #[cfg(target_arch = "x86_64")]
+            (CpuLevel::Avx512, 4) => narrow_avx512::<4>(src, cin, dy, grad),
+            #[cfg(target_arch = "x86_64")]
+            (CpuLevel::Avx512, _) => narrow_avx512::<2>(src, cin, dy, grad),
+            #[cfg(target_arch = "x86_64")]
+            (CpuLevel::Avx2, 4) => narrow_avx2::<4>(src, cin, dy, grad),
+            #[cfg(target_arch = "x86_64")]
+            (CpuLevel::Avx2, _) => narrow_avx2::<2>(src, cin, dy, grad),
+            (_, 4) => narrow_generic::<Portable, 4>(src, cin, dy, grad),
+            _ => narrow_generic::<Portable, 2>(src, cin, dy, grad),
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn narrow_avx2<const CO: usize>(src: &Map, cin: usize, dy: &Map, grad: &mut [f32]) {
+    // SAFETY: forwarded.
+    unsafe { narrow_generic::<super::vector::x86::Avx2, CO>(src, cin, dy, grad) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx2,fma")]
+unsafe fn narrow_avx512<const CO: usize>(src: &Map, cin: usize, dy: &Map, grad: &mut [f32]) {
+    // SAFETY: forwarded.
+    unsafe { narrow_generic::<super::vector::x86::Avx512, CO>(src, cin, dy, grad) }
+}
+
+/// Blocks of a row of three taps × `CO` output channels × one vector of input channels.
+///
+/// # Safety
+/// As [`narrow_gradient`]'s, with `CO` for `cout`; the CPU has `V`'s instruction set.
+#[allow(clippy::needless_range_loop)] // constant indices, once unrolled
+#[inline(always)]
+unsafe fn narrow_generic<V: Vector, const CO: usize>(
+    src: &Map,
+    cin: usize,
+    dy: &Map,
+    grad: &mut [f32],
+) {
+    let sc = src.channels;
+    for y in 0..dy.height {
+        for ky in 0..3 {
+            for ci in (0..cin).step_by(V::N) {
+                // SAFETY: the taps' pixels lie inside src's border, grad holds 9·CO·cin floats, dy's pixels at
+                // least CO.
+                unsafe {
+                    let g = grad.as_mut_ptr().add(3 * ky * CO * cin + ci);
+                    let mut acc: [[V; CO]; 3] = std::array::from_fn(|kx| {
+                        std::array::from_fn(|co| V::load(g.add((kx * CO + co) * cin)))
+                    });
+                    let s = src
+                        .data
+                        .as_ptr()
+                        .add(src.at(y, 0) + ky * src.pitch() * sc + ci)
+                        .sub(src.pitch() * sc + sc);
+                    let d = dy.data.as_ptr().add(dy.at(y, 0));
+                    for x in 0..dy.width {
+                        let dv: [V; CO] =
+                            std::array::from_fn(|co| V::splat(*d.add(x * dy.channels + co)));
+                        for kx in 0..3 {
+                            let a = V::load(s.add((x + kx) * sc));
+                            for co in 0..CO {
+                                acc[kx][co] = a.fma(dv[co], acc[kx][co]);
+                            }
+                        }
+                    }
+                    for kx in 0..3 {
+                        for co in 0..CO {
+                            acc[kx][co].store(g.add((kx * CO + co) * cin));
+                        }
+                    }
+                }
             }
         }
     }

@@ -266,8 +266,9 @@ impl Workspace {
             channel_gradients(self.level, layer, period, output, &self.dy, train, &f, grad_l);
             if train != Train::ScaleBias {
                 let taps = &mut grad.layers[l].taps;
+                let channels = (layer.cin, layer.cout);
                 // SAFETY: `level` is supported.
-                unsafe { weight_gradient(self.level, &self.maps[l], layer.cin, &self.dy, taps) };
+                unsafe { weight_gradient(self.level, &self.maps[l], channels, &self.dy, taps) };
             }
             if l == 0 {
                 break;
