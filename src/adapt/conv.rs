@@ -167,7 +167,7 @@ unsafe fn conv_avx512(conv: &Conv<'_>, src: &Map, dst: &mut Map) {
     let wide = conv.cout - conv.cout % 16;
     // SAFETY: forwarded; the two calls cover disjoint output channels.
     unsafe {
-        conv_generic::<super::vector::x86::Avx512, 2, 8, 8>(conv, src, dst, 0, wide);
+        conv_generic::<super::vector::x86::Avx512, 2, 12, 12>(conv, src, dst, 0, wide);
         conv_generic::<super::vector::x86::Avx2, 1, 8, 8>(conv, src, dst, wide, conv.cout);
     }
 }
@@ -213,6 +213,10 @@ unsafe fn conv_channels<V: Vector, const NV: usize, const P: usize>(
             while x + P <= dst.width {
                 conv_block::<V, NV, P>(conv, src, dst, co, y, x);
                 x += P;
+            }
+            while x + 4 <= dst.width {
+                conv_block::<V, NV, 4>(conv, src, dst, co, y, x);
+                x += 4;
             }
             while x + 2 <= dst.width {
                 conv_block::<V, NV, 2>(conv, src, dst, co, y, x);
