@@ -262,7 +262,7 @@ pub fn fine_tune<'a, S: Sample>(
     let (mut values, mut rounded, mut gradient) = (zeros()?, zeros()?, zeros()?);
     let mut nets = base.clone();
     let draws = |planes: Range<usize>| Draws::new(&errors(task, &tiles, planes)?);
-    let mut draws = [draws(0..1)?, draws(1..3)?];
+    let mut draws = Model::PLANES.map(draws).into_iter().collect::<Result<Vec<_>>>()?;
     let samples: [f64; 3] = std::array::from_fn(|p| {
         shape.planes().get(p).map_or(1.0, |plane| (plane.height() * plane.width()) as f64)
     });
@@ -273,7 +273,7 @@ pub fn fine_tune<'a, S: Sample>(
         };
         (task.examples.iter().map(of).sum::<f64>() / task.examples.len() as f64) as f32
     };
-    let courses = networks.clone().zip([0..1, 1..3]);
+    let courses = networks.clone().zip(Model::PLANES);
     let mut courses = courses
         .map(|(network, planes)| Course::new(&parameters, network, base_loss(planes)))
         .collect::<Result<Vec<_>>>()?;

@@ -207,7 +207,7 @@ impl<'a, S: Sample> Search<'a, S> {
             *layer = LayerUpdate::zeros(layer.scale.len());
         }
         let bytes = f64::from(payload::update::price(&alone, &self.model.coding)?) / 2048.0;
-        let planes = if network == 0 { 0..1 } else { 1..3 };
+        let planes = &Model::PLANES[network];
         let terms =
             errors.iter().map(|e| self.objective.terms(e)[planes.clone()].iter().sum::<f64>());
         Ok(terms.sum::<f64>() / errors.len() as f64 + self.slope * bytes)

@@ -5,6 +5,7 @@ use super::taps::{Mixing, STEPS_OF_A_TAP};
 use super::Arch;
 use crate::payload::Coding;
 use crate::Result;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Activations of the input and of the network's output have 12-bit scale: 16 units for one step of
@@ -158,6 +159,9 @@ impl Model {
         model.to_bytes();
         Ok(model)
     }
+
+    /// The planes that each of [`networks`](Self::networks) corrects.
+    pub const PLANES: [Range<usize>; 2] = [0..1, 1..3];
 
     /// Luma's network, then chroma's if there is one.
     pub fn networks(&self) -> impl Iterator<Item = &Network> {
