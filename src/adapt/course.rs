@@ -16,6 +16,10 @@ const COEFFICIENT_RATE: f32 = 0.4;
 const WARM_UP: f32 = 0.05;
 /// Where errors grow to this many times those of the base model, steps are too long for the network.
 const ASTRAY: f32 = 2.0;
+/// So they are where errors are still so many times those after [`TRIAL`] of the schedule.
+const USELESS: f32 = 1.02;
+/// See [`USELESS`].
+const TRIAL: f32 = 0.25;
 
 /// The learning of a network since it last started at the base model.
 pub(super) struct Course {
@@ -32,8 +36,8 @@ pub(super) struct Course {
     steps: u32,
     /// The objective's errors of the base model.
     base_loss: f32,
-    /// Their running mean.
-    mean_loss: f32,
+    /// Their running means, over some ten and some thirty steps.
+    means: [f32; 2],
 }
 
 impl Course {
@@ -53,8 +57,8 @@ impl Course {
         )?;
         let zeros = || memory::filled(range.len(), 0.0);
         let adam = Adam { mean: zeros()?, square: zeros()? };
-        let mean_loss = base_loss;
-        Ok(Self { range, factors, adam, rate: 1.0, start: 0.0, steps: 0, base_loss, mean_loss })
+        let means = [base_loss; 2];
+        Ok(Self { range, factors, adam, rate: 1.0, start: 0.0, steps: 0, base_loss, means })
     }
 
     /// One step against all parameters' `gradient`, where values have errors of `loss`, when `fraction` of the
@@ -67,13 +71,18 @@ impl Course {
         gradient: &[f32],
     ) {
         let (values, gradient) = (&mut values[self.range.clone()], &gradient[self.range.clone()]);
-        self.mean_loss += 0.1 * (loss - self.mean_loss);
-        if self.mean_loss.is_nan() || self.mean_loss > ASTRAY * self.base_loss {
+        for (mean, weight) in self.means.iter_mut().zip([0.1, 0.03]) {
+            *mean += weight * (loss - *mean);
+        }
+        let [short, long] = self.means;
+        let useless = fraction - self.start > TRIAL && long > USELESS * self.base_loss;
+        if short.is_nan() || short > ASTRAY * self.base_loss || useless {
             values.fill(0.0);
             self.adam.mean.fill(0.0);
             self.adam.square.fill(0.0);
             self.rate *= 0.5;
-            (self.start, self.steps, self.mean_loss) = (fraction + length, 0, self.base_loss);
+            (self.start, self.steps) = (fraction + length, 0);
+            self.means = [self.base_loss; 2];
             return;
         }
         self.steps += 1;
@@ -133,5 +142,22 @@ mod tests {
             assert!((values[course.range.start] + length).abs() < 1e-5, "{loss}");
             assert_eq!(course.steps, 1);
         }
+    }
+
+    #[test]
+    fn courses_that_learn_nothing_start_again() {
+        let (mut course, mut values) = chroma();
+        let gradient = vec![3.0; values.len()];
+        let mut ends = Vec::new();
+        for i in 0..100 {
+            // Of a base model of 2: of no use at first, better with shorter steps.
+            let loss = if course.rate > 0.3 { 2.1 } else { 1.9 };
+            course.step(loss, (i as f32 / 100.0, 0.01), &mut values, &gradient);
+            if course.steps == 0 {
+                ends.push(i);
+            }
+        }
+        assert_eq!((ends.len(), course.rate), (2, 0.25), "{ends:?}");
+        assert!((25..=27).contains(&ends[0]) && (51..=54).contains(&ends[1]), "{ends:?}");
     }
 }
