@@ -15,7 +15,7 @@ What each coder is used like:
   free. Sidelight has one setting; "one setting" is what a peer needs with the one that is best for
   all updates together.
 - The values go in as int8 if all fit, else as int16 (NNCodec wants int32 and codes their values).
-- The step field of an update, three bits in Sidelight's body, is left out for the others.
+- The step field of an update, four bits in Sidelight's body, is left out for the others.
 - Sidelight's payload has an 8-byte header with the model's id, a check and the binding to the
   picture; no peer carries these. So the peers' bytes are compared with the payload (in the peers'
   favour by the header) and with the body alone.
