@@ -339,6 +339,7 @@ pub fn fine_tune<'a, S: Sample>(
         for (v, p) in values.iter_mut().zip(parameters.iter()) {
             *v = v.clamp(p.least, p.most);
         }
+        parameters.hold(&mut values);
     }
     Ok(Tuned { step, steps: done, model: task.model, parameters, values })
 }

@@ -1,8 +1,8 @@
 //! What is trained: the integers of an update, and what they change in the networks.
 
 use super::finetune::Recipe;
-use super::net::{padded, Net};
-use crate::network::instance::{room, scaled};
+use super::net::{padded, Layer, Net};
+use crate::network::instance::{room, scaled, sums};
 use crate::network::model::{ModelLayer, INPUT_LIMIT};
 use crate::network::taps::UNIT;
 use crate::network::{Arch, Condition, Model, Network};
@@ -14,6 +14,10 @@ use std::ops::Range;
 /// For each bit that it takes to be other than 0, the slope of a coefficient's price is this many times that of
 /// a scale or a bias.
 const COEFFICIENT_PRICE: f32 = 0.385;
+/// Sums may come this near to what the integer model can add up, as rounding differs from training's.
+const SUMS: f32 = 0.96;
+/// Where they would come nearer, the layer's coefficients are made so many times as large.
+const SHRINK: f32 = 0.9;
 
 /// What an integer changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,10 +66,15 @@ struct LayerParameters {
     output_by_channel: Vec<f32>,
     /// `[cin]`, what inputs are on average.
     mean: Vec<f32>,
+    /// Largest input, and `[cout]` what the sums of integers may reach.
+    largest: f32,
+    most: Vec<f32>,
+    /// With the values that were applied last a sum might be larger.
+    over: bool,
 }
 
 impl LayerParameters {
-    fn new(range: Range<usize>, m: &ModelLayer) -> Self {
+    fn new(range: Range<usize>, m: &ModelLayer, largest: f32, most: Vec<f32>) -> Self {
         let floats = |matrix: &[i8]| matrix.iter().map(|v| f32::from(*v)).collect::<Vec<f32>>();
         let output = floats(&m.mixing.output);
         let n = m.cout;
@@ -78,7 +87,25 @@ impl LayerParameters {
             output_by_channel: (0..n * n).map(|i| output[i % n * n + i / n]).collect(),
             output,
             mean: m.mean.iter().map(|v| f32::from(*v) / INPUT_LIMIT as f32).collect(),
+            largest,
+            most,
+            over: false,
         }
+    }
+
+    /// Whether sums with these taps and biases, rows of `[cout]` padded, might be larger than allowed.
+    fn overflows(&self, to: &Layer) -> bool {
+        let width = padded(self.cout);
+        let mut sums = [0.0f32; Arch::MAX_CHANNELS];
+        let sums = &mut sums[..self.cout];
+        for row in to.bias.chunks_exact(width) {
+            let biases = sums.iter_mut().zip(row);
+            biases.for_each(|(sum, b)| *sum = sum.max(b.abs() * INPUT_LIMIT as f32));
+        }
+        for row in to.taps.chunks_exact(width) {
+            sums.iter_mut().zip(row).for_each(|(sum, tap)| *sum += tap.abs() * self.largest);
+        }
+        sums.iter().zip(&self.most).any(|(sum, most)| *sum > *most)
     }
 
     /// The ranges of scales, biases and coefficients among those of the layer.
@@ -193,6 +220,8 @@ impl Parameters {
             .reduce(least)
             .unwrap_or_default()
             .into_iter();
+        // What the conditions add differs little.
+        let mut sums = conditions.first().map(|c| sums(model, *c)).unwrap_or_default().into_iter();
         let layers = || model.networks().take(networks).flat_map(|n| &n.layers);
         let mut all = memory::room(layers().map(|l| 2 * l.cout + l.taps.len()).sum())?;
         let classes = model.coding.networks().iter().flatten();
@@ -220,7 +249,9 @@ impl Parameters {
                 }),
             );
             all.extend(coefficients(m, classes, field));
-            of_layers.push(LayerParameters::new(start..all.len(), m));
+            let (largest, most) = sums.next().unwrap_or_default();
+            let most = most.iter().map(|sum| SUMS * *sum as f32).collect();
+            of_layers.push(LayerParameters::new(start..all.len(), m, largest as f32, most));
         }
         let mut first = 0;
         let of_network = |n: &Network| {
@@ -254,8 +285,8 @@ impl Parameters {
     /// Writes the networks with integers `values` into `nets`, copies of `base`.
     pub fn apply(&mut self, values: &[f32], base: &[Net], nets: &mut [Net]) {
         for ((range, base), net) in self.networks.iter().zip(base).zip(nets) {
-            let layers = self.layers[range.clone()].iter().zip(&base.layers).zip(&mut net.layers);
-            for ((layer, from), to) in layers {
+            let layers = self.layers[range.clone()].iter_mut();
+            for ((layer, from), to) in layers.zip(&base.layers).zip(&mut net.layers) {
                 let width = padded(layer.cout);
                 let all = &self.all[layer.range.clone()];
                 let values = &values[layer.range.clone()];
@@ -288,7 +319,17 @@ impl Parameters {
                         *to = from + shift;
                     }
                 }
+                layer.over = layer.overflows(to);
             }
+        }
+    }
+
+    /// Makes coefficients smaller in layers whose sums would have become too large with what was applied last.
+    pub fn hold(&self, values: &mut [f32]) {
+        for layer in self.layers.iter().filter(|layer| layer.over) {
+            let [_, _, coefficients] = layer.parts();
+            let of_layer = &mut values[layer.range.clone()];
+            of_layer[coefficients].iter_mut().for_each(|v| *v *= SHRINK);
         }
     }
 

@@ -145,8 +145,14 @@ impl<'a, S: Sample> Search<'a, S> {
                 Recipe::RateAware => tuned.round(ROUNDINGS[i].0, ROUNDINGS[i].1),
                 Recipe::Published => tuned.cluster(CLUSTERINGS[i].0, CLUSTERINGS[i].1),
             };
-            if !tried.contains(&update) {
-                if let Some((errors, candidate)) = self.measured(&update, codec, plain)? {
+            // Where one network would overflow, the other one's part may be sent all the same.
+            for update in [update.clone(), self.part(0, &update), self.part(1, &update)] {
+                if tried.contains(&update) {
+                    break;
+                }
+                let measured = self.measured(&update, codec, plain)?;
+                tried.push(update.clone());
+                if let Some((errors, candidate)) = measured {
                     best = better(best, candidate);
                     for (network, least) in least.iter_mut().enumerate() {
                         let cost = self.network_cost(network, &update, &errors)?;
@@ -154,8 +160,8 @@ impl<'a, S: Sample> Search<'a, S> {
                             *least = (cost, update.clone());
                         }
                     }
+                    break;
                 }
-                tried.push(update);
             }
             // Who cancels gets the best so far soon: one rounding is measured, no more.
             if !go_on((i + 1) as f64 / (count + 1) as f64) {
@@ -198,14 +204,20 @@ impl<'a, S: Sample> Search<'a, S> {
         }
     }
 
-    /// The part of the cost that one network's update decides, its bytes about.
-    fn network_cost(&self, network: usize, update: &Update, errors: &[[f64; 3]]) -> Result<f64> {
+    /// An update of one network alone.
+    fn part(&self, network: usize, update: &Update) -> Update {
         let split = self.model.luma.layers.len();
         let mut alone = update.clone();
         let others = if network == 0 { split..alone.layers.len() } else { 0..split };
         for layer in &mut alone.layers[others] {
             *layer = LayerUpdate::zeros(layer.scale.len());
         }
+        alone
+    }
+
+    /// The part of the cost that one network's update decides, its bytes about.
+    fn network_cost(&self, network: usize, update: &Update, errors: &[[f64; 3]]) -> Result<f64> {
+        let alone = self.part(network, update);
         let bytes = f64::from(payload::update::price(&alone, &self.model.coding)?) / 2048.0;
         let planes = &Model::PLANES[network];
         let terms =

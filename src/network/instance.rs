@@ -99,6 +99,20 @@ pub fn room(model: &Model, condition: Condition, field: u8) -> Vec<[Vec<i16>; 2]
     all
 }
 
+/// For each layer, what its inputs may be, and what its output channels' sums may reach besides taps and biases:
+/// what the condition adds is taken off.
+pub(crate) fn sums(model: &Model, condition: Condition) -> Vec<(i64, Vec<i64>)> {
+    let of_network = |network: &Network| {
+        let limits = std::iter::once(INPUT_LIMIT).chain(network.layers.iter().map(|l| l.limit));
+        let layers = limits.zip(&network.layers).map(|(limit, layer)| {
+            let left = |c| (1 << 31) - folded(layer, condition, c).abs();
+            (i64::from(limit), (0..layer.cout).map(left).collect())
+        });
+        layers.collect::<Vec<_>>()
+    };
+    model.networks().flat_map(of_network).collect()
+}
+
 /// What the condition adds to the biases of channel `c`.
 fn folded(layer: &ModelLayer, condition: Condition, c: usize) -> i64 {
     let terms = layer.condition[c..].iter().step_by(layer.cout).zip(condition.0);
