@@ -418,7 +418,7 @@ mod tests {
     use super::*;
     use crate::models::{default_for, Size};
     use crate::network::taps::Taps;
-    use crate::network::CodecKind;
+    use crate::network::{CodecKind, Instance};
     use crate::picture::Layout;
     use crate::xorshift::Xorshift;
 
@@ -438,6 +438,42 @@ mod tests {
             }
         };
         parameters.iter().map(value).collect()
+    }
+
+    /// Coefficients that the last layer's sums have no room for are made smaller until they have.
+    #[test]
+    fn sums_are_held() {
+        let mut random = Xorshift(5);
+        for size in [Size::S, Size::M, Size::L] {
+            let model = default_for(CodecKind::Jpeg, size).unwrap();
+            let condition = Condition::from_jpeg_tables(&[20; 64], &[30; 64], Layout::I420);
+            let (base, mut parameters) = trained(model, Recipe::RateAware, 11);
+            let mut values = vec![0.0; parameters.len()];
+            let last = model.luma.layers.len() - 1;
+            let range = parameters.layers[last].range.clone();
+            let [_, _, coefficients] = parameters.layers[last].parts();
+            for v in values[range][coefficients].iter_mut().step_by(37) {
+                *v = random.range(-200, 200) as f32;
+            }
+            let mut held = 0;
+            loop {
+                let mut nets = base.clone();
+                parameters.apply(&values, &base, &mut nets);
+                let over: Vec<bool> = parameters.layers.iter().map(|l| l.over).collect();
+                assert!(over.iter().enumerate().all(|(l, over)| l == last || !over), "{over:?}");
+                let update = parameters.update(model, 11, values.iter().copied());
+                let valid = Instance::new(model, condition, Some(&update)).is_ok();
+                assert!(valid || over[last]);
+                if !over[last] {
+                    break;
+                }
+                assert!(held > 0 || !valid, "{size:?}: meant to be too large");
+                parameters.hold(&mut values);
+                values.iter_mut().for_each(|v| *v = v.trunc());
+                held += 1;
+            }
+            assert!(held > 0 && values.iter().any(|v| *v != 0.0));
+        }
     }
 
     /// What is trained is what the integer model does with the update.
