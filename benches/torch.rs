@@ -3,7 +3,7 @@
 //! turns, so that what else the machine does hits them alike.
 
 use sidelight::adapt::adam::{Adam, AdamRates};
-use sidelight::adapt::conv::Map;
+use sidelight::adapt::map::Map;
 use sidelight::adapt::net::{padded, Net, Train, Workspace};
 use sidelight::adapt::torch::{set_threads, TorchNet};
 use sidelight::cpu::CpuLevel;

@@ -1,10 +1,12 @@
 //! The encoder side: training, objective and choice.
 
 pub mod adam;
-pub mod conv;
+mod conv;
 mod course;
 mod draws;
 pub mod finetune;
+mod gradient;
+pub mod map;
 pub mod math;
 pub mod net;
 pub mod objective;

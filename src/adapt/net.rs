@@ -1,6 +1,8 @@
 //! The network in f32: forward, and backward for every parameter.
 
-use super::conv::{channel_sums, conv3x3, weight_gradient, Conv, Finish, Map};
+use super::conv::{conv3x3, Conv, Finish};
+use super::gradient::{channel_sums, weight_gradient};
+use super::map::Map;
 use crate::cpu::CpuLevel;
 use crate::network::condition::{FEATURES, FEATURE_BITS};
 use crate::network::model::INPUT_LIMIT;

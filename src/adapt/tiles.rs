@@ -1,6 +1,6 @@
 //! Windows of a picture for training: what the network sees, and which of its pixels count.
 
-use super::conv::Map;
+use super::map::Map;
 use super::objective::squared_differences;
 use crate::picture::{Layout, Picture, Sample};
 use crate::{memory, Result};

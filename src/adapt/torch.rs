@@ -2,7 +2,7 @@
 //!
 //! What libtorch refuses (no memory, no such device) it reports by panics of `tch`.
 
-use super::conv::Map;
+use super::map::Map;
 use super::net::{features, padded, Net, Train};
 use crate::network::{Arch, Condition};
 use tch::nn::VarStore;

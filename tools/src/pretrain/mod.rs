@@ -31,7 +31,7 @@ use quantise::Arithmetic;
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use sidelight::adapt::adam::AdamRates;
-use sidelight::adapt::conv::Map;
+use sidelight::adapt::map::Map;
 use sidelight::adapt::net::{Net, Train, Workspace};
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;

@@ -3,7 +3,7 @@
 use super::source::Crop;
 use anyhow::{ensure, Result};
 use clap::ValueEnum;
-use sidelight::adapt::conv::Map;
+use sidelight::adapt::map::Map;
 use sidelight::adapt::net::{padded, Layer, Net, Workspace};
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;

@@ -4,7 +4,7 @@
 use super::checkpoint::Checkpoint;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
-use sidelight::adapt::conv::Map;
+use sidelight::adapt::map::Map;
 use sidelight::adapt::net::{padded, Net};
 
 /// A channel is dead if it never reaches this share of the layer's largest activation.

@@ -4,7 +4,7 @@ use super::quantise::Arithmetic;
 use super::source::Crop;
 use super::{load, spread, Batch, Loss, Options};
 use anyhow::{ensure, Result};
-use sidelight::adapt::conv::Map;
+use sidelight::adapt::map::Map;
 use sidelight::adapt::net::{Net, Train};
 use sidelight::adapt::torch::{set_threads, TorchNet};
 use sidelight::network::Arch;
