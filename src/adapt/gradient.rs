@@ -265,7 +265,7 @@ unsafe fn narrow_generic<V: Vector, const CO: usize>(
 }
 
 /// `sums[phase][c] += Σ over the phase's pixels of d[y][x][c] · by[y][x][c]`, or of `d` alone; phases as
-/// in [`Conv`].
+/// in [`Conv`](super::conv::Conv).
 ///
 /// # Safety
 /// The CPU has `level`'s instruction set.
