@@ -273,7 +273,7 @@ impl Encoder {
         let (steps, tiles) = EFFORTS[usize::from(self.settings.effort) - 1];
         let shape = &pictures[0].decoded;
         let samples = shape.width() * shape.height() * pictures.len();
-        let growth = (samples as f64 / (768.0 * 512.0)).powf(2.0 / 3.0).clamp(1.0, 6.0);
+        let growth = (samples as f64 / (768.0 * 512.0)).powf(2.0 / 3.0).clamp(1.0, 5.0);
         ((f64::from(steps) * growth) as u32, tiles)
     }
 }
