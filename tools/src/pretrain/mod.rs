@@ -38,6 +38,7 @@ use sidelight::cpu::CpuLevel;
 use sidelight::network::Arch;
 use sidelight::Picture;
 use source::{Crop, Material, Source};
+use start::Start;
 use std::borrow::Cow;
 use std::io::Write;
 use std::path::PathBuf;
@@ -107,6 +108,9 @@ pub struct Options {
     /// network are grown to a larger one that does the same
     #[arg(long)]
     from: Option<PathBuf>,
+    /// What hidden layers of a new run without --from start with
+    #[arg(long, value_enum, default_value_t)]
+    start: Start,
     /// The weights of --from are for JPEG, and shall start as those of flat tables with the QP's step
     #[arg(long, requires = "from", conflicts_with = "data")]
     from_jpeg: bool,
@@ -167,7 +171,7 @@ pub fn run(options: &Options) -> Result<()> {
     let mut state = match Checkpoint::read(&options.out, arch)? {
         Some(c) => c,
         None => Checkpoint::new(match &options.from {
-            None => start::initial(arch, options.seed),
+            None => start::initial(arch, options.start, options.seed),
             Some(path) => {
                 let from = Checkpoint::read_any(path)?;
                 let from = from.with_context(|| format!("{}: no such file", path.display()))?.net;

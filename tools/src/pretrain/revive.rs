@@ -73,7 +73,7 @@ pub fn revive(state: &mut Checkpoint, peaks: &Peaks, seed: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::start::initial;
+    use super::super::start::{initial, Start};
     use super::*;
     use sidelight::adapt::net::Workspace;
     use sidelight::cpu::CpuLevel;
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_dead_channel_fires_again_and_changes_nothing() {
         let arch = Arch::luma(16, 2);
-        let mut state = Checkpoint::new(initial(arch, 3));
+        let mut state = Checkpoint::new(initial(arch, Start::He, 3));
         state.net.layers[1].bias[5] = -100.0;
         state.adam.iter_mut().for_each(|adam| adam.square.fill(1.0));
         let mut ws = Workspace::new(arch, 12, 9, CpuLevel::current()).unwrap();

@@ -1,22 +1,42 @@
 //! The weights that a training run starts from.
 
+use clap::ValueEnum;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use sidelight::adapt::net::{padded, Net};
 use sidelight::network::Arch;
 
-/// He's initialisation, with a small last layer.
-pub fn initial(arch: Arch, seed: u64) -> Net {
+/// The weights of hidden layers at first.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Start {
+    /// He's initialisation
+    #[default]
+    He,
+    /// They pass on what they get, and add half of He's to it: what residual links would do
+    PassOn,
+}
+
+/// Random weights: He's initialisation, with a small last layer, hidden ones as `start` says.
+pub fn initial(arch: Arch, start: Start, seed: u64) -> Net {
     let mut rng = Pcg64Mcg::seed_from_u64(seed);
     let mut net = Net::zeros(arch);
     let last = net.layers.len() - 1;
     for (l, layer) in net.layers.iter_mut().enumerate() {
         let p = padded(layer.cout);
-        let shrink = if l == last { 0.1 } else { 1.0 };
+        let pass_on = start == Start::PassOn && l > 0 && l < last;
+        let shrink = match pass_on {
+            _ if l == last => 0.1,
+            true => 0.5,
+            false => 1.0,
+        };
         let bound = shrink * (6.0 / (9 * layer.cin) as f32).sqrt();
-        for (i, t) in layer.taps.iter_mut().enumerate() {
-            if i % p < layer.cout {
-                *t = rng.random_range(-bound..bound);
+        for (i, row) in layer.taps.chunks_exact_mut(p).enumerate() {
+            let (tap, input) = (i / layer.cin, i % layer.cin);
+            for (output, weight) in row[..layer.cout].iter_mut().enumerate() {
+                *weight = rng.random_range(-bound..bound);
+                if pass_on && tap == 4 && input == output {
+                    *weight += 1.0;
+                }
             }
         }
     }
@@ -48,7 +68,7 @@ pub fn grown(from: &Net, arch: Arch, seed: u64) -> Option<Net> {
     if old.inputs != arch.inputs || old.channels > arch.channels || old.hidden > arch.hidden {
         return None;
     }
-    let mut net = initial(arch, seed);
+    let mut net = initial(arch, Start::He, seed);
     let last = net.layers.len() - 1;
     for (l, layer) in net.layers.iter_mut().enumerate() {
         let source = match l {
@@ -96,7 +116,7 @@ mod tests {
         for (arch, layout) in
             [(Arch::luma(16, 1), Layout::I400), (Arch::chroma(16, 1), Layout::I420)]
         {
-            let mut net = initial(arch, 1);
+            let mut net = initial(arch, Start::He, 1);
             for (i, weight) in net.layers[0].condition.iter_mut().enumerate() {
                 *weight = ((i * 37) % 101) as f32 - 50.0;
             }
@@ -127,7 +147,7 @@ mod tests {
             (Arch::chroma(16, 1), Arch::chroma(16, 3)),
         ];
         for (small, large) in cases {
-            let mut from = initial(small, 5);
+            let mut from = initial(small, Start::PassOn, 5);
             let mut rng = Pcg64Mcg::seed_from_u64(6);
             for layer in &mut from.layers {
                 let p = padded(layer.cout);

@@ -130,7 +130,7 @@ mod tests {
             pretrain(&out("both"));
             let native = net(&file("native"));
             let native_gains = all_gains(&options, &native);
-            let way = distance(&native, &initial(native.arch, options.seed));
+            let way = distance(&native, &initial(native.arch, options.start, options.seed));
             for other in ["torch", "both"] {
                 let net = net(&file(other));
                 let pairs = native_gains.iter().zip(all_gains(&options, &net));
