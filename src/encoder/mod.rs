@@ -267,13 +267,49 @@ impl Encoder {
         Ok(Encoded { payload: best.payload, report })
     }
 
-    /// Training steps, and tiles in each of them. More samples than those of 768×512 ask for more
-    /// steps, as there is more to be seen and more to be gained.
+    /// Training steps, and tiles in each of them.
     fn effort<S: Sample>(&self, pictures: &[Pair<'_, S>]) -> (u32, usize) {
         let (steps, tiles) = EFFORTS[usize::from(self.settings.effort) - 1];
         let shape = &pictures[0].decoded;
-        let samples = shape.width() * shape.height() * pictures.len();
-        let growth = (samples as f64 / (768.0 * 512.0)).powf(2.0 / 3.0).clamp(1.0, 5.0);
-        ((f64::from(steps) * growth) as u32, tiles)
+        (grown(steps, shape.width() * shape.height() * pictures.len()), tiles)
+    }
+}
+
+/// What `steps` for 768×512 samples are for `samples`: more ask for more, as there is more to be seen and more
+/// to be gained. They grow as the number of samples to the power of 2/3, up to five times; in integers, so that
+/// every machine gets the same.
+fn grown(steps: u32, samples: usize) -> u32 {
+    const USUAL: u128 = 768 * 512;
+    // More than twelve times as many grow to the most.
+    let samples = (samples as u128).min(12 * USUAL);
+    let all = u128::from(steps).pow(3) * samples * samples;
+    let fits = |n: &u32| u128::from(*n).pow(3) * USUAL * USUAL <= all;
+    (steps..=5 * steps).rev().find(fits).unwrap_or(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_grow_with_samples() {
+        let usual = 768 * 512;
+        for (steps, _) in EFFORTS {
+            for samples in [1, usual / 2, usual] {
+                assert_eq!(grown(steps, samples), steps);
+            }
+            assert_eq!(grown(steps, 8 * usual), 4 * steps);
+            for samples in [12 * usual, usize::MAX] {
+                assert_eq!(grown(steps, samples), 5 * steps);
+            }
+            for samples in (usual..12 * usual).step_by(10_007) {
+                let growth = (samples as f64 / usual as f64).powf(2.0 / 3.0).min(5.0);
+                let off = f64::from(grown(steps, samples)) - f64::from(steps) * growth;
+                assert!((-1.000_001..=0.000_001).contains(&off), "{steps} {samples} {off}");
+            }
+        }
+        // A photograph of 3014×1695.
+        assert_eq!(grown(300, 3014 * 1695), 1500);
+        assert_eq!(grown(300, 2048 * 1216), 1026);
     }
 }
