@@ -108,8 +108,8 @@ pub struct Options {
     /// network are grown to a larger one that does the same
     #[arg(long)]
     from: Option<PathBuf>,
-    /// What hidden layers of a new run without --from start with
-    #[arg(long, value_enum, default_value_t)]
+    /// What hidden layers of a new run start with
+    #[arg(long, value_enum, default_value_t, conflicts_with = "from")]
     start: Start,
     /// The weights of --from are for JPEG, and shall start as those of flat tables with the QP's step
     #[arg(long, requires = "from", conflicts_with = "data")]

@@ -24,10 +24,12 @@ pub fn initial(arch: Arch, start: Start, seed: u64) -> Net {
     for (l, layer) in net.layers.iter_mut().enumerate() {
         let p = padded(layer.cout);
         let pass_on = start == Start::PassOn && l > 0 && l < last;
-        let shrink = match pass_on {
-            _ if l == last => 0.1,
-            true => 0.5,
-            false => 1.0,
+        let shrink = if l == last {
+            0.1
+        } else if pass_on {
+            0.5
+        } else {
+            1.0
         };
         let bound = shrink * (6.0 / (9 * layer.cin) as f32).sqrt();
         for (i, row) in layer.taps.chunks_exact_mut(p).enumerate() {
@@ -136,6 +138,21 @@ mod tests {
             let of_qps =
                 [28, 34].map(|qp| said(&net, Condition::from_hevc_qp(qp, PictureType::P, layout)));
             assert_eq!(of_tables, of_qps);
+        }
+    }
+
+    /// As He's at half the strength, and hidden layers pass on what they get.
+    #[test]
+    fn a_start_may_pass_on() {
+        let [he, pass_on] = [Start::He, Start::PassOn].map(|s| initial(Arch::luma(16, 2), s, 4));
+        for (l, (he, pass_on)) in he.layers.iter().zip(&pass_on.layers).enumerate() {
+            let hidden = l == 1 || l == 2;
+            for (i, (he, pass_on)) in he.taps.iter().zip(&pass_on.taps).enumerate() {
+                // `[9][16][16]`: the tap in the middle, from a channel to itself.
+                let itself = i / 256 == 4 && i / 16 % 16 == i % 16;
+                let wanted = if hidden { 0.5 * he + f32::from(u8::from(itself)) } else { *he };
+                assert!((pass_on - wanted).abs() < 1e-6, "layer {l}, {i}: {pass_on} {wanted}");
+            }
         }
     }
 
