@@ -160,7 +160,7 @@ fn cancelling_returns_the_best_so_far() {
             },
         )
         .unwrap();
-    assert_eq!(encoded.report.steps, 5);
+    assert!((1..=5).contains(&encoded.report.steps));
     assert!(encoded.report.psnr_payload >= encoded.report.psnr_base);
 }
 

@@ -203,13 +203,24 @@ struct Job<'a, S> {
 }
 
 /// What each tile of each example loses in planes `planes` before the filter, in units of the objective.
-fn errors<S: Sample>(task: &Task<'_, S>, tiles: &[Tile], planes: Range<usize>) -> Result<Vec<f64>> {
-    let mut all = memory::room(task.examples.len() * tiles.len())?;
-    for Example { original, decoded, base_mse, .. } in task.examples {
+/// `go_on` is asked between examples; those after it said no count as if they lost nothing.
+fn errors<S: Sample>(
+    task: &Task<'_, S>,
+    tiles: &[Tile],
+    planes: Range<usize>,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Vec<f64>> {
+    let mut all = memory::filled(task.examples.len() * tiles.len(), 0.0)?;
+    let parts = all.chunks_exact_mut(tiles.len());
+    for (i, (example, all)) in task.examples.iter().zip(parts).enumerate() {
+        if i > 0 && !go_on() {
+            break;
+        }
+        let Example { original, decoded, base_mse, .. } = example;
         let slopes = task.objective.slopes(base_mse);
-        for tile in tiles {
+        for (sum, tile) in all.iter_mut().zip(tiles) {
             let error = |p| slopes[p] * tiles::squared_error(original, decoded, tile, p);
-            all.push(planes.clone().map(error).sum());
+            *sum = planes.clone().map(error).sum();
         }
     }
     Ok(all)
@@ -261,7 +272,8 @@ pub fn fine_tune<'a, S: Sample>(
     let zeros = || memory::filled(parameters.len(), 0.0f32);
     let (mut values, mut rounded, mut gradient) = (zeros()?, zeros()?, zeros()?);
     let mut nets = base.clone();
-    let draws = |planes: Range<usize>| Draws::new(&errors(task, &tiles, planes)?);
+    let draws =
+        |planes: Range<usize>| Draws::new(&errors(task, &tiles, planes, &mut || progress(0.0))?);
     let mut draws = Model::PLANES.map(draws).into_iter().collect::<Result<Vec<_>>>()?;
     let samples: [f64; 3] = std::array::from_fn(|p| {
         shape.planes().get(p).map_or(1.0, |plane| (plane.height() * plane.width()) as f64)

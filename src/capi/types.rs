@@ -176,9 +176,9 @@ pub struct SidelightBuffer {
     pub size: usize,
 }
 
-/// Called between training steps with the fraction done, 0.0 to 1.0, on the thread that called
+/// Called every few milliseconds with the fraction done, 0.0 to 1.0, on the thread that called
 /// sidelight_encoder_encode(). Return 0 to go on; anything else cancels, and the best payload so
-/// far is returned. It must not call into the same encoder, and must return: no longjmp(), no C++
+/// far is returned within 200 ms. It must not call into the same encoder, and must return: no longjmp(), no C++
 /// exception.
 pub type SidelightProgress =
     Option<unsafe extern "C" fn(user: *mut c_void, fraction: f64) -> c_int>;

@@ -1,6 +1,7 @@
 //! The encoder: fine-tunes on pictures, prices what it found and chooses.
 
 mod search;
+mod watch;
 
 use crate::adapt::finetune::{fine_tune, Recipe, Task};
 use crate::adapt::math::psnr;
@@ -13,7 +14,8 @@ use crate::payload::Mode;
 use crate::picture::{Layout, Picture, Sample};
 use crate::{Error, Result};
 use search::Search;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use watch::{Part, Watch};
 
 /// Settings of an [`Encoder`].
 #[derive(Clone, Copy, Debug)]
@@ -129,12 +131,6 @@ const EFFORTS: [(u32, usize); 9] =
 
 /// Most pictures that may share a payload.
 pub const MAX_PICTURES: usize = 4096;
-/// Who cancels still waits for pictures to be filtered once, to measure what was learnt, where that took no
-/// longer than this.
-const CANCEL_WAIT: Duration = Duration::from_millis(100);
-/// Training's share of an encode's progress.
-const TRAINING: f64 = 0.9;
-
 /// Makes payloads.
 pub struct Encoder {
     settings: EncoderSettings,
@@ -161,8 +157,9 @@ impl Encoder {
     /// hints' QPs; a type that would not gain over these pictures, or that none of them has, is
     /// left as it is.
     ///
-    /// `progress` gets the fraction done and returns whether to go on; otherwise the best so far is
-    /// returned.
+    /// `progress` gets the fraction done, every few milliseconds, and returns whether to go on; otherwise the
+    /// best so far is returned within 200 ms. What could not be measured by then counts as not better: the
+    /// base model as what was decoded, and of many pictures those that were measured.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if there are no pictures or more than [`MAX_PICTURES`], if their
@@ -198,16 +195,19 @@ impl Encoder {
             binding: hints.binding,
         };
 
-        let plain = search.unfiltered();
+        let mut watch = Watch::new(progress);
+        let plain = search.unfiltered(&mut watch);
         let codec = match &hints.codec {
             Codec::Jpeg { .. } => hints.codec.clone(),
-            Codec::Hevc { qp } => Codec::Hevc { qp: search.strengths(*qp)? },
+            Codec::Hevc { qp } => Codec::Hevc { qp: search.strengths(*qp, &mut watch)? },
         };
-        let clock = Instant::now();
-        let base = search.filtered(&codec, None, &plain)?;
-        let soon = clock.elapsed() <= CANCEL_WAIT;
-        let (codec, base) = search.without_losses(&codec, base, &plain);
         let mut best = search.candidate(Mode::Off, &codec, &[], plain.clone())?;
+        let measured = search.filtered(&codec, None, &plain, &mut |part| watch.measuring(part))?;
+        // Canceled before that: nothing is known of the base model.
+        let (codec, base) = match measured {
+            Some(base) => search.without_losses(&codec, base, &plain),
+            None => (codec, plain.clone()),
+        };
         if self.settings.mode != Mode::Off {
             best = best.better(search.candidate(Mode::Base, &codec, &[], base.clone())?);
         }
@@ -215,7 +215,7 @@ impl Encoder {
         let examples = search.examples(&codec, &base)?;
         // With no error left there is nothing to gain.
         let left = examples.iter().any(|e| objective.cost(&e.base_mse) > objective.cost(&[0.0; 3]));
-        if self.settings.mode == Mode::Update && left {
+        if self.settings.mode == Mode::Update && left && !watch.canceled() {
             let (default_steps, tiles) = self.effort(pictures);
             let task = Task {
                 examples: &examples,
@@ -229,22 +229,13 @@ impl Encoder {
                 threads: self.settings.threads,
                 level: self.level,
             };
-            let mut go_on = true;
-            let tuned = fine_tune(&task, &mut |fraction| {
-                go_on = go_on && progress(TRAINING * fraction);
-                go_on
-            })?;
+            watch.begin(Part::Training);
+            let tuned = fine_tune(&task, &mut |fraction| watch.tell(fraction))?;
             steps = tuned.steps;
-            let trained = go_on;
-            let mut measured = |fraction: f64| {
-                go_on = go_on && progress(TRAINING + (1.0 - TRAINING) * fraction);
-                go_on
-            };
-            if trained || soon {
-                let update = search.best_update(&tuned, &codec, [&plain, &base], &mut measured)?;
-                if let Some(update) = update {
-                    best = best.better(update);
-                }
+            watch.begin(Part::Choosing);
+            let update = search.best_update(&tuned, &codec, [&plain, &base], &mut watch)?;
+            if let Some(update) = update {
+                best = best.better(update);
             }
         }
         let gray = shape.layout() == Layout::I400;

@@ -1,5 +1,6 @@
 //! Candidates for a payload, measured through the integer filter and the real coder.
 
+use super::watch::Watch;
 use super::{Encoder, Pair};
 use crate::adapt::finetune::{Example, Recipe, Tuned};
 use crate::adapt::objective::{mse, Objective};
@@ -121,14 +122,13 @@ impl<'a, S: Sample> Search<'a, S> {
     }
 
     /// The best rounding of what was learnt: each network's by itself, as neither sees the other's
-    /// result, and it may stay the base model's; `None` if none is valid. `go_on` gets the fraction done and
-    /// returns whether to go on; if not, the best so far is returned.
+    /// result, and it may stay the base model's; `None` if none is valid. The best so far when canceled.
     pub fn best_update(
         &self,
         tuned: &Tuned<'_>,
         codec: &Codec,
         [plain, base]: [&[[f64; 3]]; 2],
-        go_on: &mut dyn FnMut(f64) -> bool,
+        watch: &mut Watch<'_>,
     ) -> Result<Option<Candidate>> {
         let mut best = None;
         let none = tuned.round(f32::INFINITY, f32::INFINITY);
@@ -150,7 +150,9 @@ impl<'a, S: Sample> Search<'a, S> {
                 if tried.contains(&update) {
                     break;
                 }
-                let measured = self.measured(&update, codec, plain)?;
+                let measured = self.measured(&update, codec, plain, &mut |part| {
+                    watch.measuring((i as f64 + part) / (count + 1) as f64)
+                })?;
                 tried.push(update.clone());
                 if let Some((errors, candidate)) = measured {
                     best = better(best, candidate);
@@ -163,8 +165,7 @@ impl<'a, S: Sample> Search<'a, S> {
                     break;
                 }
             }
-            // Who cancels gets the best so far soon: one rounding is measured, no more.
-            if !go_on((i + 1) as f64 / (count + 1) as f64) {
+            if !watch.tell((i + 1) as f64 / (count + 1) as f64) {
                 return Ok(best);
             }
         }
@@ -173,28 +174,34 @@ impl<'a, S: Sample> Search<'a, S> {
         let mut mixed = luma;
         mixed.layers[split..].clone_from_slice(&chroma.layers[split..]);
         if mixed != none && !tried.contains(&mixed) {
-            if let Some((_, candidate)) = self.measured(&mixed, codec, plain)? {
+            let measured = self.measured(&mixed, codec, plain, &mut |part| {
+                watch.measuring((count as f64 + part) / (count + 1) as f64)
+            })?;
+            if let Some((_, candidate)) = measured {
                 best = better(best, candidate);
             }
         }
-        go_on(1.0);
+        watch.tell(1.0);
         Ok(best)
     }
 
     /// The errors that an update leaves, and the payload that carries it; `None` if it would overflow or
-    /// is too large. Decoders prepare for every picture.
+    /// is too large, or if `go_on`, as in [`Search::filtered`], ended it. Decoders prepare for every picture.
     fn measured(
         &self,
         update: &Update,
         codec: &Codec,
         plain: &[[f64; 3]],
+        go_on: &mut dyn FnMut(f64) -> bool,
     ) -> Result<Option<(Vec<[f64; 3]>, Candidate)>> {
         let valid = every_condition(codec)
             .all(|condition| Instance::new(self.model, condition, Some(update)).is_ok());
         if !valid {
             return Ok(None);
         }
-        let errors = self.filtered(codec, Some(update), plain)?;
+        let Some(errors) = self.filtered(codec, Some(update), plain, go_on)? else {
+            return Ok(None);
+        };
         let (codec, kept) = self.without_losses(codec, errors.clone(), plain);
         let body = payload::update::encode(update, &self.model.coding)?;
         match self.candidate(Mode::Update, &codec, &body, kept) {
@@ -225,18 +232,23 @@ impl<'a, S: Sample> Search<'a, S> {
         Ok(terms.sum::<f64>() / errors.len() as f64 + self.slope * bytes)
     }
 
-    /// Mean squared error of each decoded picture's planes.
-    pub fn unfiltered(&self) -> Vec<[f64; 3]> {
-        self.pictures.iter().map(|p| mse(&p.original, &p.decoded)).collect()
+    /// Mean squared error of each decoded picture's planes; when canceled, of the first ones.
+    pub fn unfiltered(&self, watch: &mut Watch<'_>) -> Vec<[f64; 3]> {
+        let error = |(i, p): (usize, &Pair<'_, S>)| {
+            (i == 0 || watch.measuring(0.0)).then(|| mse(&p.original, &p.decoded))
+        };
+        self.pictures.iter().enumerate().map_while(error).collect()
     }
 
-    /// The same after filtering; as in `plain` for pictures that are left as they are.
+    /// The same after filtering; as in `plain` for pictures that are left as they are. `go_on` gets the part of
+    /// the pictures that are done and returns whether to go on; `None` if not.
     pub fn filtered(
         &self,
         codec: &Codec,
         update: Option<&Update>,
         plain: &[[f64; 3]],
-    ) -> Result<Vec<[f64; 3]>> {
+        go_on: &mut dyn FnMut(f64) -> bool,
+    ) -> Result<Option<Vec<[f64; 3]>>> {
         let mut filters = [None, None, None];
         let mut all = Vec::with_capacity(plain.len());
         for (pair, plain) in self.pictures.iter().zip(plain) {
@@ -252,9 +264,13 @@ impl<'a, S: Sample> Search<'a, S> {
                 filters[class] = Some(Filter::new(instance, self.encoder.level));
             }
             let filter = filters[class].as_ref().ok_or(Error::Internal)?;
-            all.push(filtered_mse(filter, self.encoder.settings.threads, pair)?);
+            let done = all.len() as f64 / self.pictures.len() as f64;
+            match self.filtered_mse(filter, pair, &mut || go_on(done))? {
+                Some(errors) => all.push(errors),
+                None => return Ok(None),
+            }
         }
-        Ok(all)
+        Ok(Some(all))
     }
 
     /// Pictures that are filtered, to learn from.
@@ -268,8 +284,9 @@ impl<'a, S: Sample> Search<'a, S> {
         memory::collected(self.pictures.len(), examples)
     }
 
-    /// The strengths with which the base model does best, from QPs; 0 where there are no pictures.
-    pub fn strengths(&self, qp: [u8; 3]) -> Result<[u8; 3]> {
+    /// The strengths with which the base model does best, from QPs; 0 where there are no pictures. The best so
+    /// far when canceled.
+    pub fn strengths(&self, qp: [u8; 3], watch: &mut Watch<'_>) -> Result<[u8; 3]> {
         let mut best = [0; 3];
         for class in PictureType::CLASSES.map(PictureType::class) {
             let of_class: Vec<usize> = (0..self.pictures.len())
@@ -280,14 +297,14 @@ impl<'a, S: Sample> Search<'a, S> {
             }
             let stride = of_class.len().div_ceil(SEARCH_PICTURES);
             let some: Vec<usize> = of_class.iter().copied().step_by(stride).collect();
-            let mut at = (self.cost_at(class, qp[class], &some)?, qp[class]);
+            let mut at = (self.cost_at(class, qp[class], &some, watch)?, qp[class]);
             for step in SEARCH_STEPS {
                 for down in [true, false] {
                     let start = at;
                     for _ in 0..SEARCH_MOVES {
                         let next = if down { at.1.saturating_sub(step) } else { at.1 + step };
                         let next = next.clamp(1, MAX_QP);
-                        let cost = self.cost_at(class, next, &some)?;
+                        let cost = self.cost_at(class, next, &some, watch)?;
                         if cost >= at.0 {
                             break;
                         }
@@ -304,8 +321,9 @@ impl<'a, S: Sample> Search<'a, S> {
         Ok(best)
     }
 
-    /// Mean cost of the pictures `some`, all of one class, with the base model at a strength.
-    fn cost_at(&self, class: usize, qp: u8, some: &[usize]) -> Result<f64> {
+    /// Mean cost of the pictures `some`, all of one class, with the base model at a strength; infinite when
+    /// canceled.
+    fn cost_at(&self, class: usize, qp: u8, some: &[usize], watch: &mut Watch<'_>) -> Result<f64> {
         let layout = self.pictures[0].decoded.layout();
         let codec = Codec::Hevc { qp: [qp; 3] };
         let condition = codec.condition(layout, PictureType::CLASSES[class]);
@@ -313,11 +331,48 @@ impl<'a, S: Sample> Search<'a, S> {
         let filter = Filter::new(instance, self.encoder.level);
         let mut sum = 0.0;
         for i in some {
-            let pair = &self.pictures[*i];
-            sum +=
-                self.objective.cost(&filtered_mse(&filter, self.encoder.settings.threads, pair)?);
+            match self.filtered_mse(&filter, &self.pictures[*i], &mut || watch.poll(0.0))? {
+                Some(errors) => sum += self.objective.cost(&errors),
+                None => return Ok(f64::INFINITY),
+            }
         }
         Ok(sum / some.len() as f64)
+    }
+
+    /// Mean squared error of each plane that the integer filter makes of a decoded picture; `None` if `go_on`
+    /// ended it.
+    fn filtered_mse(
+        &self,
+        filter: &Filter,
+        pair: &Pair<'_, S>,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<[f64; 3]>> {
+        let decoded = &pair.decoded;
+        let (layout, depth) = (decoded.layout(), decoded.bit_depth());
+        let size = |p: usize| layout.plane_size(p, decoded.width(), decoded.height());
+        let mut buffers = [Vec::new(), Vec::new(), Vec::new()];
+        for (p, samples) in buffers.iter_mut().enumerate().take(layout.planes()) {
+            let (width, height) = size(p);
+            *samples = memory::filled(width * height, S::new(0))?;
+        }
+        let mut target = [PlaneMut::EMPTY; 3];
+        for (p, (plane, samples)) in target.iter_mut().zip(&mut buffers).enumerate() {
+            if p < layout.planes() {
+                let (width, height) = size(p);
+                *plane = PlaneMut::new(samples, width * size_of::<S>(), width, height)?;
+            }
+        }
+        let (target, threads) =
+            (PictureMut::with_depth(layout, depth, target)?, self.encoder.settings.threads);
+        if !filter.picture_while(decoded, target, threads, go_on)? {
+            return Ok(None);
+        }
+        let planes = buffers.iter().take(layout.planes()).enumerate().map(|(p, samples)| {
+            let (width, height) = size(p);
+            Plane::new(samples, width * size_of::<S>(), width, height)
+        });
+        let planes = planes.collect::<Result<Vec<_>>>()?;
+        Ok(Some(mse(&pair.original, &Picture::with_depth(layout, depth, &planes)?)))
     }
 
     /// Leaves the classes of pictures as they are whose mean is not better than unfiltered.
@@ -343,34 +398,4 @@ impl<'a, S: Sample> Search<'a, S> {
         }
         (codec, errors)
     }
-}
-
-/// Mean squared error of each plane that the integer filter makes of a decoded picture.
-fn filtered_mse<S: Sample>(
-    filter: &Filter,
-    threads: usize,
-    pair: &Pair<'_, S>,
-) -> Result<[f64; 3]> {
-    let decoded = &pair.decoded;
-    let (layout, depth) = (decoded.layout(), decoded.bit_depth());
-    let size = |p: usize| layout.plane_size(p, decoded.width(), decoded.height());
-    let mut buffers = [Vec::new(), Vec::new(), Vec::new()];
-    for (p, samples) in buffers.iter_mut().enumerate().take(layout.planes()) {
-        let (width, height) = size(p);
-        *samples = memory::filled(width * height, S::new(0))?;
-    }
-    let mut target = [PlaneMut::EMPTY; 3];
-    for (p, (plane, samples)) in target.iter_mut().zip(&mut buffers).enumerate() {
-        if p < layout.planes() {
-            let (width, height) = size(p);
-            *plane = PlaneMut::new(samples, width * size_of::<S>(), width, height)?;
-        }
-    }
-    filter.picture(decoded, PictureMut::with_depth(layout, depth, target)?, threads)?;
-    let planes = buffers.iter().take(layout.planes()).enumerate().map(|(p, samples)| {
-        let (width, height) = size(p);
-        Plane::new(samples, width * size_of::<S>(), width, height)
-    });
-    let planes = planes.collect::<Result<Vec<_>>>()?;
-    Ok(mse(&pair.original, &Picture::with_depth(layout, depth, &planes)?))
 }

@@ -99,6 +99,8 @@ pub(super) fn scratch_len(convolutions: &[Convolution], width: usize) -> Scratch
 ///
 /// The layers run in step: when the input has half-resolution row t, layer l makes row
 /// t − 1 − l. Each starts where the band's halo does.
+///
+/// `go_on` is asked before each of these; false if it ended the run.
 pub(super) fn run<S: Sample>(
     convolutions: &[Convolution],
     kernels: &Kernels,
@@ -106,9 +108,10 @@ pub(super) fn run<S: Sample>(
     input: &Picture<'_, S>,
     first_row: usize,
     out: &mut PictureMut<'_, S>,
-) {
+    go_on: &mut dyn FnMut() -> bool,
+) -> bool {
     if out.height() == 0 {
-        return;
+        return true;
     }
     let layers = convolutions.len();
     let (width, height) = (input.width().div_ceil(2), input.height().div_ceil(2));
@@ -122,6 +125,9 @@ pub(super) fn run<S: Sample>(
     let (inputs, outputs) = (lines[0].channels, convolutions[layers - 1].layer.cout);
     let residual = &mut scratch.words[..width * outputs];
     for t in first.saturating_sub(layers)..end + layers {
+        if !go_on() {
+            return false;
+        }
         if t < height {
             let RowMut::I16(row) = lines[0].inner(t) else { unreachable!("inputs have 16 bits") };
             pack(input, t, inputs, row);
@@ -145,4 +151,5 @@ pub(super) fn run<S: Sample>(
             }
         }
     }
+    true
 }

@@ -10,6 +10,7 @@ use crate::network::Instance;
 use crate::picture::{Layout, Picture, PictureMut, Sample};
 use crate::{fault, Error, Result};
 use scratch::{Pool, ScratchLen};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Mutex;
 
 /// A network ready to filter pictures, on several threads at once if need be.
@@ -44,11 +45,27 @@ impl Filter {
         output: PictureMut<'_, S>,
         threads: usize,
     ) -> Result {
+        self.picture_while(input, output, threads, &mut || true).map(drop)
+    }
+
+    /// The same while `go_on`, which the caller's thread asks at each row that it filters, returns true; false
+    /// if that ended it before all was filtered.
+    ///
+    /// # Errors
+    /// As [`Filter::picture`].
+    pub fn picture_while<S: Sample>(
+        &self,
+        input: &Picture<'_, S>,
+        output: PictureMut<'_, S>,
+        threads: usize,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<bool> {
         let height = output.height();
         let bands = threads.clamp(1, height.div_ceil(2 * MIN_BAND));
         if bands == 1 {
-            return self.band(input, 0, output);
+            return self.band_while(input, 0, output, go_on);
         }
+        let ended = AtomicBool::new(false);
         // Threads take bands from the top until there are none; where no thread can be started, the
         // caller's takes them all.
         let left = Mutex::new(Some((1, 0, output)));
@@ -63,21 +80,32 @@ impl Filter {
             *left = Some((number + 1, end, below));
             Ok(Some((first, band)))
         };
-        let drain = || -> Result {
+        let drain = |go_on: &mut dyn FnMut() -> bool| -> Result {
+            let mut go_on = || {
+                let go_on = !ended.load(Ordering::Relaxed) && go_on();
+                if !go_on {
+                    ended.store(true, Ordering::Relaxed);
+                }
+                go_on
+            };
             while let Some((first, band)) = next()? {
-                self.band(input, first, band)?;
+                if !self.band_while(input, first, band, &mut go_on)? {
+                    break;
+                }
             }
             Ok(())
         };
-        std::thread::scope(|scope| {
-            let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, drain).ok();
+        let result = std::thread::scope(|scope| {
+            let other = || drain(&mut || true);
+            let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, other).ok();
             let others: Vec<_> = (1..bands).filter_map(spawn).collect();
-            let mut result = drain();
+            let mut result = drain(go_on);
             for handle in others {
                 result = result.and(handle.join().unwrap_or(Err(Error::Internal)));
             }
             result
-        })
+        });
+        result.map(|()| !ended.into_inner())
     }
 
     /// Filters the rows of `input` from luma row `first_row` on that `output`, a band of the
@@ -90,21 +118,33 @@ impl Filter {
         &self,
         input: &Picture<'_, S>,
         first_row: usize,
-        mut output: PictureMut<'_, S>,
+        output: PictureMut<'_, S>,
     ) -> Result {
+        self.band_while(input, first_row, output, &mut || true).map(drop)
+    }
+
+    fn band_while<S: Sample>(
+        &self,
+        input: &Picture<'_, S>,
+        first_row: usize,
+        mut output: PictureMut<'_, S>,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<bool> {
         check_band(input, first_row, &output)?;
         fault::point("filter");
         let layout = input.layout();
-        self.pool.with(self.scratch_len(layout, input.width()), |mut scratch| {
-            band::run(&self.luma, &self.kernels, scratch.again(), input, first_row, &mut output);
-            if self.filters_chroma(layout) {
-                band::run(&self.chroma, &self.kernels, scratch, input, first_row, &mut output);
-            }
+        let with_chroma = self.filters_chroma(layout);
+        let done = self.pool.with(self.scratch_len(layout, input.width()), |mut scratch| {
+            let chroma = with_chroma.then_some(&self.chroma);
+            std::iter::once(&self.luma).chain(chroma).all(|network| {
+                let (scratch, out) = (scratch.again(), &mut output);
+                band::run(network, &self.kernels, scratch, input, first_row, out, go_on)
+            })
         })?;
-        if !self.filters_chroma(layout) {
+        if done && !with_chroma {
             copy_planes(input, first_row, &mut output, 1);
         }
-        Ok(())
+        Ok(done)
     }
 
     /// Bytes of memory that a running band of a picture takes, beyond the planes: three rows of every

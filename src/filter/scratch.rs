@@ -22,7 +22,7 @@ pub(super) struct Scratch<'a> {
 }
 
 impl Scratch<'_> {
-    /// The same memory, for a first use.
+    /// The same memory, for one use of several.
     pub(super) fn again(&mut self) -> Scratch<'_> {
         Scratch { words: self.words, bytes: self.bytes }
     }
@@ -57,14 +57,18 @@ impl Pool {
     ///
     /// # Errors
     /// [`OutOfMemory`](crate::Error::OutOfMemory).
-    pub(super) fn with(&self, len: ScratchLen, work: impl FnOnce(Scratch<'_>)) -> Result {
+    pub(super) fn with<R>(
+        &self,
+        len: ScratchLen,
+        work: impl FnOnce(Scratch<'_>) -> R,
+    ) -> Result<R> {
         let mut buffer = self.buffers().pop().unwrap_or_default();
-        work(Scratch {
+        let result = work(Scratch {
             words: aligned(&mut buffer.words, len.words, i16::from_ne_bytes([FRESH; 2]))?,
             bytes: aligned(&mut buffer.bytes, len.bytes, FRESH)?,
         });
         self.buffers().push(buffer);
-        Ok(())
+        Ok(result)
     }
 
     fn buffers(&self) -> MutexGuard<'_, Vec<Buffer>> {

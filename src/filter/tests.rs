@@ -180,7 +180,7 @@ const PADDING: u8 = 0xa5;
 fn run<S: Sample + TryFrom<u16> + Into<u16>>(
     input: &Samples,
     padding: usize,
-    work: impl Fn(&Picture<'_, S>, PictureMut<'_, S>),
+    work: impl FnOnce(&Picture<'_, S>, PictureMut<'_, S>),
 ) -> Samples {
     let sample = |s: u16| S::try_from(s).unwrap_or_else(|_| unreachable!());
     let guard = sample(PADDING.into());
@@ -268,6 +268,37 @@ fn every_size_layout_depth_level_and_cut_gives_the_reference() {
             } else {
                 check::<u16>(&mut rng, &filter, &input, &expected, &case);
             }
+        }
+    }
+}
+
+#[test]
+fn a_picture_can_be_ended() {
+    let mut rng = Xorshift(11);
+    let filter = Filter::new(instance(&mut rng, true), CpuLevel::current());
+    let input = Samples::new(&mut rng, Layout::I420, 8, 46, 300);
+    let whole = run::<u8>(&input, 0, |i, o| filter.picture(i, o, 1).unwrap());
+    for threads in [1, 2, 5] {
+        let asked = |limit: usize| {
+            let mut calls = 0;
+            let mut ended = false;
+            let got = run::<u8>(&input, 0, |i, o| {
+                let mut go_on = || {
+                    assert!(calls < limit, "asked again");
+                    calls += 1;
+                    calls < limit
+                };
+                ended = !filter.picture_while(i, o, threads, &mut go_on).unwrap();
+            });
+            (got, ended, calls)
+        };
+        let (got, ended, calls) = asked(usize::MAX);
+        assert!(got == whole && !ended && calls > 0);
+        // Other threads may take more of it the next time.
+        for limit in [1, 2, calls / 4] {
+            let (got, ended, calls) = asked(limit.max(1));
+            assert!(!ended || calls == limit.max(1), "{threads}: {calls} of {limit}");
+            assert!(threads > 1 || (ended && got != whole), "{limit}");
         }
     }
 }

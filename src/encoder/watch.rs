@@ -1,0 +1,121 @@
+//! An encode's progress, and its end before time.
+
+use std::time::{Duration, Instant};
+
+/// Who cancels waits no longer than this for what is being measured.
+const CANCEL_WAIT: Duration = Duration::from_millis(120);
+/// Time between reports of what is long and has no steps.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A part of an encode.
+#[derive(Clone, Copy)]
+pub(super) enum Part {
+    /// Measuring the pictures and the base model.
+    Preparing,
+    Training,
+    /// Measuring what was learnt.
+    Choosing,
+}
+
+impl Part {
+    /// Where it lies among the whole.
+    fn range(self) -> (f64, f64) {
+        match self {
+            Self::Preparing => (0.0, 0.05),
+            Self::Training => (0.05, 0.9),
+            Self::Choosing => (0.9, 1.0),
+        }
+    }
+}
+
+/// Tells the host how far an encode is, and whether it goes on.
+pub(super) struct Watch<'a> {
+    progress: &'a mut dyn FnMut(f64) -> bool,
+    part: Part,
+    /// Of the whole, as told last.
+    fraction: f64,
+    told: Instant,
+    canceled: Option<Instant>,
+}
+
+impl<'a> Watch<'a> {
+    /// `progress` gets the fraction done and returns whether to go on; it is not called again after it said no.
+    pub fn new(progress: &'a mut dyn FnMut(f64) -> bool) -> Self {
+        let told = Instant::now();
+        Self { progress, part: Part::Preparing, fraction: 0.0, told, canceled: None }
+    }
+
+    /// What comes next.
+    pub fn begin(&mut self, part: Part) {
+        self.part = part;
+    }
+
+    /// Tells that `fraction` of the part is done; returns whether to go on.
+    pub fn tell(&mut self, fraction: f64) -> bool {
+        let (start, end) = self.part.range();
+        self.fraction = self.fraction.max(start + (end - start) * fraction);
+        if self.canceled.is_none() && !(self.progress)(self.fraction) {
+            self.canceled = Some(Instant::now());
+        }
+        self.told = Instant::now();
+        !self.canceled()
+    }
+
+    /// The same if it did not tell lately.
+    pub fn poll(&mut self, fraction: f64) -> bool {
+        !self.canceled() && (self.told.elapsed() < PAUSE || self.tell(fraction))
+    }
+
+    /// The same while something is being measured, which goes on for a short time when canceled: it may be what
+    /// makes the result better.
+    pub fn measuring(&mut self, fraction: f64) -> bool {
+        self.poll(fraction) || self.canceled.is_some_and(|since| since.elapsed() < CANCEL_WAIT)
+    }
+
+    /// Whether the host wants no more.
+    pub fn canceled(&self) -> bool {
+        self.canceled.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fractions_rise_through_the_parts() {
+        let mut told = Vec::new();
+        let mut progress = |fraction| {
+            told.push(fraction);
+            true
+        };
+        let mut watch = Watch::new(&mut progress);
+        for part in [Part::Preparing, Part::Training, Part::Choosing] {
+            watch.begin(part);
+            assert!(watch.tell(0.0) && watch.tell(0.5) && watch.tell(0.25) && watch.tell(1.0));
+        }
+        assert!(told.is_sorted() && told[0] == 0.0 && told[11] == 1.0, "{told:?}");
+        assert!(told[4] == told[3] && told[8] == told[7]);
+    }
+
+    #[test]
+    fn who_cancels_is_not_asked_again() {
+        let mut calls = 0;
+        let mut progress = |_| {
+            calls += 1;
+            calls < 3
+        };
+        let mut watch = Watch::new(&mut progress);
+        // However often asked, it tells nothing while that is not long ago.
+        watch.told += Duration::from_secs(3600);
+        for _ in 0..100 {
+            assert!(watch.poll(0.0) && watch.measuring(0.0));
+        }
+        assert!(watch.tell(0.1) && watch.tell(0.1) && !watch.canceled());
+        assert!(!watch.tell(0.1) && watch.canceled());
+        assert!(!watch.tell(0.2) && !watch.poll(0.0) && watch.measuring(0.0));
+        watch.canceled = watch.canceled.map(|since| since - CANCEL_WAIT);
+        assert!(!watch.measuring(0.2));
+        assert_eq!(calls, 3);
+    }
+}

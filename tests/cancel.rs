@@ -1,0 +1,120 @@
+//! Encodes that are canceled: when progress is told, and what comes back.
+
+use sidelight::{
+    Codec, Encoder, EncoderSettings, Error, Hints, Layout, Mode, Pair, Picture, PictureType, Plane,
+    Rate, Report,
+};
+use std::time::{Duration, Instant};
+
+/// Canceled, an encode shall be over within 200 ms. Machines that have other work take longer.
+const WAIT: Duration = Duration::from_millis(1000);
+
+struct Run {
+    report: Report,
+    payload: Vec<u8>,
+    /// The fractions told.
+    told: Vec<f64>,
+    /// The longest time without a word, until the end.
+    gap: Duration,
+    /// Time from the last word to the end.
+    wait: Duration,
+}
+
+/// Encodes, and cancels from fraction `until` on.
+fn encode(pictures: &[Pair<'_>], codec: Codec, until: f64) -> Result<Run, Error> {
+    let settings = EncoderSettings { threads: 2, steps: Some(12), ..Default::default() };
+    let mut told = Vec::new();
+    let mut last = Instant::now();
+    let mut gap = Duration::ZERO;
+    let encoded = Encoder::new(settings)?.encode(
+        pictures,
+        &Hints { codec, binding: 5 },
+        Rate { slope_db_per_byte: 1e-6, ..Rate::default() },
+        &mut |fraction| {
+            gap = gap.max(last.elapsed());
+            last = Instant::now();
+            told.push(fraction);
+            fraction < until
+        },
+    )?;
+    let wait = last.elapsed();
+    Ok(Run { report: encoded.report, payload: encoded.payload, told, gap: gap.max(wait), wait })
+}
+
+/// A texture, and the same with its contrast halved in blocks.
+fn samples(width: usize, height: usize, seed: usize) -> [Vec<u8>; 2] {
+    let pixel = |i: usize| {
+        let (y, x) = (i / width, i % width);
+        (60 + (x / 16 + y / 24 + seed) % 100 + (x * y + x) % 13) as u8
+    };
+    let original: Vec<u8> = (0..width * height).map(pixel).collect();
+    let coded = original.iter().map(|v| v / 6 * 6).collect();
+    [original, coded]
+}
+
+/// Cancels in every part, and checks what holds of each.
+fn check(pictures: &[Pair<'_>], codec: &Codec) {
+    let whole = encode(pictures, codec.clone(), 2.0).unwrap();
+    assert!(whole.told.is_sorted() && whole.told.last() == Some(&1.0));
+    assert_eq!(whole.report.steps, 12);
+    assert!(whole.gap < WAIT, "{:?} without a word", whole.gap);
+    for until in [0.0, 0.02, 0.06, 0.5, 0.9, 0.93, 0.99, 1.0] {
+        let run = encode(pictures, codec.clone(), until).unwrap();
+        println!(
+            "from {until} on: {:?} to the end, {:?} at most without a word",
+            run.wait, run.gap
+        );
+        // Once it said no it is not asked again.
+        assert!(run.told.iter().filter(|fraction| **fraction >= until).count() == 1, "{until}");
+        assert!(run.told.is_sorted() && run.wait < WAIT, "{until}: {:?}", run.wait);
+        assert!(run.report.psnr_decoded.is_finite());
+        assert!(run.report.psnr_payload >= run.report.psnr_base.min(run.report.psnr_decoded));
+        assert!(run.payload.len() >= 8 && (run.report.steps == 12) == (until >= 0.9), "{until}");
+    }
+    // All was measured.
+    assert_eq!(encode(pictures, codec.clone(), 1.0).unwrap().payload, whole.payload);
+}
+
+#[test]
+fn large_pictures() {
+    let (width, height) = (4096, 2304);
+    let [original, decoded] = samples(width, height, 0);
+    let view = |data| {
+        Picture::new(Layout::I400, &[Plane::new(data, width, width, height).unwrap()]).unwrap()
+    };
+    let pair = Pair { original: view(&original), decoded: view(&decoded) };
+    check(&[pair], &Codec::Jpeg { luma: [30; 64], chroma: None });
+}
+
+#[test]
+fn many_pictures() {
+    let (width, height) = (416, 240);
+    let all: Vec<_> = (0..60).map(|seed| samples(width, height, seed)).collect();
+    let view = |data, kind| {
+        let plane = Plane::new(data, width, width, height).unwrap();
+        Picture::new(Layout::I400, &[plane]).unwrap().of_type(kind)
+    };
+    let types = [PictureType::I, PictureType::P, PictureType::B];
+    let pairs: Vec<_> = all
+        .iter()
+        .zip(types.into_iter().cycle())
+        .map(|([original, decoded], kind)| Pair {
+            original: view(original, kind),
+            decoded: view(decoded, kind),
+        })
+        .collect();
+    check(&pairs, &Codec::Hevc { qp: [30, 32, 33] });
+}
+
+#[test]
+fn small_pictures_get_the_base_model_at_least() {
+    let [original, decoded] = samples(64, 48, 0);
+    let view = |data| Picture::new(Layout::I400, &[Plane::new(data, 64, 64, 48).unwrap()]).unwrap();
+    let pair = Pair { original: view(&original), decoded: view(&decoded) };
+    let codec = Codec::Jpeg { luma: [30; 64], chroma: None };
+    let (run, whole) = (encode(&[pair], codec.clone(), 0.0), encode(&[pair], codec, 2.0));
+    let (run, whole) = (run.unwrap(), whole.unwrap());
+    assert_eq!(run.report.steps, 0);
+    assert_eq!(run.report.psnr_base, whole.report.psnr_base);
+    assert!(run.report.psnr_payload >= run.report.psnr_base || run.report.mode == Mode::Off);
+}
