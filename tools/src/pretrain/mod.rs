@@ -13,6 +13,7 @@ pub mod export;
 pub mod hevc_data;
 mod measure;
 mod mixing;
+mod muon;
 mod planes;
 pub mod plot;
 mod quantise;
@@ -90,6 +91,14 @@ enum Backend {
     Torch,
 }
 
+/// What moves the taps; biases and conditions are always moved by Adam.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Optimiser {
+    #[default]
+    Muon,
+    Adam,
+}
+
 #[derive(Args)]
 pub struct Options {
     #[command(flatten)]
@@ -126,6 +135,9 @@ pub struct Options {
     /// Hidden convolutions
     #[arg(long, default_value_t = 3)]
     hidden: usize,
+    /// What moves the taps; biases and conditions are always moved by Adam
+    #[arg(long, value_enum, default_value_t)]
+    optimiser: Optimiser,
     /// Optimiser steps of the whole schedule
     #[arg(long, default_value_t = 60_000)]
     steps: u32,
@@ -433,10 +445,15 @@ impl Trainer {
         let warm = (state.step as f32 / 500.0).min(1.0);
         let rate = options.rate * warm * 0.5 * (1.0 + (std::f32::consts::PI * progress).cos());
         let rates = AdamRates { rate, beta1: 0.9, beta2: 0.999 };
+        let arch = state.net.arch;
         let params = state.net.tensors_mut().zip(&mut state.adam).zip(gradient.tensors());
         for (i, ((p, adam), g)) in params.enumerate() {
-            if i % 4 != 3 {
-                adam.step(rates, state.step, p, g);
+            match i % 4 {
+                0 if options.optimiser == Optimiser::Muon => {
+                    muon::step(rate, arch.layer(i / 4).1, &mut adam.mean, p, g);
+                }
+                3 => {}
+                _ => adam.step(rates, state.step, p, g),
             }
         }
         Ok(())
