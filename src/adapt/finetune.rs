@@ -92,7 +92,25 @@ pub struct Tuned<'a> {
     values: Vec<f32>,
 }
 
-impl Tuned<'_> {
+impl<'a> Tuned<'a> {
+    /// With these values: of each network the layers' coefficients, one by one from `value(layer, number)`.
+    #[cfg(test)]
+    pub(crate) fn with_coefficients(
+        model: &'a Model,
+        conditions: &[Condition],
+        step: u8,
+        mut value: impl FnMut(usize, usize) -> f32,
+    ) -> Self {
+        let parameters =
+            Parameters::new(model, 2, conditions, step, Recipe::RateAware).expect("memory");
+        let mut values = Vec::new();
+        for (layer, range) in parameters.coefficients().enumerate() {
+            values.resize(range.start, 0.0);
+            values.extend((0..range.len()).map(|i| value(layer, i)));
+        }
+        Self { step, steps: 0, model, parameters, values }
+    }
+
     /// Rounds to integers; magnitudes below `zone`, at least 0.5, become 0, those of coefficients below
     /// `coefficient_zone`.
     #[must_use]

@@ -220,8 +220,7 @@ impl Parameters {
             .reduce(least)
             .unwrap_or_default()
             .into_iter();
-        // What the conditions add differs little.
-        let mut sums = conditions.first().map(|c| sums(model, *c)).unwrap_or_default().into_iter();
+        let mut sums = sums(model, conditions).into_iter();
         let layers = || model.networks().take(networks).flat_map(|n| &n.layers);
         let mut all = memory::room(layers().map(|l| 2 * l.cout + l.taps.len()).sum())?;
         let classes = model.coding.networks().iter().flatten();
@@ -280,6 +279,16 @@ impl Parameters {
         let layers = &self.layers[self.networks[network].clone()];
         let start = layers.first().map_or(0, |l| l.range.start);
         start..layers.last().map_or(start, |l| l.range.end)
+    }
+
+    /// Each layer's coefficients among all.
+    #[cfg(test)]
+    pub fn coefficients(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        let of_layer = |layer: &LayerParameters| {
+            let [_, _, own] = layer.parts();
+            layer.range.start + own.start..layer.range.start + own.end
+        };
+        self.layers.iter().map(of_layer)
     }
 
     /// Writes the networks with integers `values` into `nets`, copies of `base`.
@@ -438,6 +447,25 @@ mod tests {
             }
         };
         parameters.iter().map(value).collect()
+    }
+
+    /// What any of the conditions adds is taken off what sums may reach.
+    #[test]
+    fn sums_have_room_for_every_condition() {
+        let model = default_for(CodecKind::Jpeg, Size::M).unwrap();
+        let tables = [1, 8, 40, 250].map(|step| [step; 64]);
+        let conditions = tables.map(|t| Condition::from_jpeg_tables(&t, &t, Layout::I420));
+        let all = sums(model, &conditions);
+        let mut least = 0;
+        for condition in conditions {
+            for ((limit, all), (own_limit, own)) in all.iter().zip(sums(model, &[condition])) {
+                assert_eq!(*limit, own_limit);
+                assert!(all.iter().zip(&own).all(|(all, own)| all <= own));
+                least += all.iter().zip(&own).filter(|(all, own)| all == own).count();
+            }
+        }
+        // Each channel's is that of one of them.
+        assert!(least >= all.iter().map(|(_, left)| left.len()).sum());
     }
 
     /// Coefficients that the last layer's sums have no room for are made smaller until they have.

@@ -399,3 +399,76 @@ impl<'a, S: Sample> Search<'a, S> {
         (codec, errors)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoder::EncoderSettings;
+    use crate::models::{default_for, Size};
+    use crate::network::CodecKind;
+
+    const SIDE: usize = 48;
+
+    /// Where luma's update would overflow, chroma's is sent all the same; and the other way round.
+    #[test]
+    fn a_network_that_overflows_takes_nothing_from_the_other() {
+        let model = default_for(CodecKind::Jpeg, Size::M).unwrap();
+        let codec = Codec::Jpeg { luma: [20; 64], chroma: Some([30; 64]) };
+        let sizes = [SIDE * SIDE, SIDE * SIDE / 4, SIDE * SIDE / 4];
+        let plane = |len: usize, step: usize| -> Vec<u8> {
+            (0..len).map(|i| ((i * 7 + i / SIDE * 3) % 200 / step * step) as u8).collect()
+        };
+        let pictures = [1, 8].map(|step| sizes.map(|len| plane(len, step)));
+        let [original, decoded] = [0, 1].map(|i: usize| {
+            let side = |p: usize| if p == 0 { SIDE } else { SIDE / 2 };
+            let planes: Vec<_> = (0..3)
+                .map(|p| Plane::new(&pictures[i][p], side(p), side(p), side(p)).unwrap())
+                .collect();
+            Picture::new(Layout::I420, &planes).unwrap()
+        });
+        let encoder = Encoder::new(EncoderSettings { threads: 1, ..Default::default() }).unwrap();
+        let search = Search {
+            encoder: &encoder,
+            pictures: &[Pair { original, decoded }],
+            model,
+            objective: Objective::new(true),
+            slope: 0.0,
+            carriage_bytes: 0,
+            binding: 1,
+        };
+        let mut progress = |_| true;
+        let mut watch = Watch::new(&mut progress);
+        let plain = search.unfiltered(&mut watch);
+        let base = search.filtered(&codec, None, &plain, &mut |_| true).unwrap().unwrap();
+        let split = model.luma.layers.len();
+        let last = [split - 1, model.shapes().len() - 1];
+        let conditions: Vec<_> = every_condition(&codec).collect();
+        let zeros = model.shapes().iter().map(|s| LayerUpdate::zeros(s.1)).collect();
+        let none = Update { step: 11, layers: zeros };
+        for over in [0, 1] {
+            let mut gained = 0;
+            for (place, small) in (0..8).flat_map(|place| [(place, 1.0), (place, -1.0)]) {
+                // Too large in that network, small in the other one.
+                let tuned = Tuned::with_coefficients(model, &conditions, 11, |layer, i| {
+                    if layer == last[over] && i % 37 == 0 {
+                        200.0
+                    } else if layer == last[1 - over] && i == place {
+                        small
+                    } else {
+                        0.0
+                    }
+                });
+                let all = tuned.round(0.5, 1.0);
+                assert!(conditions.iter().any(|c| Instance::new(model, *c, Some(&all)).is_err()));
+                let best = search.best_update(&tuned, &codec, [&plain, &base], &mut watch);
+                let best = best.unwrap().expect("one that changes nothing, at the least");
+                let header = payload::parse(&best.payload).unwrap();
+                let (_, body) = header.parts(false).unwrap();
+                let sent = payload::update::read(body, &model.coding).unwrap();
+                assert!(sent == none || sent == search.part(1 - over, &all), "{over} {place}");
+                gained += usize::from(sent != none);
+            }
+            assert!(gained > 0, "{over}: no change was of any use");
+        }
+    }
+}

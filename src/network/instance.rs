@@ -100,12 +100,13 @@ pub fn room(model: &Model, condition: Condition, field: u8) -> Vec<[Vec<i16>; 2]
 }
 
 /// For each layer, what its inputs may be, and what its output channels' sums may reach besides taps and biases:
-/// what the condition adds is taken off.
-pub(crate) fn sums(model: &Model, condition: Condition) -> Vec<(i64, Vec<i64>)> {
+/// what the conditions add at most is taken off.
+pub(crate) fn sums(model: &Model, conditions: &[Condition]) -> Vec<(i64, Vec<i64>)> {
     let of_network = |network: &Network| {
         let limits = std::iter::once(INPUT_LIMIT).chain(network.layers.iter().map(|l| l.limit));
         let layers = limits.zip(&network.layers).map(|(limit, layer)| {
-            let left = |c| (1 << 31) - folded(layer, condition, c).abs();
+            let added = |c| conditions.iter().map(move |of| folded(layer, *of, c).abs()).max();
+            let left = |c| (1 << 31) - added(c).unwrap_or(0);
             (i64::from(limit), (0..layer.cout).map(left).collect())
         });
         layers.collect::<Vec<_>>()
