@@ -21,16 +21,11 @@ export_and_tune() {
     "$tool" tune "$1" "$2" --model "$file" --out "$file"
 }
 
-# JPEG's second stages: with trellis quantisation and all of colour.
 jpeg() {
     set -- --data "$data"
-    luma "$@" --steps 115000 --out "$out/luma1.ck"
-    luma "$@" --from "$out/luma1.ck" --steps 50000 --rate 0.001 --seed 3 --out "$out/luma2.ck"
-    luma "$@" --from "$out/luma2.ck" --steps 40000 --rate 0.0012 --seed 21 --out "$out/luma.ck"
-    chroma "$@" --vivid --steps 100000 --out "$out/chroma1.ck"
-    chroma "$@" --from "$out/chroma1.ck" --steps 25000 --rate 0.0005 --seed 2 --out "$out/chroma2.ck"
-    chroma "$@" --from "$out/chroma2.ck" --steps 30000 --rate 0.0007 --seed 4 --out "$out/chroma3.ck"
-    chroma "$@" --from "$out/chroma3.ck" --steps 20000 --rate 0.0008 --seed 22 --out "$out/chroma.ck"
+    luma "$@" --steps 80000 --out "$out/luma.ck"
+    chroma "$@" --vivid --steps 60000 --out "$out/chroma1.ck"
+    chroma "$@" --from "$out/chroma1.ck" --steps 20000 --rate 0.002 --seed 2 --out "$out/chroma.ck"
 }
 
 # On from a trained network for hidden convolutions of 8 bits: luma|chroma FROM.ck OUT.ck STEPS OPTION...
@@ -63,8 +58,8 @@ jpeg)
     bytes luma "$out/large-luma.ck" "$out/large-luma-i8.ck" 5000 "$@" --channels 48 --hidden 4
     colour "$out/jpeg-ycc-48x4.slm" "--arithmetic i8 --channels 48 --hidden 4" \
         "$out/large-luma-i8.ck" "--arithmetic i8 --channels 16" "$out/chroma-i8.ck"
-    luma "$@" --channels 16 --steps 90000 --out "$out/small-luma.ck"
-    chroma "$@" --hidden 1 --steps 60000 --out "$out/small-chroma.ck"
+    luma "$@" --channels 16 --steps 60000 --out "$out/small-luma.ck"
+    chroma "$@" --hidden 1 --steps 40000 --out "$out/small-chroma.ck"
     bytes luma "$out/small-luma.ck" "$out/small-luma-i8.ck" 5000 "$@" --channels 16
     bytes chroma "$out/small-chroma.ck" "$out/small-chroma-i8.ck" 4000 "$@" --hidden 1
     colour "$out/jpeg-ycc-16x3.slm" "--arithmetic i8 --channels 16" "$out/small-luma-i8.ck" \
@@ -85,7 +80,6 @@ hevc)
         --out "$out/hevc-luma.slm"
     export_and_tune "$out/hevc-32x3.slm" "$@" --arithmetic i8 --channels 16 \
         --checkpoint "$out/hevc-chroma-i8.ck" --luma "$out/hevc-luma.slm"
-    set -- --coded "$out/hevc"
     luma "$@" --channels 16 --steps 70000 --out "$out/hevc-small-luma.ck"
     chroma "$@" --hidden 1 --steps 40000 --out "$out/hevc-small-chroma.ck"
     bytes luma "$out/hevc-small-luma.ck" "$out/hevc-small-luma-i8.ck" 5000 "$@" --channels 16

@@ -148,7 +148,7 @@ pub struct Options {
     #[arg(long, default_value_t = 96)]
     crop: usize,
     /// Largest step size
-    #[arg(long, default_value_t = 2e-3)]
+    #[arg(long, default_value_t = 5e-3)]
     rate: f32,
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]

@@ -9,11 +9,11 @@ use sidelight::network::Arch;
 /// The weights of hidden layers at first.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Start {
-    /// He's initialisation
+    /// They pass on what they get, and add half of He's initialisation to it: what residual links would do
     #[default]
-    He,
-    /// They pass on what they get, and add half of He's to it: what residual links would do
     PassOn,
+    /// He's initialisation
+    He,
 }
 
 /// Random weights: He's initialisation, with a small last layer, hidden ones as `start` says.
