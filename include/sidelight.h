@@ -507,10 +507,10 @@ typedef struct SidelightPayloadInfo {
 } SidelightPayloadInfo;
 
 /**
- * Called every few milliseconds with the fraction done, 0.0 to 1.0, on the thread that called
- * sidelight_encoder_encode(). Return 0 to go on; anything else cancels, and the best payload so
- * far is returned within 200 ms. It must not call into the same encoder, and must return: no longjmp(), no C++
- * exception.
+ * Called some fifty times a second, or more often, with the fraction done, 0.0 to 1.0, on the thread
+ * that called sidelight_encoder_encode(). Return 0 to go on; anything else cancels: it is not called
+ * again, and the best payload so far is returned, for pictures of up to 24 megapixels within 200 ms.
+ * It must not call into the same encoder, and must return: no longjmp(), no C++ exception.
  */
 typedef int (*SidelightProgress)(void *user, double fraction);
 
@@ -857,8 +857,8 @@ int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
  * @param hints    how they were coded.
  * @param payload  written on success only; at least 8 bytes; free with sidelight_buffer_unref().
  * @param report   what was measured, written on success only; may be NULL.
- * @return 0 (also when canceled: the best so far; what could not be measured soon counts as no better
- * than what was decoded);
+ * @return 0 (also when canceled: the best so far; the report's PSNRs are then of the pictures that were
+ * measured, at least the first one, and psnr_base is psnr_decoded where the base model was not);
  * SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED (bit depth, codec);
  * SIDELIGHT_ERROR_UNKNOWN_MODEL if this build has none for the codec; SIDELIGHT_ERROR_OUT_OF_MEMORY.
  */

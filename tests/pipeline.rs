@@ -148,19 +148,15 @@ fn hostile_payloads_leave_the_picture_alone() {
 fn cancelling_returns_the_best_so_far() {
     let (original, decoded) = (original(), coded(&original()));
     let encoder = Encoder::new(settings(Mode::Update, 1)).unwrap();
-    let mut calls = 0;
     let encoded = encoder
         .encode(
             &[Pair { original: view(&original), decoded: view(&decoded) }],
             &hints(1),
             CHEAP,
-            &mut |_| {
-                calls += 1;
-                calls < 6
-            },
+            &mut |fraction| fraction < 0.3,
         )
         .unwrap();
-    assert!((1..=5).contains(&encoded.report.steps));
+    assert!((1..30).contains(&encoded.report.steps));
     assert!(encoded.report.psnr_payload >= encoded.report.psnr_base);
 }
 

@@ -244,7 +244,8 @@ fn errors<S: Sample>(
     Ok(all)
 }
 
-/// Fine-tunes; `progress` gets the fraction done and returns whether to go on.
+/// Fine-tunes; `progress` gets the fraction done and returns whether to go on, and is not called again after it
+/// said no.
 ///
 /// # Errors
 /// [`OutOfMemory`](crate::Error::OutOfMemory).
@@ -256,6 +257,11 @@ pub fn fine_tune<'a, S: Sample>(
     progress: &mut dyn FnMut(f64) -> bool,
 ) -> Result<Tuned<'a>> {
     let clock = Instant::now();
+    let mut go_on = true;
+    let mut progress = |fraction| {
+        go_on = go_on && progress(fraction);
+        go_on
+    };
     let shape = &task.examples[0].decoded;
     // Without chroma its network has nothing to learn from: its part of the update stays 0.
     let networks = if shape.layout() == Layout::I400 { 1 } else { 2 };

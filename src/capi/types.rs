@@ -176,10 +176,10 @@ pub struct SidelightBuffer {
     pub size: usize,
 }
 
-/// Called every few milliseconds with the fraction done, 0.0 to 1.0, on the thread that called
-/// sidelight_encoder_encode(). Return 0 to go on; anything else cancels, and the best payload so
-/// far is returned within 200 ms. It must not call into the same encoder, and must return: no longjmp(), no C++
-/// exception.
+/// Called some fifty times a second, or more often, with the fraction done, 0.0 to 1.0, on the thread
+/// that called sidelight_encoder_encode(). Return 0 to go on; anything else cancels: it is not called
+/// again, and the best payload so far is returned, for pictures of up to 24 megapixels within 200 ms.
+/// It must not call into the same encoder, and must return: no longjmp(), no C++ exception.
 pub type SidelightProgress =
     Option<unsafe extern "C" fn(user: *mut c_void, fraction: f64) -> c_int>;
 

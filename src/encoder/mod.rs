@@ -14,8 +14,8 @@ use crate::payload::Mode;
 use crate::picture::{Layout, Picture, Sample};
 use crate::{Error, Result};
 use search::Search;
-use std::time::Duration;
-use watch::{Part, Watch};
+use std::time::{Duration, Instant};
+use watch::{Part, Watch, GRACE};
 
 /// Settings of an [`Encoder`].
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +131,7 @@ const EFFORTS: [(u32, usize); 9] =
 
 /// Most pictures that may share a payload.
 pub const MAX_PICTURES: usize = 4096;
+
 /// Makes payloads.
 pub struct Encoder {
     settings: EncoderSettings,
@@ -157,8 +158,8 @@ impl Encoder {
     /// hints' QPs; a type that would not gain over these pictures, or that none of them has, is
     /// left as it is.
     ///
-    /// `progress` gets the fraction done, every few milliseconds, and returns whether to go on; otherwise the
-    /// best so far is returned within 200 ms. What could not be measured by then counts as not better: the
+    /// `progress` gets the fraction done, some fifty times a second, and returns whether to go on; otherwise the
+    /// best so far is returned, for pictures of up to 24 megapixels within 200 ms. What could not be measured by then counts as not better: the
     /// base model as what was decoded, and of many pictures those that were measured.
     ///
     /// # Errors
@@ -202,7 +203,9 @@ impl Encoder {
             Codec::Hevc { qp } => Codec::Hevc { qp: search.strengths(*qp, &mut watch)? },
         };
         let mut best = search.candidate(Mode::Off, &codec, &[], plain.clone())?;
+        let clock = Instant::now();
         let measured = search.filtered(&codec, None, &plain, &mut |part| watch.measuring(part))?;
+        let soon = clock.elapsed() < GRACE;
         // Canceled before that: nothing is known of the base model.
         let (codec, base) = match measured {
             Some(base) => search.without_losses(&codec, base, &plain),
@@ -233,11 +236,16 @@ impl Encoder {
             let tuned = fine_tune(&task, &mut |fraction| watch.tell(fraction))?;
             steps = tuned.steps;
             watch.begin(Part::Choosing);
-            let update = search.best_update(&tuned, &codec, [&plain, &base], &mut watch)?;
-            if let Some(update) = update {
-                best = best.better(update);
+            // Who canceled would wait in vain where measuring takes longer than that.
+            if soon || !watch.canceled() {
+                let update = search.best_update(&tuned, &codec, [&plain, &base], &mut watch)?;
+                if let Some(update) = update {
+                    best = best.better(update);
+                }
             }
         }
+        watch.begin(Part::Choosing);
+        watch.tell(1.0);
         let gray = shape.layout() == Layout::I400;
         let mean = |errors: &[[f64; 3]], p: usize| -> f64 {
             let depth = shape.bit_depth();

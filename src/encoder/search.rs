@@ -164,6 +164,9 @@ impl<'a, S: Sample> Search<'a, S> {
                     }
                     break;
                 }
+                if watch.canceled() {
+                    break;
+                }
             }
             if !watch.tell((i + 1) as f64 / (count + 1) as f64) {
                 return Ok(best);
@@ -181,7 +184,6 @@ impl<'a, S: Sample> Search<'a, S> {
                 best = better(best, candidate);
             }
         }
-        watch.tell(1.0);
         Ok(best)
     }
 
@@ -321,9 +323,12 @@ impl<'a, S: Sample> Search<'a, S> {
         Ok(best)
     }
 
-    /// Mean cost of the pictures `some`, all of one class, with the base model at a strength; infinite when
-    /// canceled.
+    /// Mean cost of the pictures `some`, all of one class, with the base model at a strength; infinite, and
+    /// soon, when canceled.
     fn cost_at(&self, class: usize, qp: u8, some: &[usize], watch: &mut Watch<'_>) -> Result<f64> {
+        if !watch.poll(0.0) {
+            return Ok(f64::INFINITY);
+        }
         let layout = self.pictures[0].decoded.layout();
         let codec = Codec::Hevc { qp: [qp; 3] };
         let condition = codec.condition(layout, PictureType::CLASSES[class]);
@@ -347,6 +352,9 @@ impl<'a, S: Sample> Search<'a, S> {
         pair: &Pair<'_, S>,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<[f64; 3]>> {
+        if !go_on() {
+            return Ok(None);
+        }
         let decoded = &pair.decoded;
         let (layout, depth) = (decoded.layout(), decoded.bit_depth());
         let size = |p: usize| layout.plane_size(p, decoded.width(), decoded.height());
@@ -408,67 +416,107 @@ mod tests {
     use crate::network::CodecKind;
 
     const SIDE: usize = 48;
+    const CODEC: Codec = Codec::Jpeg { luma: [20; 64], chroma: Some([30; 64]) };
 
-    /// Where luma's update would overflow, chroma's is sent all the same; and the other way round.
-    #[test]
-    fn a_network_that_overflows_takes_nothing_from_the_other() {
-        let model = default_for(CodecKind::Jpeg, Size::M).unwrap();
-        let codec = Codec::Jpeg { luma: [20; 64], chroma: Some([30; 64]) };
-        let sizes = [SIDE * SIDE, SIDE * SIDE / 4, SIDE * SIDE / 4];
-        let plane = |len: usize, step: usize| -> Vec<u8> {
+    /// A picture's planes in 4:2:0 with levels `step` apart.
+    fn planes(step: usize) -> [Vec<u8>; 3] {
+        let plane = |len: usize| -> Vec<u8> {
             (0..len).map(|i| ((i * 7 + i / SIDE * 3) % 200 / step * step) as u8).collect()
         };
-        let pictures = [1, 8].map(|step| sizes.map(|len| plane(len, step)));
-        let [original, decoded] = [0, 1].map(|i: usize| {
-            let side = |p: usize| if p == 0 { SIDE } else { SIDE / 2 };
-            let planes: Vec<_> = (0..3)
-                .map(|p| Plane::new(&pictures[i][p], side(p), side(p), side(p)).unwrap())
-                .collect();
-            Picture::new(Layout::I420, &planes).unwrap()
-        });
-        let encoder = Encoder::new(EncoderSettings { threads: 1, ..Default::default() }).unwrap();
-        let search = Search {
-            encoder: &encoder,
-            pictures: &[Pair { original, decoded }],
-            model,
+        [SIDE * SIDE, SIDE * SIDE / 4, SIDE * SIDE / 4].map(plane)
+    }
+
+    fn view(planes: &[Vec<u8>; 3]) -> Picture<'_> {
+        let side = |p: usize| if p == 0 { SIDE } else { SIDE / 2 };
+        let plane = |p: usize| Plane::new(&planes[p], side(p), side(p), side(p)).unwrap();
+        Picture::new(Layout::I420, &[plane(0), plane(1), plane(2)]).unwrap()
+    }
+
+    /// What `check` says of a search on one picture that lost some of its levels.
+    fn with_search(check: impl FnOnce(&Search<'_, u8>)) {
+        let data = [1, 8].map(planes);
+        let settings = EncoderSettings { threads: 1, ..Default::default() };
+        check(&Search {
+            encoder: &Encoder::new(settings).unwrap(),
+            pictures: &[Pair { original: view(&data[0]), decoded: view(&data[1]) }],
+            model: default_for(CodecKind::Jpeg, Size::M).unwrap(),
             objective: Objective::new(true),
             slope: 0.0,
             carriage_bytes: 0,
             binding: 1,
-        };
-        let mut progress = |_| true;
-        let mut watch = Watch::new(&mut progress);
-        let plain = search.unfiltered(&mut watch);
-        let base = search.filtered(&codec, None, &plain, &mut |_| true).unwrap().unwrap();
-        let split = model.luma.layers.len();
-        let last = [split - 1, model.shapes().len() - 1];
-        let conditions: Vec<_> = every_condition(&codec).collect();
-        let zeros = model.shapes().iter().map(|s| LayerUpdate::zeros(s.1)).collect();
-        let none = Update { step: 11, layers: zeros };
-        for over in [0, 1] {
-            let mut gained = 0;
-            for (place, small) in (0..8).flat_map(|place| [(place, 1.0), (place, -1.0)]) {
-                // Too large in that network, small in the other one.
-                let tuned = Tuned::with_coefficients(model, &conditions, 11, |layer, i| {
-                    if layer == last[over] && i % 37 == 0 {
-                        200.0
-                    } else if layer == last[1 - over] && i == place {
-                        small
-                    } else {
-                        0.0
-                    }
-                });
-                let all = tuned.round(0.5, 1.0);
-                assert!(conditions.iter().any(|c| Instance::new(model, *c, Some(&all)).is_err()));
-                let best = search.best_update(&tuned, &codec, [&plain, &base], &mut watch);
-                let best = best.unwrap().expect("one that changes nothing, at the least");
-                let header = payload::parse(&best.payload).unwrap();
-                let (_, body) = header.parts(false).unwrap();
-                let sent = payload::update::read(body, &model.coding).unwrap();
-                assert!(sent == none || sent == search.part(1 - over, &all), "{over} {place}");
-                gained += usize::from(sent != none);
+        });
+    }
+
+    /// The host is asked at every row, and what is being measured ends with its no.
+    #[test]
+    fn measuring_can_be_ended() {
+        with_search(|search| {
+            for limit in [1, 2, 20, usize::MAX] {
+                let mut calls = 0;
+                let mut progress = |_| {
+                    calls += 1;
+                    calls < limit
+                };
+                let mut watch = Watch::strict(&mut progress);
+                let plain = search.unfiltered(&mut watch);
+                let base = search.filtered(&CODEC, None, &plain, &mut |part| watch.measuring(part));
+                assert_eq!(base.unwrap().is_none(), limit < usize::MAX);
+                if limit < usize::MAX {
+                    assert_eq!(search.strengths([30, 31, 32], &mut watch).unwrap(), [30, 0, 0]);
+                    let conditions: Vec<_> = every_condition(&CODEC).collect();
+                    let tuned = Tuned::with_coefficients(search.model, &conditions, 6, |_, i| {
+                        (i % 3) as f32
+                    });
+                    let nothing = search.best_update(&tuned, &CODEC, [&plain, &plain], &mut watch);
+                    assert!(nothing.unwrap().is_none());
+                }
+                // Half-resolution rows and those at their ends, of luma and of chroma.
+                assert!(calls == limit || (limit == usize::MAX && calls > SIDE), "{calls}");
             }
-            assert!(gained > 0, "{over}: no change was of any use");
-        }
+        });
+    }
+
+    /// Where luma's update would overflow, chroma's is sent all the same; and the other way round.
+    #[test]
+    fn a_network_that_overflows_takes_nothing_from_the_other() {
+        with_search(|search| {
+            let mut progress = |_| true;
+            let mut watch = Watch::new(&mut progress);
+            let plain = search.unfiltered(&mut watch);
+            let base = search.filtered(&CODEC, None, &plain, &mut |_| true).unwrap().unwrap();
+            let split = search.model.luma.layers.len();
+            let last = [split - 1, search.model.shapes().len() - 1];
+            let conditions: Vec<_> = every_condition(&CODEC).collect();
+            let zeros = search.model.shapes().iter().map(|s| LayerUpdate::zeros(s.1)).collect();
+            let none = Update { step: 11, layers: zeros };
+            for over in [0, 1] {
+                let mut gained = 0;
+                for (place, small) in (0..8).flat_map(|place| [(place, 1.0), (place, -1.0)]) {
+                    // Too large in that network, small in the other one.
+                    let tuned =
+                        Tuned::with_coefficients(search.model, &conditions, 11, |layer, i| {
+                            if layer == last[over] && i % 37 == 0 {
+                                200.0
+                            } else if layer == last[1 - over] && i == place {
+                                small
+                            } else {
+                                0.0
+                            }
+                        });
+                    let all = tuned.round(0.5, 1.0);
+                    assert!(conditions
+                        .iter()
+                        .any(|c| Instance::new(search.model, *c, Some(&all)).is_err()));
+                    let best = search.best_update(&tuned, &CODEC, [&plain, &base], &mut watch);
+                    let best = best.unwrap().expect("one that changes nothing, at the least");
+                    let header = payload::parse(&best.payload).unwrap();
+                    let (_, body) = header.parts(false).unwrap();
+                    let sent = payload::update::read(body, &search.model.coding).unwrap();
+                    assert!(sent == none || sent == search.part(1 - over, &all), "{over} {place}");
+                    gained += usize::from(sent != none);
+                }
+                assert!(gained > 0, "{over}: no change was of any use");
+            }
+        });
     }
 }

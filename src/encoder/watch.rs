@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Who cancels waits no longer than this for what is being measured.
-const CANCEL_WAIT: Duration = Duration::from_millis(120);
+pub(super) const GRACE: Duration = Duration::from_millis(120);
 /// Time between reports of what is long and has no steps.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -36,13 +36,16 @@ pub(super) struct Watch<'a> {
     fraction: f64,
     told: Instant,
     canceled: Option<Instant>,
+    pause: Duration,
+    grace: Duration,
 }
 
 impl<'a> Watch<'a> {
     /// `progress` gets the fraction done and returns whether to go on; it is not called again after it said no.
     pub fn new(progress: &'a mut dyn FnMut(f64) -> bool) -> Self {
         let told = Instant::now();
-        Self { progress, part: Part::Preparing, fraction: 0.0, told, canceled: None }
+        let (part, fraction, canceled) = (Part::Preparing, 0.0, None);
+        Self { progress, part, fraction, told, canceled, pause: PAUSE, grace: GRACE }
     }
 
     /// What comes next.
@@ -63,18 +66,26 @@ impl<'a> Watch<'a> {
 
     /// The same if it did not tell lately.
     pub fn poll(&mut self, fraction: f64) -> bool {
-        !self.canceled() && (self.told.elapsed() < PAUSE || self.tell(fraction))
+        !self.canceled() && (self.told.elapsed() < self.pause || self.tell(fraction))
     }
 
     /// The same while something is being measured, which goes on for a short time when canceled: it may be what
     /// makes the result better.
     pub fn measuring(&mut self, fraction: f64) -> bool {
-        self.poll(fraction) || self.canceled.is_some_and(|since| since.elapsed() < CANCEL_WAIT)
+        self.poll(fraction) || self.canceled.is_some_and(|since| since.elapsed() < self.grace)
     }
 
     /// Whether the host wants no more.
     pub fn canceled(&self) -> bool {
         self.canceled.is_some()
+    }
+}
+
+#[cfg(test)]
+impl<'a> Watch<'a> {
+    /// One that always tells, and for which nothing goes on when canceled.
+    pub fn strict(progress: &'a mut dyn FnMut(f64) -> bool) -> Self {
+        Self { pause: Duration::ZERO, grace: Duration::ZERO, ..Self::new(progress) }
     }
 }
 
@@ -114,7 +125,7 @@ mod tests {
         assert!(watch.tell(0.1) && watch.tell(0.1) && !watch.canceled());
         assert!(!watch.tell(0.1) && watch.canceled());
         assert!(!watch.tell(0.2) && !watch.poll(0.0) && watch.measuring(0.0));
-        watch.canceled = watch.canceled.map(|since| since - CANCEL_WAIT);
+        watch.grace = Duration::ZERO;
         assert!(!watch.measuring(0.2));
         assert_eq!(calls, 3);
     }

@@ -11,7 +11,9 @@ use crate::picture::{Layout, Picture, PictureMut, Sample};
 use crate::{fault, Error, Result};
 use scratch::{Pool, ScratchLen};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::Mutex;
+use std::time::Duration;
 
 /// A network ready to filter pictures, on several threads at once if need be.
 pub struct Filter {
@@ -48,8 +50,8 @@ impl Filter {
         self.picture_while(input, output, threads, &mut || true).map(drop)
     }
 
-    /// The same while `go_on`, which the caller's thread asks at each row that it filters, returns true; false
-    /// if that ended it before all was filtered.
+    /// The same while `go_on`, which the caller's thread asks at each row that it filters and while it waits for
+    /// the others, returns true; false if it did not at the last time.
     ///
     /// # Errors
     /// As [`Filter::picture`].
@@ -81,25 +83,37 @@ impl Filter {
             Ok(Some((first, band)))
         };
         let drain = |go_on: &mut dyn FnMut() -> bool| -> Result {
-            let mut go_on = || {
-                let go_on = !ended.load(Ordering::Relaxed) && go_on();
-                if !go_on {
-                    ended.store(true, Ordering::Relaxed);
-                }
-                go_on
-            };
             while let Some((first, band)) = next()? {
-                if !self.band_while(input, first, band, &mut go_on)? {
+                if !self.band_while(input, first, band, go_on)? {
                     break;
                 }
             }
             Ok(())
         };
+        let mut go_on = || {
+            let go_on = !ended.load(Ordering::Relaxed) && go_on();
+            if !go_on {
+                ended.store(true, Ordering::Relaxed);
+            }
+            go_on
+        };
         let result = std::thread::scope(|scope| {
-            let other = || drain(&mut || true);
-            let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, other).ok();
+            let (running, none) = mpsc::channel::<()>();
+            let spawn = |_| {
+                let (running, drain, ended) = (running.clone(), &drain, &ended);
+                let other = move || {
+                    // Dropped when the thread has ended, however it ends.
+                    let _running = running;
+                    drain(&mut || !ended.load(Ordering::Relaxed))
+                };
+                std::thread::Builder::new().spawn_scoped(scope, other).ok()
+            };
             let others: Vec<_> = (1..bands).filter_map(spawn).collect();
-            let mut result = drain(go_on);
+            drop(running);
+            let mut result = drain(&mut go_on);
+            while none.recv_timeout(ASK) == Err(RecvTimeoutError::Timeout) {
+                go_on();
+            }
             for handle in others {
                 result = result.and(handle.join().unwrap_or(Err(Error::Internal)));
             }
@@ -188,6 +202,8 @@ pub fn copy_band<S: Sample>(
     Ok(())
 }
 
+/// Time between asking whether to go on, for who waits.
+const ASK: Duration = Duration::from_millis(5);
 /// Smallest band worth a thread, in half-resolution rows.
 const MIN_BAND: usize = 8;
 

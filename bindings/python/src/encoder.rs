@@ -82,7 +82,7 @@ fn pictures<'py>(name: &str, argument: &Bound<'py, PyAny>) -> PyResult<Vec<Bound
     items.map(|item| item?.cast_into::<Picture>().map_err(|e| wrong(e.into()))).collect()
 }
 
-/// Asks Python after each step whether to go on.
+/// Asks Python whether to go on.
 struct Progress {
     callback: Option<Py<PyAny>>,
     raised: Option<PyErr>,
@@ -118,9 +118,9 @@ impl Progress {
 ///     machine's speed.
 /// threads: 0 to 256; 0 for as many as there are cores. The payload does not depend on it.
 /// size: of the base model, "default", "s", "m" or "l"; where there is none of that size, another.
-/// progress: called at each step with the fraction done, 0.0 to 1.0. If it returns something true,
-///     training ends and the best so far is returned; what it raises ends the encode and is raised here,
-///     and so is KeyboardInterrupt.
+/// progress: called some fifty times a second, or more often, with the fraction done, 0.0 to 1.0. If it
+///     returns something true, the encode ends and the best so far is returned; what it raises ends it
+///     and is raised here, and so is KeyboardInterrupt.
 ///
 /// Other Python threads run meanwhile. Raises InvalidArgument for values out of range and pictures that
 /// disagree, TypeError for other types.

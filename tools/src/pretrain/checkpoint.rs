@@ -23,6 +23,11 @@ impl Checkpoint {
         Self { step: 0, net, adam }
     }
 
+    /// Whether it has Adam's squares of the taps' gradients: Muon leaves them 0.
+    pub fn squares(&self) -> bool {
+        self.adam.iter().step_by(4).any(|adam| adam.square.iter().any(|v| *v != 0.0))
+    }
+
     /// One of this shape; `None` if there is no such file.
     pub fn read(path: &Path, arch: Arch) -> Result<Option<Self>> {
         let state = Self::read_any(path)?;

@@ -181,7 +181,11 @@ pub fn run(options: &Options) -> Result<()> {
     );
     let validation = Validation::new(source.as_ref(), options.part)?;
     let mut state = match Checkpoint::read(&options.out, arch)? {
-        Some(c) => c,
+        Some(c) => {
+            let same = c.step == 0 || c.squares() == (options.optimiser == Optimiser::Adam);
+            anyhow::ensure!(same, "{}: of a run with another --optimiser", options.out.display());
+            c
+        }
         None => Checkpoint::new(match &options.from {
             None => start::initial(arch, options.start, options.seed),
             Some(path) => {

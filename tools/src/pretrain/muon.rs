@@ -21,7 +21,11 @@ pub fn step(rate: f32, cout: usize, momentum: &mut [f32], taps: &mut [f32], grad
         *mean = MOMENTUM * *mean + (1.0 - MOMENTUM) * g;
         *ahead = MOMENTUM * *mean + (1.0 - MOMENTUM) * g;
     }
-    let norm = ahead.iter().map(|v| v * v).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    let norm = ahead.iter().map(|v| v * v).sum::<f32>().sqrt();
+    // Nothing to go by, and squares of less would be 0.
+    if norm < 1e-15 {
+        return;
+    }
     ahead.iter_mut().for_each(|v| *v /= norm);
     let change = orthogonal(&ahead, columns);
     let rows = gradient.len() / columns;
@@ -124,9 +128,13 @@ mod tests {
         assert!((square.sqrt() / 0.02 - 1.0).abs() < 0.3, "{}", square.sqrt());
         let along: f32 = taps.iter().zip(&gradient).map(|(t, g)| t * g).sum();
         assert!(along < 0.0);
-        // Without a gradient nothing moves.
-        let (mut momentum, mut still) = (vec![0.0; rows * n], vec![1.0; rows * n]);
-        step(0.1, cout, &mut momentum, &mut still, &vec![0.0; rows * n]);
-        assert!(still.iter().all(|v| *v == 1.0));
+        // Without a gradient nothing moves; with a tiny one it does not get out of hand.
+        for tiny in [0.0, 1e-30, 1e-25, 1e-18, 1e-14, 1e-12] {
+            let (mut momentum, mut taps) = (vec![0.0; rows * n], vec![1.0; rows * n]);
+            let gradient: Vec<f32> = gradient.iter().map(|g| g.signum() * tiny).collect();
+            step(0.1, cout, &mut momentum, &mut taps, &gradient);
+            assert!(taps.iter().all(|v| (v - 1.0).abs() < 0.2), "{tiny}");
+            assert!(tiny > 1e-20 || taps.iter().all(|v| *v == 1.0), "{tiny}");
+        }
     }
 }
