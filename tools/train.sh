@@ -6,12 +6,13 @@ set -eu
 codec=$1 data=$2 out=$3 tool=$4
 mkdir -p "$out"
 
+# Muon was not there yet when most of these were run.
 luma() {
-    "$tool" pretrain "$@"
+    "$tool" pretrain --optimiser adam "$@"
 }
 
 chroma() {
-    "$tool" pretrain --part chroma --channels 16 "$@"
+    "$tool" pretrain --optimiser adam --part chroma --channels 16 "$@"
 }
 
 export_and_tune() {
@@ -21,11 +22,16 @@ export_and_tune() {
     "$tool" tune "$1" "$2" --model "$file" --out "$file"
 }
 
+# The luma that size L and HEVC start from, and chroma. Chroma's second stages: with all of colour.
 jpeg() {
     set -- --data "$data"
-    luma "$@" --steps 80000 --out "$out/luma.ck"
-    chroma "$@" --vivid --steps 60000 --out "$out/chroma1.ck"
-    chroma "$@" --from "$out/chroma1.ck" --steps 20000 --rate 0.002 --seed 2 --out "$out/chroma.ck"
+    luma "$@" --start he --rate 0.002 --steps 115000 --out "$out/luma1.ck"
+    luma "$@" --from "$out/luma1.ck" --steps 50000 --rate 0.001 --seed 3 --out "$out/luma2.ck"
+    luma "$@" --from "$out/luma2.ck" --steps 40000 --rate 0.0012 --seed 21 --out "$out/luma.ck"
+    chroma "$@" --start he --rate 0.002 --vivid --steps 100000 --out "$out/chroma1.ck"
+    chroma "$@" --from "$out/chroma1.ck" --steps 25000 --rate 0.0005 --seed 2 --out "$out/chroma2.ck"
+    chroma "$@" --from "$out/chroma2.ck" --steps 30000 --rate 0.0007 --seed 4 --out "$out/chroma3.ck"
+    chroma "$@" --from "$out/chroma3.ck" --steps 20000 --rate 0.0008 --seed 22 --out "$out/chroma.ck"
 }
 
 # On from a trained network for hidden convolutions of 8 bits: luma|chroma FROM.ck OUT.ck STEPS OPTION...
@@ -51,15 +57,18 @@ jpeg)
     bytes chroma "$out/chroma.ck" "$out/chroma-i8.ck" 4000 "$@"
     colour "$out/jpeg-ycc-32x3.slm" "--arithmetic i8" "$out/luma-i8.ck" \
         "--arithmetic i8 --channels 16" "$out/chroma-i8.ck"
-    luma "$@" --from "$out/luma.ck" --channels 48 --hidden 4 --steps 60000 --rate 0.0015 --seed 5 \
-        --out "$out/large-luma1.ck"
-    luma "$@" --from "$out/large-luma1.ck" --channels 48 --hidden 4 --steps 50000 --rate 0.0012 \
-        --seed 23 --out "$out/large-luma.ck"
-    bytes luma "$out/large-luma.ck" "$out/large-luma-i8.ck" 5000 "$@" --channels 48 --hidden 4
+    set -- "$@" --channels 48 --hidden 4
+    luma "$@" --from "$out/luma.ck" --steps 60000 --rate 0.0015 --seed 5 --out "$out/large-luma1.ck"
+    luma "$@" --from "$out/large-luma1.ck" --steps 50000 --rate 0.0012 --seed 23 \
+        --out "$out/large-luma2.ck"
+    "$tool" pretrain "$@" --from "$out/large-luma2.ck" --steps 18000 --rate 0.0015 --seed 41 \
+        --out "$out/large-luma.ck"
+    bytes luma "$out/large-luma.ck" "$out/large-luma-i8.ck" 5000 "$@"
+    set -- --data "$data"
     colour "$out/jpeg-ycc-48x4.slm" "--arithmetic i8 --channels 48 --hidden 4" \
         "$out/large-luma-i8.ck" "--arithmetic i8 --channels 16" "$out/chroma-i8.ck"
-    luma "$@" --channels 16 --steps 60000 --out "$out/small-luma.ck"
-    chroma "$@" --hidden 1 --steps 40000 --out "$out/small-chroma.ck"
+    luma "$@" --start he --rate 0.002 --channels 16 --steps 90000 --out "$out/small-luma.ck"
+    chroma "$@" --start he --rate 0.002 --hidden 1 --steps 60000 --out "$out/small-chroma.ck"
     bytes luma "$out/small-luma.ck" "$out/small-luma-i8.ck" 5000 "$@" --channels 16
     bytes chroma "$out/small-chroma.ck" "$out/small-chroma-i8.ck" 4000 "$@" --hidden 1
     colour "$out/jpeg-ycc-16x3.slm" "--arithmetic i8 --channels 16" "$out/small-luma-i8.ck" \
@@ -80,8 +89,8 @@ hevc)
         --out "$out/hevc-luma.slm"
     export_and_tune "$out/hevc-32x3.slm" "$@" --arithmetic i8 --channels 16 \
         --checkpoint "$out/hevc-chroma-i8.ck" --luma "$out/hevc-luma.slm"
-    luma "$@" --channels 16 --steps 70000 --out "$out/hevc-small-luma.ck"
-    chroma "$@" --hidden 1 --steps 40000 --out "$out/hevc-small-chroma.ck"
+    luma "$@" --start he --rate 0.002 --channels 16 --steps 70000 --out "$out/hevc-small-luma.ck"
+    chroma "$@" --start he --rate 0.002 --hidden 1 --steps 40000 --out "$out/hevc-small-chroma.ck"
     bytes luma "$out/hevc-small-luma.ck" "$out/hevc-small-luma-i8.ck" 5000 "$@" --channels 16
     bytes chroma "$out/hevc-small-chroma.ck" "$out/hevc-small-chroma-i8.ck" 3000 "$@" --hidden 1
     set -- "$@" --arithmetic i8 --channels 16
