@@ -230,10 +230,10 @@ fn shipped_models_are_frozen() {
             0x3113_754d_f80c_cabc,
         ],
         [
-            0x0329_f44b_b997_2a4d,
-            0x0e77_11d1_467c_e5f1,
-            0x872d_fa26_2862_08e6,
-            0x1d01_184d_de6f_8d41,
+            0xe00a_e0d8_8b34_e4e9,
+            0xd401_546f_863c_52f5,
+            0xc27b_ef12_0a48_5ef2,
+            0x2576_9f22_9ac8_06ed,
         ],
         [
             0xb9ae_c3c6_5424_69e5,
