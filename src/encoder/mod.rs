@@ -159,8 +159,9 @@ impl Encoder {
     /// left as it is.
     ///
     /// `progress` gets the fraction done, some fifty times a second, and returns whether to go on; otherwise the
-    /// best so far is returned, for pictures of up to 24 megapixels within 200 ms. What could not be measured by then counts as not better: the
-    /// base model as what was decoded, and of many pictures those that were measured.
+    /// best so far is returned, for pictures of up to 24 megapixels within 200 ms. What could not be measured by
+    /// then counts as not better: the base model is taken to do as what was decoded, and of many pictures those
+    /// count that were measured.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if there are no pictures or more than [`MAX_PICTURES`], if their
