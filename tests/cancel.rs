@@ -41,7 +41,7 @@ fn encode(pictures: &[Pair<'_>], codec: Codec, until: f64) -> Result<Run, Error>
     Ok(Run { report: encoded.report, payload: encoded.payload, told, gap: gap.max(wait), wait })
 }
 
-/// A texture, and the same with its contrast halved in blocks.
+/// A texture, and the same with a sixth of its levels.
 fn samples(width: usize, height: usize, seed: usize) -> [Vec<u8>; 2] {
     let pixel = |i: usize| {
         let (y, x) = (i / width, i % width);
@@ -50,6 +50,10 @@ fn samples(width: usize, height: usize, seed: usize) -> [Vec<u8>; 2] {
     let original: Vec<u8> = (0..width * height).map(pixel).collect();
     let coded = original.iter().map(|v| v / 6 * 6).collect();
     [original, coded]
+}
+
+fn view(data: &[u8], width: usize, height: usize) -> Picture<'_> {
+    Picture::new(Layout::I400, &[Plane::new(data, width, width, height).unwrap()]).unwrap()
 }
 
 /// Cancels in every part, and checks what holds of each.
@@ -78,10 +82,8 @@ fn check(pictures: &[Pair<'_>], codec: &Codec) {
 /// One gray picture.
 fn check_size(width: usize, height: usize) {
     let [original, decoded] = samples(width, height, 0);
-    let view = |data| {
-        Picture::new(Layout::I400, &[Plane::new(data, width, width, height).unwrap()]).unwrap()
-    };
-    let pair = Pair { original: view(&original), decoded: view(&decoded) };
+    let [original, decoded] = [&original, &decoded].map(|data| view(data, width, height));
+    let pair = Pair { original, decoded };
     check(&[pair], &Codec::Jpeg { luma: [30; 64], chroma: None });
 }
 
@@ -92,7 +94,7 @@ fn large_pictures() {
 
 /// To see how long it takes: `cargo test --release --test cancel -- --ignored --nocapture`.
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "24 megapixels, filtered a hundred times"]
 fn huge_pictures() {
     check_size(6000, 4000);
 }
@@ -101,17 +103,13 @@ fn huge_pictures() {
 fn many_pictures() {
     let (width, height) = (416, 240);
     let all: Vec<_> = (0..24).map(|seed| samples(width, height, seed)).collect();
-    let view = |data, kind| {
-        let plane = Plane::new(data, width, width, height).unwrap();
-        Picture::new(Layout::I400, &[plane]).unwrap().of_type(kind)
-    };
     let types = [PictureType::I, PictureType::P, PictureType::B];
     let pairs: Vec<_> = all
         .iter()
         .zip(types.into_iter().cycle())
         .map(|([original, decoded], kind)| Pair {
-            original: view(original, kind),
-            decoded: view(decoded, kind),
+            original: view(original, width, height).of_type(kind),
+            decoded: view(decoded, width, height).of_type(kind),
         })
         .collect();
     check(&pairs, &Codec::Hevc { qp: [30, 32, 33] });
@@ -120,8 +118,7 @@ fn many_pictures() {
 #[test]
 fn small_pictures_canceled_at_once() {
     let [original, decoded] = samples(64, 48, 0);
-    let view = |data| Picture::new(Layout::I400, &[Plane::new(data, 64, 64, 48).unwrap()]).unwrap();
-    let pair = Pair { original: view(&original), decoded: view(&decoded) };
+    let pair = Pair { original: view(&original, 64, 48), decoded: view(&decoded, 64, 48) };
     let codec = Codec::Jpeg { luma: [30; 64], chroma: None };
     let (run, whole) = (encode(&[pair], codec.clone(), 0.0), encode(&[pair], codec, 2.0));
     let (run, whole) = (run.unwrap(), whole.unwrap());
