@@ -7,6 +7,7 @@ use crate::adapt::objective::{mse, Objective};
 use crate::filter::Filter;
 use crate::hints::Codec;
 use crate::network::condition::MAX_QP;
+use crate::network::taps::Taps;
 use crate::network::{Instance, Model};
 use crate::payload::{self, LayerUpdate, Mode, Update};
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample};
@@ -196,8 +197,9 @@ impl<'a, S: Sample> Search<'a, S> {
         plain: &[[f64; 3]],
         go_on: &mut dyn FnMut(f64) -> bool,
     ) -> Result<Option<(Vec<[f64; 3]>, Candidate)>> {
+        let Ok(taps) = Taps::new(self.model, Some(update)) else { return Ok(None) };
         let valid = every_condition(codec)
-            .all(|condition| Instance::new(self.model, condition, Some(update)).is_ok());
+            .all(|c| Instance::with_taps(self.model, c, Some(update), &taps).is_ok());
         if !valid {
             return Ok(None);
         }
@@ -251,6 +253,7 @@ impl<'a, S: Sample> Search<'a, S> {
         plain: &[[f64; 3]],
         go_on: &mut dyn FnMut(f64) -> bool,
     ) -> Result<Option<Vec<[f64; 3]>>> {
+        let taps = Taps::new(self.model, update)?;
         let mut filters = [None, None, None];
         let mut all = Vec::with_capacity(plain.len());
         for (pair, plain) in self.pictures.iter().zip(plain) {
@@ -262,7 +265,7 @@ impl<'a, S: Sample> Search<'a, S> {
                 continue;
             };
             if filters[class].is_none() {
-                let instance = Instance::new(self.model, condition, update)?;
+                let instance = Instance::with_taps(self.model, condition, update, &taps)?;
                 filters[class] = Some(Filter::new(instance, self.encoder.level));
             }
             let filter = filters[class].as_ref().ok_or(Error::Internal)?;
