@@ -5,19 +5,6 @@ use crate::mozjpeg::{compress, Coding, Tables, Trellis};
 use anyhow::Result;
 use jpeg_encoder::{ColorType, Encoder, QuantizationTableType};
 
-/// The luma example table of ITU-T T.81, Annex K, in natural order.
-const ANNEX_K: [u16; 64] = [
-    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56,
-    14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113,
-    92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
-];
-
-/// The standard table at quality `q`, 1..=100, scaled as the IJG software does.
-pub fn standard_table(q: u32) -> [u16; 64] {
-    let scale = if q < 50 { 5000 / q } else { 200 - 2 * q };
-    ANNEX_K.map(|s| ((u32::from(s) * scale + 50) / 100).clamp(1, 255) as u16)
-}
-
 /// Codes a luma plane as a gray baseline JPEG with `table` (natural order) and optimised Huffman
 /// tables.
 pub fn encode(luma: &Luma, table: &[u16; 64]) -> Result<Vec<u8>> {

@@ -27,11 +27,12 @@ pub struct Pictures {
     held_out: Vec<Planes>,
     /// No training crop has its chroma weakened.
     vivid: bool,
+    tables: tables::Kind,
 }
 
 impl Pictures {
     /// Reads every PNG below `folder`, in the order of their paths.
-    pub fn open(folder: &Path, vivid: bool) -> Result<Self> {
+    pub fn open(folder: &Path, vivid: bool, tables: tables::Kind) -> Result<Self> {
         let (mut train, mut held_out) = (Vec::new(), Vec::new());
         for (path, hold_out) in paths(folder)? {
             let picture = Planes::open(&path)?;
@@ -46,7 +47,7 @@ impl Pictures {
         if train.is_empty() || held_out.is_empty() {
             bail!("{}: needs at least {HOLD_OUT} PNG pictures", folder.display());
         }
-        Ok(Self { train, held_out, vivid })
+        Ok(Self { train, held_out, vivid, tables })
     }
 }
 
@@ -67,7 +68,7 @@ impl Source for Pictures {
             }
         };
         let crop = cut(picture, size, rng);
-        let quantiser = tables::random(rng);
+        let quantiser = tables::random(self.tables, rng);
         match part {
             Part::Luma => coded(crop.sampled(Layout::I400), &quantiser),
             Part::Chroma => {

@@ -3,6 +3,7 @@
 use super::coded::Coded;
 use super::data::Pictures;
 use super::planes::Planes;
+use super::tables::Kind;
 use super::Part;
 use anyhow::Result;
 use clap::Args;
@@ -62,14 +63,16 @@ pub trait Source: Sync {
 }
 
 #[derive(Args)]
-#[group(required = true, multiple = false)]
 pub struct Material {
     /// Folder of PNG pictures to train on, as JPEG
-    #[arg(long)]
+    #[arg(long, required_unless_present = "coded")]
     data: Option<PathBuf>,
     /// Folder that hevc-data made, to train on instead
-    #[arg(long)]
+    #[arg(long, conflicts_with = "data")]
     coded: Option<PathBuf>,
+    /// Quantisation tables to train with
+    #[arg(long, value_enum, default_value_t, conflicts_with = "coded")]
+    tables: Kind,
 }
 
 impl Material {
@@ -77,7 +80,7 @@ impl Material {
     pub fn open(&self, vivid: bool) -> Result<Box<dyn Source>> {
         Ok(match (&self.data, &self.coded) {
             (_, Some(folder)) => Box::new(Coded::open(folder)?),
-            (Some(folder), None) => Box::new(Pictures::open(folder, vivid)?),
+            (Some(folder), None) => Box::new(Pictures::open(folder, vivid, self.tables)?),
             (None, None) => anyhow::bail!("either --data or --coded"),
         })
     }

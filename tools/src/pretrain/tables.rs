@@ -1,8 +1,9 @@
 //! Quantisers to train with: tables in natural order, and how coefficients are rounded.
 
-use crate::jpeg::standard_table;
 use crate::mozjpeg::Trellis;
+use clap::ValueEnum;
 use rand::Rng;
+use sidelight::hints::standard_luma_table;
 
 /// The chroma example table of ITU-T T.81, Annex K.
 const ANNEX_K_CHROMA: [u16; 64] = [
@@ -40,7 +41,7 @@ fn scaled(base: &[u16; 64], q: u32) -> [u16; 64] {
 
 /// The standard tables at quality `q`.
 pub fn standard(q: u32) -> Quantiser {
-    [standard_table(q), scaled(&ANNEX_K_CHROMA, q)].into()
+    [standard_luma_table(q), scaled(&ANNEX_K_CHROMA, q)].into()
 }
 
 /// Flat tables of one step with trellis quantisation for PSNR.
@@ -53,24 +54,34 @@ pub fn mozjpeg(q: u32) -> Quantiser {
     Quantiser { tables: [scaled(&ROBIDOUX, q); 2], trellis: Some(Trellis::Default) }
 }
 
-/// Quantisers drawn for training: standard tables of any quality, flat ones, mozjpeg's, random
-/// shapes. Chroma mostly goes with luma; sometimes it has luma's table. Trellis quantisation goes
-/// mostly with the tables that its encoders use.
-pub fn random(rng: &mut impl Rng) -> Quantiser {
-    let (tables, trellis) = match rng.random_range(0..22) {
-        0..=6 => (standard(rng.random_range(5..50)).tables, 0.08),
-        7..=10 => (standard(rng.random_range(50..=93)).tables, 0.08),
-        11..=14 => {
+/// The tables that a model is for.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum Kind {
+    /// Standard tables of any quality, flat ones, mozjpeg's, random shapes
+    #[default]
+    Any,
+    /// Standard tables of quality 5 to 60
+    Standard,
+}
+
+/// Quantisers of a kind drawn for training. Chroma mostly goes with luma; sometimes it has luma's
+/// table. Trellis quantisation goes mostly with the tables that its encoders use.
+pub fn random(kind: Kind, rng: &mut impl Rng) -> Quantiser {
+    let (tables, trellis) = match (kind, rng.random_range(0..22)) {
+        (Kind::Standard, _) => (standard(rng.random_range(5..=60)).tables, 0.08),
+        (Kind::Any, 0..=6) => (standard(rng.random_range(5..50)).tables, 0.08),
+        (Kind::Any, 7..=10) => (standard(rng.random_range(50..=93)).tables, 0.08),
+        (Kind::Any, 11..=14) => {
             let step = log_uniform(rng, 4.0, 90.0);
             let ratio = if rng.random() { 1.0 } else { log_uniform(rng, 0.6, 2.5) };
             let chroma = (step * ratio).round().clamp(1.0, 255.0) as u16;
             ([[step.round() as u16; 64], [chroma; 64]], 0.5)
         }
-        15..=16 => (mozjpeg(rng.random_range(8..=93)).tables, 0.8),
-        _ => {
+        (Kind::Any, 15..=16) => (mozjpeg(rng.random_range(8..=93)).tables, 0.8),
+        (Kind::Any, _) => {
             let q = rng.random_range(8..=90);
             let flat = log_uniform(rng, 4.0, 70.0);
-            let luma = shaped(rng, &standard_table(q), flat);
+            let luma = shaped(rng, &standard_luma_table(q), flat);
             let chroma = match rng.random_range(0..8) {
                 0 | 1 => luma,
                 2 => scaled(&ROBIDOUX, q),

@@ -6,6 +6,7 @@ use crate::{files, jpeg};
 use anyhow::{bail, Result};
 use clap::Args;
 use image::{imageops, RgbImage};
+use sidelight::hints::standard_luma_table;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -32,7 +33,7 @@ pub fn run(options: &Options) -> Result<()> {
     let pictures = files::pngs(&options.pictures)?;
     let pictures = pictures.iter().map(|p| Ok(image::open(p)?.into_rgb8()));
     let mut frame = Yuv::from_rgb(&mosaic(&pictures.collect::<Result<Vec<_>>>()?, width, height));
-    let table = jpeg::standard_table(options.quality.clamp(1, 100).into());
+    let table = standard_luma_table(options.quality.clamp(1, 100).into());
     for i in 0..3 {
         let (width, height) = frame.size(i);
         let plane = Luma { width, height, data: std::mem::take(&mut frame.planes[i]) };

@@ -5,9 +5,8 @@ pub mod network;
 pub mod peak;
 pub mod time;
 
-use crate::jpeg;
 use anyhow::{ensure, Context, Result};
-use sidelight::hints::Codec;
+use sidelight::hints::{standard_luma_table, Codec};
 use sidelight::network::{CodecKind, Instance, Model};
 use sidelight::{Layout, PictureType};
 use std::path::Path;
@@ -22,7 +21,7 @@ fn instance(model: &Model, quality: u8) -> Result<Instance> {
     let codec = match model.codec {
         CodecKind::Jpeg => {
             ensure!((1..=100).contains(&quality), "JPEG qualities are 1 to 100");
-            Codec::Jpeg { luma: jpeg::standard_table(quality.into()), chroma: None }
+            Codec::Jpeg { luma: standard_luma_table(quality.into()), chroma: None }
         }
         CodecKind::Hevc => Codec::Hevc { qp: [quality; 3] },
     };
