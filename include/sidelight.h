@@ -930,8 +930,8 @@ int sidelight_decoder_set_sei(struct SidelightDecoder *decoder,
                               size_t count);
 
 /**
- * Sets filtering without a payload: SIDELIGHT_MODE_BASE for the codec's default base model,
- * SIDELIGHT_MODE_OFF to pass pictures through.
+ * Sets filtering without a payload: SIDELIGHT_MODE_BASE for the base model that fits the codec and, for JPEG,
+ * the hints' luma table, SIDELIGHT_MODE_OFF to pass pictures through.
  *
  * @param hints how the picture was coded; may be NULL with SIDELIGHT_MODE_OFF. Its binding is not
  * looked at.

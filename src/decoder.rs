@@ -94,14 +94,14 @@ impl Decoder {
         Ok(header.mode)
     }
 
-    /// Sets the codec's default base model.
+    /// Sets the base model that fits the codec and, for JPEG, the luma table.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for bad hints.
     pub fn set_base(&mut self, hints: &Hints) -> Result {
         self.kinds.clear();
         hints.codec.check()?;
-        let model = models::default_for(hints.codec.kind(), self.settings.size)?;
+        let model = models::fitting(&hints.codec, self.settings.size)?;
         self.kinds = prepare(&hints.codec, model, None)?;
         Ok(())
     }

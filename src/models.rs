@@ -1,5 +1,6 @@
 //! The base models inside the library.
 
+use crate::hints::Codec;
 use crate::network::{CodecKind, Model};
 use crate::{Error, Result};
 use std::sync::OnceLock;
@@ -16,26 +17,57 @@ pub enum Size {
     L,
 }
 
-/// Model files and their sizes, those that this build shall have. A codec's are in the order in which they
-/// stand in for sizes that it lacks.
-static FILES: &[(Size, &[u8])] = &[
+/// A model inside.
+struct Entry<M> {
+    size: Size,
+    tables: Tables,
+    model: M,
+}
+
+/// What a model was trained on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tables {
+    /// JPEG's standard quantisation tables up to [`STANDARD_QUALITY`].
+    Standard,
+    /// All that the codec may use.
+    Any,
+}
+
+const STANDARD_QUALITY: u32 = 60;
+
+const fn file(size: Size, tables: Tables, model: &'static [u8]) -> Entry<&'static [u8]> {
+    Entry { size, tables, model }
+}
+
+/// Model files, those that this build shall have. A codec's are in the order in which they stand in for sizes
+/// that it lacks.
+static FILES: &[Entry<&[u8]>] = &[
     #[cfg(feature = "model-jpeg-m")]
-    (Size::M, include_bytes!("../models/jpeg-ycc-32x3.slm")),
+    file(Size::M, Tables::Any, include_bytes!("../models/jpeg-ycc-32x3.slm")),
+    #[cfg(feature = "model-jpeg-m")]
+    file(Size::M, Tables::Standard, include_bytes!("../models/jpeg-standard-32x3.slm")),
     #[cfg(feature = "model-jpeg-s")]
-    (Size::S, include_bytes!("../models/jpeg-ycc-16x3.slm")),
+    file(Size::S, Tables::Any, include_bytes!("../models/jpeg-ycc-16x3.slm")),
+    #[cfg(feature = "model-jpeg-s")]
+    file(Size::S, Tables::Standard, include_bytes!("../models/jpeg-standard-16x3.slm")),
     #[cfg(feature = "model-jpeg-l")]
-    (Size::L, include_bytes!("../models/jpeg-ycc-48x4.slm")),
+    file(Size::L, Tables::Any, include_bytes!("../models/jpeg-ycc-48x4.slm")),
+    #[cfg(feature = "model-jpeg-l")]
+    file(Size::L, Tables::Standard, include_bytes!("../models/jpeg-standard-48x4.slm")),
     #[cfg(feature = "model-hevc-m")]
-    (Size::M, include_bytes!("../models/hevc-32x3.slm")),
+    file(Size::M, Tables::Any, include_bytes!("../models/hevc-32x3.slm")),
     #[cfg(feature = "model-hevc-s")]
-    (Size::S, include_bytes!("../models/hevc-16x3.slm")),
+    file(Size::S, Tables::Any, include_bytes!("../models/hevc-16x3.slm")),
 ];
 
-fn all() -> &'static [(Size, Model)] {
-    static MODELS: OnceLock<Vec<(Size, Model)>> = OnceLock::new();
+fn all() -> &'static [Entry<Model>] {
+    static MODELS: OnceLock<Vec<Entry<Model>>> = OnceLock::new();
     // A file that does not load is left out: its payloads then name an unknown model. A test keeps
     // that from shipping.
-    let load = |(size, file): &(Size, &[u8])| Some((*size, Model::from_bytes(file).ok()?));
+    let load = |file: &Entry<&[u8]>| {
+        let model = Model::from_bytes(file.model).ok()?;
+        Some(Entry { size: file.size, tables: file.tables, model })
+    };
     MODELS.get_or_init(|| FILES.iter().filter_map(load).collect())
 }
 
@@ -47,10 +79,9 @@ static UNMIXED: [OnceLock<Model>; FILES.len()] = [const { OnceLock::new() }; FIL
 /// # Errors
 /// [`Error::UnknownModel`].
 pub fn by_id(id: u32) -> Result<(&'static Model, Size)> {
-    let made =
-        all().iter().zip(&UNMIXED).filter_map(|((size, _), made)| Some((*size, made.get()?)));
-    let mut known = all().iter().map(|(size, model)| (*size, model)).chain(made);
-    known.find(|(_, m)| m.id == id).map(|(size, model)| (model, size)).ok_or(Error::UnknownModel)
+    let made = all().iter().zip(&UNMIXED).filter_map(|(e, made)| Some((made.get()?, e.size)));
+    let mut known = all().iter().map(|e| (&e.model, e.size)).chain(made);
+    known.find(|(model, _)| model.id == id).ok_or(Error::UnknownModel)
 }
 
 /// A model whose updates change single taps, of one of these: [`Model::unmixed`]. It is for comparisons, and
@@ -59,46 +90,72 @@ pub fn by_id(id: u32) -> Result<(&'static Model, Size)> {
 /// # Errors
 /// [`Error::UnknownModel`] for models that are not from here.
 pub fn unmixed(model: &Model) -> Result<&'static Model> {
-    let place = all().iter().position(|(_, m)| m.id == model.id).ok_or(Error::UnknownModel)?;
+    let place = all().iter().position(|e| e.model.id == model.id).ok_or(Error::UnknownModel)?;
     if UNMIXED[place].get().is_none() {
         // Another thread may have been faster; it made the same.
-        let _ = UNMIXED[place].set(all()[place].1.unmixed()?);
+        let _ = UNMIXED[place].set(all()[place].model.unmixed()?);
     }
     UNMIXED[place].get().ok_or(Error::Internal)
 }
 
-/// The model of a codec and a size. Without a model of that size the medium one, else the small one, else the
-/// large one.
+/// The models of a codec and a size, the one for any tables first. Without a model of that size those of the
+/// medium one, else of the small one, else of the large one.
+///
+/// # Errors
+/// [`Error::UnknownModel`] if this build has none.
+pub fn of_size(codec: CodecKind, size: Size) -> Result<impl Iterator<Item = &'static Model>> {
+    Ok(choose(all().iter(), codec, size)?.map(|e| &e.model))
+}
+
+/// The first of them.
 ///
 /// # Errors
 /// [`Error::UnknownModel`] if this build has none.
 pub fn default_for(codec: CodecKind, size: Size) -> Result<&'static Model> {
-    choose(all(), codec, size)
+    of_size(codec, size)?.next().ok_or(Error::UnknownModel)
 }
 
-fn choose<'m>(
-    models: impl IntoIterator<Item = &'m (Size, Model)>,
+/// The one of them for pictures of which no more is known than how they were coded.
+///
+/// # Errors
+/// [`Error::UnknownModel`] if this build has none.
+pub fn fitting(codec: &Codec, size: Size) -> Result<&'static Model> {
+    let standard = codec.standard_quality().is_some_and(|quality| quality <= STANDARD_QUALITY);
+    let tables = if standard { Tables::Standard } else { Tables::Any };
+    let mut models = choose(all().iter(), codec.kind(), size)?;
+    let fits = models.find(|e| e.tables == tables).map(|e| &e.model);
+    fits.map_or_else(|| default_for(codec.kind(), size), Ok)
+}
+
+fn choose<'e>(
+    entries: impl Iterator<Item = &'e Entry<Model>> + Clone,
     codec: CodecKind,
     size: Size,
-) -> Result<&'m Model> {
-    let models = models.into_iter().filter(|(_, m)| m.codec == codec);
-    models.min_by_key(|(s, _)| *s != size).map(|(_, m)| m).ok_or(Error::UnknownModel)
+) -> Result<impl Iterator<Item = &'e Entry<Model>>> {
+    let entries = entries.filter(move |e| e.model.codec == codec);
+    let sizes = entries.clone().map(|e| e.size);
+    let chosen = sizes.min_by_key(|s| *s != size).ok_or(Error::UnknownModel)?;
+    Ok(entries.filter(move |e| e.size == chosen))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hints::standard_luma_table;
 
     #[test]
     fn every_embedded_model_loads() {
         assert_eq!(all().len(), FILES.len());
-        for ((size, model), (_, file)) in all().iter().zip(FILES) {
-            assert_eq!(model.clone().to_bytes(), *file);
-            assert_eq!(by_id(model.id).unwrap(), (model, *size));
-            assert_eq!(default_for(model.codec, *size).unwrap(), model);
+        for (i, (entry, file)) in all().iter().zip(FILES).enumerate() {
+            let model = &entry.model;
+            assert_eq!(model.clone().to_bytes(), *file.model);
+            assert_eq!(by_id(model.id).unwrap(), (model, entry.size));
+            assert!(of_size(model.codec, entry.size).unwrap().any(|m| m == model));
+            assert!(all()[..i].iter().all(|e| e.model.id != model.id), "{:08x}", model.id);
         }
     }
 
+    /// Each of a size has one for any tables, and that first.
     #[test]
     fn features_name_the_models_that_are_inside() {
         let named = [
@@ -108,26 +165,58 @@ mod tests {
             (cfg!(feature = "model-hevc-s"), CodecKind::Hevc, Size::S),
             (cfg!(feature = "model-hevc-m"), CodecKind::Hevc, Size::M),
         ];
+        let mut count = 0;
         for (wanted, codec, size) in named {
-            let found = all().iter().filter(|(s, m)| (m.codec, *s) == (codec, size)).count();
-            assert_eq!(found, usize::from(wanted), "{codec:?} {size:?}");
+            let of_size = all().iter().filter(|e| (e.model.codec, e.size) == (codec, size));
+            let tables: Vec<Tables> = of_size.map(|e| e.tables).collect();
+            let expected: &[Tables] = match (wanted, codec) {
+                (false, _) => &[],
+                (true, CodecKind::Jpeg) => &[Tables::Any, Tables::Standard],
+                (true, CodecKind::Hevc) => &[Tables::Any],
+            };
+            assert_eq!(tables, expected, "{codec:?} {size:?}");
+            count += tables.len();
         }
-        assert_eq!(all().len(), named.iter().filter(|(wanted, ..)| *wanted).count());
+        assert_eq!(all().len(), count);
+    }
+
+    #[test]
+    fn standard_tables_have_a_model_of_their_own() {
+        let jpeg = |luma| Codec::Jpeg { luma, chroma: Some(standard_luma_table(35)) };
+        let codecs = [
+            (Codec::Hevc { qp: [30; 3] }, Tables::Any),
+            (jpeg(standard_luma_table(STANDARD_QUALITY)), Tables::Standard),
+            (jpeg(standard_luma_table(STANDARD_QUALITY + 1)), Tables::Any),
+            (jpeg([20; 64]), Tables::Any),
+        ];
+        for (codec, size) in codecs.iter().flat_map(|c| [Size::S, Size::M, Size::L].map(|s| (c, s)))
+        {
+            let (codec, tables) = codec;
+            let Ok(mut same_size) = of_size(codec.kind(), size) else { continue };
+            let model = fitting(codec, size).unwrap();
+            assert!(same_size.any(|m| m == model));
+            assert_eq!(all().iter().find(|e| e.model == *model).unwrap().tables, *tables);
+        }
     }
 
     /// As the header says of SidelightModelSize, whichever of these models a build has.
     #[test]
     fn sizes_that_are_left_out_fall_back() {
         for set in 0..1u32 << all().len() {
-            let kept = || all().iter().enumerate().filter(|(i, _)| set >> i & 1 == 1);
+            let kept =
+                || all().iter().enumerate().filter(|(i, _)| set >> i & 1 == 1).map(|(_, e)| e);
             for codec in [CodecKind::Jpeg, CodecKind::Hevc] {
                 for size in [Size::S, Size::M, Size::L] {
-                    let expected = [size, Size::M, Size::S, Size::L]
-                        .into_iter()
-                        .find_map(|s| kept().find(|(_, (has, m))| (m.codec, *has) == (codec, s)));
-                    let expected = expected.map(|(_, (_, m))| m).ok_or(Error::UnknownModel);
-                    let models = kept().map(|(_, model)| model);
-                    assert_eq!(choose(models, codec, size), expected, "{set:b} {codec:?} {size:?}");
+                    let of_size = |s| kept().filter(move |e| (e.model.codec, e.size) == (codec, s));
+                    let mut sizes = [size, Size::M, Size::S, Size::L].into_iter();
+                    let expected = sizes.find(|s| of_size(*s).next().is_some());
+                    let ids = |entries: &mut dyn Iterator<Item = &Entry<Model>>| -> Vec<u32> {
+                        entries.map(|e| e.model.id).collect()
+                    };
+                    let found = choose(kept(), codec, size).map(|mut e| ids(&mut e));
+                    let expected =
+                        expected.map(|s| ids(&mut of_size(s))).ok_or(Error::UnknownModel);
+                    assert_eq!(found, expected, "{set:b} {codec:?} {size:?}");
                 }
             }
         }

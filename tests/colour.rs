@@ -2,6 +2,7 @@
 
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
+use sidelight::hints::standard_luma_table;
 use sidelight::network::{Instance, Model};
 use sidelight::{
     models, Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings, Hints, Layout,
@@ -208,14 +209,13 @@ fn shipped_models_are_frozen() {
             })
         })
     };
-    let hevc = Hints { codec: Codec::Hevc { qp: [33; 3] }, binding: 0 };
+    let with = |codec| Hints { codec, binding: 0 };
+    let hevc = with(Codec::Hevc { qp: [33; 3] });
+    let standard = with(Codec::Jpeg { luma: standard_luma_table(30), chroma: None });
     let sizes = [Size::S, Size::M, Size::L];
-    let all = sizes
-        .map(|s| hashes(&hints(), s))
-        .into_iter()
-        .chain([Size::S, Size::M].map(|s| hashes(&hevc, s)));
-    let all: Vec<_> = all.collect();
-    // JPEG's by size, then HEVC's; by layout.
+    let jpeg = [hints(), standard].into_iter().flat_map(|h| sizes.map(|s| hashes(&h, s)));
+    let all: Vec<_> = jpeg.chain([Size::S, Size::M].map(|s| hashes(&hevc, s))).collect();
+    // JPEG's for any tables by size, those for standard ones, then HEVC's; by layout.
     let expected = [
         [
             0x092c_33d0_8169_7933,
@@ -224,16 +224,34 @@ fn shipped_models_are_frozen() {
             0x137c_a875_458b_c9ae,
         ],
         [
-            0x9e0d_7a47_bcb3_b84c,
-            0x752c_3c15_bfc9_b8b4,
-            0x94e5_f219_540f_04fb,
-            0x3113_754d_f80c_cabc,
+            0x9ff2_9144_5694_3a7d,
+            0x156c_d974_3d94_89c1,
+            0x8b0f_5afb_1340_6d16,
+            0xe404_b09f_dc29_9db1,
         ],
         [
             0xe00a_e0d8_8b34_e4e9,
             0xd401_546f_863c_52f5,
             0xc27b_ef12_0a48_5ef2,
             0x2576_9f22_9ac8_06ed,
+        ],
+        [
+            0x09a7_525b_e3ed_1cde,
+            0xd32e_a6f8_1094_805d,
+            0xd2f8_1247_f3bc_a699,
+            0x6f43_ceba_17a5_4a48,
+        ],
+        [
+            0x5c24_02c2_7074_96bd,
+            0x177d_5a8c_0ff0_1190,
+            0x4da9_ec20_02e7_a413,
+            0x703d_667f_72b8_4844,
+        ],
+        [
+            0xa57e_008c_c949_89a2,
+            0xda37_2762_1f8e_6cab,
+            0x6de6_2928_4a15_d058,
+            0xa241_d13e_dd03_e4af,
         ],
         [
             0xb9ae_c3c6_5424_69e5,

@@ -2,9 +2,11 @@
 
 use sidelight::carriage::jpeg;
 use sidelight::cpu::CpuLevel;
+use sidelight::hints::standard_luma_table;
+use sidelight::network::CodecKind;
 use sidelight::{
-    Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings, Error, Hints, Layout, Mode,
-    Pair, Picture, PictureMut, Plane, PlaneMut, Rate,
+    models, payload, probe, Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings,
+    Error, Hints, Layout, Mode, Pair, Picture, PictureMut, Plane, PlaneMut, Rate, Size,
 };
 use std::time::Duration;
 
@@ -56,10 +58,14 @@ fn view(data: &[u8]) -> Picture<'_> {
 }
 
 fn encode(settings: EncoderSettings, rate: Rate) -> Encoded {
+    encode_as(&hints(77), settings, rate)
+}
+
+fn encode_as(hints: &Hints, settings: EncoderSettings, rate: Rate) -> Encoded {
     let (original, decoded) = (original(), coded(&original()));
     let encoder = Encoder::new(settings).unwrap();
     let pair = Pair { original: view(&original), decoded: view(&decoded) };
-    encoder.encode(&[pair], &hints(77), rate, &mut |_| true).unwrap()
+    encoder.encode(&[pair], hints, rate, &mut |_| true).unwrap()
 }
 
 fn settings(mode: Mode, threads: usize) -> EncoderSettings {
@@ -91,6 +97,46 @@ fn the_decoder_gets_what_the_encoder_measured() {
     let got = psnr(&original(), &filter(&decoder, &coded(&original())));
     assert!((got - encoded.report.psnr_payload).abs() < 1e-9, "{got} {:?}", encoded.report);
     assert!(encoded.report.psnr_payload > encoded.report.psnr_base);
+}
+
+#[test]
+fn the_best_base_model_of_a_size_is_taken() {
+    let mut taken = Vec::new();
+    for size in [Size::S, Size::M, Size::L] {
+        for quality in [0, 2, 5, 10, 20, 40, 80] {
+            let hints = match quality {
+                0 => hints(77),
+                quality => {
+                    let luma = standard_luma_table(quality);
+                    Hints { codec: Codec::Jpeg { luma, chroma: None }, binding: 77 }
+                }
+            };
+            let settings = EncoderSettings { size, ..settings(Mode::Base, 1) };
+            let encoded = encode_as(&hints, settings, CHEAP);
+            let mut decoder = Decoder::new(DecoderSettings { size, ..Default::default() });
+            let mut by_model = Vec::new();
+            for model in models::of_size(CodecKind::Jpeg, size).unwrap() {
+                let payload = payload::build(Mode::Base, model.id, &[], 77).unwrap();
+                decoder.set_payload(&payload, &hints).unwrap();
+                let out = filter(&decoder, &coded(&original()));
+                by_model.push((psnr(&original(), &out), model.id, out));
+            }
+            let best = by_model.iter().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
+            assert!((best.0 - encoded.report.psnr_base).abs() < 1e-9, "{size:?} {quality}");
+            if encoded.report.mode == Mode::Base {
+                assert_eq!(probe(&encoded.payload).unwrap().model, best.1);
+                taken.push(by_model.iter().position(|m| m.1 == best.1).unwrap());
+            }
+            // Without an original it is the one for such tables.
+            decoder.set_base(&hints).unwrap();
+            let out = filter(&decoder, &coded(&original()));
+            assert!(
+                out == by_model[usize::from((1..=60).contains(&quality))].2,
+                "{size:?} {quality}"
+            );
+        }
+    }
+    assert!(taken.contains(&0) && taken.contains(&1), "{taken:?}");
 }
 
 #[test]

@@ -15,11 +15,8 @@ chroma() {
     "$tool" pretrain --optimiser adam --part chroma --channels 16 "$@"
 }
 
-export_and_tune() {
-    file=$1
-    shift
-    "$tool" export "$@" --out "$file"
-    "$tool" tune "$1" "$2" --model "$file" --out "$file"
+muon() {
+    "$tool" pretrain "$@"
 }
 
 # The luma that size L and HEVC start from, and chroma. Chroma's second stages: with all of colour.
@@ -41,38 +38,71 @@ bytes() {
     "$part" "$@" --arithmetic i8 --from "$from" --steps "$steps" --rate 0.00006 --seed 11 --out "$to"
 }
 
-# A model of colour from checkpoints of luma and chroma: FILE LUMA-SHAPE LUMA.ck CHROMA-SHAPE CHROMA.ck
+# A model of colour from checkpoints of luma and chroma in 8 bits:
+# FILE LUMA-SHAPE LUMA.ck CHROMA-SHAPE CHROMA.ck OPTION...
 colour() {
+    file=$1 luma_shape=$2 luma=$3 chroma_shape=$4 chroma=$5
+    shift 5
     # shellcheck disable=SC2086 # words
-    "$tool" export --data "$data" --checkpoint "$3" $2 --out "$out/luma.slm"
+    "$tool" export "$@" --arithmetic i8 --checkpoint "$luma" $luma_shape --out "$out/luma.slm"
     # shellcheck disable=SC2086
-    export_and_tune "$1" --data "$data" --checkpoint "$5" $4 --luma "$out/luma.slm"
+    "$tool" export "$@" --arithmetic i8 --checkpoint "$chroma" $chroma_shape --luma "$out/luma.slm" \
+        --out "$file"
+    "$tool" tune "$@" --model "$file" --out "$file"
 }
 
 case $codec in
 jpeg)
     jpeg
     set -- --data "$data"
-    bytes luma "$out/luma.ck" "$out/luma-i8.ck" 5000 "$@"
+    muon "$@" --steps 80000 --out "$out/luma-muon.ck"
+    bytes luma "$out/luma-muon.ck" "$out/luma-i8.ck" 5000 "$@"
     bytes chroma "$out/chroma.ck" "$out/chroma-i8.ck" 4000 "$@"
-    colour "$out/jpeg-ycc-32x3.slm" "--arithmetic i8" "$out/luma-i8.ck" \
-        "--arithmetic i8 --channels 16" "$out/chroma-i8.ck"
+    colour "$out/jpeg-ycc-32x3.slm" "" "$out/luma-i8.ck" \
+        "--channels 16" "$out/chroma-i8.ck" "$@"
+
     set -- "$@" --channels 48 --hidden 4
     luma "$@" --from "$out/luma.ck" --steps 60000 --rate 0.0015 --seed 5 --out "$out/large-luma1.ck"
     luma "$@" --from "$out/large-luma1.ck" --steps 50000 --rate 0.0012 --seed 23 \
         --out "$out/large-luma2.ck"
-    "$tool" pretrain "$@" --from "$out/large-luma2.ck" --steps 18000 --rate 0.0015 --seed 41 \
+    muon "$@" --from "$out/large-luma2.ck" --steps 18000 --rate 0.0015 --seed 41 \
         --out "$out/large-luma.ck"
     bytes luma "$out/large-luma.ck" "$out/large-luma-i8.ck" 5000 "$@"
     set -- --data "$data"
-    colour "$out/jpeg-ycc-48x4.slm" "--arithmetic i8 --channels 48 --hidden 4" \
-        "$out/large-luma-i8.ck" "--arithmetic i8 --channels 16" "$out/chroma-i8.ck"
+    colour "$out/jpeg-ycc-48x4.slm" "--channels 48 --hidden 4" "$out/large-luma-i8.ck" \
+        "--channels 16" "$out/chroma-i8.ck" "$@"
+
     luma "$@" --start he --rate 0.002 --channels 16 --steps 90000 --out "$out/small-luma.ck"
     chroma "$@" --start he --rate 0.002 --hidden 1 --steps 60000 --out "$out/small-chroma.ck"
     bytes luma "$out/small-luma.ck" "$out/small-luma-i8.ck" 5000 "$@" --channels 16
     bytes chroma "$out/small-chroma.ck" "$out/small-chroma-i8.ck" 4000 "$@" --hidden 1
-    colour "$out/jpeg-ycc-16x3.slm" "--arithmetic i8 --channels 16" "$out/small-luma-i8.ck" \
-        "--arithmetic i8 --channels 16 --hidden 1" "$out/small-chroma-i8.ck"
+    colour "$out/jpeg-ycc-16x3.slm" "--channels 16" "$out/small-luma-i8.ck" \
+        "--channels 16 --hidden 1" "$out/small-chroma-i8.ck" "$@"
+
+    set -- "$@" --tables standard
+    muon "$@" --from "$out/luma-muon.ck" --steps 24000 --rate 0.003 --seed 61 \
+        --out "$out/standard-luma.ck"
+    chroma "$@" --from "$out/chroma.ck" --steps 20000 --rate 0.0008 --seed 62 \
+        --out "$out/standard-chroma.ck"
+    muon "$@" --channels 48 --hidden 4 --from "$out/large-luma.ck" --steps 24000 --rate 0.003 \
+        --seed 51 --out "$out/standard-large-luma.ck"
+    muon "$@" --channels 16 --from "$out/small-luma.ck" --steps 25000 --rate 0.003 --seed 63 \
+        --out "$out/standard-small-luma.ck"
+    chroma "$@" --hidden 1 --from "$out/small-chroma.ck" --steps 20000 --rate 0.0008 --seed 64 \
+        --out "$out/standard-small-chroma.ck"
+    bytes luma "$out/standard-luma.ck" "$out/standard-luma-i8.ck" 5000 "$@"
+    bytes chroma "$out/standard-chroma.ck" "$out/standard-chroma-i8.ck" 4000 "$@"
+    bytes luma "$out/standard-large-luma.ck" "$out/standard-large-luma-i8.ck" 5000 "$@" \
+        --channels 48 --hidden 4
+    bytes luma "$out/standard-small-luma.ck" "$out/standard-small-luma-i8.ck" 5000 "$@" --channels 16
+    bytes chroma "$out/standard-small-chroma.ck" "$out/standard-small-chroma-i8.ck" 4000 "$@" \
+        --hidden 1
+    colour "$out/jpeg-standard-32x3.slm" "" "$out/standard-luma-i8.ck" \
+        "--channels 16" "$out/standard-chroma-i8.ck" "$@"
+    colour "$out/jpeg-standard-48x4.slm" "--channels 48 --hidden 4" "$out/standard-large-luma-i8.ck" \
+        "--channels 16" "$out/standard-chroma-i8.ck" "$@"
+    colour "$out/jpeg-standard-16x3.slm" "--channels 16" "$out/standard-small-luma-i8.ck" \
+        "--channels 16 --hidden 1" "$out/standard-small-chroma-i8.ck" "$@"
     ;;
 hevc)
     [ -f "$out/chroma.ck" ] || jpeg
@@ -85,18 +115,13 @@ hevc)
         --out "$out/hevc-chroma.ck"
     bytes luma "$out/hevc-luma.ck" "$out/hevc-luma-i8.ck" 5000 "$@"
     bytes chroma "$out/hevc-chroma.ck" "$out/hevc-chroma-i8.ck" 3000 "$@"
-    "$tool" export "$@" --arithmetic i8 --checkpoint "$out/hevc-luma-i8.ck" \
-        --out "$out/hevc-luma.slm"
-    export_and_tune "$out/hevc-32x3.slm" "$@" --arithmetic i8 --channels 16 \
-        --checkpoint "$out/hevc-chroma-i8.ck" --luma "$out/hevc-luma.slm"
+    colour "$out/hevc-32x3.slm" "" "$out/hevc-luma-i8.ck" "--channels 16" "$out/hevc-chroma-i8.ck" "$@"
     luma "$@" --start he --rate 0.002 --channels 16 --steps 70000 --out "$out/hevc-small-luma.ck"
     chroma "$@" --start he --rate 0.002 --hidden 1 --steps 40000 --out "$out/hevc-small-chroma.ck"
     bytes luma "$out/hevc-small-luma.ck" "$out/hevc-small-luma-i8.ck" 5000 "$@" --channels 16
     bytes chroma "$out/hevc-small-chroma.ck" "$out/hevc-small-chroma-i8.ck" 3000 "$@" --hidden 1
-    set -- "$@" --arithmetic i8 --channels 16
-    "$tool" export "$@" --checkpoint "$out/hevc-small-luma-i8.ck" --out "$out/hevc-small-luma.slm"
-    export_and_tune "$out/hevc-16x3.slm" "$@" --checkpoint "$out/hevc-small-chroma-i8.ck" \
-        --hidden 1 --luma "$out/hevc-small-luma.slm"
+    colour "$out/hevc-16x3.slm" "--channels 16" "$out/hevc-small-luma-i8.ck" \
+        "--channels 16 --hidden 1" "$out/hevc-small-chroma-i8.ck" "$@"
     ;;
 *)
     echo "train.sh: jpeg or hevc, not $codec" >&2

@@ -10,6 +10,7 @@ use crate::cpu::CpuLevel;
 use crate::decoder::logical_cores;
 use crate::hints::{Codec, Hints};
 use crate::models::{self, Size};
+use crate::network::{CodecKind, Model};
 use crate::payload::Mode;
 use crate::picture::{Layout, Picture, Sample};
 use crate::{Error, Result};
@@ -181,13 +182,10 @@ impl Encoder {
         }
         hints.codec.check()?;
         let slope = rate.slope(shape.width() * shape.height() * pictures.len())?;
-        let model = models::default_for(hints.codec.kind(), self.settings.size)?;
-        let model = match self.settings.recipe {
-            Recipe::RateAware => model,
-            Recipe::Published => models::unmixed(model)?,
-        };
+        let models = self.models(hints.codec.kind())?;
+        let mut model = models[0];
         let objective = Objective::new(model.chroma.is_some() && shape.layout() != Layout::I400);
-        let search = Search {
+        let search = |model| Search {
             encoder: self,
             pictures,
             model,
@@ -198,20 +196,29 @@ impl Encoder {
         };
 
         let mut watch = Watch::new(progress);
-        let plain = search.unfiltered(&mut watch);
-        let codec = match &hints.codec {
-            Codec::Jpeg { .. } => hints.codec.clone(),
-            Codec::Hevc { qp } => Codec::Hevc { qp: search.strengths(*qp, &mut watch)? },
-        };
-        let mut best = search.candidate(Mode::Off, &codec, &[], plain.clone())?;
-        let clock = Instant::now();
-        let measured = search.filtered(&codec, None, &plain, &mut |part| watch.measuring(part))?;
-        let soon = clock.elapsed() < GRACE;
-        // Canceled before that: nothing is known of the base model.
-        let (codec, base) = match measured {
-            Some(base) => search.without_losses(&codec, base, &plain),
-            None => (codec, plain.clone()),
-        };
+        let plain = search(model).unfiltered(&mut watch);
+        let mut best = search(model).candidate(Mode::Off, &hints.codec, &[], plain.clone())?;
+        // Canceled before they were measured: nothing is known of the base models.
+        let (mut codec, mut base) = (hints.codec.clone(), plain.clone());
+        let mut soon = true;
+        for (i, tried) in models.iter().enumerate() {
+            let search = search(tried);
+            let strong = match &hints.codec {
+                Codec::Jpeg { .. } => hints.codec.clone(),
+                Codec::Hevc { qp } => Codec::Hevc { qp: search.strengths(*qp, &mut watch)? },
+            };
+            let clock = Instant::now();
+            let measured = search.filtered(&strong, None, &plain, &mut |part| {
+                watch.measuring((i as f64 + part) / models.len() as f64)
+            })?;
+            soon &= clock.elapsed() < GRACE;
+            let Some(errors) = measured else { break };
+            let (strong, errors) = search.without_losses(&strong, errors, &plain);
+            if i == 0 || search.cost(&errors) < search.cost(&base) {
+                (model, codec, base) = (tried, strong, errors);
+            }
+        }
+        let search = search(model);
         if self.settings.mode != Mode::Off {
             best = best.better(search.candidate(Mode::Base, &codec, &[], base.clone())?);
         }
@@ -265,6 +272,15 @@ impl Encoder {
             steps,
         };
         Ok(Encoded { payload: best.payload, report })
+    }
+
+    /// The base models to try, at least one.
+    fn models(&self, codec: CodecKind) -> Result<Vec<&'static Model>> {
+        let models = models::of_size(codec, self.settings.size)?;
+        match self.settings.recipe {
+            Recipe::RateAware => Ok(models.collect()),
+            Recipe::Published => models.map(models::unmixed).collect(),
+        }
     }
 
     /// Training steps, and tiles in each of them.

@@ -93,7 +93,7 @@ pub(super) struct Search<'a, S> {
 
 impl<'a, S: Sample> Search<'a, S> {
     /// Mean cost of the pictures, in dB.
-    fn cost(&self, errors: &[[f64; 3]]) -> f64 {
+    pub fn cost(&self, errors: &[[f64; 3]]) -> f64 {
         errors.iter().map(|e| self.objective.cost(e)).sum::<f64>() / errors.len() as f64
     }
 
