@@ -65,6 +65,8 @@ pub enum SidelightPictureType {
 /// Size of a base model: multiply-accumulates for each luma sample of a colour picture. Where a codec has no
 /// model of a size, or the library was built without it, the codec's medium one is taken, else its small one,
 /// else its large one.
+///
+/// JPEG has two models of each size, for standard quantisation tables and for any; encoders take the better one.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SidelightModelSize {
