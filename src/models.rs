@@ -18,10 +18,10 @@ pub enum Size {
 }
 
 /// A model inside.
-struct Entry<M> {
+struct Entry {
     size: Size,
     tables: Tables,
-    model: M,
+    model: Model,
 }
 
 /// What a model was trained on.
@@ -35,38 +35,33 @@ enum Tables {
 
 const STANDARD_QUALITY: u32 = 60;
 
-const fn file(size: Size, tables: Tables, model: &'static [u8]) -> Entry<&'static [u8]> {
-    Entry { size, tables, model }
-}
-
 /// Model files, those that this build shall have. A codec's are in the order in which they stand in for sizes
 /// that it lacks.
-static FILES: &[Entry<&[u8]>] = &[
+static FILES: &[(Size, Tables, &[u8])] = &[
     #[cfg(feature = "model-jpeg-m")]
-    file(Size::M, Tables::Any, include_bytes!("../models/jpeg-ycc-32x3.slm")),
+    (Size::M, Tables::Any, include_bytes!("../models/jpeg-ycc-32x3.slm")),
     #[cfg(feature = "model-jpeg-m")]
-    file(Size::M, Tables::Standard, include_bytes!("../models/jpeg-standard-32x3.slm")),
+    (Size::M, Tables::Standard, include_bytes!("../models/jpeg-standard-32x3.slm")),
     #[cfg(feature = "model-jpeg-s")]
-    file(Size::S, Tables::Any, include_bytes!("../models/jpeg-ycc-16x3.slm")),
+    (Size::S, Tables::Any, include_bytes!("../models/jpeg-ycc-16x3.slm")),
     #[cfg(feature = "model-jpeg-s")]
-    file(Size::S, Tables::Standard, include_bytes!("../models/jpeg-standard-16x3.slm")),
+    (Size::S, Tables::Standard, include_bytes!("../models/jpeg-standard-16x3.slm")),
     #[cfg(feature = "model-jpeg-l")]
-    file(Size::L, Tables::Any, include_bytes!("../models/jpeg-ycc-48x4.slm")),
+    (Size::L, Tables::Any, include_bytes!("../models/jpeg-ycc-48x4.slm")),
     #[cfg(feature = "model-jpeg-l")]
-    file(Size::L, Tables::Standard, include_bytes!("../models/jpeg-standard-48x4.slm")),
+    (Size::L, Tables::Standard, include_bytes!("../models/jpeg-standard-48x4.slm")),
     #[cfg(feature = "model-hevc-m")]
-    file(Size::M, Tables::Any, include_bytes!("../models/hevc-32x3.slm")),
+    (Size::M, Tables::Any, include_bytes!("../models/hevc-32x3.slm")),
     #[cfg(feature = "model-hevc-s")]
-    file(Size::S, Tables::Any, include_bytes!("../models/hevc-16x3.slm")),
+    (Size::S, Tables::Any, include_bytes!("../models/hevc-16x3.slm")),
 ];
 
-fn all() -> &'static [Entry<Model>] {
-    static MODELS: OnceLock<Vec<Entry<Model>>> = OnceLock::new();
+fn all() -> &'static [Entry] {
+    static MODELS: OnceLock<Vec<Entry>> = OnceLock::new();
     // A file that does not load is left out: its payloads then name an unknown model. A test keeps
     // that from shipping.
-    let load = |file: &Entry<&[u8]>| {
-        let model = Model::from_bytes(file.model).ok()?;
-        Some(Entry { size: file.size, tables: file.tables, model })
+    let load = |(size, tables, file): &(Size, Tables, &[u8])| {
+        Some(Entry { size: *size, tables: *tables, model: Model::from_bytes(file).ok()? })
     };
     MODELS.get_or_init(|| FILES.iter().filter_map(load).collect())
 }
@@ -128,10 +123,10 @@ pub fn fitting(codec: &Codec, size: Size) -> Result<&'static Model> {
 }
 
 fn choose<'e>(
-    entries: impl Iterator<Item = &'e Entry<Model>> + Clone,
+    entries: impl Iterator<Item = &'e Entry> + Clone,
     codec: CodecKind,
     size: Size,
-) -> Result<impl Iterator<Item = &'e Entry<Model>>> {
+) -> Result<impl Iterator<Item = &'e Entry>> {
     let entries = entries.filter(move |e| e.model.codec == codec);
     let sizes = entries.clone().map(|e| e.size);
     let chosen = sizes.min_by_key(|s| *s != size).ok_or(Error::UnknownModel)?;
@@ -146,9 +141,9 @@ mod tests {
     #[test]
     fn every_embedded_model_loads() {
         assert_eq!(all().len(), FILES.len());
-        for (i, (entry, file)) in all().iter().zip(FILES).enumerate() {
+        for (i, (entry, (.., file))) in all().iter().zip(FILES).enumerate() {
             let model = &entry.model;
-            assert_eq!(model.clone().to_bytes(), *file.model);
+            assert_eq!(model.clone().to_bytes(), *file);
             assert_eq!(by_id(model.id).unwrap(), (model, entry.size));
             assert!(of_size(model.codec, entry.size).unwrap().any(|m| m == model));
             assert!(all()[..i].iter().all(|e| e.model.id != model.id), "{:08x}", model.id);
@@ -210,7 +205,7 @@ mod tests {
                     let of_size = |s| kept().filter(move |e| (e.model.codec, e.size) == (codec, s));
                     let mut sizes = [size, Size::M, Size::S, Size::L].into_iter();
                     let expected = sizes.find(|s| of_size(*s).next().is_some());
-                    let ids = |entries: &mut dyn Iterator<Item = &Entry<Model>>| -> Vec<u32> {
+                    let ids = |entries: &mut dyn Iterator<Item = &Entry>| -> Vec<u32> {
                         entries.map(|e| e.model.id).collect()
                     };
                     let found = choose(kept(), codec, size).map(|mut e| ids(&mut e));
