@@ -160,7 +160,10 @@ static void reports(void)
     struct frame out = frame_new_like(&c);
     SidelightDecoder *decoder = open_decoder(false);
 
-    CHECK_INT(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &c.hints), 0);
+    SidelightBuffer base_payload = encode(&c, SIDELIGHT_MODE_BASE, 1, NULL);
+    CHECK_INT(sidelight_decoder_set_payload(decoder, base_payload.data, base_payload.size, &c.hints),
+              SIDELIGHT_MODE_BASE);
+    sidelight_buffer_unref(&base_payload);
     CHECK_INT(sidelight_decoder_filter(decoder, &c.decoded.picture, &out.picture), 0);
     double base[3];
     for (int p = 0; p < 3; p++) base[p] = frame_psnr(&c.original, &out, p);

@@ -578,7 +578,7 @@ typedef struct SidelightReport {
    */
   double psnr_decoded;
   /**
-   * Luma with the base model.
+   * Luma with the base model, of JPEG's the better one.
    */
   double psnr_base;
   /**
@@ -860,7 +860,7 @@ int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
  * @param payload  written on success only; at least 8 bytes; free with sidelight_buffer_unref().
  * @param report   what was measured, written on success only; may be NULL.
  * @return 0 (also when canceled: the best so far; the report's PSNRs are then of the pictures that were
- * measured, at least the first one, and psnr_base is psnr_decoded where the base model was not);
+ * measured, at least the first one, and psnr_base is that of the base models that were, else psnr_decoded);
  * SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED (bit depth, codec);
  * SIDELIGHT_ERROR_UNKNOWN_MODEL if this build has none for the codec; SIDELIGHT_ERROR_OUT_OF_MEMORY.
  */

@@ -3,6 +3,7 @@
 use crate::hints::Codec;
 use crate::network::{CodecKind, Model};
 use crate::{Error, Result};
+use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
 /// Sizes of models: what a luma sample of a colour picture costs.
@@ -27,13 +28,13 @@ struct Entry {
 /// What a model was trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tables {
-    /// JPEG's standard quantisation tables up to [`STANDARD_QUALITY`].
+    /// JPEG's standard quantisation tables of [`STANDARD_QUALITIES`].
     Standard,
     /// All that the codec may use.
     Any,
 }
 
-const STANDARD_QUALITY: u32 = 60;
+const STANDARD_QUALITIES: RangeInclusive<u32> = 5..=60;
 
 /// Model files, those that this build shall have. A codec's are in the order in which they stand in for sizes
 /// that it lacks.
@@ -115,7 +116,7 @@ pub fn default_for(codec: CodecKind, size: Size) -> Result<&'static Model> {
 /// # Errors
 /// [`Error::UnknownModel`] if this build has none.
 pub fn fitting(codec: &Codec, size: Size) -> Result<&'static Model> {
-    let standard = codec.standard_quality().is_some_and(|quality| quality <= STANDARD_QUALITY);
+    let standard = codec.standard_quality().is_some_and(|q| STANDARD_QUALITIES.contains(&q));
     let tables = if standard { Tables::Standard } else { Tables::Any };
     let mut models = choose(all().iter(), codec.kind(), size)?;
     let fits = models.find(|e| e.tables == tables).map(|e| &e.model);
@@ -180,8 +181,10 @@ mod tests {
         let jpeg = |luma| Codec::Jpeg { luma, chroma: Some(standard_luma_table(35)) };
         let codecs = [
             (Codec::Hevc { qp: [30; 3] }, Tables::Any),
-            (jpeg(standard_luma_table(STANDARD_QUALITY)), Tables::Standard),
-            (jpeg(standard_luma_table(STANDARD_QUALITY + 1)), Tables::Any),
+            (jpeg(standard_luma_table(4)), Tables::Any),
+            (jpeg(standard_luma_table(5)), Tables::Standard),
+            (jpeg(standard_luma_table(60)), Tables::Standard),
+            (jpeg(standard_luma_table(61)), Tables::Any),
             (jpeg([20; 64]), Tables::Any),
         ];
         for (codec, size) in codecs.iter().flat_map(|c| [Size::S, Size::M, Size::L].map(|s| (c, s)))

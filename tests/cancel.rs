@@ -123,8 +123,8 @@ fn small_pictures_canceled_at_once() {
     let (run, whole) = (encode(&[pair], codec.clone(), 0.0), encode(&[pair], codec, 2.0));
     let (run, whole) = (run.unwrap(), whole.unwrap());
     assert_eq!(run.report.steps, 0);
-    // Where the machine did not even get to that, it is as what was decoded.
+    // Where the machine did not get to all base models, it is that of the first one, or as what was decoded.
     let base = run.report.psnr_base;
-    assert!(base == whole.report.psnr_base || base == run.report.psnr_decoded);
+    assert!(base <= whole.report.psnr_base || base == run.report.psnr_decoded);
     assert!(run.report.psnr_payload >= base || run.report.mode == Mode::Off);
 }

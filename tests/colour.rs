@@ -3,10 +3,10 @@
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
 use sidelight::hints::standard_luma_table;
-use sidelight::network::{Instance, Model};
+use sidelight::network::{CodecKind, Instance, Model};
 use sidelight::{
-    models, Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings, Hints, Layout,
-    Mode, Pair, Picture, PictureMut, PictureType, Plane, PlaneMut, Rate, Size,
+    models, payload, probe, Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings,
+    Hints, Layout, Mode, Pair, Picture, PictureMut, PictureType, Plane, PlaneMut, Rate, Size,
 };
 
 const WIDTH: usize = 71;
@@ -113,6 +113,45 @@ fn updates_serve_all_planes() {
         assert!(yuv[2] > yuv[1] && yuv[2] > yuv[0], "{layout:?} {psnr:?}");
         assert!(base.planes[1] != decoded.planes[1] && base.planes[1] != updated.planes[1]);
     }
+}
+
+/// Of a size's base models the one with the best PSNR-YUV is taken, which need not have the best luma.
+#[test]
+fn chroma_counts_in_the_choice_of_a_base_model() {
+    let mut decoder = Decoder::new(DecoderSettings { threads: 2, ..Default::default() });
+    let (mut differ, mut taken) = (0, [0, 0]);
+    for (layout, quality) in
+        COLOUR.into_iter().flat_map(|l| (4..=90).step_by(4).map(move |q| (l, q)))
+    {
+        let original = Samples::original(layout);
+        let decoded = original.coded();
+        let luma = standard_luma_table(quality);
+        let hints = Hints { codec: Codec::Jpeg { luma, chroma: None }, binding: 9 };
+        let settings = EncoderSettings { mode: Mode::Base, ..Default::default() };
+        let pair = Pair { original: original.view(), decoded: decoded.view() };
+        let encoder = Encoder::new(settings).unwrap();
+        let encoded = encoder.encode(&[pair], &hints, CHEAP, &mut |_| true).unwrap();
+        let models: Vec<u32> =
+            models::of_size(CodecKind::Jpeg, Size::M).unwrap().map(|m| m.id).collect();
+        let [any, standard] = [0, 1].map(|i| {
+            let payload = payload::build(Mode::Base, models[i], &[], 9).unwrap();
+            decoder.set_payload(&payload, &hints).unwrap();
+            let out = decoded.filtered(&decoder);
+            let [y, cb, cr] = [0, 1, 2].map(|p| original.psnr(&out, p));
+            (y, (6.0 * y + cb + cr) / 8.0)
+        });
+        let best = usize::from(standard.1 > any.1);
+        differ += usize::from((standard.0 > any.0) != (best == 1));
+        if encoded.report.mode == Mode::Base {
+            assert_eq!(
+                probe(&encoded.payload).unwrap().model,
+                models[best],
+                "{layout:?} {quality}"
+            );
+            taken[best] += 1;
+        }
+    }
+    assert!(differ > 0 && taken.iter().all(|n| *n > 0), "{differ} {taken:?}");
 }
 
 #[test]

@@ -56,9 +56,9 @@ jpeg)
     jpeg
     set -- --data "$data"
     muon "$@" --steps 80000 --out "$out/luma-muon.ck"
-    bytes luma "$out/luma-muon.ck" "$out/luma-i8.ck" 5000 "$@"
+    bytes luma "$out/luma-muon.ck" "$out/luma-muon-i8.ck" 5000 "$@"
     bytes chroma "$out/chroma.ck" "$out/chroma-i8.ck" 4000 "$@"
-    colour "$out/jpeg-ycc-32x3.slm" "" "$out/luma-i8.ck" \
+    colour "$out/jpeg-ycc-32x3.slm" "" "$out/luma-muon-i8.ck" \
         "--channels 16" "$out/chroma-i8.ck" "$@"
 
     set -- "$@" --channels 48 --hidden 4

@@ -8,9 +8,10 @@ use sidelight::payload::CONTEXTS;
 use sidelight_fuzz::hostile::{model, seal_model};
 use sidelight_fuzz::Input;
 
-const EMBEDDED: [&[u8]; 3] = [
+const EMBEDDED: [&[u8]; 4] = [
     include_bytes!("../../models/jpeg-ycc-16x3.slm"),
     include_bytes!("../../models/jpeg-ycc-32x3.slm"),
+    include_bytes!("../../models/jpeg-standard-16x3.slm"),
     include_bytes!("../../models/hevc-16x3.slm"),
 ];
 

@@ -425,7 +425,7 @@ pub(super) fn quantise(v: f32, dead_zone: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::{default_for, Size};
+    use crate::models::{default_for, of_size, Size};
     use crate::network::taps::Taps;
     use crate::network::{CodecKind, Instance};
     use crate::picture::Layout;
@@ -472,8 +472,8 @@ mod tests {
     #[test]
     fn sums_are_held() {
         let mut random = Xorshift(5);
-        for size in [Size::S, Size::M, Size::L] {
-            let model = default_for(CodecKind::Jpeg, size).unwrap();
+        let of_size = |size| of_size(CodecKind::Jpeg, size).unwrap();
+        for model in [Size::S, Size::M, Size::L].into_iter().flat_map(of_size) {
             let condition = Condition::from_jpeg_tables(&[20; 64], &[30; 64], Layout::I420);
             let (base, mut parameters) = trained(model, Recipe::RateAware, 11);
             let mut values = vec![0.0; parameters.len()];
@@ -495,7 +495,7 @@ mod tests {
                 if !over[last] {
                     break;
                 }
-                assert!(held > 0 || !valid, "{size:?}: meant to be too large");
+                assert!(held > 0 || !valid, "{:08x}: meant to be too large", model.id);
                 parameters.hold(&mut values);
                 values.iter_mut().for_each(|v| *v = v.trunc());
                 held += 1;
@@ -508,8 +508,8 @@ mod tests {
     #[test]
     fn networks_are_those_of_the_update() {
         let mut random = Xorshift(3);
-        for size in [Size::S, Size::M, Size::L] {
-            let model = default_for(CodecKind::Jpeg, size).unwrap();
+        let of_size = |size| of_size(CodecKind::Jpeg, size).unwrap();
+        for model in [Size::S, Size::M, Size::L].into_iter().flat_map(of_size) {
             let (base, mut parameters) = trained(model, Recipe::RateAware, 0);
             let values = sparse(&parameters, &mut random);
             let mut nets = base.clone();
@@ -549,8 +549,12 @@ mod tests {
                     averages += 1;
                 }
             }
-            assert!(taken as f64 > 0.99 * f64::from(all), "{size:?}: {taken} of {all}");
-            assert!(near as f64 > 0.8 * f64::from(averages), "{size:?}: {near} of {averages}");
+            assert!(taken as f64 > 0.99 * f64::from(all), "{:08x}: {taken} of {all}", model.id);
+            assert!(
+                near as f64 > 0.8 * f64::from(averages),
+                "{:08x}: {near} of {averages}",
+                model.id
+            );
         }
     }
 

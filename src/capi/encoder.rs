@@ -94,7 +94,7 @@ pub unsafe extern "C" fn sidelight_encoder_open(
 /// @param payload  written on success only; at least 8 bytes; free with sidelight_buffer_unref().
 /// @param report   what was measured, written on success only; may be NULL.
 /// @return 0 (also when canceled: the best so far; the report's PSNRs are then of the pictures that were
-/// measured, at least the first one, and psnr_base is psnr_decoded where the base model was not);
+/// measured, at least the first one, and psnr_base is that of the base models that were, else psnr_decoded);
 /// SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED (bit depth, codec);
 /// SIDELIGHT_ERROR_UNKNOWN_MODEL if this build has none for the codec; SIDELIGHT_ERROR_OUT_OF_MEMORY.
 #[no_mangle]

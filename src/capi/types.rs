@@ -252,7 +252,7 @@ pub struct SidelightReport {
     pub payload_bytes: u32,
     /// Luma of the decoded picture.
     pub psnr_decoded: f64,
-    /// Luma with the base model.
+    /// Luma with the base model, of JPEG's the better one.
     pub psnr_base: f64,
     /// Luma with what the payload asks for.
     pub psnr_payload: f64,

@@ -88,7 +88,7 @@ pub struct Report {
     pub mode: Mode,
     /// Luma of the decoded picture.
     pub psnr_decoded: f64,
-    /// Luma with the base model.
+    /// Luma with the base model; where the codec has several of the size, with the best one.
     pub psnr_base: f64,
     /// Luma with what the payload asks for.
     pub psnr_payload: f64,
@@ -153,7 +153,8 @@ impl Encoder {
     }
 
     /// The payload of one picture, or of several that share it: off, the base model or an update,
-    /// whichever has the best net gain at the codec's slope.
+    /// whichever has the best net gain at the codec's slope. Where the codec has several base models of the size,
+    /// the one that gains most is the base model.
     ///
     /// For video the strengths that the payload sets for each picture type are searched from the
     /// hints' QPs; a type that would not gain over these pictures, or that none of them has, is
@@ -161,8 +162,8 @@ impl Encoder {
     ///
     /// `progress` gets the fraction done, some fifty times a second, and returns whether to go on; otherwise the
     /// best so far is returned, for pictures of up to 24 megapixels within 200 ms. What could not be measured by
-    /// then counts as not better: the base model is taken to do as what was decoded, and of many pictures those
-    /// count that were measured.
+    /// then counts as not better: of the base models those count that were measured, and without any the base model
+    /// is taken to do as what was decoded; of many pictures those count that were measured.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if there are no pictures or more than [`MAX_PICTURES`], if their

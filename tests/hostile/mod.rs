@@ -25,9 +25,10 @@ pub fn embedded() -> &'static [&'static Model] {
         let mut all: Vec<&Model> = Vec::new();
         for codec in [CodecKind::Jpeg, CodecKind::Hevc] {
             for size in [Size::S, Size::M, Size::L] {
-                let model = models::default_for(codec, size).unwrap();
-                if all.iter().all(|m| m.id != model.id) {
-                    all.push(model);
+                for model in models::of_size(codec, size).unwrap() {
+                    if all.iter().all(|m| m.id != model.id) {
+                        all.push(model);
+                    }
                 }
             }
         }

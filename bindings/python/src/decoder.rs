@@ -56,7 +56,7 @@ impl Decoder {
         Ok(names::name(mode, &names::MODES))
     }
 
-    /// Sets the codec's base model, which needs no payload.
+    /// Sets the base model that fits the codec and, for JPEG, the luma table; it needs no payload.
     fn set_base(&self, py: Python<'_>, hints: &Hints) -> PyResult<()> {
         crate::detached(py, || self.write().set_base(&hints.hints))
     }

@@ -70,7 +70,7 @@ pub struct Material {
     /// Folder that hevc-data made, to train on instead
     #[arg(long, conflicts_with = "data")]
     coded: Option<PathBuf>,
-    /// Quantisation tables to train with
+    /// Quantisation tables to train with; updates are always tuned on standard ones
     #[arg(long, value_enum, default_value_t, conflicts_with = "coded")]
     tables: Kind,
 }
