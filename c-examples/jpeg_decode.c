@@ -19,8 +19,8 @@ typedef struct Options {
 
 static const char usage[] =
     "usage: jpeg_decode [options] IN.jpg OUT.png|ppm|y4m\n"
-    "  --mode off|base|update     off: as decoded; base: the base model, whatever the payload says;\n"
-    "                             update: as the payload says, unfiltered without one (default)\n"
+    "  --mode off|base|update     off: as decoded; base: the base model that fits the tables, whatever\n"
+    "                             the payload says; update: as that says, unfiltered without one (default)\n"
     "  --model small|medium|large size of the base model in --mode base (default medium)\n"
     "  --threads N                threads, 0 = one for each core (default 0)\n";
 
