@@ -119,6 +119,10 @@ fn updates_serve_all_planes() {
 #[test]
 fn chroma_counts_in_the_choice_of_a_base_model() {
     let mut decoder = Decoder::new(DecoderSettings { threads: 2, ..Default::default() });
+    let settings = EncoderSettings { mode: Mode::Base, ..Default::default() };
+    let encoder = Encoder::new(settings).unwrap();
+    let models: Vec<u32> =
+        models::of_size(CodecKind::Jpeg, Size::M).unwrap().map(|m| m.id).collect();
     let (mut differ, mut taken) = (0, [0, 0]);
     for (layout, quality) in
         COLOUR.into_iter().flat_map(|l| (4..=90).step_by(4).map(move |q| (l, q)))
@@ -127,12 +131,8 @@ fn chroma_counts_in_the_choice_of_a_base_model() {
         let decoded = original.coded();
         let luma = standard_luma_table(quality);
         let hints = Hints { codec: Codec::Jpeg { luma, chroma: None }, binding: 9 };
-        let settings = EncoderSettings { mode: Mode::Base, ..Default::default() };
         let pair = Pair { original: original.view(), decoded: decoded.view() };
-        let encoder = Encoder::new(settings).unwrap();
         let encoded = encoder.encode(&[pair], &hints, CHEAP, &mut |_| true).unwrap();
-        let models: Vec<u32> =
-            models::of_size(CodecKind::Jpeg, Size::M).unwrap().map(|m| m.id).collect();
         let [any, standard] = [0, 1].map(|i| {
             let payload = payload::build(Mode::Base, models[i], &[], 9).unwrap();
             decoder.set_payload(&payload, &hints).unwrap();
