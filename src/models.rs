@@ -18,11 +18,13 @@ pub enum Size {
     L,
 }
 
-/// A model inside.
-struct Entry {
+/// A model file inside.
+#[allow(dead_code)] // in builds without models
+struct File {
+    codec: CodecKind,
     size: Size,
     tables: Tables,
-    model: Model,
+    bytes: &'static [u8],
 }
 
 /// What a model was trained on.
@@ -36,48 +38,66 @@ enum Tables {
 
 const STANDARD_QUALITIES: RangeInclusive<u32> = 5..=60;
 
-/// Model files, those that this build shall have. A codec's are in the order in which they stand in for sizes
-/// that it lacks.
-static FILES: &[(Size, Tables, &[u8])] = &[
-    #[cfg(feature = "model-jpeg-m")]
-    (Size::M, Tables::Any, include_bytes!("../models/jpeg-ycc-32x3.slm")),
-    #[cfg(feature = "model-jpeg-m")]
-    (Size::M, Tables::Standard, include_bytes!("../models/jpeg-standard-32x3.slm")),
-    #[cfg(feature = "model-jpeg-s")]
-    (Size::S, Tables::Any, include_bytes!("../models/jpeg-ycc-16x3.slm")),
-    #[cfg(feature = "model-jpeg-s")]
-    (Size::S, Tables::Standard, include_bytes!("../models/jpeg-standard-16x3.slm")),
-    #[cfg(feature = "model-jpeg-l")]
-    (Size::L, Tables::Any, include_bytes!("../models/jpeg-ycc-48x4.slm")),
-    #[cfg(feature = "model-jpeg-l")]
-    (Size::L, Tables::Standard, include_bytes!("../models/jpeg-standard-48x4.slm")),
-    #[cfg(feature = "model-hevc-m")]
-    (Size::M, Tables::Any, include_bytes!("../models/hevc-32x3.slm")),
-    #[cfg(feature = "model-hevc-s")]
-    (Size::S, Tables::Any, include_bytes!("../models/hevc-16x3.slm")),
-];
-
-fn all() -> &'static [Entry] {
-    static MODELS: OnceLock<Vec<Entry>> = OnceLock::new();
-    // A file that does not load is left out: its payloads then name an unknown model. A test keeps
-    // that from shipping.
-    let load = |(size, tables, file): &(Size, Tables, &[u8])| {
-        Some(Entry { size: *size, tables: *tables, model: Model::from_bytes(file).ok()? })
+#[allow(unused_macros)] // likewise
+macro_rules! embedded {
+    ($codec:ident, $size:ident, $tables:ident, $name:literal) => {
+        File {
+            codec: CodecKind::$codec,
+            size: Size::$size,
+            tables: Tables::$tables,
+            bytes: include_bytes!(concat!("../models/", $name)),
+        }
     };
-    MODELS.get_or_init(|| FILES.iter().filter_map(load).collect())
 }
 
-/// Models made of the others by [`unmixed`].
+/// Model files, those that this build shall have. A codec's are in the order in which they stand in for sizes
+/// that it lacks.
+static FILES: &[File] = &[
+    #[cfg(feature = "model-jpeg-m")]
+    embedded!(Jpeg, M, Any, "jpeg-ycc-32x3.slm"),
+    #[cfg(feature = "model-jpeg-m")]
+    embedded!(Jpeg, M, Standard, "jpeg-standard-32x3.slm"),
+    #[cfg(feature = "model-jpeg-s")]
+    embedded!(Jpeg, S, Any, "jpeg-ycc-16x3.slm"),
+    #[cfg(feature = "model-jpeg-s")]
+    embedded!(Jpeg, S, Standard, "jpeg-standard-16x3.slm"),
+    #[cfg(feature = "model-jpeg-l")]
+    embedded!(Jpeg, L, Any, "jpeg-ycc-48x4.slm"),
+    #[cfg(feature = "model-jpeg-l")]
+    embedded!(Jpeg, L, Standard, "jpeg-standard-48x4.slm"),
+    #[cfg(feature = "model-hevc-m")]
+    embedded!(Hevc, M, Any, "hevc-32x3.slm"),
+    #[cfg(feature = "model-hevc-s")]
+    embedded!(Hevc, S, Any, "hevc-16x3.slm"),
+];
+
+/// The models of [`FILES`], read when they are asked for.
+static MODELS: [OnceLock<Option<Model>>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
+/// Models made of these by [`unmixed`].
 static UNMIXED: [OnceLock<Model>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
+
+/// The model of `FILES[place]`. One that does not load is as one that is not there; a test keeps that from
+/// shipping.
+fn model(place: usize) -> Result<&'static Model> {
+    let read = || Model::from_bytes(FILES[place].bytes).ok();
+    MODELS[place].get_or_init(read).as_ref().ok_or(Error::UnknownModel)
+}
+
+/// Where the model that payloads name `id` is among [`FILES`].
+fn place_of(id: u32) -> Option<usize> {
+    FILES.iter().position(|file| Model::stored_id(file.bytes) == Some(id))
+}
 
 /// The model that payloads name `id`, and its size.
 ///
 /// # Errors
 /// [`Error::UnknownModel`].
 pub fn by_id(id: u32) -> Result<(&'static Model, Size)> {
-    let made = all().iter().zip(&UNMIXED).filter_map(|(e, made)| Some((made.get()?, e.size)));
-    let mut known = all().iter().map(|e| (&e.model, e.size)).chain(made);
-    known.find(|(model, _)| model.id == id).ok_or(Error::UnknownModel)
+    if let Some(place) = place_of(id) {
+        return Ok((model(place)?, FILES[place].size));
+    }
+    let mut made = FILES.iter().zip(&UNMIXED).filter_map(|(f, made)| Some((made.get()?, f.size)));
+    made.find(|(model, _)| model.id == id).ok_or(Error::UnknownModel)
 }
 
 /// A model whose updates change single taps, of one of these: [`Model::unmixed`]. It is for comparisons, and
@@ -86,10 +106,10 @@ pub fn by_id(id: u32) -> Result<(&'static Model, Size)> {
 /// # Errors
 /// [`Error::UnknownModel`] for models that are not from here.
 pub fn unmixed(model: &Model) -> Result<&'static Model> {
-    let place = all().iter().position(|e| e.model.id == model.id).ok_or(Error::UnknownModel)?;
+    let place = place_of(model.id).ok_or(Error::UnknownModel)?;
     if UNMIXED[place].get().is_none() {
         // Another thread may have been faster; it made the same.
-        let _ = UNMIXED[place].set(all()[place].model.unmixed()?);
+        let _ = UNMIXED[place].set(model.unmixed()?);
     }
     UNMIXED[place].get().ok_or(Error::Internal)
 }
@@ -100,7 +120,7 @@ pub fn unmixed(model: &Model) -> Result<&'static Model> {
 /// # Errors
 /// [`Error::UnknownModel`] if this build has none.
 pub fn of_size(codec: CodecKind, size: Size) -> Result<impl Iterator<Item = &'static Model>> {
-    Ok(choose(all().iter(), codec, size)?.map(|e| &e.model))
+    Ok(choose(0..FILES.len(), codec, size)?.filter_map(|place| model(place).ok()))
 }
 
 /// The first of them.
@@ -118,20 +138,21 @@ pub fn default_for(codec: CodecKind, size: Size) -> Result<&'static Model> {
 pub fn fitting(codec: &Codec, size: Size) -> Result<&'static Model> {
     let standard = codec.standard_quality().is_some_and(|q| STANDARD_QUALITIES.contains(&q));
     let tables = if standard { Tables::Standard } else { Tables::Any };
-    let mut models = choose(all().iter(), codec.kind(), size)?;
-    let fits = models.find(|e| e.tables == tables).map(|e| &e.model);
-    fits.map_or_else(|| default_for(codec.kind(), size), Ok)
+    let mut places = choose(0..FILES.len(), codec.kind(), size)?;
+    let fits = places.find(|place| FILES[*place].tables == tables);
+    fits.map_or_else(|| default_for(codec.kind(), size), model)
 }
 
-fn choose<'e>(
-    entries: impl Iterator<Item = &'e Entry> + Clone,
+/// Of `places` those of the codec whose size is `size`, or stands in for it.
+fn choose(
+    places: impl Iterator<Item = usize> + Clone,
     codec: CodecKind,
     size: Size,
-) -> Result<impl Iterator<Item = &'e Entry>> {
-    let entries = entries.filter(move |e| e.model.codec == codec);
-    let sizes = entries.clone().map(|e| e.size);
+) -> Result<impl Iterator<Item = usize>> {
+    let places = places.filter(move |place| FILES[*place].codec == codec);
+    let sizes = places.clone().map(|place| FILES[place].size);
     let chosen = sizes.min_by_key(|s| *s != size).ok_or(Error::UnknownModel)?;
-    Ok(entries.filter(move |e| e.size == chosen))
+    Ok(places.filter(move |place| FILES[*place].size == chosen))
 }
 
 #[cfg(test)]
@@ -141,13 +162,13 @@ mod tests {
 
     #[test]
     fn every_embedded_model_loads() {
-        assert_eq!(all().len(), FILES.len());
-        for (i, (entry, (.., file))) in all().iter().zip(FILES).enumerate() {
-            let model = &entry.model;
-            assert_eq!(model.clone().to_bytes(), *file);
-            assert_eq!(by_id(model.id).unwrap(), (model, entry.size));
-            assert!(of_size(model.codec, entry.size).unwrap().any(|m| m == model));
-            assert!(all()[..i].iter().all(|e| e.model.id != model.id), "{:08x}", model.id);
+        for (place, file) in FILES.iter().enumerate() {
+            let model = model(place).unwrap();
+            assert_eq!(model.clone().to_bytes(), *file.bytes);
+            assert_eq!(model.codec, file.codec);
+            assert_eq!(by_id(model.id).unwrap(), (model, file.size));
+            assert_eq!(place_of(model.id), Some(place), "{:08x}", model.id);
+            assert!(of_size(model.codec, file.size).unwrap().any(|m| m == model));
         }
     }
 
@@ -163,8 +184,8 @@ mod tests {
         ];
         let mut count = 0;
         for (wanted, codec, size) in named {
-            let of_size = all().iter().filter(|e| (e.model.codec, e.size) == (codec, size));
-            let tables: Vec<Tables> = of_size.map(|e| e.tables).collect();
+            let of_size = FILES.iter().filter(|f| (f.codec, f.size) == (codec, size));
+            let tables: Vec<Tables> = of_size.map(|f| f.tables).collect();
             let expected: &[Tables] = match (wanted, codec) {
                 (false, _) => &[],
                 (true, CodecKind::Jpeg) => &[Tables::Any, Tables::Standard],
@@ -173,7 +194,7 @@ mod tests {
             assert_eq!(tables, expected, "{codec:?} {size:?}");
             count += tables.len();
         }
-        assert_eq!(all().len(), count);
+        assert_eq!(FILES.len(), count);
     }
 
     #[test]
@@ -193,27 +214,24 @@ mod tests {
             let Ok(mut same_size) = of_size(codec.kind(), size) else { continue };
             let model = fitting(codec, size).unwrap();
             assert!(same_size.any(|m| m == model));
-            assert_eq!(all().iter().find(|e| e.model == *model).unwrap().tables, *tables);
+            assert_eq!(FILES[place_of(model.id).unwrap()].tables, *tables);
         }
     }
 
     /// As the header says of SidelightModelSize, whichever of these models a build has.
     #[test]
     fn sizes_that_are_left_out_fall_back() {
-        for set in 0..1u32 << all().len() {
-            let kept =
-                || all().iter().enumerate().filter(|(i, _)| set >> i & 1 == 1).map(|(_, e)| e);
+        for set in 0..1u32 << FILES.len() {
+            let kept = || (0..FILES.len()).filter(move |place| set >> place & 1 == 1);
             for codec in [CodecKind::Jpeg, CodecKind::Hevc] {
                 for size in [Size::S, Size::M, Size::L] {
-                    let of_size = |s| kept().filter(move |e| (e.model.codec, e.size) == (codec, s));
-                    let mut sizes = [size, Size::M, Size::S, Size::L].into_iter();
-                    let expected = sizes.find(|s| of_size(*s).next().is_some());
-                    let ids = |entries: &mut dyn Iterator<Item = &Entry>| -> Vec<u32> {
-                        entries.map(|e| e.model.id).collect()
+                    let of_size = |s| -> Vec<usize> {
+                        let is = |p: &usize| (FILES[*p].codec, FILES[*p].size) == (codec, s);
+                        kept().filter(is).collect()
                     };
-                    let found = choose(kept(), codec, size).map(|mut e| ids(&mut e));
-                    let expected =
-                        expected.map(|s| ids(&mut of_size(s))).ok_or(Error::UnknownModel);
+                    let mut sizes = [size, Size::M, Size::S, Size::L].into_iter().map(of_size);
+                    let expected = sizes.find(|s| !s.is_empty()).ok_or(Error::UnknownModel);
+                    let found = choose(kept(), codec, size).map(Iterator::collect);
                     assert_eq!(found, expected, "{set:b} {codec:?} {size:?}");
                 }
             }

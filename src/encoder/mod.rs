@@ -184,7 +184,7 @@ impl Encoder {
         hints.codec.check()?;
         let slope = rate.slope(shape.width() * shape.height() * pictures.len())?;
         let models = self.models(hints.codec.kind())?;
-        let mut model = models[0];
+        let mut model = *models.first().ok_or(Error::UnknownModel)?;
         let objective = Objective::new(model.chroma.is_some() && shape.layout() != Layout::I400);
         let search = |model| Search {
             encoder: self,
@@ -275,7 +275,7 @@ impl Encoder {
         Ok(Encoded { payload: best.payload, report })
     }
 
-    /// The base models to try, at least one.
+    /// The base models to try.
     fn models(&self, codec: CodecKind) -> Result<Vec<&'static Model>> {
         let models = models::of_size(codec, self.settings.size)?;
         match self.settings.recipe {

@@ -169,6 +169,12 @@ impl Model {
         Ok(Self { id: content as u32, codec, luma, chroma, coding })
     }
 
+    /// The id of the model whose file this is, as its end says: for finding one among good files.
+    #[must_use]
+    pub fn stored_id(file: &[u8]) -> Option<u32> {
+        file.last_chunk().map(|content| u64::from_le_bytes(*content) as u32)
+    }
+
     /// Writes the model file and sets `id` to its content's hash.
     pub fn to_bytes(&mut self) -> Vec<u8> {
         let shape = |n: &Network| [n.arch.channels as u8, n.arch.hidden as u8];
