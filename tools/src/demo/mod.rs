@@ -144,7 +144,7 @@ fn measure(options: &Options, picture: &Path, qf: u32) -> Result<Row> {
     encode(qf, "off", &plain)?;
     let encode_s = encode(qf, "update", &updated)?;
     let (psnr_jpeg, _) = quality_of(Some("off"), &updated)?;
-    // What the encoder took, which needs not be what jpeg_decode takes by itself.
+    // What the encoder took, which need not be what jpeg_decode takes by itself.
     let based = file("-base.jpg");
     encode(qf, "base", &based)?;
     let (psnr_base, _) = quality_of(None, &based)?;
