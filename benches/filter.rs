@@ -4,16 +4,16 @@ use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Through
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
 use sidelight::kernels::{Convolution, Kernels, RowMut, Rows};
-use sidelight::network::instance::Layer;
-use sidelight::network::{CodecKind, Condition, Instance};
+use sidelight::network::prepared::PreparedLayer;
+use sidelight::network::{CodecKind, Condition, Prepared};
 use sidelight::{models, Layout, Picture, PictureMut, Plane, PlaneMut};
 use std::hint::black_box;
 
 const TABLE: [u16; 64] = [24; 64];
 
-fn instance(layout: Layout) -> Instance {
+fn prepared(layout: Layout) -> Prepared {
     let model = models::default_for(CodecKind::Jpeg, models::Size::M).unwrap();
-    Instance::new(model, Condition::from_jpeg_tables(&TABLE, &TABLE, layout), None).unwrap()
+    Prepared::new(model, Condition::from_jpeg_tables(&TABLE, &TABLE, layout), None).unwrap()
 }
 
 fn noise(len: usize) -> Vec<u8> {
@@ -39,7 +39,7 @@ fn pictures(c: &mut Criterion) {
         group.throughput(Throughput::Elements((width * height) as u64));
         group.sample_size(20);
         for level in CpuLevel::available() {
-            let filter = Filter::new(instance(layout), level);
+            let filter = Filter::new(prepared(layout), level);
             for threads in [1, 2] {
                 let id = BenchmarkId::new(format!("{level:?}"), format!("{threads} threads"));
                 group.bench_function(id, |b| {
@@ -59,12 +59,12 @@ fn pictures(c: &mut Criterion) {
 }
 
 /// A layer whose values do not matter.
-fn layer(cin: usize, cout: usize) -> Layer {
+fn layer(cin: usize, cout: usize) -> PreparedLayer {
     let period = if cin < 16 { 4 } else { 1 };
-    Layer {
+    PreparedLayer {
         cin,
         cout,
-        taps: noise(9 * cin * cout).into_iter().map(|b| i16::from(b % 4)).collect(),
+        weights: noise(9 * cin * cout).into_iter().map(|b| i16::from(b % 4)).collect(),
         bias: vec![0; period * period * cout],
         period,
         multiplier: vec![700; cout],

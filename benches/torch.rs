@@ -2,12 +2,12 @@
 //! backward and Adam; native, and in libtorch with its default layout and with channels last. All take
 //! turns, so that what else the machine does hits them alike.
 
-use sidelight::adapt::adam::{Adam, AdamRates};
-use sidelight::adapt::map::Map;
-use sidelight::adapt::net::{padded, Net, Train, Workspace};
-use sidelight::adapt::torch::{set_threads, TorchNet};
 use sidelight::cpu::CpuLevel;
 use sidelight::network::CodecKind;
+use sidelight::train::adam::{Adam, AdamRates};
+use sidelight::train::map::Map;
+use sidelight::train::net::{padded, Net, Train, Workspace};
+use sidelight::train::torch::{set_threads, TorchNet};
 use sidelight::{models, Condition, Layout};
 use std::time::Instant;
 use tch::nn::{Optimizer, OptimizerConfig};
@@ -26,7 +26,7 @@ fn shipped() -> Net {
     let model = models::default_for(CodecKind::Jpeg, models::Size::M);
     let mut net = Net::from_network(&model.expect("a model of luma").luma);
     for layer in &mut net.layers {
-        for tensor in [&mut layer.taps, &mut layer.bias, &mut layer.condition] {
+        for tensor in [&mut layer.weights, &mut layer.bias, &mut layer.condition] {
             for row in tensor.chunks_exact_mut(padded(layer.cout)) {
                 row.iter_mut().zip(&layer.scale).for_each(|(v, scale)| *v *= scale);
             }

@@ -33,7 +33,7 @@ typedef struct Options {
 } Options;
 
 enum { DECODE, PAYLOAD, MODEL, FILTER, STEPS };
-static const char *const step_names[STEPS] = {"JPEG decode", "hints and payload", "model", "filter"};
+static const char *const step_names[STEPS] = {"JPEG decode", "params and payload", "model", "filter"};
 
 static int parse(int argc, char **argv, Options *o);
 
@@ -97,10 +97,10 @@ static int bench_frame(const Options *o, SidelightDecoder *decoder, double *ms[S
   lay_out(o, frame, &in);
   lay_out(o, filtered, &out);
   /* Speed does not depend on the table. */
-  SidelightHints hints = {.codec = SIDELIGHT_CODEC_JPEG};
+  SidelightCodecParams params = {.codec = SIDELIGHT_CODEC_JPEG};
   for (int i = 0; i < 64; i++)
-    hints.quant[0][i] = 30;
-  if (failed(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &hints)))
+    params.quant[0][i] = 30;
+  if (failed(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &params)))
     goto done;
   /* The first one warms up. */
   for (int i = -1; i < o->repeat; i++) {
@@ -120,18 +120,18 @@ done:
 /* One pass from bytes to planes; a file without a payload gets the base model. */
 static int run_jpeg(const Options *o, SidelightDecoder *decoder, const uint8_t *jpeg, size_t size,
                     Planes *in, Planes *out, double at[STEPS + 1]) {
-  SidelightHints hints;
+  SidelightCodecParams params;
   SidelightBuffer payload = {0};
   at[DECODE] = 1e3 * now();
   if (!jpeg_decode_planes(o->in, jpeg, size, in))
     return 0;
   at[PAYLOAD] = 1e3 * now();
-  int result = sidelight_jpeg_read(jpeg, size, &hints, &payload);
+  int result = sidelight_jpeg_read(jpeg, size, &params, &payload);
   at[MODEL] = 1e3 * now();
   if (result == SIDELIGHT_ERROR_NO_PAYLOAD)
-    result = sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &hints);
+    result = sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &params);
   else if (result == 0)
-    result = sidelight_decoder_set_payload(decoder, payload.data, payload.size, &hints);
+    result = sidelight_decoder_set_payload(decoder, payload.data, payload.size, &params);
   sidelight_buffer_unref(&payload);
   at[FILTER] = 1e3 * now();
   if (failed(result) || !planes_like(in, out))

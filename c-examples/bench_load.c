@@ -30,21 +30,21 @@ static int child(const char *path, uint32_t size, int out) {
     return EXIT_FAILURE;
   }
   int (*open)(const SidelightDecoderSettings *, SidelightDecoder **);
-  int (*set_mode)(SidelightDecoder *, uint32_t, const SidelightHints *);
+  int (*set_mode)(SidelightDecoder *, uint32_t, const SidelightCodecParams *);
   *(void **)&open = dlsym(library, "sidelight_decoder_open");
   *(void **)&set_mode = dlsym(library, "sidelight_decoder_set_mode");
   ms[LOAD] = 1e3 * (now() - start);
   SidelightDecoderSettings settings = {.model_size = size};
   SidelightDecoder *decoder = NULL;
-  SidelightHints hints = {.codec = SIDELIGHT_CODEC_JPEG};
+  SidelightCodecParams params = {.codec = SIDELIGHT_CODEC_JPEG};
   for (int i = 0; i < 64; i++)
-    hints.quant[0][i] = 30;
+    params.quant[0][i] = 30;
   start = now();
   int ok = open && set_mode && open(&settings, &decoder) == 0;
   ms[OPEN] = 1e3 * (now() - start);
   for (int i = MODEL; ok && i <= AGAIN; i++) {
     start = now();
-    ok = set_mode(decoder, SIDELIGHT_MODE_BASE, &hints) == 0;
+    ok = set_mode(decoder, SIDELIGHT_MODE_BASE, &params) == 0;
     ms[i] = 1e3 * (now() - start);
   }
   ok = ok && write(out, ms, sizeof ms) == (ssize_t)sizeof ms;

@@ -101,9 +101,9 @@ static int open_sidelight(Job *job) {
   settings.threads = (uint32_t)o->threads;
   int result = sidelight_decoder_open(&settings, &job->decoder);
   if (result >= 0 && o->base > 0) {
-    SidelightHints hints = {.codec = SIDELIGHT_CODEC_HEVC};
-    memset(hints.qp, o->base, sizeof hints.qp);
-    result = sidelight_decoder_set_mode(job->decoder, SIDELIGHT_MODE_BASE, &hints);
+    SidelightCodecParams params = {.codec = SIDELIGHT_CODEC_HEVC};
+    memset(params.qp, o->base, sizeof params.qp);
+    result = sidelight_decoder_set_mode(job->decoder, SIDELIGHT_MODE_BASE, &params);
     job->mode = SIDELIGHT_MODE_BASE;
   }
   if (result < 0)

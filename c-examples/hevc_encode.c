@@ -152,9 +152,9 @@ static void print_title(const Job *job) {
           "QP I/P/B", "PSNR-Y", "base", "sent", "mode", "payload");
 }
 
-static void print_shot(Job *job, const Shot *shot, const SidelightHints *hints, const SidelightReport *r) {
+static void print_shot(Job *job, const Shot *shot, const SidelightCodecParams *params, const SidelightReport *r) {
   char qp[16];
-  snprintf(qp, sizeof qp, "%d/%d/%d", hints->qp[0], hints->qp[1], hints->qp[2]);
+  snprintf(qp, sizeof qp, "%d/%d/%d", params->qp[0], params->qp[1], params->qp[2]);
   fprintf(job->summary, "%8lld %8zu %9llu %10s  %9.3f %9.3f %9.3f  %-6s %u", (long long)shot->first,
           shot->count, (unsigned long long)shot->bytes, qp, r->psnr_decoded, r->psnr_base,
           r->psnr_payload, mode_name((int)r->mode), r->mode == SIDELIGHT_MODE_OFF ? 0 : r->payload_bytes);
@@ -268,27 +268,27 @@ static int bind_copies(Job *job, const Shot *shot, const SidelightBuffer *payloa
 }
 
 /* The heart of the example: from the pictures of a shot to its payload. */
-static int adapt(Job *job, Shot *shot, SidelightBuffer *payload, SidelightHints *hints,
+static int adapt(Job *job, Shot *shot, SidelightBuffer *payload, SidelightCodecParams *params,
                  SidelightReport *report) {
   static SidelightPicture original[MAX_PICTURES], decoded[MAX_PICTURES];
   for (size_t i = 0; i < shot->sampled; i++) {
     original[i] = shot->sample[i].original.picture;
     picture_of_frame(shot->sample[i].decoded, &decoded[i]);
   }
-  memset(hints, 0, sizeof *hints);
-  hints->codec = SIDELIGHT_CODEC_HEVC;
+  memset(params, 0, sizeof *params);
+  params->codec = SIDELIGHT_CODEC_HEVC;
   for (int i = 0; i < 3; i++) {
     if (shot->of_class[i] > 0)
-      hints->qp[i] = (uint8_t)fmin(fmax(round(shot->qp[i] / (double)shot->of_class[i]), 1), 51);
+      params->qp[i] = (uint8_t)fmin(fmax(round(shot->qp[i] / (double)shot->of_class[i]), 1), 51);
   }
   /* Each byte is paid for as often as the payload is sent. */
   double bytes = (double)shot->bytes / (double)shot->periods;
-  hints->coded_bytes = (uint64_t)bytes;
-  hints->slope_db_per_byte = bytes > 0 ? job->o->doubling / M_LN2 / bytes : 0;
+  params->coded_bytes = (uint64_t)bytes;
+  params->slope_db_per_byte = bytes > 0 ? job->o->doubling / M_LN2 / bytes : 0;
   if (job->o->mode == SIDELIGHT_MODE_OFF)
-    hints->slope_db_per_byte = 1e9; /* no byte pays */
-  hints->carriage_bytes = CARRIAGE;
-  return sidelight_encoder_encode(job->encoder, original, decoded, shot->sampled, hints, payload, report);
+    params->slope_db_per_byte = 1e9; /* no byte pays */
+  params->carriage_bytes = CARRIAGE;
+  return sidelight_encoder_encode(job->encoder, original, decoded, shot->sampled, params, payload, report);
 }
 
 static void shot_clear(Shot *shot) {
@@ -303,14 +303,14 @@ static void shot_clear(Shot *shot) {
 static int settle(Job *job, int end) {
   Shot *shot = job->shot;
   SidelightBuffer payload = {0};
-  SidelightHints hints;
+  SidelightCodecParams params;
   SidelightReport report;
-  int result = adapt(job, shot, &payload, &hints, &report);
+  int result = adapt(job, shot, &payload, &params, &report);
   if (result < 0)
     fprintf(stderr, "sidelight: %s\n", sidelight_strerror(result));
   int ok = result >= 0 && bind_copies(job, shot, &payload, report.mode);
   if (ok)
-    print_shot(job, shot, &hints, &report);
+    print_shot(job, shot, &params, &report);
   ok = ok && write_units(job, shot->periods, end);
   sidelight_buffer_unref(&payload);
   shot_clear(shot);

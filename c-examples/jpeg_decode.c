@@ -29,20 +29,20 @@ static int parse(int argc, char **argv, Options *o);
 /* Sets the decoder as the options and the file's payload ask, and returns the SidelightMode in force.
  * Problems are told, and leave the picture unfiltered. */
 static int choose(SidelightDecoder *decoder, const Options *o, const uint8_t *jpeg, size_t size) {
-  SidelightHints hints;
+  SidelightCodecParams params;
   SidelightBuffer payload = {0};
   if (o->mode == SIDELIGHT_MODE_OFF)
     return SIDELIGHT_MODE_OFF;
   int base = o->mode == SIDELIGHT_MODE_BASE;
-  int result = sidelight_jpeg_read(jpeg, size, &hints, base ? NULL : &payload);
-  if (hints.codec == 0 || result == SIDELIGHT_ERROR_NO_PAYLOAD) {
+  int result = sidelight_jpeg_read(jpeg, size, &params, base ? NULL : &payload);
+  if (params.codec == 0 || result == SIDELIGHT_ERROR_NO_PAYLOAD) {
     fprintf(stderr, "sidelight: %s; picture is unfiltered\n", sidelight_strerror(result));
     return SIDELIGHT_MODE_OFF;
   }
   if (base)
-    result = sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &hints);
+    result = sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &params);
   else if (result == 0)
-    result = sidelight_decoder_set_payload(decoder, payload.data, payload.size, &hints);
+    result = sidelight_decoder_set_payload(decoder, payload.data, payload.size, &params);
   sidelight_buffer_unref(&payload);
   if (result < 0) {
     fprintf(stderr, "sidelight: payload ignored: %s; picture is unfiltered\n",

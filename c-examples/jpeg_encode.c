@@ -64,7 +64,7 @@ static double slope(const Image *image, const Options *o, const Planes *original
 static int adapt(const Image *image, const Options *o, const uint8_t *jpeg, size_t size,
                  SidelightBuffer *out, SidelightReport *report) {
   Planes original = {0}, decoded = {0};
-  SidelightHints hints;
+  SidelightCodecParams params;
   SidelightEncoder *encoder = NULL;
   SidelightBuffer payload = {0};
   int result = SIDELIGHT_ERROR_OUT_OF_MEMORY;
@@ -73,15 +73,15 @@ static int adapt(const Image *image, const Options *o, const uint8_t *jpeg, size
       !planes_from_image(image, (int)decoded.picture.layout, &original))
     goto done;
 
-  if ((result = sidelight_jpeg_read(jpeg, size, &hints, NULL)) < 0)
+  if ((result = sidelight_jpeg_read(jpeg, size, &params, NULL)) < 0)
     goto done;
   double psnr = psnr_luma(&original.picture, &decoded.picture);
   if (!o->encoder.no_update)
-    hints.slope_db_per_byte = slope(image, o, &original, size, psnr);
+    params.slope_db_per_byte = slope(image, o, &original, size, psnr);
 
   if ((result = sidelight_encoder_open(&o->encoder, &encoder)) < 0)
     goto done;
-  result = sidelight_encoder_encode(encoder, &original.picture, &decoded.picture, 1, &hints, &payload,
+  result = sidelight_encoder_encode(encoder, &original.picture, &decoded.picture, 1, &params, &payload,
                                     report);
   if (result < 0)
     goto done;

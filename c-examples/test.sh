@@ -119,7 +119,7 @@ planes_of() { tail -c +$(($(head -n 2 "$1" | wc -c) + 1)) "$1"; }
 planes_of one.y4m >one.yuv
 "$bench" --repeat 2 --jpeg one.jpg --out bench.yuv >times.txt
 check "bench: filters a JPEG as the decoder does" cmp one.yuv bench.yuv
-for step in "JPEG decode" "hints and payload" "model" "filter"; do
+for step in "JPEG decode" "params and payload" "model" "filter"; do
     check "bench: says how long: $step" grep -q "^$step.* ms" times.txt
 done
 head -c 100000 coffee.ppm >noise.raw

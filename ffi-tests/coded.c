@@ -68,8 +68,8 @@ struct coded coded_new(uint32_t layout, uint32_t width, uint32_t height, uint32_
             free(file);
         }
     }
-    if (sidelight_jpeg_read(c.jpeg, c.jpeg_size, &c.hints, NULL)) {
-        fprintf(stderr, "no hints from libjpeg's file\n");
+    if (sidelight_jpeg_read(c.jpeg, c.jpeg_size, &c.params, NULL)) {
+        fprintf(stderr, "no params from libjpeg's file\n");
         abort();
     }
     return c;
@@ -83,7 +83,7 @@ void coded_free(struct coded *c)
     *c = (struct coded){0};
 }
 
-SidelightHints plain_hints(void)
+SidelightCodecParams plain_params(void)
 {
     /* T.81, table K.1. */
     static const uint8_t luma[64] = {
@@ -92,10 +92,10 @@ SidelightHints plain_hints(void)
         18, 22, 37, 56, 68,  109, 103, 77,  24, 35, 55, 64, 81,  104, 113, 92,
         49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
     };
-    SidelightHints hints = {.codec = SIDELIGHT_CODEC_JPEG};
+    SidelightCodecParams params = {.codec = SIDELIGHT_CODEC_JPEG};
     for (int i = 0; i < 64; i++) {
         const int step = luma[i] * 5 / 2;
-        hints.quant[0][i] = (uint16_t)(step > 255 ? 255 : step);
+        params.quant[0][i] = (uint16_t)(step > 255 ? 255 : step);
     }
-    return hints;
+    return params;
 }

@@ -11,7 +11,7 @@ struct coded {
     struct frame decoded;
     uint8_t *jpeg;
     size_t jpeg_size;
-    SidelightHints hints;
+    SidelightCodecParams params;
 };
 
 /* Paints a picture (see frame_paint()) and codes it at libjpeg's `quality`. */
@@ -19,7 +19,7 @@ struct coded coded_new(uint32_t layout, uint32_t width, uint32_t height, uint32_
                        int quality);
 void coded_free(struct coded *c);
 
-/* Hints made by hand: JPEG's example luma table at about quality 20, no binding. */
-SidelightHints plain_hints(void);
+/* CodecParams made by hand: JPEG's example luma table at about quality 20, no binding. */
+SidelightCodecParams plain_params(void);
 
 #endif

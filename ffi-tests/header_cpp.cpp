@@ -4,10 +4,10 @@
 int main()
 {
     SidelightPicture picture = {};
-    SidelightHints hints = {};
+    SidelightCodecParams params = {};
     SidelightBuffer buffer = {};
     SidelightEncoderSettings encoder = {};
     SidelightDecoderSettings decoder = {};
     SidelightStreamSettings stream = {};
-    return picture.width || hints.codec || buffer.data || encoder.progress || decoder.threads || stream.codec;
+    return picture.width || params.codec || buffer.data || encoder.progress || decoder.threads || stream.codec;
 }

@@ -20,9 +20,9 @@ static SidelightDecoder *open_decoder(uint32_t threads)
 
 static SidelightDecoder *open_base(uint32_t threads)
 {
-    const SidelightHints hints = plain_hints();
+    const SidelightCodecParams params = plain_params();
     SidelightDecoder *decoder = open_decoder(threads);
-    CHECK_INT(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &hints), 0);
+    CHECK_INT(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &params), 0);
     return decoder;
 }
 
@@ -236,7 +236,7 @@ static void base_improves(void)
         struct coded c = coded_new(SIDELIGHT_LAYOUT_I420, 160, 128, 1, quality);
         struct frame out = frame_new(SIDELIGHT_LAYOUT_I420, 160, 128, 0, 0);
         SidelightDecoder *decoder = open_decoder(0);
-        CHECK_INT(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &c.hints), 0);
+        CHECK_INT(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &c.params), 0);
         CHECK_INT(sidelight_decoder_filter(decoder, &c.decoded.picture, &out.picture), 0);
         for (int p = 0; p < 3; p++) {
             const double before = frame_psnr(&c.original, &c.decoded, p);
@@ -398,8 +398,8 @@ static void settings_of_mode(void)
     struct frame in = frame_new(SIDELIGHT_LAYOUT_I420, 40, 40, 0, 0);
     struct frame out = frame_new(SIDELIGHT_LAYOUT_I420, 40, 40, 0, 0);
     frame_paint(&in, 5);
-    const SidelightHints good = plain_hints();
-    SidelightHints bad;
+    const SidelightCodecParams good = plain_params();
+    SidelightCodecParams bad;
     SidelightDecoder *decoder = open_base(1);
     CHECK(!passes_through(decoder, &in, &out));
 
@@ -441,7 +441,7 @@ static void settings_of_mode(void)
     CHECK_INT(sidelight_decoder_set_payload(NULL, junk, sizeof junk, &good), INVALID);
 
     /* Any steps are taken; binding and the encoder's fields are not looked at. */
-    SidelightHints odd = good;
+    SidelightCodecParams odd = good;
     for (int i = 0; i < 64; i++) odd.quant[0][i] = i % 2 ? 65535 : 1;
     odd.binding = UINT64_MAX;
     odd.coded_bytes = UINT64_MAX;

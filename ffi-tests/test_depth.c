@@ -68,9 +68,9 @@ static SidelightDecoder *open_base(uint32_t threads)
     SidelightDecoderSettings settings = {0};
     settings.threads = threads;
     SidelightDecoder *decoder = NULL;
-    const SidelightHints hints = plain_hints();
+    const SidelightCodecParams params = plain_params();
     REQUIRE(sidelight_decoder_open(&settings, &decoder) == 0);
-    REQUIRE(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &hints) == 0);
+    REQUIRE(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &params) == 0);
     return decoder;
 }
 

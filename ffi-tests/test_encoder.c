@@ -52,7 +52,7 @@ static SidelightDecoder *open_decoder(bool skip_binding)
 static struct coded cheap_picture(uint32_t seed)
 {
     struct coded c = coded_new(SIDELIGHT_LAYOUT_I420, picture_width(), picture_height(), seed, 15);
-    c.hints.slope_db_per_byte = CHEAP;
+    c.params.slope_db_per_byte = CHEAP;
     return c;
 }
 
@@ -69,10 +69,10 @@ static SidelightBuffer encode(const struct coded *c, uint32_t mode, uint32_t thr
 {
     SidelightEncoder *encoder = open_encoder(mode, threads, few_steps());
     SidelightBuffer payload = {0};
-    SidelightHints hints = c->hints;
-    if (mode == SIDELIGHT_MODE_OFF) hints.slope_db_per_byte = 1e9; /* nothing pays */
+    SidelightCodecParams params = c->params;
+    if (mode == SIDELIGHT_MODE_OFF) params.slope_db_per_byte = 1e9; /* nothing pays */
     CHECK_INT(sidelight_encoder_encode(encoder, &c->original.picture, &c->decoded.picture, 1,
-                                       &hints, &payload, report),
+                                       &params, &payload, report),
               0);
     REQUIRE(payload.data && payload.size >= HEADER);
     sidelight_encoder_close(&encoder);
@@ -161,7 +161,7 @@ static void reports(void)
     SidelightDecoder *decoder = open_decoder(false);
 
     SidelightBuffer base_payload = encode(&c, SIDELIGHT_MODE_BASE, 1, NULL);
-    CHECK_INT(sidelight_decoder_set_payload(decoder, base_payload.data, base_payload.size, &c.hints),
+    CHECK_INT(sidelight_decoder_set_payload(decoder, base_payload.data, base_payload.size, &c.params),
               SIDELIGHT_MODE_BASE);
     sidelight_buffer_unref(&base_payload);
     CHECK_INT(sidelight_decoder_filter(decoder, &c.decoded.picture, &out.picture), 0);
@@ -189,7 +189,7 @@ static void reports(void)
         for (size_t i = 0; i < sizeof report.reserved; i++) CHECK_INT(report.reserved[i], 0);
 
         frame_clear(&out);
-        CHECK_INT(sidelight_decoder_set_payload(decoder, payload.data, payload.size, &c.hints),
+        CHECK_INT(sidelight_decoder_set_payload(decoder, payload.data, payload.size, &c.params),
                   report.mode);
         CHECK_INT(sidelight_decoder_filter(decoder, &c.decoded.picture, &out.picture), 0);
         CHECK(measured(&report, &c, &out));
@@ -235,7 +235,7 @@ static void determinism(void)
     SidelightBuffer other = encode(&gray, SIDELIGHT_MODE_UPDATE, 1, NULL);
     memset(gray.original.picture.data + 1, 0, 2 * sizeof(void *));
     memset(gray.decoded.picture.data + 1, 0, 2 * sizeof(void *));
-    memset(gray.hints.quant[1], 7, sizeof gray.hints.quant[1]);
+    memset(gray.params.quant[1], 7, sizeof gray.params.quant[1]);
     SidelightBuffer alone = encode(&gray, SIDELIGHT_MODE_UPDATE, 1, NULL);
     CHECK(same(&alone, &other));
     sidelight_buffer_unref(&alone);
@@ -247,7 +247,7 @@ static void determinism(void)
     for (int i = 0; i < 3; i++) {
         const struct coded *p = i == 1 ? &c2 : &c;
         CHECK_INT(sidelight_encoder_encode(encoder, &p->original.picture, &p->decoded.picture, 1,
-                                           &p->hints, &other, NULL),
+                                           &p->params, &other, NULL),
                   0);
         CHECK(same(&first, &other) == (i != 1));
         sidelight_buffer_unref(&other);
@@ -320,12 +320,12 @@ static void check_probe(const uint8_t *payload, size_t size, int set)
 
 /* Sets `size` bytes that end where their memory ends; the result. */
 static int set_exact(SidelightDecoder *decoder, const uint8_t *payload, size_t size,
-                     const SidelightHints *hints)
+                     const SidelightCodecParams *params)
 {
     uint8_t *exact = malloc(size ? size : 1);
     if (!exact) abort();
     memcpy(exact, payload, size);
-    const int rc = sidelight_decoder_set_payload(decoder, exact, size, hints);
+    const int rc = sidelight_decoder_set_payload(decoder, exact, size, params);
     if (rc != SIDELIGHT_ERROR_STALE) check_probe(exact, size, rc);
     free(exact);
     return rc;
@@ -339,9 +339,9 @@ static void check_refused(SidelightDecoder *decoder, const struct coded *c,
                           const SidelightBuffer *good, const uint8_t *bad, size_t size, int want,
                           struct frame *out, int line)
 {
-    CHECK_INT(sidelight_decoder_set_payload(decoder, good->data, good->size, &c->hints),
+    CHECK_INT(sidelight_decoder_set_payload(decoder, good->data, good->size, &c->params),
               SIDELIGHT_MODE_UPDATE);
-    const int rc = set_exact(decoder, bad, size, &c->hints);
+    const int rc = set_exact(decoder, bad, size, &c->params);
     const bool as_wanted = want == CORRUPT_OR_STALE
                                ? rc == SIDELIGHT_ERROR_CORRUPT || rc == SIDELIGHT_ERROR_STALE
                                : rc == want;
@@ -379,31 +379,31 @@ static void damaged_payloads(void)
     }
 
     /* Well-formed, but not for this decoder. */
-    repair(bad, good.size, c.hints.binding);
+    repair(bad, good.size, c.params.binding);
     CHECK(!memcmp(bad, good.data, good.size));
     bad[1] ^= 0xFF;
-    repair(bad, good.size, c.hints.binding);
+    repair(bad, good.size, c.params.binding);
     FAILS(good.size, SIDELIGHT_ERROR_UNKNOWN_MODEL);
     bad[1] ^= 0xFF;
     for (uint8_t version = 1; version < 16; version++) {
         bad[0] = (uint8_t)(version << 4 | SIDELIGHT_MODE_UPDATE);
-        repair(bad, good.size, c.hints.binding);
+        repair(bad, good.size, c.params.binding);
         FAILS(good.size, SIDELIGHT_ERROR_UNSUPPORTED);
     }
     for (uint8_t mode = 3; mode < 16; mode++) {
         bad[0] = mode;
-        repair(bad, good.size, c.hints.binding);
+        repair(bad, good.size, c.params.binding);
         FAILS(good.size, SIDELIGHT_ERROR_UNSUPPORTED);
     }
     for (uint8_t mode = 0; mode < 2; mode++) {
         bad[0] = mode;
-        repair(bad, good.size, c.hints.binding);
+        repair(bad, good.size, c.params.binding);
         FAILS(good.size, SIDELIGHT_ERROR_CORRUPT); /* they have no body */
     }
     bad[0] = SIDELIGHT_MODE_UPDATE;
-    repair(bad, good.size + 1, c.hints.binding);
+    repair(bad, good.size + 1, c.params.binding);
     FAILS(good.size + 1, SIDELIGHT_ERROR_CORRUPT); /* a byte after the end of the body */
-    repair(bad, 65536, c.hints.binding);
+    repair(bad, 65536, c.params.binding);
     FAILS(65536, SIDELIGHT_ERROR_CORRUPT);
 
     /* Bodies of any bytes: refused or filtered with, never worse. */
@@ -416,8 +416,8 @@ static void damaged_payloads(void)
             bad[HEADER + random_next(&random) % (size - HEADER + 1)] ^= (uint8_t)(1 + i % 255);
             bad[0] = SIDELIGHT_MODE_UPDATE;
         }
-        repair(bad, size, c.hints.binding);
-        const int rc = set_exact(decoder, bad, size, &c.hints);
+        repair(bad, size, c.params.binding);
+        const int rc = set_exact(decoder, bad, size, &c.params);
         CHECK(rc == SIDELIGHT_MODE_UPDATE || rc == SIDELIGHT_ERROR_CORRUPT);
         frame_clear(&out);
         CHECK_INT(sidelight_decoder_filter(decoder, &c.decoded.picture, &out.picture), 0);
@@ -433,19 +433,19 @@ static void damaged_payloads(void)
 
 static void documented_examples(void)
 {
-    SidelightHints hints = plain_hints();
-    hints.binding = 0x0123456789ABCDEF;
+    SidelightCodecParams params = plain_params();
+    params.binding = 0x0123456789ABCDEF;
     SidelightDecoder *decoder = open_decoder(false);
     uint8_t off[] = {0, 0, 0, 0, 0, 0x11, 0xE0, 0x52};
-    CHECK_INT(set_exact(decoder, off, sizeof off, &hints), SIDELIGHT_MODE_OFF);
+    CHECK_INT(set_exact(decoder, off, sizeof off, &params), SIDELIGHT_MODE_OFF);
     off[1] = 0xAB; /* the model field means nothing in this mode */
-    repair(off, sizeof off, hints.binding);
-    CHECK_INT(set_exact(decoder, off, sizeof off, &hints), SIDELIGHT_MODE_OFF);
+    repair(off, sizeof off, params.binding);
+    CHECK_INT(set_exact(decoder, off, sizeof off, &params), SIDELIGHT_MODE_OFF);
     static const uint8_t update[] = {0x02, 0x65, 0x11, 0xDE, 0x51, 0x30, 0x95,
                                      0x05, 0x31, 0xBA, 0x4C, 0x85, 0x05};
-    CHECK_INT(set_exact(decoder, update, sizeof update, &hints), SIDELIGHT_ERROR_UNKNOWN_MODEL);
-    hints.binding++; /* the binding is looked at before the model */
-    CHECK_INT(sidelight_decoder_set_payload(decoder, update, sizeof update, &hints),
+    CHECK_INT(set_exact(decoder, update, sizeof update, &params), SIDELIGHT_ERROR_UNKNOWN_MODEL);
+    params.binding++; /* the binding is looked at before the model */
+    CHECK_INT(sidelight_decoder_set_payload(decoder, update, sizeof update, &params),
               SIDELIGHT_ERROR_STALE);
     sidelight_decoder_close(&decoder);
 }
@@ -470,17 +470,17 @@ static void stale_payloads(void)
     struct coded a = cheap_picture(6), b = cheap_picture(7);
     struct frame out = frame_new_like(&a);
     SidelightDecoder *strict = open_decoder(false), *lax = open_decoder(true);
-    CHECK(a.hints.binding != b.hints.binding);
+    CHECK(a.params.binding != b.params.binding);
     for (uint32_t mode = 0; mode <= SIDELIGHT_MODE_UPDATE; mode++) {
         SidelightReport report;
         SidelightBuffer of_a = encode(&a, mode, 1, &report);
-        CHECK_INT(sidelight_decoder_set_mode(strict, SIDELIGHT_MODE_BASE, &b.hints), 0);
-        CHECK_INT(sidelight_decoder_set_payload(strict, of_a.data, of_a.size, &b.hints),
+        CHECK_INT(sidelight_decoder_set_mode(strict, SIDELIGHT_MODE_BASE, &b.params), 0);
+        CHECK_INT(sidelight_decoder_set_payload(strict, of_a.data, of_a.size, &b.params),
                   SIDELIGHT_ERROR_STALE);
         CHECK(passes_through(strict, &b.decoded, &out));
-        CHECK_INT(sidelight_decoder_set_payload(lax, of_a.data, of_a.size, &b.hints),
+        CHECK_INT(sidelight_decoder_set_payload(lax, of_a.data, of_a.size, &b.params),
                   report.mode);
-        CHECK_INT(sidelight_decoder_set_payload(strict, of_a.data, of_a.size, &a.hints),
+        CHECK_INT(sidelight_decoder_set_payload(strict, of_a.data, of_a.size, &a.params),
                   report.mode);
         sidelight_buffer_unref(&of_a);
     }
@@ -499,13 +499,13 @@ static void through_the_file(void)
     SidelightReport report;
     SidelightBuffer payload = encode(&c, SIDELIGHT_MODE_UPDATE, 2, &report);
     SidelightBuffer file = {0}, found = {0};
-    SidelightHints hints;
+    SidelightCodecParams params;
     CHECK_INT(sidelight_jpeg_rewrite(c.jpeg, c.jpeg_size, payload.data, payload.size, &file), 0);
     CHECK_INT(sidelight_jpeg_read(file.data, file.size, NULL, &found), 0);
     CHECK(same(&payload, &found));
-    CHECK_INT(sidelight_jpeg_read(file.data, file.size, &hints, NULL), 0);
+    CHECK_INT(sidelight_jpeg_read(file.data, file.size, &params, NULL), 0);
     SidelightDecoder *decoder = open_decoder(false);
-    CHECK_INT(sidelight_decoder_set_payload(decoder, found.data, found.size, &hints), report.mode);
+    CHECK_INT(sidelight_decoder_set_payload(decoder, found.data, found.size, &params), report.mode);
     CHECK_INT(sidelight_decoder_filter(decoder, &c.decoded.picture, &out.picture), 0);
     CHECK(measured(&report, &c, &out));
     sidelight_decoder_close(&decoder);
@@ -552,10 +552,10 @@ static int call_back(void *user, double fraction)
     (void)fraction;
     k->calls++;
     CHECK(sidelight_strerror(0) != NULL && sidelight_version() == SIDELIGHT_VERSION);
-    CHECK_INT(sidelight_decoder_set_mode(k->decoder, SIDELIGHT_MODE_BASE, &k->c->hints), 0);
+    CHECK_INT(sidelight_decoder_set_mode(k->decoder, SIDELIGHT_MODE_BASE, &k->c->params), 0);
     CHECK_INT(sidelight_decoder_filter(k->decoder, &k->c->decoded.picture, &out.picture), 0);
     CHECK_INT(sidelight_encoder_encode(k->encoder, &k->c->original.picture, &k->c->decoded.picture, 1,
-                                       &k->c->hints, &payload, NULL),
+                                       &k->c->params, &payload, NULL),
               0);
     sidelight_buffer_unref(&payload);
     frame_free(&out);
@@ -574,7 +574,7 @@ static void callbacks_call_back(void)
     settings.progress_user = &k;
     SidelightEncoder *encoder = NULL;
     REQUIRE(sidelight_encoder_open(&settings, &encoder) == 0);
-    CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture, 1, &c.hints,
+    CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture, 1, &c.params,
                                        &payload, NULL),
               0);
     CHECK(k.calls >= (int)few_steps());
@@ -604,7 +604,7 @@ static void progress(void)
         SidelightBuffer payload = {0};
         SidelightReport report;
         CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture, 1,
-                                           &c.hints, &payload, &report),
+                                           &c.params, &payload, &report),
                   0);
         CHECK(payload.size >= HEADER);
         CHECK(w.in_order && w.in_range && w.on_caller);
@@ -632,12 +632,12 @@ static void tiny_pictures(void)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct coded c =
             coded_new((uint32_t)(i % 4), sizes[i][0], sizes[i][1], (uint32_t)i, 10);
-        c.hints.slope_db_per_byte = 1e-6;
+        c.params.slope_db_per_byte = 1e-6;
         struct frame out = frame_new_like(&c);
         SidelightReport report;
         SidelightBuffer payload = encode(&c, SIDELIGHT_MODE_UPDATE, 5, &report);
         SidelightDecoder *decoder = open_decoder(false);
-        CHECK_INT(sidelight_decoder_set_payload(decoder, payload.data, payload.size, &c.hints),
+        CHECK_INT(sidelight_decoder_set_payload(decoder, payload.data, payload.size, &c.params),
                   report.mode);
         CHECK_INT(sidelight_decoder_filter(decoder, &c.decoded.picture, &out.picture), 0);
         CHECK(measured(&report, &c, &out));
@@ -663,7 +663,7 @@ static void nothing_to_gain(void)
     /* One picture may be both arguments. */
     SidelightEncoder *encoder = open_encoder(SIDELIGHT_MODE_BASE, 1, 1);
     CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.original.picture, 1,
-                                       &c.hints, &payload, NULL),
+                                       &c.params, &payload, NULL),
               0);
     sidelight_buffer_unref(&payload);
     sidelight_encoder_close(&encoder);
@@ -683,9 +683,9 @@ static void slopes(void)
 
     const double bad[] = {NAN, -NAN, -1, -1e-300, INFINITY, -INFINITY};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        c.hints.slope_db_per_byte = bad[i];
+        c.params.slope_db_per_byte = bad[i];
         CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture, 1,
-                                           &c.hints, &payload, &report),
+                                           &c.params, &payload, &report),
                   INVALID);
         CHECK(!memcmp(&payload, &untouched, sizeof payload));
         CHECK(!memcmp(&report, &kept, sizeof report));
@@ -693,9 +693,9 @@ static void slopes(void)
 
     const double good[] = {1e-300, 5e-324, 1e-9, 1, 1e300, 1.7e308};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        c.hints.slope_db_per_byte = good[i];
+        c.params.slope_db_per_byte = good[i];
         CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture, 1,
-                                           &c.hints, &payload, &report),
+                                           &c.params, &payload, &report),
                   0);
         CHECK(report.slope_db_per_byte == good[i]);
         if (good[i] >= 1) CHECK(report.mode == SIDELIGHT_MODE_OFF);
@@ -703,22 +703,22 @@ static void slopes(void)
     }
 
     /* What carries a payload is charged too. */
-    c.hints.slope_db_per_byte = 1e-6;
-    c.hints.carriage_bytes = UINT32_MAX;
-    CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture, 1, &c.hints,
+    c.params.slope_db_per_byte = 1e-6;
+    c.params.carriage_bytes = UINT32_MAX;
+    CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture, 1, &c.params,
                                        &payload, &report),
               0);
     CHECK(report.mode == SIDELIGHT_MODE_OFF);
     sidelight_buffer_unref(&payload);
-    c.hints.carriage_bytes = 0;
+    c.params.carriage_bytes = 0;
 
     /* Estimated from the file's size, or from the picture's. */
     const uint64_t bytes[] = {0, 1, 1000, UINT64_MAX};
-    c.hints.slope_db_per_byte = 0;
+    c.params.slope_db_per_byte = 0;
     for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
-        c.hints.coded_bytes = bytes[i];
+        c.params.coded_bytes = bytes[i];
         CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture, 1,
-                                           &c.hints, &payload, &report),
+                                           &c.params, &payload, &report),
                   0);
         CHECK(report.slope_db_per_byte > 0 && isfinite(report.slope_db_per_byte));
         sidelight_buffer_unref(&payload);
@@ -740,11 +740,11 @@ static void arguments(void)
     const SidelightPicture o = c.original.picture, d = c.decoded.picture;
 
 #define ENCODE(e, o, d, h, p) sidelight_encoder_encode((e), (o), (d), 1, (h), (p), &report)
-    CHECK_INT(ENCODE(NULL, &o, &d, &c.hints, &payload), INVALID);
-    CHECK_INT(ENCODE(encoder, NULL, &d, &c.hints, &payload), INVALID);
-    CHECK_INT(ENCODE(encoder, &o, NULL, &c.hints, &payload), INVALID);
+    CHECK_INT(ENCODE(NULL, &o, &d, &c.params, &payload), INVALID);
+    CHECK_INT(ENCODE(encoder, NULL, &d, &c.params, &payload), INVALID);
+    CHECK_INT(ENCODE(encoder, &o, NULL, &c.params, &payload), INVALID);
     CHECK_INT(ENCODE(encoder, &o, &d, NULL, &payload), INVALID);
-    CHECK_INT(ENCODE(encoder, &o, &d, &c.hints, NULL), INVALID);
+    CHECK_INT(ENCODE(encoder, &o, &d, &c.params, NULL), INVALID);
 
     /* `want` for a field of either picture, then of both. */
 #define BAD_PICTURE(field, value, want_one, want_both)                                             \
@@ -752,9 +752,9 @@ static void arguments(void)
         SidelightPicture bad_o = o, bad_d = d;                                                     \
         bad_o.field = (value);                                                                     \
         bad_d.field = (value);                                                                     \
-        CHECK_INT(ENCODE(encoder, &bad_o, &d, &c.hints, &payload), want_one);                      \
-        CHECK_INT(ENCODE(encoder, &o, &bad_d, &c.hints, &payload), want_one);                      \
-        CHECK_INT(ENCODE(encoder, &bad_o, &bad_d, &c.hints, &payload), want_both);                 \
+        CHECK_INT(ENCODE(encoder, &bad_o, &d, &c.params, &payload), want_one);                      \
+        CHECK_INT(ENCODE(encoder, &o, &bad_d, &c.params, &payload), want_one);                      \
+        CHECK_INT(ENCODE(encoder, &bad_o, &bad_d, &c.params, &payload), want_both);                 \
     } while (0)
     BAD_PICTURE(layout, 4, INVALID, INVALID);
     BAD_PICTURE(bit_depth, 10, INVALID, INVALID); /* the strides are of 8 bits */
@@ -776,7 +776,7 @@ static void arguments(void)
     do {                                                                                           \
         SidelightPicture other = d;                                                                \
         other.field = (value);                                                                     \
-        CHECK_INT(ENCODE(encoder, &o, &other, &c.hints, &payload), INVALID);                       \
+        CHECK_INT(ENCODE(encoder, &o, &other, &c.params, &payload), INVALID);                       \
     } while (0)
     OTHER_SHAPE(width, d.width - 1);
     OTHER_SHAPE(height, d.height - 1);
@@ -785,7 +785,7 @@ static void arguments(void)
 
 #define BAD_HINT(field, value, want)                                                               \
     do {                                                                                           \
-        SidelightHints bad = c.hints;                                                              \
+        SidelightCodecParams bad = c.params;                                                              \
         bad.field = (value);                                                                       \
         CHECK_INT(ENCODE(encoder, &o, &d, &bad, &payload), want);                                  \
     } while (0)
@@ -814,8 +814,8 @@ static void *run_errand(void *user)
     struct errand *e = user;
     const struct coded *c = e->c;
     e->encoded = sidelight_encoder_encode(e->encoder, &c->original.picture, &c->decoded.picture, 1,
-                                          &c->hints, &e->payload, NULL);
-    e->set = sidelight_decoder_set_payload(e->decoder, e->payload.data, e->payload.size, &c->hints);
+                                          &c->params, &e->payload, NULL);
+    e->set = sidelight_decoder_set_payload(e->decoder, e->payload.data, e->payload.size, &c->params);
     e->filtered = sidelight_decoder_filter(e->decoder, &c->decoded.picture, &e->out->picture);
     sidelight_encoder_close(&e->encoder);
     sidelight_decoder_close(&e->decoder);

@@ -54,13 +54,13 @@ static int band(struct all *a)
 
 static int set(struct all *a)
 {
-    return sidelight_decoder_set_payload(a->decoder, a->payload.data, a->payload.size, &a->c.hints);
+    return sidelight_decoder_set_payload(a->decoder, a->payload.data, a->payload.size, &a->c.params);
 }
 
 static int encode(struct all *a, SidelightBuffer *payload)
 {
     return sidelight_encoder_encode(a->encoder, &a->c.original.picture, &a->c.decoded.picture, 1,
-                                    &a->c.hints, payload, NULL);
+                                    &a->c.params, payload, NULL);
 }
 
 static void new_handles(struct all *a, uint32_t threads)
@@ -94,7 +94,7 @@ static void close_handles(struct all *a)
 static void functions(struct all *a)
 {
     struct coded *c = &a->c;
-    SidelightHints hints;
+    SidelightCodecParams params;
     SidelightBuffer out = {0};
     SidelightPayloadInfo info;
     SidelightAccessUnit unit;
@@ -104,7 +104,7 @@ static void functions(struct all *a)
     SidelightStreamSettings settings = {0};
     settings.codec = SIDELIGHT_NAL_CODEC_HEVC;
     FAILS("sidelight_set_cpu_level", sidelight_set_cpu_level(SIDELIGHT_CPU_LEVEL_BEST));
-    FAILS("sidelight_jpeg_read", sidelight_jpeg_read(c->jpeg, c->jpeg_size, &hints, NULL));
+    FAILS("sidelight_jpeg_read", sidelight_jpeg_read(c->jpeg, c->jpeg_size, &params, NULL));
     FAILS("sidelight_jpeg_rewrite", sidelight_jpeg_rewrite(c->jpeg, c->jpeg_size, NULL, 0, &out));
     FAILS("sidelight_stream_open", sidelight_stream_open(&settings, &stream));
     FAILS("sidelight_stream_push", sidelight_stream_push(a->stream, c->jpeg, 4));
@@ -172,7 +172,7 @@ int main(void)
     fault_at(NULL);
     sidelight_set_log_callback(hear, NULL);
     a.c = coded_new(SIDELIGHT_LAYOUT_I420, 64, 48, 1, 15);
-    a.c.hints.slope_db_per_byte = 1e-6;
+    a.c.params.slope_db_per_byte = 1e-6;
     a.out = frame_new(SIDELIGHT_LAYOUT_I420, 64, 48, 0, 0);
     a.expected = frame_new(SIDELIGHT_LAYOUT_I420, 64, 48, 0, 0);
     for (uint32_t threads = 1; threads <= 3; threads += 2) {

@@ -1,4 +1,4 @@
-/* JPEG carriage: hints, insert, extract, remove. Argument: the folder of the golden files. */
+/* JPEG carriage: params, insert, extract, remove. Argument: the folder of the golden files. */
 #include "check.h"
 #include "sidelight.h"
 
@@ -82,7 +82,7 @@ static bool same(const SidelightBuffer *b, const uint8_t *data, size_t size)
 
 static void round_trip(const struct file *f)
 {
-    SidelightHints before, after;
+    SidelightCodecParams before, after;
     memset(&before, 0x5A, sizeof before);
     const int rc = sidelight_jpeg_read(f->data, f->size, &before, NULL);
     if (f->supported) {
@@ -180,15 +180,15 @@ static void arguments(const struct file *f)
 {
     const int invalid = SIDELIGHT_ERROR_INVALID_ARGUMENT;
     const int corrupt = SIDELIGHT_ERROR_CORRUPT;
-    SidelightHints hints;
-    memset(&hints, 0x5A, sizeof hints);
+    SidelightCodecParams params;
+    memset(&params, 0x5A, sizeof params);
     SidelightBuffer out = untouched_buffer();
 
-    CHECK_INT(sidelight_jpeg_read(NULL, f->size, &hints, NULL), invalid);
+    CHECK_INT(sidelight_jpeg_read(NULL, f->size, &params, NULL), invalid);
     CHECK_INT(sidelight_jpeg_read(f->data, f->size, NULL, NULL), invalid);
-    CHECK_INT(sidelight_jpeg_read(f->data, 0, &hints, NULL), corrupt);
-    CHECK_INT(sidelight_jpeg_read(NULL, 0, &hints, NULL), corrupt);
-    CHECK_INT(sidelight_jpeg_read(f->data, SIZE_MAX, &hints, NULL), invalid);
+    CHECK_INT(sidelight_jpeg_read(f->data, 0, &params, NULL), corrupt);
+    CHECK_INT(sidelight_jpeg_read(NULL, 0, &params, NULL), corrupt);
+    CHECK_INT(sidelight_jpeg_read(f->data, SIZE_MAX, &params, NULL), invalid);
 
     CHECK_INT(sidelight_jpeg_rewrite(NULL, f->size, payload, sizeof payload, &out), invalid);
     CHECK_INT(sidelight_jpeg_rewrite(f->data, f->size, NULL, sizeof payload, &out), invalid);
@@ -209,7 +209,7 @@ static void arguments(const struct file *f)
     CHECK_INT(sidelight_jpeg_rewrite(f->data, 0, NULL, 0, &out), corrupt);
     CHECK_INT(sidelight_jpeg_rewrite(NULL, 0, NULL, 0, &out), corrupt);
 
-    CHECK(is_zero(&hints, sizeof hints));
+    CHECK(is_zero(&params, sizeof params));
     CHECK(is_untouched(&out, sizeof out));
     sidelight_buffer_unref(NULL);
 }
@@ -217,11 +217,11 @@ static void arguments(const struct file *f)
 /* All calls on bytes that may be anything: 0 and a result, or an error and none. */
 static void any_bytes(const uint8_t *data, size_t size)
 {
-    SidelightHints hints;
-    memset(&hints, 0x5A, sizeof hints);
-    int rc = sidelight_jpeg_read(data, size, &hints, NULL);
+    SidelightCodecParams params;
+    memset(&params, 0x5A, sizeof params);
+    int rc = sidelight_jpeg_read(data, size, &params, NULL);
     CHECK(rc == 0 || rc == SIDELIGHT_ERROR_CORRUPT || rc == SIDELIGHT_ERROR_UNSUPPORTED);
-    CHECK((rc == 0) != is_zero(&hints, sizeof hints));
+    CHECK((rc == 0) != is_zero(&params, sizeof params));
 
     for (int call = 0; call < 3; call++) {
         SidelightBuffer out = untouched_buffer();
@@ -271,11 +271,11 @@ static void damages(const struct file *f)
     sidelight_buffer_unref(&with);
 }
 
-/* Two payloads, one behind the other, are none; the hints are there all the same. */
+/* Two payloads, one behind the other, are none; the params are there all the same. */
 static void two_payloads(const struct file *f)
 {
     SidelightBuffer with = {0}, found = untouched_buffer();
-    SidelightHints hints;
+    SidelightCodecParams params;
     if (!f->supported) return;
     REQUIRE(sidelight_jpeg_rewrite(f->data, f->size, payload, sizeof payload, &with) == 0);
     const size_t segment = 2 + 9 + sizeof payload;
@@ -285,8 +285,8 @@ static void two_payloads(const struct file *f)
     REQUIRE(twice != NULL);
     memcpy(twice, with.data, at + segment);
     memcpy(twice + at + segment, with.data + at, with.size - at);
-    CHECK_INT(sidelight_jpeg_read(twice, with.size + segment, &hints, &found), SIDELIGHT_ERROR_CORRUPT);
-    CHECK_INT(hints.codec, SIDELIGHT_CODEC_JPEG);
+    CHECK_INT(sidelight_jpeg_read(twice, with.size + segment, &params, &found), SIDELIGHT_ERROR_CORRUPT);
+    CHECK_INT(params.codec, SIDELIGHT_CODEC_JPEG);
     CHECK(is_untouched(&found, sizeof found));
     free(twice);
     sidelight_buffer_unref(&with);
@@ -295,7 +295,7 @@ static void two_payloads(const struct file *f)
 /* A change of coded data changes the binding. */
 static void binding(const struct file *f)
 {
-    SidelightHints before, after;
+    SidelightCodecParams before, after;
     if (!f->supported) return;
     CHECK_INT(sidelight_jpeg_read(f->data, f->size, &before, NULL), 0);
     uint8_t *edited = copy(f->data, f->size);

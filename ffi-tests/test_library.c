@@ -63,12 +63,12 @@ static void hear(void *user, uint32_t level, const char *message)
 static void logging(void)
 {
     struct heard heard = {0};
-    SidelightHints hints;
+    SidelightCodecParams params;
     static const uint8_t junk[] = {1, 2, 3};
 
-    CHECK(sidelight_jpeg_read(junk, sizeof junk, &hints, NULL) < 0); /* no callback yet: silent */
+    CHECK(sidelight_jpeg_read(junk, sizeof junk, &params, NULL) < 0); /* no callback yet: silent */
     sidelight_set_log_callback(hear, &heard);
-    CHECK_INT(sidelight_jpeg_read(junk, sizeof junk, &hints, NULL), SIDELIGHT_ERROR_CORRUPT);
+    CHECK_INT(sidelight_jpeg_read(junk, sizeof junk, &params, NULL), SIDELIGHT_ERROR_CORRUPT);
     CHECK_INT(heard.count, 1);
     CHECK_INT(heard.level, SIDELIGHT_LOG_LEVEL_ERROR);
     CHECK(strstr(heard.text, "sidelight_jpeg_read") != NULL);
@@ -78,7 +78,7 @@ static void logging(void)
     CHECK_INT(heard.count, 2);
 
     sidelight_set_log_callback(NULL, &heard);
-    CHECK_INT(sidelight_jpeg_read(junk, sizeof junk, &hints, NULL), SIDELIGHT_ERROR_CORRUPT);
+    CHECK_INT(sidelight_jpeg_read(junk, sizeof junk, &params, NULL), SIDELIGHT_ERROR_CORRUPT);
     CHECK_INT(heard.count, 2);
 }
 
@@ -92,7 +92,7 @@ static void cpu_level(void)
     static const uint32_t levels[] = {SIDELIGHT_CPU_LEVEL_SCALAR, SIDELIGHT_CPU_LEVEL_SSE41,
                                       SIDELIGHT_CPU_LEVEL_AVX2, SIDELIGHT_CPU_LEVEL_AVX512,
                                       SIDELIGHT_CPU_LEVEL_BEST};
-    const SidelightHints hints = plain_hints();
+    const SidelightCodecParams params = plain_params();
     struct frame in = frame_new(SIDELIGHT_LAYOUT_I400, 45, 38, 0, 0);
     struct frame out = frame_new(SIDELIGHT_LAYOUT_I400, 45, 38, 0, 0);
     struct frame first = frame_new(SIDELIGHT_LAYOUT_I400, 45, 38, 0, 0);
@@ -101,7 +101,7 @@ static void cpu_level(void)
         CHECK_INT(sidelight_set_cpu_level(levels[i]), 0);
         SidelightDecoder *decoder = NULL;
         REQUIRE(sidelight_decoder_open(NULL, &decoder) == 0);
-        CHECK_INT(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &hints), 0);
+        CHECK_INT(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &params), 0);
         CHECK_INT(sidelight_decoder_filter(decoder, &in.picture, &out.picture), 0);
         if (i == 0) frame_copy(&first, &out);
         CHECK(frame_equal(&first, &out, 0));

@@ -95,8 +95,8 @@ struct all {
 static int read_jpeg(void *context)
 {
     struct all *a = context;
-    SidelightHints hints;
-    return sidelight_jpeg_read(a->file.data, a->file.size, &hints, &a->payload);
+    SidelightCodecParams params;
+    return sidelight_jpeg_read(a->file.data, a->file.size, &params, &a->payload);
 }
 
 static int rewrite_jpeg(void *context)
@@ -120,7 +120,7 @@ static void new_decoder(void *context)
     settings.threads = 3;
     sidelight_decoder_close(&a->decoder);
     REQUIRE(sidelight_decoder_open(&settings, &a->decoder) == 0);
-    REQUIRE(sidelight_decoder_set_mode(a->decoder, SIDELIGHT_MODE_BASE, &a->c.hints) == 0);
+    REQUIRE(sidelight_decoder_set_mode(a->decoder, SIDELIGHT_MODE_BASE, &a->c.params) == 0);
 }
 
 static int filter(void *context)
@@ -139,7 +139,7 @@ static int encode(void *context)
 {
     struct all *a = context;
     return sidelight_encoder_encode(a->encoder, &a->c.original.picture, &a->c.decoded.picture, 1,
-                                    &a->c.hints, &a->payload, NULL);
+                                    &a->c.params, &a->payload, NULL);
 }
 
 /* An empty stream of HEVC. */
@@ -240,7 +240,7 @@ int main(void)
 {
     struct all a = {0};
     a.c = coded_new(SIDELIGHT_LAYOUT_I444, 1200, 70, 1, 15);
-    a.c.hints.slope_db_per_byte = 1e-6;
+    a.c.params.slope_db_per_byte = 1e-6;
     a.out = frame_new(SIDELIGHT_LAYOUT_I444, 1200, 70, 0, 0);
     a.large_size = LARGE + 1000;
     a.large = malloc(a.large_size);

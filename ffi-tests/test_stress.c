@@ -82,7 +82,7 @@ static void set_and_filter(const struct coded *c, struct frame *out, int count)
     SidelightDecoder *decoder = NULL;
     REQUIRE(sidelight_decoder_open(&settings, &decoder) == 0);
     for (int i = 0; i < count; i++) {
-        REQUIRE(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &c->hints) == 0);
+        REQUIRE(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &c->params) == 0);
         REQUIRE(sidelight_decoder_filter(decoder, &c->decoded.picture, &out->picture) == 0);
     }
     sidelight_decoder_close(&decoder);
@@ -98,7 +98,7 @@ static void encode(const struct coded *c, int count)
     for (int i = 0; i < count; i++) {
         SidelightBuffer payload = {0};
         REQUIRE(sidelight_encoder_encode(encoder, &c->original.picture, &c->decoded.picture, 1,
-                                         &c->hints, &payload, NULL) == 0);
+                                         &c->params, &payload, NULL) == 0);
         sidelight_buffer_unref(&payload);
     }
     sidelight_encoder_close(&encoder);

@@ -153,12 +153,12 @@ static void paint(struct picture *original, struct picture *decoded, uint32_t se
 struct clip {
     struct picture original[PICTURES], decoded[PICTURES];
     SidelightPicture originals[PICTURES], decodeds[PICTURES];
-    SidelightHints hints;
+    SidelightCodecParams params;
 };
 
 static struct clip clip_new(uint32_t layout, uint32_t depth)
 {
-    struct clip c = {.hints = {.codec = SIDELIGHT_CODEC_HEVC, .qp = {35, 36, 37},
+    struct clip c = {.params = {.codec = SIDELIGHT_CODEC_HEVC, .qp = {35, 36, 37},
                                .slope_db_per_byte = CHEAP}};
     for (int i = 0; i < PICTURES; i++) {
         c.original[i] = picture_new(layout, depth, width(), height());
@@ -205,9 +205,9 @@ static SidelightBuffer encode(const struct clip *c, uint32_t mode, uint32_t thre
 {
     SidelightEncoder *encoder = open_encoder(mode, threads);
     SidelightBuffer payload = {0};
-    SidelightHints hints = c->hints;
-    if (mode == SIDELIGHT_MODE_OFF) hints.slope_db_per_byte = 1e9; /* nothing pays */
-    CHECK_INT(sidelight_encoder_encode(encoder, c->originals, c->decodeds, PICTURES, &hints,
+    SidelightCodecParams params = c->params;
+    if (mode == SIDELIGHT_MODE_OFF) params.slope_db_per_byte = 1e9; /* nothing pays */
+    CHECK_INT(sidelight_encoder_encode(encoder, c->originals, c->decodeds, PICTURES, &params,
                                        &payload, report),
               0);
     REQUIRE(payload.data && payload.size >= HEADER);
@@ -563,8 +563,8 @@ static void types_left_alone(void)
 {
     struct clip c = clip_new(SIDELIGHT_LAYOUT_I420, 10);
     for (int alone = 0; alone < 3; alone++) {
-        c.hints.qp[0] = c.hints.qp[1] = c.hints.qp[2] = 36;
-        c.hints.qp[alone] = 0;
+        c.params.qp[0] = c.params.qp[1] = c.params.qp[2] = 36;
+        c.params.qp[alone] = 0;
         SidelightReport report;
         SidelightBuffer payload = encode(&c, SIDELIGHT_MODE_UPDATE, 2, &report);
         SidelightDecoder *decoder = open_decoder();
@@ -577,14 +577,14 @@ static void types_left_alone(void)
         sidelight_decoder_close(&decoder);
         sidelight_buffer_unref(&payload);
     }
-    c.hints.qp[0] = c.hints.qp[1] = c.hints.qp[2] = 0;
+    c.params.qp[0] = c.params.qp[1] = c.params.qp[2] = 0;
     SidelightReport report;
     SidelightBuffer payload = encode(&c, SIDELIGHT_MODE_UPDATE, 2, &report);
     CHECK_INT(report.mode, SIDELIGHT_MODE_OFF);
     sidelight_buffer_unref(&payload);
-    c.hints.qp[0] = c.hints.qp[1] = c.hints.qp[2] = 36;
+    c.params.qp[0] = c.params.qp[1] = c.params.qp[2] = 36;
     SidelightEncoder *encoder = open_encoder(SIDELIGHT_MODE_UPDATE, 2);
-    CHECK_INT(sidelight_encoder_encode(encoder, c.originals, c.decodeds, 1, &c.hints, &payload, NULL), 0);
+    CHECK_INT(sidelight_encoder_encode(encoder, c.originals, c.decodeds, 1, &c.params, &payload, NULL), 0);
     SidelightDecoder *decoder = open_decoder();
     CHECK(set_one(decoder, &c.decodeds[0], payload.data, payload.size) >= 0);
     for (int i = 1; i < 4; i++) CHECK(passes(decoder, &c.decoded[i]));
@@ -621,15 +621,15 @@ static void refused(void)
     memcpy(&kept, &report, sizeof report);
 #define ENCODE(count, h)                                                                           \
     sidelight_encoder_encode(encoder, c.originals, c.decodeds, (count), (h), &payload, &report)
-    CHECK_INT(ENCODE(0, &c.hints), INVALID);
-    CHECK_INT(ENCODE(4097, &c.hints), INVALID);
-    CHECK_INT(ENCODE(SIZE_MAX, &c.hints), INVALID);
+    CHECK_INT(ENCODE(0, &c.params), INVALID);
+    CHECK_INT(ENCODE(4097, &c.params), INVALID);
+    CHECK_INT(ENCODE(SIZE_MAX, &c.params), INVALID);
 
-    SidelightHints jpeg = {.codec = SIDELIGHT_CODEC_JPEG};
+    SidelightCodecParams jpeg = {.codec = SIDELIGHT_CODEC_JPEG};
     for (int i = 0; i < 64; i++) jpeg.quant[0][i] = 30;
     CHECK_INT(ENCODE(2, &jpeg), INVALID);
     for (int i = 0; i < 3; i++) {
-        SidelightHints bad = c.hints;
+        SidelightCodecParams bad = c.params;
         bad.qp[i] = 52;
         CHECK_INT(ENCODE(PICTURES, &bad), INVALID);
         bad.qp[i] = 255;
@@ -641,11 +641,11 @@ static void refused(void)
 #define OTHER(field, value, want)                                                                  \
     do {                                                                                           \
         c.originals[2].field = (value);                                                            \
-        CHECK_INT(ENCODE(PICTURES, &c.hints), want);                                               \
+        CHECK_INT(ENCODE(PICTURES, &c.params), want);                                               \
         c.decodeds[2].field = (value);                                                             \
-        CHECK_INT(ENCODE(PICTURES, &c.hints), want);                                               \
+        CHECK_INT(ENCODE(PICTURES, &c.params), want);                                               \
         c.originals[2] = o;                                                                        \
-        CHECK_INT(ENCODE(PICTURES, &c.hints), want);                                               \
+        CHECK_INT(ENCODE(PICTURES, &c.params), want);                                               \
         c.decodeds[2] = d;                                                                         \
     } while (0)
     OTHER(width, width() - 1, INVALID);
@@ -658,7 +658,7 @@ static void refused(void)
     OTHER(reserved[0], 1, INVALID);
     struct picture deep = picture_new(SIDELIGHT_LAYOUT_I420, 10, width(), height());
     c.originals[2] = c.decodeds[2] = deep.p;
-    CHECK_INT(ENCODE(PICTURES, &c.hints), INVALID);
+    CHECK_INT(ENCODE(PICTURES, &c.params), INVALID);
     c.originals[2] = o;
     c.decodeds[2] = d;
     picture_free(&deep);

@@ -5,17 +5,17 @@
  * thousands of bytes; a decoder hands over the payload and the decoded picture and gets a better one,
  * bit-exactly that which the encoder measured. With a JPEG file:
  *
- *   SidelightHints hints;                              SidelightHints hints;
+ *   SidelightCodecParams params;                              SidelightCodecParams params;
  *   SidelightBuffer payload = {0}, out = {0};          SidelightBuffer payload = {0};
  *   SidelightEncoder *encoder = NULL;                  SidelightDecoder *decoder = NULL;
  *   int r = sidelight_encoder_open(NULL, &encoder);    int r = sidelight_decoder_open(NULL, &decoder);
  *   if (r >= 0)                                        if (r >= 0 &&
  *     r = sidelight_jpeg_read(jpeg, size,                  sidelight_jpeg_read(jpeg, size,
- *                             &hints, NULL);                                   &hints, &payload) == 0)
+ *                             &params, NULL);                                   &params, &payload) == 0)
  *   if (r >= 0)                                          sidelight_decoder_set_payload(
  *     r = sidelight_encoder_encode(                          decoder, payload.data, payload.size,
- *             encoder, &original, &decoded, 1,               &hints); // < 0: unfiltered
- *             &hints, &payload, NULL);                 if (r >= 0)
+ *             encoder, &original, &decoded, 1,               &params); // < 0: unfiltered
+ *             &params, &payload, NULL);                 if (r >= 0)
  *   if (r >= 0)                                          r = sidelight_decoder_filter(
  *     r = sidelight_jpeg_rewrite(jpeg, size,                     decoder, &decoded, &better);
  *             payload.data, payload.size, &out);
@@ -316,7 +316,7 @@ typedef struct SidelightBuffer {
  * What the host knows of how a picture was coded. Start from `= {0}`, or let sidelight_jpeg_read() fill
  * it. The codec has no default.
  */
-typedef struct SidelightHints {
+typedef struct SidelightCodecParams {
   /**
    * A SidelightCodec.
    */
@@ -355,7 +355,7 @@ typedef struct SidelightHints {
    * Must be zero; calls fail otherwise.
    */
   uint8_t reserved[61];
-} SidelightHints;
+} SidelightCodecParams;
 
 /**
  * What a stream is. Start from `= {0}`; the codec has no default.
@@ -687,23 +687,23 @@ int sidelight_set_cpu_level(uint32_t level);
 void sidelight_buffer_unref(struct SidelightBuffer *buffer);
 
 /**
- * Reads what a host needs to know of a JPEG file: its payload, and its hints, which are codec,
+ * Reads what a host needs to know of a JPEG file: its payload, and its params, which are codec,
  * quantisation tables, binding, coded_bytes and carriage_bytes; all else in them is 0. Colour space and
  * sampling are not looked at.
  *
  * The binding covers what decides the decoded samples: all segments but metadata (APPn, COM; a payload is
  * one) and the coded data. What stands behind EOI is not looked at. coded_bytes counts the same.
  *
- * @param jpeg    the whole file, `size` bytes; any bytes are safe. Without `hints` only the bytes up to
+ * @param jpeg    the whole file, `size` bytes; any bytes are safe. Without `params` only the bytes up to
  * the first scan's marker (FF DA) are needed.
- * @param hints   NULL if they are not wanted. Else always written: where they can't be had, with zeros,
- * so that hints->codec tells whether they are there, whatever the payload is like.
+ * @param params   NULL if they are not wanted. Else always written: where they can't be had, with zeros,
+ * so that params->codec tells whether they are there, whatever the payload is like.
  * @param payload NULL if it is not wanted; written if the result is 0; free with
  * sidelight_buffer_unref().
  * @return 0; SIDELIGHT_ERROR_NO_PAYLOAD if one is wanted and there is none; SIDELIGHT_ERROR_CORRUPT if
  * this is no JPEG, a segment before the first scan is damaged, or a payload is wanted and its segments do
  * not make one; SIDELIGHT_ERROR_INVALID_ARGUMENT if `jpeg` is NULL and `size` is not 0, or if both others
- * are NULL; SIDELIGHT_ERROR_OUT_OF_MEMORY. With `hints` also SIDELIGHT_ERROR_CORRUPT if a segment between or
+ * are NULL; SIDELIGHT_ERROR_OUT_OF_MEMORY. With `params` also SIDELIGHT_ERROR_CORRUPT if a segment between or
  * behind the scans is damaged or cut off (coded data that is cut off is not noticed) or the luma table
  * does not stand before the first scan, and SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and
  * arithmetic-coded files, for those of more than 8 bits, and for those whose height stands behind the
@@ -711,7 +711,7 @@ void sidelight_buffer_unref(struct SidelightBuffer *buffer);
  */
 int sidelight_jpeg_read(const uint8_t *jpeg,
                         size_t size,
-                        struct SidelightHints *hints,
+                        struct SidelightCodecParams *params,
                         struct SidelightBuffer *payload);
 
 /**
@@ -843,9 +843,9 @@ int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
  *
  * The choice among off, base and update falls by net gain: PSNR-YUV 6:1:1 of colour pictures, luma
  * PSNR of gray ones, the mean over the pictures, less what the payload's bytes would have bought at
- * `hints->slope_db_per_byte`. The same input gives the same payload on every
+ * `params->slope_db_per_byte`. The same input gives the same payload on every
  * machine and with any number of threads, in the default floating-point environment (a host built
- * with -ffast-math may change it). Base and update are charged for `hints->carriage_bytes` as well,
+ * with -ffast-math may change it). Base and update are charged for `params->carriage_bytes` as well,
  * off for nothing: where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a
  * payload as they are, as jpeg_decode does, the payload need not be sent.
  *
@@ -856,7 +856,7 @@ int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
  * @param original the pictures before coding, `count` of them.
  * @param decoded  the codec's decoded pictures in the same order, all of one shape.
  * @param count    1 to 4096; for JPEG 1.
- * @param hints    how they were coded.
+ * @param params    how they were coded.
  * @param payload  written on success only; at least 8 bytes; free with sidelight_buffer_unref().
  * @param report   what was measured, written on success only; may be NULL.
  * @return 0 (also when canceled: the best so far; the report's PSNRs are then of the pictures that were
@@ -868,7 +868,7 @@ int sidelight_encoder_encode(struct SidelightEncoder *encoder,
                              const struct SidelightPicture *original,
                              const struct SidelightPicture *decoded,
                              size_t count,
-                             const struct SidelightHints *hints,
+                             const struct SidelightCodecParams *params,
                              struct SidelightBuffer *payload,
                              struct SidelightReport *report);
 
@@ -896,7 +896,7 @@ int sidelight_decoder_open(const struct SidelightDecoderSettings *settings,
  * update, and safely.
  *
  * @param payload  `size` bytes; any bytes are safe.
- * @param hints    how the picture was coded; its binding must be the one that the encoder saw.
+ * @param params    how the picture was coded; its binding must be the one that the encoder saw.
  * @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if
  * it was made for another picture or is for another codec; SIDELIGHT_ERROR_UNKNOWN_MODEL;
  * SIDELIGHT_ERROR_UNSUPPORTED for a later version (damage may look like one); SIDELIGHT_ERROR_TOO_LARGE
@@ -905,7 +905,7 @@ int sidelight_decoder_open(const struct SidelightDecoderSettings *settings,
 int sidelight_decoder_set_payload(struct SidelightDecoder *decoder,
                                   const uint8_t *payload,
                                   size_t size,
-                                  const struct SidelightHints *hints);
+                                  const struct SidelightCodecParams *params);
 
 /**
  * Takes the SEI messages of type user_data_unregistered that came with a decoded picture of a video,
@@ -933,16 +933,16 @@ int sidelight_decoder_set_sei(struct SidelightDecoder *decoder,
 
 /**
  * Sets filtering without a payload: SIDELIGHT_MODE_BASE for the base model that fits the codec and, for JPEG,
- * the hints' luma table, SIDELIGHT_MODE_OFF to pass pictures through.
+ * the params' luma table, SIDELIGHT_MODE_OFF to pass pictures through.
  *
- * @param hints how the picture was coded; may be NULL with SIDELIGHT_MODE_OFF. Its binding is not
+ * @param params how the picture was coded; may be NULL with SIDELIGHT_MODE_OFF. Its binding is not
  * looked at.
  * @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED; SIDELIGHT_ERROR_UNKNOWN_MODEL if
  * this build has none for the codec. On an error the decoder passes pictures through.
  */
 int sidelight_decoder_set_mode(struct SidelightDecoder *decoder,
                                uint32_t mode,
-                               const struct SidelightHints *hints);
+                               const struct SidelightCodecParams *params);
 
 /**
  * Filters a whole picture with the decoder's own threads; copies it where the mode is off.

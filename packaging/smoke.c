@@ -8,7 +8,7 @@ int main(void) {
   enum { W = 17, H = 9 };
   uint8_t before[W * H], after[W * H];
   SidelightPicture in, out;
-  SidelightHints hints;
+  SidelightCodecParams params;
   SidelightDecoder *decoder = NULL;
   uint32_t version = sidelight_version();
   if (version >> 16 != SIDELIGHT_VERSION_MAJOR || (version >> 8 & 255) != SIDELIGHT_VERSION_MINOR ||
@@ -27,13 +27,13 @@ int main(void) {
   in.bit_depth = 8;
   out = in;
   out.data[0] = after;
-  memset(&hints, 0, sizeof hints);
-  hints.codec = SIDELIGHT_CODEC_JPEG;
+  memset(&params, 0, sizeof params);
+  params.codec = SIDELIGHT_CODEC_JPEG;
   for (int i = 0; i < 64; i++)
-    hints.quant[0][i] = 30;
+    params.quant[0][i] = 30;
   int result = sidelight_decoder_open(NULL, &decoder);
   if (result == 0)
-    result = sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &hints);
+    result = sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &params);
   if (result == 0)
     result = sidelight_decoder_filter(decoder, &in, &out);
   sidelight_decoder_close(&decoder);

@@ -7,29 +7,26 @@
 pub mod adapt;
 pub mod capi;
 pub mod carriage;
+pub mod codec;
 pub mod cpu;
 pub mod decoder;
 pub mod encoder;
 pub mod entropy;
 pub mod error;
-mod fault;
 pub mod filter;
-mod hash;
-pub mod hints;
 pub mod kernels;
-mod memory;
 pub mod models;
 pub mod network;
 pub mod payload;
 pub mod picture;
 mod probe;
-#[cfg(test)]
-mod xorshift;
+pub mod train;
+mod util;
 
+pub use codec::{Codec, CodecParams};
 pub use decoder::{Decoder, DecoderSettings};
 pub use encoder::{Encoded, Encoder, EncoderSettings, Pair, Rate, Report};
 pub use error::{Error, Result};
-pub use hints::{Codec, Hints};
 pub use models::Size;
 pub use network::Condition;
 pub use payload::Mode;

@@ -1,6 +1,6 @@
 //! The base models inside the library.
 
-use crate::hints::Codec;
+use crate::codec::Codec;
 use crate::network::{CodecKind, Model};
 use crate::{Error, Result};
 use std::ops::RangeInclusive;
@@ -73,8 +73,8 @@ static FILES: &[File] = &[
 
 /// The models of [`FILES`], read when they are asked for.
 static MODELS: [OnceLock<Option<Model>>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
-/// Models made of these by [`unmixed`].
-static UNMIXED: [OnceLock<Model>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
+/// Models made of these by [`single_weights`].
+static SINGLE_WEIGHTS: [OnceLock<Model>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
 
 /// The model of `FILES[place]`. One that does not load is as one that is not there; a test keeps that from
 /// shipping.
@@ -96,22 +96,23 @@ pub fn by_id(id: u32) -> Result<(&'static Model, Size)> {
     if let Some(place) = place_of(id) {
         return Ok((model(place)?, FILES[place].size));
     }
-    let mut made = FILES.iter().zip(&UNMIXED).filter_map(|(f, made)| Some((made.get()?, f.size)));
+    let mut made =
+        FILES.iter().zip(&SINGLE_WEIGHTS).filter_map(|(f, made)| Some((made.get()?, f.size)));
     made.find(|(model, _)| model.id == id).ok_or(Error::UnknownModel)
 }
 
-/// A model whose updates change single taps, of one of these: [`Model::unmixed`]. It is for comparisons, and
+/// A model whose updates change single weights, of one of these: [`Model::single_weights`]. It is for comparisons, and
 /// payloads can name it only in the process that asked for it.
 ///
 /// # Errors
 /// [`Error::UnknownModel`] for models that are not from here.
-pub fn unmixed(model: &Model) -> Result<&'static Model> {
+pub fn single_weights(model: &Model) -> Result<&'static Model> {
     let place = place_of(model.id).ok_or(Error::UnknownModel)?;
-    if UNMIXED[place].get().is_none() {
+    if SINGLE_WEIGHTS[place].get().is_none() {
         // Another thread may have been faster; it made the same.
-        let _ = UNMIXED[place].set(model.unmixed()?);
+        let _ = SINGLE_WEIGHTS[place].set(model.single_weights()?);
     }
-    UNMIXED[place].get().ok_or(Error::Internal)
+    SINGLE_WEIGHTS[place].get().ok_or(Error::Internal)
 }
 
 /// The models of a codec and a size, the one for any tables first. Without a model of that size those of the
@@ -158,7 +159,7 @@ fn choose(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hints::standard_luma_table;
+    use crate::codec::standard_luma_table;
 
     #[test]
     fn every_embedded_model_loads() {

@@ -40,7 +40,7 @@ pub fn probe(payload: &[u8]) -> Result<Probe> {
     };
     let (strengths, update) = header.parts(model.codec == CodecKind::Hevc)?;
     if header.mode == Mode::Update {
-        payload::update::read(update, &model.coding)?;
+        payload::update::read(update, &model.prior)?;
     }
     probe.known = Some((model.codec, size));
     probe.strengths = strengths;

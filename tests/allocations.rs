@@ -48,9 +48,9 @@ fn only_the_first_picture_allocates() {
     let (mut source, mut target) = ([plane(), plane(), plane()], [plane(), plane(), plane()]);
     let (input, output) = (picture(&mut source), picture(&mut target));
     // SAFETY: a struct of numbers; zeros are what the header asks to start from.
-    let mut hints: SidelightHints = unsafe { std::mem::zeroed() };
-    hints.codec = SidelightCodec::Jpeg as u32;
-    hints.quant = [[30; 64]; 2];
+    let mut params: SidelightCodecParams = unsafe { std::mem::zeroed() };
+    params.codec = SidelightCodec::Jpeg as u32;
+    params.quant = [[30; 64]; 2];
     let settings = SidelightDecoderSettings {
         threads: 1,
         skip_binding: 0,
@@ -62,7 +62,7 @@ fn only_the_first_picture_allocates() {
     // SAFETY: every pointer is to a live value of its type, and the planes have their sizes.
     unsafe {
         assert_eq!(sidelight_decoder_open(&settings, &mut decoder), 0);
-        assert_eq!(sidelight_decoder_set_mode(decoder, SidelightMode::Base as u32, &hints), 0);
+        assert_eq!(sidelight_decoder_set_mode(decoder, SidelightMode::Base as u32, &params), 0);
         let filter = || {
             assert_eq!(sidelight_decoder_filter(decoder, &input, &output), 0);
             assert_eq!(sidelight_decoder_filter_band(decoder, &input, &output, 16, 48), 0);

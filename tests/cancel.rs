@@ -4,7 +4,7 @@ use sidelight::adapt::math::psnr;
 use sidelight::adapt::objective::mse;
 use sidelight::network::CodecKind;
 use sidelight::{
-    models, payload, Codec, Decoder, DecoderSettings, Encoder, EncoderSettings, Error, Hints,
+    models, payload, Codec, CodecParams, Decoder, DecoderSettings, Encoder, EncoderSettings, Error,
     Layout, Mode, Pair, Picture, PictureMut, PictureType, Plane, PlaneMut, Rate, Report, Size,
 };
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ fn encode(pictures: &[Pair<'_>], codec: Codec, until: f64) -> Result<Run, Error>
     let mut gap = Duration::ZERO;
     let encoded = Encoder::new(settings)?.encode(
         pictures,
-        &Hints { codec, binding: 5 },
+        &CodecParams { codec, binding: 5 },
         Rate { slope_db_per_byte: 1e-6, ..Rate::default() },
         &mut |fraction| {
             gap = gap.max(last.elapsed());
@@ -123,7 +123,7 @@ fn psnr_with(model: u32, pair: &Pair<'_>, codec: &Codec) -> f64 {
     let (width, height) = (pair.decoded.width(), pair.decoded.height());
     let mut decoder = Decoder::new(DecoderSettings::default());
     let payload = payload::build(Mode::Base, model, &[], 5).unwrap();
-    decoder.set_payload(&payload, &Hints { codec: codec.clone(), binding: 5 }).unwrap();
+    decoder.set_payload(&payload, &CodecParams { codec: codec.clone(), binding: 5 }).unwrap();
     let mut out = vec![0; width * height];
     let plane = PlaneMut::new(&mut out, width, width, height).unwrap();
     decoder.filter(&pair.decoded, PictureMut::new(Layout::I400, vec![plane]).unwrap()).unwrap();

@@ -12,9 +12,10 @@ use hostile::{embedded, seal_model, seal_payload, Owned, BINDING};
 use sidelight::carriage::nal::{Framing, NalCodec, Stream, UUID};
 use sidelight::decoder::MAX_TRIED;
 use sidelight::network::model::ModelLayer;
-use sidelight::network::{Arch, CodecKind, Condition, Instance, Model};
+use sidelight::network::update::{LayerUpdate, Update};
+use sidelight::network::{Arch, CodecKind, Condition, Model, Prepared};
 use sidelight::payload::binding::of_picture;
-use sidelight::payload::{self, update, LayerUpdate, Mode, Update, MAX_PAYLOAD};
+use sidelight::payload::{self, update, Mode, MAX_PAYLOAD};
 use sidelight::{Decoder, DecoderSettings, Error, Layout};
 use std::time::{Duration, Instant};
 
@@ -281,22 +282,22 @@ fn update_of(
         bias: (0..outputs).map(&value).collect(),
         coefficients: (0..9 * inputs * outputs).map(&coefficient).collect(),
     });
-    update::encode(&Update { step, layers: layers.collect() }, &model.coding).unwrap()
+    update::encode(&Update { step, layers: layers.collect() }, &model.prior).unwrap()
 }
 
 /// The body of an update of one coefficient in each layer, the one of the smallest step: decoders accept it.
 fn finest_coefficients(model: &Model) -> Vec<u8> {
     let layer = |layer: &ModelLayer| {
         let step = |i: &usize| layer.step(i / layer.cout, i % layer.cout, 0);
-        let finest = (0..layer.taps.len()).min_by_key(step).unwrap();
-        let coefficients = (0..layer.taps.len()).map(|i| i16::from(i == finest)).collect();
+        let finest = (0..layer.weights.len()).min_by_key(step).unwrap();
+        let coefficients = (0..layer.weights.len()).map(|i| i16::from(i == finest)).collect();
         LayerUpdate { coefficients, ..LayerUpdate::zeros(layer.cout) }
     };
     let layers = model.networks().flat_map(|n| &n.layers).map(layer);
     let update = Update { step: 0, layers: layers.collect() };
     let condition = Condition::from_jpeg_tables(&[40; 64], &[70; 64], Layout::I420);
-    Instance::new(model, condition, Some(&update)).unwrap();
-    update::encode(&update, &model.coding).unwrap()
+    Prepared::new(model, condition, Some(&update)).unwrap();
+    update::encode(&update, &model.prior).unwrap()
 }
 
 /// Payloads that are refused at the last step, in one picture: only so many are tried.
@@ -309,8 +310,8 @@ fn payloads_of_one_picture() {
         LayerUpdate { bias, ..LayerUpdate::zeros(outputs) }
     });
     let biases = Update { step: 15, layers: layers.collect() };
-    let biases = update::encode(&biases, &model.coding).unwrap();
-    // Coefficients alone may be accepted: taps saturate.
+    let biases = update::encode(&biases, &model.prior).unwrap();
+    // Coefficients alone may be accepted: weights saturate.
     let all = update_of(model, 15, |_| 255, |_| 255);
     for update in [biases, all] {
         let body = [&[30; 3][..], &update].concat();
@@ -358,7 +359,7 @@ fn model_files() {
             for _ in 0..(arch.phases(layer) + arch.features + 3) * cout {
                 file.extend(1i32.to_le_bytes());
             }
-            // Mean and mixing, steps, classes and levels.
+            // Mean and basis, steps, classes and levels.
             file.extend(vec![1; 2 * cin + 9 * 9 + cin * cin + cout * cout]);
             for _ in 0..10 * cin + 2 * cout {
                 file.extend(1i32.to_le_bytes());

@@ -1,12 +1,13 @@
 //! Colour pictures through the Rust API, in every layout.
 
+use sidelight::codec::standard_luma_table;
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
-use sidelight::hints::standard_luma_table;
-use sidelight::network::{CodecKind, Instance, Model};
+use sidelight::network::{CodecKind, Model, Prepared};
 use sidelight::{
-    models, payload, probe, Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings,
-    Hints, Layout, Mode, Pair, Picture, PictureMut, PictureType, Plane, PlaneMut, Rate, Size,
+    models, payload, probe, Codec, CodecParams, Decoder, DecoderSettings, Encoded, Encoder,
+    EncoderSettings, Layout, Mode, Pair, Picture, PictureMut, PictureType, Plane, PlaneMut, Rate,
+    Size,
 };
 
 const WIDTH: usize = 71;
@@ -83,16 +84,16 @@ impl Samples {
     }
 }
 
-fn hints() -> Hints {
+fn params() -> CodecParams {
     let table = [STEP as u16; 64];
-    Hints { codec: Codec::Jpeg { luma: table, chroma: Some(table) }, binding: 9 }
+    CodecParams { codec: Codec::Jpeg { luma: table, chroma: Some(table) }, binding: 9 }
 }
 
 fn encode(original: &Samples, decoded: &Samples, threads: usize, steps: u32) -> Encoded {
     let settings = EncoderSettings { threads, steps: Some(steps), ..Default::default() };
     let encoder = Encoder::new(settings).unwrap();
     let pair = Pair { original: original.view(), decoded: decoded.view() };
-    encoder.encode(&[pair], &hints(), CHEAP, &mut |_| true).unwrap()
+    encoder.encode(&[pair], &params(), CHEAP, &mut |_| true).unwrap()
 }
 
 #[test]
@@ -103,9 +104,9 @@ fn updates_serve_all_planes() {
         let encoded = encode(&original, &decoded, 2, 40);
         assert_eq!(encoded.report.mode, Mode::Update, "{layout:?}");
         let mut decoder = Decoder::new(DecoderSettings { threads: 2, ..Default::default() });
-        assert_eq!(decoder.set_payload(&encoded.payload, &hints()), Ok(Mode::Update));
+        assert_eq!(decoder.set_payload(&encoded.payload, &params()), Ok(Mode::Update));
         let updated = decoded.filtered(&decoder);
-        decoder.set_base(&hints()).unwrap();
+        decoder.set_base(&params()).unwrap();
         let base = decoded.filtered(&decoder);
         let psnr = [&decoded, &base, &updated].map(|s| [0, 1, 2].map(|p| original.psnr(s, p)));
         assert!((psnr[2][0] - encoded.report.psnr_payload).abs() < 1e-9, "{layout:?} {psnr:?}");
@@ -130,12 +131,12 @@ fn chroma_counts_in_the_choice_of_a_base_model() {
         let original = Samples::original(layout);
         let decoded = original.coded();
         let luma = standard_luma_table(quality);
-        let hints = Hints { codec: Codec::Jpeg { luma, chroma: None }, binding: 9 };
+        let params = CodecParams { codec: Codec::Jpeg { luma, chroma: None }, binding: 9 };
         let pair = Pair { original: original.view(), decoded: decoded.view() };
-        let encoded = encoder.encode(&[pair], &hints, CHEAP, &mut |_| true).unwrap();
+        let encoded = encoder.encode(&[pair], &params, CHEAP, &mut |_| true).unwrap();
         let [any, standard] = [0, 1].map(|i| {
             let payload = payload::build(Mode::Base, models[i], &[], 9).unwrap();
-            decoder.set_payload(&payload, &hints).unwrap();
+            decoder.set_payload(&payload, &params).unwrap();
             let out = decoded.filtered(&decoder);
             let [y, cb, cr] = [0, 1, 2].map(|p| original.psnr(&out, p));
             (y, (6.0 * y + cb + cr) / 8.0)
@@ -177,22 +178,22 @@ fn luma_does_not_depend_on_chroma() {
     let gray = Samples { layout: Layout::I400, planes: vec![colour.planes[0].clone()] };
     let original = Samples::original(Layout::I420);
     let mut decoder = Decoder::new(DecoderSettings::default());
-    decoder.set_base(&hints()).unwrap();
+    decoder.set_base(&params()).unwrap();
     assert_eq!(colour.filtered(&decoder).planes[0], gray.filtered(&decoder).planes[0]);
     let payload = encode(&original, &colour, 1, 10).payload;
-    decoder.set_payload(&payload, &hints()).unwrap();
+    decoder.set_payload(&payload, &params()).unwrap();
     assert_eq!(colour.filtered(&decoder).planes[0], gray.filtered(&decoder).planes[0]);
 }
 
 /// Training makes models of luma alone on the way.
 #[test]
 fn a_model_of_luma_leaves_chroma_alone() {
-    let model = models::default_for(hints().codec.kind(), Size::M).unwrap();
+    let model = models::default_for(params().codec.kind(), Size::M).unwrap();
     let model = Model { chroma: None, ..model.clone() };
     for layout in COLOUR {
-        let condition = hints().codec.condition(layout, PictureType::Irap).unwrap();
-        let instance = Instance::new(&model, condition, None).unwrap();
-        let filter = Filter::new(instance, CpuLevel::current());
+        let condition = params().codec.condition(layout, PictureType::Irap).unwrap();
+        let prepared = Prepared::new(&model, condition, None).unwrap();
+        let filter = Filter::new(prepared, CpuLevel::current());
         let decoded = Samples::original(layout).coded();
         let mut filtered = decoded.clone();
         filter.picture(&decoded.view(), filtered.room(), 1).unwrap();
@@ -215,7 +216,7 @@ fn gray_payloads_name_the_colour_model() {
     let (model, _) = models::by_id(header.model).unwrap();
     assert!(model.chroma.is_some());
     assert_eq!(header.mode, Mode::Update);
-    let update = sidelight::payload::update::read(header.body, &model.coding).unwrap();
+    let update = sidelight::payload::update::read(header.body, &model.prior).unwrap();
     let chroma = &update.layers[model.luma.layers.len()..];
     assert!(!chroma.is_empty());
     assert!(chroma.iter().flat_map(|l| l.scale.iter().chain(&l.bias)).all(|v| *v == 0));
@@ -237,9 +238,9 @@ fn lossless_chroma_does_not_decide() {
 /// Payloads name a model by its content: what a shipped one does must never change.
 #[test]
 fn shipped_models_are_frozen() {
-    let hashes = |hints: &Hints, size| {
+    let hashes = |params: &CodecParams, size| {
         let mut decoder = Decoder::new(DecoderSettings { size, ..Default::default() });
-        decoder.set_base(hints).unwrap();
+        decoder.set_base(params).unwrap();
         Layout::ALL.map(|layout| {
             let samples = Samples::original(layout).coded().filtered(&decoder);
             let bytes = samples.planes.into_iter().flatten();
@@ -248,11 +249,11 @@ fn shipped_models_are_frozen() {
             })
         })
     };
-    let with = |codec| Hints { codec, binding: 0 };
+    let with = |codec| CodecParams { codec, binding: 0 };
     let hevc = with(Codec::Hevc { qp: [33; 3] });
     let standard = with(Codec::Jpeg { luma: standard_luma_table(30), chroma: None });
     let sizes = [Size::S, Size::M, Size::L];
-    let jpeg = [hints(), standard].into_iter().flat_map(|h| sizes.map(|s| hashes(&h, s)));
+    let jpeg = [params(), standard].into_iter().flat_map(|h| sizes.map(|s| hashes(&h, s)));
     let all: Vec<_> = jpeg.chain([Size::S, Size::M].map(|s| hashes(&hevc, s))).collect();
     // JPEG's for any tables by size, those for standard ones, then HEVC's; by layout.
     let expected = [

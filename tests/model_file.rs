@@ -3,9 +3,10 @@
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
 use sidelight::network::model::{ModelLayer, MAX_FACTOR};
-use sidelight::network::{Condition, Instance, Model, Network};
-use sidelight::payload::coding::LEVELS;
-use sidelight::payload::{Coding, LayerUpdate, Update};
+use sidelight::network::prior::UpdatePrior;
+use sidelight::network::prior::LEVELS;
+use sidelight::network::update::{LayerUpdate, Update};
+use sidelight::network::{Condition, Model, Network, Prepared};
 use sidelight::picture::{Picture, PictureMut, Plane, PlaneMut};
 use sidelight::{Error, Layout};
 
@@ -14,9 +15,9 @@ const COLOUR: &[u8] = include_bytes!("../models/jpeg-ycc-32x3.slm");
 /// A model of luma alone: what training makes on the way to one of colour.
 fn luma() -> Vec<u8> {
     let model = Model::from_bytes(COLOUR).unwrap();
-    let networks = model.coding.networks()[..1].to_vec();
-    let coding = Coding::new(*model.coding.table(), networks).unwrap();
-    Model { chroma: None, coding, ..model }.to_bytes()
+    let networks = model.prior.networks()[..1].to_vec();
+    let prior = UpdatePrior::new(*model.prior.table(), networks).unwrap();
+    Model { chroma: None, prior, ..model }.to_bytes()
 }
 
 fn condition() -> Condition {
@@ -46,36 +47,36 @@ fn the_shipped_files_are_sealed_as_documented() {
 }
 
 /// Bytes of a layer, from docs/model.md.
-fn layer_len(cin: usize, cout: usize, phases: usize, features: usize, tap: usize) -> usize {
+fn layer_len(cin: usize, cout: usize, phases: usize, features: usize, weight: usize) -> usize {
     let tables = 4 * (phases + features + 3) * cout;
     let matrices = 2 * cin + 81 + cin * cin + cout * cout;
     let steps = 4 * (9 * cin + cout + cin + cout);
-    4 + tap * 9 * cin * cout + tables + matrices + steps + 3 * cout + 9 * cin
+    4 + weight * 9 * cin * cout + tables + matrices + steps + 3 * cout + 9 * cin
 }
 
-/// Bytes of a network's layers, where hidden layers have taps of `hidden_tap` bytes.
+/// Bytes of a network's layers, where hidden layers have weights of `hidden_weight` bytes.
 fn layers_len(
     (inputs, outputs): (usize, usize),
     (channels, hidden): (usize, usize),
     (phases, features): (usize, usize),
-    hidden_tap: usize,
+    hidden_weight: usize,
 ) -> usize {
-    let layer = |cin: usize, cout: usize, phases: usize, tap: usize| {
-        layer_len(cin, cout, phases, features, tap)
+    let layer = |cin: usize, cout: usize, phases: usize, weight: usize| {
+        layer_len(cin, cout, phases, features, weight)
     };
     layer(inputs, channels, phases, 2)
-        + hidden * layer(channels, channels, 1, hidden_tap)
+        + hidden * layer(channels, channels, 1, hidden_weight)
         + layer(channels, outputs, 1, 2)
 }
 
 const FRAME: usize = 8 + 6 + 2 + 196 + 8;
 const HEAD: usize = FRAME - 8;
 
-/// The luma file with all taps of its second layer set to `tap`, and where that layer is.
-fn with_second_layer_of(tap: i16) -> (Vec<u8>, usize) {
+/// The luma file with all weights of its second layer set to `weight`, and where that layer is.
+fn with_second_layer_of(weight: i16) -> (Vec<u8>, usize) {
     let mut model = Model::from_bytes(&luma()).unwrap();
     let layer = &mut model.luma.layers[1];
-    layer.taps = vec![tap; layer.taps.len()].into();
+    layer.weights = vec![weight; layer.weights.len()].into();
     let first = layer_len(4, 32, 16, 8, 2);
     let at = HEAD + first;
     (model.to_bytes(), at)
@@ -95,21 +96,22 @@ fn files_have_the_documented_length() {
 }
 
 #[test]
-fn taps_take_a_byte_where_all_of_a_layer_fit() {
-    let taps = 9 * 32 * 32;
+fn weights_take_a_byte_where_all_of_a_layer_fit() {
+    let weights = 9 * 32 * 32;
     let (wide, at) = with_second_layer_of(128);
     assert_eq!(wide[at + 3], 2);
-    for tap in [127, -128] {
-        let (narrow, _) = with_second_layer_of(tap);
-        assert_eq!((narrow[at + 3], narrow[at + 4] as i8), (1, tap as i8));
-        assert_eq!(narrow.len() + taps, wide.len());
+    for weight in [127, -128] {
+        let (narrow, _) = with_second_layer_of(weight);
+        assert_eq!((narrow[at + 3], narrow[at + 4] as i8), (1, weight as i8));
+        assert_eq!(narrow.len() + weights, wide.len());
         let model = Model::from_bytes(&narrow).unwrap();
-        assert_eq!(model.luma.layers[1].taps[..], vec![tap; taps]);
+        assert_eq!(model.luma.layers[1].weights[..], vec![weight; weights]);
     }
-    // The same layer in two bytes a tap.
+    // The same layer in two bytes a weight.
     let (narrow, _) = with_second_layer_of(100);
-    let two = [100, 0].repeat(taps);
-    let file = [&narrow[..at + 3], &[2], &two, &narrow[at + 4 + taps..narrow.len() - 8]].concat();
+    let two = [100, 0].repeat(weights);
+    let file =
+        [&narrow[..at + 3], &[2], &two, &narrow[at + 4 + weights..narrow.len() - 8]].concat();
     assert_eq!(Model::from_bytes(&seal(&file)), Err(Error::Corrupt));
     for width in [0, 3, 255] {
         let mut bytes = narrow[..narrow.len() - 8].to_vec();
@@ -134,7 +136,7 @@ fn classes_out_of_range_are_corrupt() {
         match Model::from_bytes(&file) {
             Ok(mut model) => {
                 assert!(byte < 20);
-                let last = model.coding.networks()[0].last().unwrap();
+                let last = model.prior.networks()[0].last().unwrap();
                 let class = last.scale.iter().chain(&last.bias).nth(8 - from_end).unwrap();
                 let sum = class.activity() + 4 * class.sign();
                 assert_eq!((class.byte(), sum), (byte, usize::from(byte)));
@@ -159,7 +161,7 @@ fn levels_out_of_range_are_corrupt() {
         match Model::from_bytes(&file) {
             Ok(mut model) => {
                 assert!(byte < LEVELS);
-                let last = model.coding.networks()[0].last().unwrap();
+                let last = model.prior.networks()[0].last().unwrap();
                 let levels = last.row_level.iter().chain(&last.column_level);
                 assert_eq!(levels.copied().nth(most - from_end), Some(byte));
                 assert_eq!(model.to_bytes(), file);
@@ -176,8 +178,8 @@ fn steps_out_of_range_are_corrupt() {
     let factors: [Table; 4] = [
         |l| &mut l.row_step,
         |l| &mut l.column_step,
-        |l| &mut l.tap_step_in,
-        |l| &mut l.tap_step_out,
+        |l| &mut l.weight_step_in,
+        |l| &mut l.weight_step_out,
     ];
     let result = |table: Table, layer: usize, step: i32| {
         let mut model = Model::from_bytes(&luma()).unwrap();
@@ -206,7 +208,7 @@ fn steps_out_of_range_are_corrupt() {
 fn matrices_out_of_range_are_corrupt() {
     type Matrix = fn(&mut ModelLayer) -> &mut Vec<i8>;
     let matrices: [Matrix; 3] =
-        [|l| &mut l.mixing.kernel, |l| &mut l.mixing.input, |l| &mut l.mixing.output];
+        [|l| &mut l.basis.kernel, |l| &mut l.basis.input, |l| &mut l.basis.output];
     for (layer, matrix) in (0..5).flat_map(|l| matrices.map(|m| (l, m))) {
         for (entry, ok) in [(127, true), (-127, true), (-128, false)] {
             let mut model = Model::from_bytes(&luma()).unwrap();
@@ -214,8 +216,8 @@ fn matrices_out_of_range_are_corrupt() {
             let bytes = model.to_bytes();
             let read = Model::from_bytes(&bytes);
             assert_eq!(read, if ok { Ok(model.clone()) } else { Err(Error::Corrupt) });
-            let instance = Instance::new(&model, condition(), Some(&zeros(&model)));
-            assert_eq!(instance.is_ok(), ok, "{layer} {entry}");
+            let prepared = Prepared::new(&model, condition(), Some(&zeros(&model)));
+            assert_eq!(prepared.is_ok(), ok, "{layer} {entry}");
         }
     }
 }
@@ -257,7 +259,7 @@ impl Random {
     }
 }
 
-/// What an update makes of a layer's taps and of its biases, written again from docs/model.md, one tap after
+/// What an update makes of a layer's weights and of its biases, written again from docs/model.md, one weight after
 /// the other.
 fn changed(layer: &ModelLayer, limit_in: i32, q: &[i16], field: u8) -> (Vec<i16>, Vec<i64>) {
     let (cin, cout) = (layer.cin, layer.cout);
@@ -274,32 +276,32 @@ fn changed(layer: &ModelLayer, limit_in: i32, q: &[i16], field: u8) -> (Vec<i16>
         })
         .collect();
     let limit = i64::from(limit_in);
-    let of_bytes = limit <= 255 && layer.taps.iter().all(|w| (-128..=127).contains(w));
+    let of_bytes = limit <= 255 && layer.weights.iter().all(|w| (-128..=127).contains(w));
     let mut sums = std::collections::HashMap::new();
     let key = |position: usize, ci: usize, co: usize, negative: bool| {
         (position, co, ci < cin / 2, ci % 4 < 2, negative)
     };
     let most = |negative: bool| if negative { 32768 / limit } else { 32767 / limit };
     let at = |i: usize| (i / cout / cin, i / cout % cin, i % cout);
-    for (i, w) in layer.taps.iter().enumerate() {
+    for (i, w) in layer.weights.iter().enumerate() {
         let (position, ci, co) = at(i);
         *sums.entry(key(position, ci, co, *w < 0)).or_insert(0) += i64::from(w.unsigned_abs());
     }
     let bytes = of_bytes && sums.iter().all(|(key, sum)| *sum <= most(key.4));
-    let (mut taps, mut average) = (layer.taps.to_vec(), vec![0; cout]);
-    for (i, tap) in taps.iter_mut().enumerate() {
+    let (mut weights, mut average) = (layer.weights.to_vec(), vec![0; cout]);
+    for (i, weight) in weights.iter_mut().enumerate() {
         let (position, ci, co) = at(i);
-        let mixing = &layer.mixing;
+        let basis = &layer.basis;
         let sum: i128 = nonzero
             .iter()
             .map(|(pattern, input, output, amount)| {
-                i128::from(mixing.kernel[9 * pattern + position])
-                    * i128::from(mixing.input[input * cin + ci])
-                    * i128::from(mixing.output[output * cout + co])
+                i128::from(basis.kernel[9 * pattern + position])
+                    * i128::from(basis.input[input * cin + ci])
+                    * i128::from(basis.output[output * cout + co])
                     * amount
             })
             .sum();
-        let old = i64::from(layer.taps[i]);
+        let old = i64::from(layer.weights[i]);
         let wanted = old + ((sum + (1 << 27)) >> 28) as i64;
         let new = if bytes {
             let others = |negative| {
@@ -315,10 +317,10 @@ fn changed(layer: &ModelLayer, limit_in: i32, q: &[i16], field: u8) -> (Vec<i16>
         } else {
             wanted.clamp(-32767, 32767)
         };
-        *tap = new as i16;
+        *weight = new as i16;
         average[co] += (new - old) * i64::from(layer.mean[ci]);
     }
-    (taps, average)
+    (weights, average)
 }
 
 #[test]
@@ -328,7 +330,7 @@ fn coefficients_do_what_is_documented() {
     // The same in wider numbers: no layer of bytes.
     let mut wide = shipped.clone();
     wide.luma.layers[1].limit = 300;
-    wide.luma.layers[2].taps = wide.luma.layers[2].taps.iter().map(|w| 2 * w).collect();
+    wide.luma.layers[2].weights = wide.luma.layers[2].weights.iter().map(|w| 2 * w).collect();
     let mut cut = 0;
     for (model, field, every, most) in [
         (&shipped, 0, 3, 2),
@@ -339,12 +341,12 @@ fn coefficients_do_what_is_documented() {
         (&wide, 13, 3000, 10),
     ] {
         let update = random.update(model, field, every, most);
-        let base = Instance::new(model, condition(), None).unwrap();
-        let instance = match Instance::new(model, condition(), Some(&update)) {
-            Ok(instance) => instance,
+        let base = Prepared::new(model, condition(), None).unwrap();
+        let prepared = match Prepared::new(model, condition(), Some(&update)) {
+            Ok(prepared) => prepared,
             Err(error) => panic!("{field} {every} {most}: {error}"),
         };
-        let news = instance.luma.iter().chain(&instance.chroma);
+        let news = prepared.luma.iter().chain(&prepared.chroma);
         let olds = base.luma.iter().chain(&base.chroma);
         let mut updates = update.layers.iter();
         let mut moved = 0;
@@ -353,14 +355,14 @@ fn coefficients_do_what_is_documented() {
             let mut limit_in = 2048;
             for (layer, (new, old)) in network.layers.iter().zip(pairs.by_ref()) {
                 let q = &updates.next().unwrap().coefficients;
-                let (taps, average) = changed(layer, limit_in, q, field);
-                assert!(new.taps[..] == taps[..], "{field} {every}");
+                let (weights, average) = changed(layer, limit_in, q, field);
+                assert!(new.weights[..] == weights[..], "{field} {every}");
                 for (i, (new, old)) in new.bias.iter().zip(&old.bias).enumerate() {
                     assert_eq!(i64::from(*new), i64::from(*old) - average[i % layer.cout]);
                 }
                 assert_eq!(new.multiplier, old.multiplier);
-                moved += taps.iter().zip(&layer.taps[..]).filter(|(a, b)| a != b).count();
-                cut += taps.iter().filter(|w| [127, -128, 32767, -32767].contains(*w)).count();
+                moved += weights.iter().zip(&layer.weights[..]).filter(|(a, b)| a != b).count();
+                cut += weights.iter().filter(|w| [127, -128, 32767, -32767].contains(*w)).count();
                 limit_in = layer.limit;
             }
         }
@@ -405,8 +407,8 @@ fn coefficients_that_are_too_large_are_refused() {
             // 2^34 at step field 6.
             layer.row_step.fill(1 << 25);
             layer.column_step.fill(1 << 25);
-            // A mixture of nothing: sums stay small.
-            layer.mixing.kernel.fill(0);
+            // A basis vector of nothing: sums stay small.
+            layer.basis.kernel.fill(0);
         }
         let result = |values: &[(usize, i16)], field: u8| {
             let mut update = zeros(&model);
@@ -414,7 +416,7 @@ fn coefficients_that_are_too_large_are_refused() {
             let coefficients = &mut update.layers[index].coefficients;
             coefficients.resize(9 * inputs * outputs, 0);
             values.iter().for_each(|(at, q)| coefficients[*at] = *q);
-            Instance::new(&model, condition(), Some(&update)).map(|_| ())
+            Prepared::new(&model, condition(), Some(&update)).map(|_| ())
         };
         let last = 9 * inputs * outputs - 1;
         assert_eq!(result(&[(0, 63)], 6), Ok(()));
@@ -428,34 +430,34 @@ fn coefficients_that_are_too_large_are_refused() {
     let mut update = zeros(&model);
     let (inputs, outputs) = model.shapes()[2];
     update.layers[2].coefficients = vec![0; 9 * inputs * outputs];
-    assert!(Instance::new(&model, condition(), Some(&update)).is_ok());
+    assert!(Prepared::new(&model, condition(), Some(&update)).is_ok());
     update.layers[2].coefficients.pop();
-    assert!(matches!(Instance::new(&model, condition(), Some(&update)), Err(Error::Corrupt)));
+    assert!(matches!(Prepared::new(&model, condition(), Some(&update)), Err(Error::Corrupt)));
     update.layers[2].coefficients = vec![0; 9];
-    assert!(matches!(Instance::new(&model, condition(), Some(&update)), Err(Error::Corrupt)));
+    assert!(matches!(Prepared::new(&model, condition(), Some(&update)), Err(Error::Corrupt)));
 }
 
-/// Taps saturate; what their sums could reach is refused all the same.
+/// Weights saturate; what their sums could reach is refused all the same.
 #[test]
-fn taps_whose_sums_could_overflow_are_refused() {
-    let mut model = Model::from_bytes(COLOUR).unwrap().unmixed().unwrap();
+fn weights_whose_sums_could_overflow_are_refused() {
+    let mut model = Model::from_bytes(COLOUR).unwrap().single_weights().unwrap();
     let layer = &mut model.luma.layers[0];
     layer.row_step.fill(1 << 22);
     layer.column_step.fill(1 << 16);
     let result = |q: i16| {
         let mut update = zeros(&model);
         update.layers[0].coefficients = vec![q; 9 * 4 * 32];
-        Instance::new(&model, condition(), Some(&update)).map(|_| ())
+        Prepared::new(&model, condition(), Some(&update)).map(|_| ())
     };
     assert_eq!(result(0), Ok(()));
     assert_eq!(result(1), Err(Error::Corrupt));
 }
 
-/// Single taps, for comparisons: each coefficient moves its own, by about the steps of taps.
+/// Single weights, for comparisons: each coefficient moves its own, by about the steps of weights.
 #[test]
-fn an_unmixed_model_changes_single_taps() {
+fn an_unmixed_model_changes_single_weights() {
     let model = Model::from_bytes(COLOUR).unwrap();
-    let plain = model.unmixed().unwrap();
+    let plain = model.single_weights().unwrap();
     assert_ne!(plain.id, model.id);
     assert_eq!(Model::from_bytes(&plain.clone().to_bytes()), Ok(plain.clone()));
     for (index, (inputs, outputs)) in plain.shapes().into_iter().enumerate() {
@@ -463,15 +465,15 @@ fn an_unmixed_model_changes_single_taps() {
         // The finest step there is: it fits.
         let step = |i: &usize| {
             let (input, output) = (i / outputs % inputs, i % outputs);
-            i64::from(layer.tap_step_in[input]) * i64::from(layer.tap_step_out[output])
+            i64::from(layer.weight_step_in[input]) * i64::from(layer.weight_step_out[output])
         };
         let at = (0..9 * inputs * outputs).min_by_key(step).unwrap();
         let mut update = zeros(&plain);
         update.layers[index].coefficients = vec![0; 9 * inputs * outputs];
-        update.layers[index].coefficients[at] = if layer.taps[at] > 0 { -3 } else { 3 };
-        let instance = Instance::new(&plain, condition(), Some(&update)).unwrap();
-        let new = instance.luma.iter().chain(&instance.chroma).nth(index).unwrap();
-        for (i, (new, old)) in new.taps.iter().zip(&layer.taps[..]).enumerate() {
+        update.layers[index].coefficients[at] = if layer.weights[at] > 0 { -3 } else { 3 };
+        let prepared = Prepared::new(&plain, condition(), Some(&update)).unwrap();
+        let new = prepared.luma.iter().chain(&prepared.chroma).nth(index).unwrap();
+        for (i, (new, old)) in new.weights.iter().zip(&layer.weights[..]).enumerate() {
             let change = f64::from((new - old).abs());
             let wanted = if i == at { 3.0 * step(&at) as f64 / 65536.0 } else { 0.0 };
             assert!(
@@ -507,21 +509,21 @@ fn filtered(filter: &Filter, size: (usize, usize), band: usize) -> Vec<Vec<u8>> 
 
 /// Layers of bytes stay that, whatever coefficients do.
 #[test]
-fn updated_taps_filter_alike_everywhere() {
+fn updated_weights_filter_alike_everywhere() {
     let model = Model::from_bytes(COLOUR).unwrap();
     let mut random = Random(9);
     let small = random.update(&model, 2, 20, 2);
     let large = random.update(&model, 4, 400, 4);
-    let bytes = |taps: &[i16]| taps.iter().all(|w| i8::try_from(*w).is_ok());
-    assert!(bytes(&model.luma.layers[1].taps));
+    let bytes = |weights: &[i16]| weights.iter().all(|w| i8::try_from(*w).is_ok());
+    assert!(bytes(&model.luma.layers[1].weights));
     let size = (53, 38);
     let mut all = Vec::new();
     for update in [None, Some(&small), Some(&large)] {
-        let instance = Instance::new(&model, condition(), update).unwrap();
-        assert!(bytes(&instance.luma[1].taps) && bytes(&instance.luma[2].taps));
-        let plain = filtered(&Filter::new(instance.clone(), CpuLevel::Scalar), size, 38);
+        let prepared = Prepared::new(&model, condition(), update).unwrap();
+        assert!(bytes(&prepared.luma[1].weights) && bytes(&prepared.luma[2].weights));
+        let plain = filtered(&Filter::new(prepared.clone(), CpuLevel::Scalar), size, 38);
         for level in CpuLevel::available() {
-            let filter = Filter::new(instance.clone(), level);
+            let filter = Filter::new(prepared.clone(), level);
             for band in [2, 10, 38] {
                 assert_eq!(filtered(&filter, size, band), plain, "{level:?} bands of {band}");
             }
@@ -596,7 +598,7 @@ fn well_sealed_nonsense_is_refused_or_safe() {
                 bytes[14 + next(body.len() - 14)] = next(256) as u8;
             }
             let model = Model::from_bytes(&seal(&bytes));
-            match model.and_then(|m| Instance::new(&m, condition(), None)) {
+            match model.and_then(|m| Prepared::new(&m, condition(), None)) {
                 Ok(_) => accepted += 1,
                 Err(_) => refused += 1,
             }
@@ -611,7 +613,7 @@ fn models_that_could_overflow_are_refused() {
     let refused = |change: &Change, part: fn(&mut Model) -> &mut Network| {
         let mut model = Model::from_bytes(COLOUR).unwrap();
         change(part(&mut model));
-        matches!(Instance::new(&model, condition(), None), Err(Error::Corrupt))
+        matches!(Prepared::new(&model, condition(), None), Err(Error::Corrupt))
     };
     let parts: [fn(&mut Model) -> &mut Network; 2] =
         [|m| &mut m.luma, |m| m.chroma.as_mut().unwrap()];
@@ -619,7 +621,7 @@ fn models_that_could_overflow_are_refused() {
         let refused = |change: &Change| refused(change, part);
         assert!(!refused(&|_| {}));
         assert!(refused(
-            &|n| n.layers[4].taps = n.layers[4].taps.iter().map(|_| i16::MIN).collect()
+            &|n| n.layers[4].weights = n.layers[4].weights.iter().map(|_| i16::MIN).collect()
         ));
         assert!(refused(&|n| n.layers[0].bias[5] = i32::MIN));
         assert!(refused(&|n| *n.layers[0].bias.last_mut().unwrap() = i32::MAX));
@@ -643,7 +645,7 @@ fn updates_that_could_overflow_are_refused() {
     let result = |change: &dyn Fn(&mut Update)| {
         let mut update = zeros(&model);
         change(&mut update);
-        Instance::new(&model, condition(), Some(&update)).map(|_| ())
+        Prepared::new(&model, condition(), Some(&update)).map(|_| ())
     };
     assert_eq!(result(&|_| {}), Ok(()));
     // Five layers of luma, five of chroma.
@@ -667,14 +669,14 @@ fn the_room_for_updates_is_exact_enough_to_use() {
     for file in [&luma()[..], COLOUR] {
         let model = Model::from_bytes(file).unwrap();
         for (step, sign) in (0..=15).flat_map(|step| [(step, -1), (step, 1)]) {
-            let room = sidelight::network::instance::room(&model, condition(), step);
+            let room = sidelight::network::bounds::update_bounds(&model, condition(), step);
             let layers = room.into_iter().map(|[scale, bias]| LayerUpdate {
                 scale: scale.into_iter().map(|v| sign * v).collect(),
                 bias: bias.into_iter().map(|v| sign * v).collect(),
                 coefficients: Vec::new(),
             });
             let update = Update { step, layers: layers.collect() };
-            assert!(Instance::new(&model, condition(), Some(&update)).is_ok(), "{step} {sign}");
+            assert!(Prepared::new(&model, condition(), Some(&update)).is_ok(), "{step} {sign}");
         }
     }
 }

@@ -11,8 +11,9 @@ mod hostile;
 
 use hostile::{embedded, seal_model, seal_payload, BINDING};
 use sidelight::carriage::nal::{Framing, NalCodec};
+use sidelight::network::update::{LayerUpdate, Update};
 use sidelight::network::CodecKind;
-use sidelight::payload::{build, update, LayerUpdate, Mode, Update, HEADER_SIZE, MAX_PAYLOAD};
+use sidelight::payload::{build, update, Mode, HEADER_SIZE, MAX_PAYLOAD};
 use std::fs;
 use std::path::Path;
 
@@ -172,7 +173,7 @@ fn updates_of_coefficients() {
             layer
         });
         let update = Update { layers: layers.collect(), step: random.below(8) as u8 };
-        let mut body = update::encode(&update, &model.coding).unwrap();
+        let mut body = update::encode(&update, &model.prior).unwrap();
         let other = body.clone();
         for _ in 0..random.below(4) {
             damage(&mut body, &other, &mut random);

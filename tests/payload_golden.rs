@@ -3,11 +3,11 @@
 //! A change of any of these files is a change of the format. With SIDELIGHT_BLESS set the files
 //! are written instead of read.
 
-use sidelight::entropy::{golomb, Context, Encoder, Writer};
+use sidelight::entropy::{exp_golomb, Context, RangeEncoder, Writer};
+use sidelight::network::prior::{ChannelClass, InitialStates, UpdatePrior, CONTEXTS};
+use sidelight::network::update::{LayerUpdate, Update};
 use sidelight::payload::update::{encode, read};
-use sidelight::payload::{
-    build, parse, Class, Coding, ContextTable, LayerUpdate, Mode, Update, CONTEXTS,
-};
+use sidelight::payload::{build, parse, Mode};
 use sidelight::{Error, Result};
 use std::path::Path;
 
@@ -23,23 +23,23 @@ const ONE_COEFFICIENT: [u8; 11] =
 /// Input and output channels of a layer.
 type Shape = (usize, usize);
 
-fn untuned(networks: &[&[Shape]]) -> Coding {
-    Coding::untuned(&networks.iter().map(|n| n.to_vec()).collect::<Vec<_>>()).unwrap()
+fn untuned(networks: &[&[Shape]]) -> UpdatePrior {
+    UpdatePrior::untuned(&networks.iter().map(|n| n.to_vec()).collect::<Vec<_>>()).unwrap()
 }
 
 /// A table, classes and levels unlike the default ones.
-fn ramp(networks: &[&[Shape]]) -> Coding {
-    let table = ContextTable::new(std::array::from_fn(|i| (i * 5 / 2) as u8));
+fn ramp(networks: &[&[Shape]]) -> UpdatePrior {
+    let table = InitialStates::new(std::array::from_fn(|i| (i * 5 / 2) as u8));
     let mut networks = untuned(networks).networks().to_vec();
     for (i, layer) in networks.iter_mut().flatten().enumerate() {
         for (c, class) in layer.scale.iter_mut().chain(&mut layer.bias).enumerate() {
-            *class = Class::from_byte(((3 * i + 7 * c) % 20) as u8).unwrap();
+            *class = ChannelClass::from_byte(((3 * i + 7 * c) % 20) as u8).unwrap();
         }
         for (c, level) in layer.row_level.iter_mut().chain(&mut layer.column_level).enumerate() {
             *level = ((i + 5 * c) % 24) as u8;
         }
     }
-    Coding::new(table, networks).unwrap()
+    UpdatePrior::new(table, networks).unwrap()
 }
 
 struct Good {
@@ -47,7 +47,7 @@ struct Good {
     mode: Mode,
     model: u32,
     update: Option<Update>,
-    coding: Coding,
+    prior: UpdatePrior,
 }
 
 fn layer(scale: &[i16], bias: &[i16]) -> LayerUpdate {
@@ -155,14 +155,14 @@ fn one_coefficient() -> Update {
 }
 
 fn good() -> Vec<Good> {
-    let update = |name, update, coding| Good {
+    let update = |name, update, prior| Good {
         name,
         mode: Mode::Update,
         model: MODEL,
         update: Some(update),
-        coding,
+        prior,
     };
-    let plain = |name, mode, model| Good { name, mode, model, update: None, coding: untuned(&[]) };
+    let plain = |name, mode, model| Good { name, mode, model, update: None, prior: untuned(&[]) };
     let corners = Update {
         step: 15,
         layers: vec![
@@ -214,7 +214,7 @@ fn file(name: &str, make: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
 }
 
 fn body(good: &Good) -> Vec<u8> {
-    good.update.as_ref().map_or_else(Vec::new, |update| encode(update, &good.coding).unwrap())
+    good.update.as_ref().map_or_else(Vec::new, |update| encode(update, &good.prior).unwrap())
 }
 
 fn payload(good: &Good) -> Vec<u8> {
@@ -222,12 +222,12 @@ fn payload(good: &Good) -> Vec<u8> {
 }
 
 /// All that a decoder checks.
-fn decode(bytes: &[u8], coding: &Coding) -> Result<(Mode, u32, Option<Update>)> {
+fn decode(bytes: &[u8], prior: &UpdatePrior) -> Result<(Mode, u32, Option<Update>)> {
     let header = parse(bytes)?;
     header.check_binding(BINDING)?;
     let (_, body) = header.parts(false)?;
     let update = match header.mode {
-        Mode::Update => Some(read(body, coding)?),
+        Mode::Update => Some(read(body, prior)?),
         _ => None,
     };
     Ok((header.mode, header.model, update))
@@ -239,7 +239,7 @@ fn good_payloads() {
         let bytes = file(good.name, || payload(&good));
         println!("{:14} {:3} bytes", good.name, bytes.len());
         assert_eq!(payload(&good), bytes, "{}", good.name);
-        let decoded = decode(&bytes, &good.coding);
+        let decoded = decode(&bytes, &good.prior);
         assert_eq!(decoded, Ok((good.mode, good.model, good.update)), "{}", good.name);
     }
 }
@@ -264,7 +264,7 @@ fn documented_table() {
         }
         assert_eq!(to.parse(), Ok(bytes.len() - 1));
     }
-    assert_eq!(bytes, ContextTable::DEFAULT.as_bytes());
+    assert_eq!(bytes, InitialStates::DEFAULT.as_bytes());
 }
 
 /// The examples of docs/payload.md.
@@ -287,7 +287,7 @@ fn every_damaged_bit_is_noticed() {
             assert!(parse(&damaged).is_err(), "{} bit {bit}", good.name);
         }
         for len in 0..bytes.len() {
-            let result = decode(&bytes[..len], &good.coding);
+            let result = decode(&bytes[..len], &good.prior);
             assert!(result.is_err(), "{} cut to {len}", good.name);
             if len < 8 {
                 assert_eq!(result, Err(Error::Corrupt));
@@ -317,7 +317,7 @@ fn with_body(body: &[u8]) -> Vec<u8> {
 
 /// The default contexts by the numbers of docs/payload.md.
 fn contexts() -> [Context; CONTEXTS] {
-    let table = ContextTable::DEFAULT;
+    let table = InitialStates::DEFAULT;
     std::array::from_fn(|i| match (i, table.as_bytes()[i]) {
         (103..175, byte) => Context::rare(byte),
         (_, byte) => Context::new(byte),
@@ -327,7 +327,7 @@ fn contexts() -> [Context; CONTEXTS] {
 /// A body for one layer of one channel whose scale has a magnitude that no encoder would write.
 fn huge(escape: u32) -> Vec<u8> {
     let mut contexts = contexts();
-    let mut encoder = Encoder::new();
+    let mut encoder = RangeEncoder::new();
     encoder.bypass(0, 4);
     encoder.bit(&mut contexts[0], false);
     encoder.bit(&mut contexts[98], true);
@@ -336,7 +336,7 @@ fn huge(escape: u32) -> Vec<u8> {
     for context in &mut contexts[70..84] {
         encoder.bit(context, true);
     }
-    golomb::write_unsigned(&mut encoder, &mut [], 0, escape);
+    exp_golomb::write_unsigned(&mut encoder, &mut [], 0, escape);
     encoder.bit(&mut contexts[3], true);
     encoder.finish()
 }
@@ -360,13 +360,13 @@ fn huge_coefficient(escape: u32) -> Vec<u8> {
     for context in &mut contexts[190..196] {
         encoder.bit(context, true);
     }
-    golomb::write_unsigned(&mut encoder, &mut [], 0, escape);
+    exp_golomb::write_unsigned(&mut encoder, &mut [], 0, escape);
     encoder.finish()
 }
 
 /// A network that is said to have changes, and coefficients or none; its first layer's lists are empty.
 fn start_coefficients(contexts: &mut [Context; CONTEXTS], coefficients: bool) -> Encoder {
-    let mut encoder = Encoder::new();
+    let mut encoder = RangeEncoder::new();
     encoder.bypass(0, 4);
     encoder.bit(&mut contexts[0], false);
     encoder.bit(&mut contexts[98], !coefficients);
@@ -386,7 +386,7 @@ fn huge_coefficient_is_huge_for_the_right_reason() {
 /// or whose network is, but they are all zero; or of which one is 1.
 fn coefficients_of_zeros(layer_empty: bool, coefficient: bool) -> Vec<u8> {
     let mut contexts = contexts();
-    let mut encoder = Encoder::new();
+    let mut encoder = RangeEncoder::new();
     encoder.bypass(0, 4);
     encoder.bit(&mut contexts[0], false);
     encoder.bit(&mut contexts[98], false);
@@ -417,7 +417,7 @@ fn coefficients_of_zeros_are_refused_for_the_right_reason() {
 /// A body whose networks of one layer are empty or not, but all of whose lists are empty.
 fn nothing(empty: &[bool]) -> Vec<u8> {
     let mut contexts = contexts();
-    let mut encoder = Encoder::new();
+    let mut encoder = RangeEncoder::new();
     encoder.bypass(0, 4);
     for (network, empty) in empty.iter().enumerate() {
         encoder.bit(&mut contexts[network], *empty);

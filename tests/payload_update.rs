@@ -1,10 +1,9 @@
 //! The syntax of updates: round trips, canonical form, hostile bodies, price and size.
 
-use sidelight::payload::coding::{LEVELS, MAX_CHANNELS, MAX_COEFFICIENTS};
+use sidelight::network::prior::{ChannelClass, InitialStates, LayerClasses, UpdatePrior, CONTEXTS};
+use sidelight::network::prior::{LEVELS, MAX_CHANNELS, MAX_COEFFICIENTS};
+use sidelight::network::update::{LayerUpdate, Update, MAX_MAGNITUDE};
 use sidelight::payload::update::{bins, encode, price, read};
-use sidelight::payload::{
-    Class, Coding, ContextTable, LayerClasses, LayerUpdate, Update, CONTEXTS, MAX_MAGNITUDE,
-};
 use sidelight::Error;
 
 /// Output channels of the network that the syntax was made for.
@@ -15,7 +14,7 @@ fn typical_shapes() -> [(usize, usize); 5] {
     [(4, 32), (32, 32), (32, 32), (32, 32), (32, 4)]
 }
 
-fn typical_coding() -> Coding {
+fn typical_coding() -> UpdatePrior {
     untuned(&[&typical_shapes()])
 }
 
@@ -23,8 +22,8 @@ fn typical_coding() -> Coding {
 type Shape = (usize, usize);
 
 /// The default coding of networks whose layers have these shapes.
-fn untuned(networks: &[&[Shape]]) -> Coding {
-    Coding::untuned(&networks.iter().map(|n| n.to_vec()).collect::<Vec<_>>()).unwrap()
+fn untuned(networks: &[&[Shape]]) -> UpdatePrior {
+    UpdatePrior::untuned(&networks.iter().map(|n| n.to_vec()).collect::<Vec<_>>()).unwrap()
 }
 
 /// A layer without coefficients.
@@ -121,13 +120,13 @@ impl Random {
         without_empty_coefficients(update)
     }
 
-    fn typical_of(&mut self, coefficients: bool) -> (Update, Coding) {
+    fn typical_of(&mut self, coefficients: bool) -> (Update, UpdatePrior) {
         let update = if coefficients { self.typical_with_coefficients() } else { self.typical() };
         (update, typical_coding())
     }
 
     /// Any shape and density, legal extremes included.
-    fn any(&mut self) -> (Update, Coding) {
+    fn any(&mut self) -> (Update, UpdatePrior) {
         let networks: Vec<Vec<Shape>> = (0..self.below(3))
             .map(|_| (0..self.below(6)).map(|_| (self.below(9) as usize, self.width())).collect())
             .collect();
@@ -148,7 +147,7 @@ impl Random {
             })
             .collect();
         let update = without_empty_coefficients(Update { step: self.below(8) as u8, layers });
-        (update, Coding::untuned(&networks).unwrap())
+        (update, UpdatePrior::untuned(&networks).unwrap())
     }
 
     fn width(&mut self) -> usize {
@@ -169,17 +168,17 @@ impl Random {
     }
 
     /// Any table and classes, of the same shape.
-    fn coding(&mut self, like: &Coding) -> Coding {
+    fn prior(&mut self, like: &UpdatePrior) -> UpdatePrior {
         let mut bytes = [0; CONTEXTS];
         bytes.fill_with(|| self.next() as u8);
         let mut networks = like.networks().to_vec();
         for layer in networks.iter_mut().flatten() {
             let classes = layer.scale.iter_mut().chain(&mut layer.bias);
-            classes.for_each(|c| *c = Class::from_byte(self.below(20) as u8).unwrap());
+            classes.for_each(|c| *c = ChannelClass::from_byte(self.below(20) as u8).unwrap());
             let levels = layer.row_level.iter_mut().chain(&mut layer.column_level);
             levels.for_each(|level| *level = self.below(LEVELS.into()) as u8);
         }
-        Coding::new(ContextTable::new(bytes), networks).unwrap()
+        UpdatePrior::new(InitialStates::new(bytes), networks).unwrap()
     }
 }
 
@@ -187,12 +186,11 @@ impl Random {
 fn round_trips_and_is_deterministic() {
     let mut random = Random(0x1111_2222_3333);
     for i in 0..4000 {
-        let (update, coding) =
-            if i % 2 == 0 { random.any() } else { random.typical_of(i % 4 == 1) };
-        let coding = if i % 3 == 0 { random.coding(&coding) } else { coding };
-        let body = encode(&update, &coding).unwrap();
-        assert_eq!(encode(&update, &coding).unwrap(), body);
-        assert_eq!(read(&body, &coding), Ok(update));
+        let (update, prior) = if i % 2 == 0 { random.any() } else { random.typical_of(i % 4 == 1) };
+        let prior = if i % 3 == 0 { random.prior(&prior) } else { prior };
+        let body = encode(&update, &prior).unwrap();
+        assert_eq!(encode(&update, &prior).unwrap(), body);
+        assert_eq!(read(&body, &prior), Ok(update));
     }
 }
 
@@ -201,13 +199,13 @@ fn every_magnitude_round_trips() {
     for magnitude in 1..=MAX_MAGNITUDE {
         let layers = vec![layer(&[magnitude], &[-magnitude])];
         let update = Update { step: 15, layers };
-        let coding = untuned(&[&[(1, 1)]]);
-        let body = encode(&update, &coding).unwrap();
-        assert_eq!(read(&body, &coding), Ok(update));
+        let prior = untuned(&[&[(1, 1)]]);
+        let body = encode(&update, &prior).unwrap();
+        assert_eq!(read(&body, &prior), Ok(update));
         let coefficients = (0..9).map(|t| if t % 2 == 0 { magnitude } else { -magnitude });
         let update = Update { step: 0, layers: vec![of_coefficients(1, coefficients.collect())] };
-        let body = encode(&update, &coding).unwrap();
-        assert_eq!(read(&body, &coding), Ok(update));
+        let body = encode(&update, &prior).unwrap();
+        assert_eq!(read(&body, &prior), Ok(update));
     }
 }
 
@@ -215,7 +213,7 @@ fn every_magnitude_round_trips() {
 #[test]
 fn every_coefficient_round_trips() {
     let shapes = [(2, 3), (3, 5), (5, 2)];
-    let coding = untuned(&[&shapes, &shapes[..1]]);
+    let prior = untuned(&[&shapes, &shapes[..1]]);
     let all = || [&shapes[..], &shapes[..1]].concat();
     for (l, (inputs, outputs)) in all().into_iter().enumerate() {
         for at in 0..9 * inputs * outputs {
@@ -223,8 +221,8 @@ fn every_coefficient_round_trips() {
             layers[l].coefficients = vec![0; 9 * inputs * outputs];
             layers[l].coefficients[at] = if at % 2 == 0 { 1 } else { -7 };
             let update = Update { step: 3, layers };
-            let body = encode(&update, &coding).unwrap();
-            assert_eq!(read(&body, &coding), Ok(update), "layer {l}, coefficient {at}");
+            let body = encode(&update, &prior).unwrap();
+            assert_eq!(read(&body, &prior), Ok(update), "layer {l}, coefficient {at}");
         }
     }
 }
@@ -239,11 +237,11 @@ fn coefficients_of_zeros_are_no_coefficients() {
         for (layer, (inputs, outputs)) in listed.layers.iter_mut().zip(typical_shapes()) {
             layer.coefficients.resize(9 * inputs * outputs, 0);
         }
-        let coding = typical_coding();
-        let body = encode(&listed, &coding).unwrap();
-        assert_eq!(encode(&update, &coding).unwrap(), body);
-        assert_eq!(price(&update, &coding), price(&listed, &coding));
-        assert_eq!(read(&body, &coding), Ok(update));
+        let prior = typical_coding();
+        let body = encode(&listed, &prior).unwrap();
+        assert_eq!(encode(&update, &prior).unwrap(), body);
+        assert_eq!(price(&update, &prior), price(&listed, &prior));
+        assert_eq!(read(&body, &prior), Ok(update));
     }
 }
 
@@ -251,15 +249,15 @@ fn coefficients_of_zeros_are_no_coefficients() {
 #[test]
 fn bins_of_coefficients_are_as_documented() {
     let levels = |rows: &[u8], columns: &[u8]| LayerClasses {
-        scale: vec![Class::default(); columns.len()],
-        bias: vec![Class::default(); columns.len()],
+        scale: vec![ChannelClass::default(); columns.len()],
+        bias: vec![ChannelClass::default(); columns.len()],
         row_level: rows.to_vec(),
         column_level: columns.to_vec(),
     };
     // Of two inputs, pattern by pattern.
     let rows = [[0, 20].repeat(5), vec![3, 4, 0, 4, 0, 4, 0, 23]].concat();
     let layers = vec![levels(&rows, &[2, 13]), levels(&[5; 9], &[4]), levels(&[23; 9], &[23])];
-    let coding = Coding::new(ContextTable::DEFAULT, vec![layers]).unwrap();
+    let prior = UpdatePrior::new(InitialStates::DEFAULT, vec![layers]).unwrap();
     let mut first = vec![0; 9 * 2 * 2];
     let mut last = vec![0; 9];
     // Pattern p from input i to output o.
@@ -274,7 +272,7 @@ fn bins_of_coefficients_are_as_documented() {
         step: 1,
         layers: vec![of_coefficients(2, first), LayerUpdate::zeros(1), of_coefficients(1, last)],
     };
-    let got = bins(&update, &coding).unwrap();
+    let got = bins(&update, &prior).unwrap();
     let (lists, layer) = ([(2, true), (3, true)], |place: usize, empty| [(100 + place, empty)]);
     let near = |level: usize, near: usize, bin| (103 + 3 * level + near, bin);
     let sign = |place: usize, before: usize, bin| (175 + 5 * place + before, bin);
@@ -313,8 +311,8 @@ fn bins_of_coefficients_are_as_documented() {
         vec![near(23, 0, true), sign(2, 0, false), (190, false)],
     ];
     assert_eq!(got, expected.concat());
-    let body = encode(&update, &coding).unwrap();
-    assert_eq!(read(&body, &coding), Ok(update));
+    let body = encode(&update, &prior).unwrap();
+    assert_eq!(read(&body, &prior), Ok(update));
 }
 
 #[test]
@@ -356,12 +354,12 @@ fn out_of_range_is_refused() {
 
 #[test]
 fn codings_out_of_range_are_refused() {
-    let class = Class::from_byte(19).unwrap();
+    let class = ChannelClass::from_byte(19).unwrap();
     assert_eq!((class.activity(), class.sign(), class.byte()), (3, 4, 19));
     for byte in 20..=255 {
-        assert_eq!(Class::from_byte(byte), Err(Error::Corrupt));
+        assert_eq!(ChannelClass::from_byte(byte), Err(Error::Corrupt));
     }
-    let untuned = |networks: &[Vec<Shape>]| Coding::untuned(networks).map(|_| ());
+    let untuned = |networks: &[Vec<Shape>]| UpdatePrior::untuned(networks).map(|_| ());
     assert_eq!(untuned(&[vec![(1, MAX_CHANNELS - 1)], vec![(0, 0)]]), Ok(()));
     assert_eq!(untuned(&[vec![(1, MAX_CHANNELS)], vec![(0, 0)]]), Err(Error::TooLarge));
     assert_eq!(untuned(&[vec![(0, usize::MAX), (0, 2)]]), Err(Error::TooLarge));
@@ -383,8 +381,8 @@ fn codings_out_of_range_are_refused() {
         row_level: [vec![0; 26], vec![LEVELS - 1]].concat(),
         column_level: vec![LEVELS - 1; 2],
     };
-    let coding = |layer| Coding::new(ContextTable::DEFAULT, vec![vec![layer]]);
-    assert!(coding(good.clone()).is_ok());
+    let prior = |layer| UpdatePrior::new(InitialStates::DEFAULT, vec![vec![layer]]);
+    assert!(prior(good.clone()).is_ok());
     for bad in [
         LayerClasses { bias: vec![class], ..good.clone() },
         LayerClasses { column_level: vec![0], ..good.clone() },
@@ -393,15 +391,15 @@ fn codings_out_of_range_are_refused() {
         LayerClasses { row_level: [vec![0; 8], vec![LEVELS]].concat(), ..good.clone() },
         LayerClasses { column_level: vec![255, 0], ..good.clone() },
     ] {
-        assert_eq!(coding(bad), Err(Error::InvalidArgument));
+        assert_eq!(prior(bad), Err(Error::InvalidArgument));
     }
 }
 
 /// What `read` accepts is what `encode` makes of the result, for every kind of input.
-fn accepts_only_canonical(body: &[u8], coding: &Coding) -> bool {
-    match read(body, coding) {
+fn accepts_only_canonical(body: &[u8], prior: &UpdatePrior) -> bool {
+    match read(body, prior) {
         Ok(update) => {
-            assert_eq!(encode(&update, coding).unwrap(), body);
+            assert_eq!(encode(&update, prior).unwrap(), body);
             true
         }
         Err(error) => {
@@ -415,21 +413,20 @@ fn accepts_only_canonical(body: &[u8], coding: &Coding) -> bool {
 fn mutations_are_canonical_or_corrupt() {
     let mut random = Random(0x4444_5555_6666);
     let (mut accepted, mut tried) = (0, 0);
-    let mut check = |body: &[u8], coding: &Coding| {
-        accepted += u32::from(accepts_only_canonical(body, coding));
+    let mut check = |body: &[u8], prior: &UpdatePrior| {
+        accepted += u32::from(accepts_only_canonical(body, prior));
         tried += 1;
     };
     for i in 0..120 {
-        let (update, coding) =
-            if i % 2 == 0 { random.any() } else { random.typical_of(i % 4 == 1) };
-        let body = encode(&update, &coding).unwrap();
+        let (update, prior) = if i % 2 == 0 { random.any() } else { random.typical_of(i % 4 == 1) };
+        let body = encode(&update, &prior).unwrap();
         for bit in 0..8 * body.len().min(80) {
             let mut body = body.clone();
             body[bit / 8] ^= 1 << (bit % 8);
-            check(&body, &coding);
+            check(&body, &prior);
         }
         for len in (0..body.len()).step_by(1 + body.len() / 200) {
-            check(&body[..len], &coding);
+            check(&body[..len], &prior);
         }
         for _ in 0..10 {
             let mut body = body.clone();
@@ -442,7 +439,7 @@ fn mutations_are_canonical_or_corrupt() {
                     _ => {}
                 }
             }
-            check(&body, &coding);
+            check(&body, &prior);
         }
     }
     println!("{accepted} of {tried} mutations are canonical bodies of something else");
@@ -460,9 +457,9 @@ fn random_bodies_do_no_harm() {
             1 => (0..len).map(|_| 0xFF).collect(),
             _ => (0..len).map(|_| random.next() as u8).collect(),
         };
-        let coding = if i % 2 == 0 { typical_coding() } else { random.any().1 };
-        let coding = if i % 7 == 0 { random.coding(&coding) } else { coding };
-        accepted += u32::from(accepts_only_canonical(&body, &coding));
+        let prior = if i % 2 == 0 { typical_coding() } else { random.any().1 };
+        let prior = if i % 7 == 0 { random.prior(&prior) } else { prior };
+        accepted += u32::from(accepts_only_canonical(&body, &prior));
     }
     println!("{accepted} of 50000 random bodies are canonical");
 }
@@ -498,11 +495,10 @@ fn price_is_the_size() {
     let mut random = Random(0xAAAA_BBBB_CCCC);
     let (mut priced, mut real) = (0, 0);
     for i in 0..2000 {
-        let (update, coding) =
-            if i % 2 == 0 { random.any() } else { random.typical_of(i % 4 == 1) };
-        let coding = if i % 3 == 0 { random.coding(&coding) } else { coding };
-        let bits = u64::from(price(&update, &coding).unwrap()) / 256;
-        let bytes = encode(&update, &coding).unwrap().len() as u64;
+        let (update, prior) = if i % 2 == 0 { random.any() } else { random.typical_of(i % 4 == 1) };
+        let prior = if i % 3 == 0 { random.prior(&prior) } else { prior };
+        let bits = u64::from(price(&update, &prior).unwrap()) / 256;
+        let bytes = encode(&update, &prior).unwrap().len() as u64;
         assert!(8 * bytes <= bits + bits / 100 + 8, "{bits} bits, {bytes} bytes");
         priced += bits;
         real += 8 * bytes;
@@ -548,13 +544,13 @@ fn typical_updates_are_small() {
 fn no_coefficients_cost_next_to_nothing() {
     let mut random = Random(0x5555_6666_7777);
     for _ in 0..100 {
-        let (mut update, coding) = random.typical_of(false);
+        let (mut update, prior) = random.typical_of(false);
         let count = |bins: &[(usize, bool)]| bins.iter().filter(|(c, _)| *c >= 98).count();
-        assert!(count(&bins(&update, &coding).unwrap()) <= 1);
+        assert!(count(&bins(&update, &prior).unwrap()) <= 1);
         update.layers[2].coefficients = vec![0; 9 * 32 * 32];
         update.layers[2].coefficients[4000] = 1;
         // That of the network, one of each layer, 9216 of significance, sign, end of the magnitude.
-        assert_eq!(count(&bins(&update, &coding).unwrap()), 1 + 5 + 9216 + 2);
+        assert_eq!(count(&bins(&update, &prior).unwrap()), 1 + 5 + 9216 + 2);
     }
 }
 
@@ -564,10 +560,10 @@ fn single_coefficients_are_small() {
     let mut random = Random(0x6666_7777_8888);
     let (mut bytes, mut coefficients) = (0, 0);
     for _ in 0..200 {
-        let (update, coding) = random.typical_of(true);
+        let (update, prior) = random.typical_of(true);
         let mut without = update.clone();
         without.layers.iter_mut().for_each(|l| l.coefficients.clear());
-        bytes += encode(&update, &coding).unwrap().len() - encode(&without, &coding).unwrap().len();
+        bytes += encode(&update, &prior).unwrap().len() - encode(&without, &prior).unwrap().len();
         let all = update.layers.iter().flat_map(|l| &l.coefficients);
         coefficients += all.filter(|v| **v != 0).count();
     }
@@ -580,7 +576,7 @@ fn single_coefficients_are_small() {
 fn largest_updates_round_trip() {
     let mut random = Random(0x8888_9999_AAAA);
     let shapes = [(6, 64), (64, 64), (64, 64), (64, 2)];
-    let coding = untuned(&[&shapes, &shapes]);
+    let prior = untuned(&[&shapes, &shapes]);
     for alike in [true, false] {
         let mut list = |n: usize| -> Vec<i16> {
             (0..n).map(|_| if alike || random.percent(50) { 255 } else { -255 }).collect()
@@ -592,10 +588,10 @@ fn largest_updates_round_trip() {
         };
         let layers = shapes.iter().chain(&shapes).copied().map(layer).collect();
         let update = Update { step: 15, layers };
-        let body = encode(&update, &coding).unwrap();
-        let priced = price(&update, &coding).unwrap() / 2048;
+        let body = encode(&update, &prior).unwrap();
+        let priced = price(&update, &prior).unwrap() / 2048;
         println!("{} bytes", body.len());
         assert!((body.len() as f64 / f64::from(priced) - 1.0).abs() < 0.01);
-        assert_eq!(read(&body, &coding), Ok(update));
+        assert_eq!(read(&body, &prior), Ok(update));
     }
 }

@@ -1,12 +1,12 @@
 //! The main job through the Rust API: code, adapt, carry, decode, filter.
 
 use sidelight::carriage::jpeg;
+use sidelight::codec::standard_luma_table;
 use sidelight::cpu::CpuLevel;
-use sidelight::hints::standard_luma_table;
 use sidelight::network::CodecKind;
 use sidelight::{
-    models, payload, probe, Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings,
-    Error, Hints, Layout, Mode, Pair, Picture, PictureMut, Plane, PlaneMut, Rate, Size,
+    models, payload, probe, Codec, CodecParams, Decoder, DecoderSettings, Encoded, Encoder,
+    EncoderSettings, Error, Layout, Mode, Pair, Picture, PictureMut, Plane, PlaneMut, Rate, Size,
 };
 use std::time::Duration;
 
@@ -49,8 +49,8 @@ fn coded(original: &[u8]) -> Vec<u8> {
     out
 }
 
-fn hints(binding: u64) -> Hints {
-    Hints { codec: Codec::Jpeg { luma: [STEP as u16; 64], chroma: None }, binding }
+fn params(binding: u64) -> CodecParams {
+    CodecParams { codec: Codec::Jpeg { luma: [STEP as u16; 64], chroma: None }, binding }
 }
 
 fn view(data: &[u8]) -> Picture<'_> {
@@ -58,14 +58,14 @@ fn view(data: &[u8]) -> Picture<'_> {
 }
 
 fn encode(settings: EncoderSettings, rate: Rate) -> Encoded {
-    encode_as(&hints(77), settings, rate)
+    encode_as(&params(77), settings, rate)
 }
 
-fn encode_as(hints: &Hints, settings: EncoderSettings, rate: Rate) -> Encoded {
+fn encode_as(params: &CodecParams, settings: EncoderSettings, rate: Rate) -> Encoded {
     let (original, decoded) = (original(), coded(&original()));
     let encoder = Encoder::new(settings).unwrap();
     let pair = Pair { original: view(&original), decoded: view(&decoded) };
-    encoder.encode(&[pair], hints, rate, &mut |_| true).unwrap()
+    encoder.encode(&[pair], params, rate, &mut |_| true).unwrap()
 }
 
 fn settings(mode: Mode, threads: usize) -> EncoderSettings {
@@ -93,7 +93,7 @@ fn the_decoder_gets_what_the_encoder_measured() {
     assert_eq!(encoded.report.mode, Mode::Update);
     assert_eq!(encoded.report.steps, 30);
     let mut decoder = Decoder::new(DecoderSettings { threads: 2, ..Default::default() });
-    assert_eq!(decoder.set_payload(&encoded.payload, &hints(77)), Ok(Mode::Update));
+    assert_eq!(decoder.set_payload(&encoded.payload, &params(77)), Ok(Mode::Update));
     let got = psnr(&original(), &filter(&decoder, &coded(&original())));
     assert!((got - encoded.report.psnr_payload).abs() < 1e-9, "{got} {:?}", encoded.report);
     assert!(encoded.report.psnr_payload > encoded.report.psnr_base);
@@ -104,20 +104,20 @@ fn the_best_base_model_of_a_size_is_taken() {
     let mut taken = Vec::new();
     for size in [Size::S, Size::M, Size::L] {
         for quality in [0, 2, 5, 10, 20, 40, 80] {
-            let hints = match quality {
-                0 => hints(77),
+            let params = match quality {
+                0 => params(77),
                 quality => {
                     let luma = standard_luma_table(quality);
-                    Hints { codec: Codec::Jpeg { luma, chroma: None }, binding: 77 }
+                    CodecParams { codec: Codec::Jpeg { luma, chroma: None }, binding: 77 }
                 }
             };
             let settings = EncoderSettings { size, ..settings(Mode::Base, 1) };
-            let encoded = encode_as(&hints, settings, CHEAP);
+            let encoded = encode_as(&params, settings, CHEAP);
             let mut decoder = Decoder::new(DecoderSettings { size, ..Default::default() });
             let mut by_model = Vec::new();
             for model in models::of_size(CodecKind::Jpeg, size).unwrap() {
                 let payload = payload::build(Mode::Base, model.id, &[], 77).unwrap();
-                decoder.set_payload(&payload, &hints).unwrap();
+                decoder.set_payload(&payload, &params).unwrap();
                 let out = filter(&decoder, &coded(&original()));
                 by_model.push((psnr(&original(), &out), model.id, out));
             }
@@ -128,7 +128,7 @@ fn the_best_base_model_of_a_size_is_taken() {
                 taken.push(by_model.iter().position(|m| m.1 == best.1).unwrap());
             }
             // Without an original it is the one for such tables.
-            decoder.set_base(&hints).unwrap();
+            decoder.set_base(&params).unwrap();
             let out = filter(&decoder, &coded(&original()));
             assert!(
                 out == by_model[usize::from((5..=60).contains(&quality))].2,
@@ -172,7 +172,7 @@ fn hostile_payloads_leave_the_picture_alone() {
     let input = coded(&original());
     let mut decoder = Decoder::new(DecoderSettings::default());
     let mut refuse = |bytes: &[u8], binding: u64| {
-        let error = decoder.set_payload(bytes, &hints(binding)).unwrap_err();
+        let error = decoder.set_payload(bytes, &params(binding)).unwrap_err();
         assert_eq!(filter(&decoder, &input), input, "{error}");
         error
     };
@@ -197,7 +197,7 @@ fn cancelling_returns_the_best_so_far() {
     let encoded = encoder
         .encode(
             &[Pair { original: view(&original), decoded: view(&decoded) }],
-            &hints(1),
+            &params(1),
             CHEAP,
             &mut |fraction| fraction < 0.3,
         )
@@ -233,21 +233,21 @@ fn effort_buys_steps() {
 #[test]
 fn bad_arguments_are_refused() {
     let data = original();
-    let run = |rate, hints: &Hints, other: &Picture<'_>| {
+    let run = |rate, params: &CodecParams, other: &Picture<'_>| {
         let encoder = Encoder::new(settings(Mode::Base, 1)).unwrap();
         let pair = Pair { original: view(&data), decoded: *other };
-        encoder.encode(&[pair], hints, rate, &mut |_| true).map(|e| e.payload.len())
+        encoder.encode(&[pair], params, rate, &mut |_| true).map(|e| e.payload.len())
     };
     let narrow =
         Picture::new(Layout::I400, &[Plane::new(&data, WIDTH, WIDTH - 1, HEIGHT).unwrap()])
             .unwrap();
     let rate = |slope_db_per_byte| Rate { slope_db_per_byte, ..CHEAP };
-    assert_eq!(run(CHEAP, &hints(0), &view(&data)), Ok(8));
-    assert_eq!(run(CHEAP, &hints(0), &narrow), Err(Error::InvalidArgument));
+    assert_eq!(run(CHEAP, &params(0), &view(&data)), Ok(8));
+    assert_eq!(run(CHEAP, &params(0), &narrow), Err(Error::InvalidArgument));
     for slope in [-1.0, f64::NAN, f64::INFINITY] {
-        assert_eq!(run(rate(slope), &hints(0), &view(&data)), Err(Error::InvalidArgument));
+        assert_eq!(run(rate(slope), &params(0), &view(&data)), Err(Error::InvalidArgument));
     }
-    let zero = Hints { codec: Codec::Jpeg { luma: [0; 64], chroma: None }, binding: 0 };
+    let zero = CodecParams { codec: Codec::Jpeg { luma: [0; 64], chroma: None }, binding: 0 };
     assert_eq!(run(CHEAP, &zero, &view(&data)), Err(Error::InvalidArgument));
     assert!(Encoder::new(EncoderSettings { threads: 0, ..settings(Mode::Base, 1) }).is_err());
     for effort in [0, 10, 255] {

@@ -4,8 +4,8 @@ use sidelight::carriage::nal::UUID;
 use sidelight::cpu::CpuLevel;
 use sidelight::payload::{binding, rebind};
 use sidelight::{
-    Codec, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings, Error, Hints, Layout, Mode,
-    Pair, Picture, PictureMut, PictureType, Plane, PlaneMut, Rate, Sample,
+    Codec, CodecParams, Decoder, DecoderSettings, Encoded, Encoder, EncoderSettings, Error, Layout,
+    Mode, Pair, Picture, PictureMut, PictureType, Plane, PlaneMut, Rate, Sample,
 };
 
 const WIDTH: usize = 93;
@@ -96,8 +96,8 @@ fn coded<S: Sample + Default>(original: &Planes<S>) -> Planes<S> {
     })
 }
 
-fn hints(qp: [u8; 3], carrier: u64) -> Hints {
-    Hints { codec: Codec::Hevc { qp }, binding: carrier }
+fn params(qp: [u8; 3], carrier: u64) -> CodecParams {
+    CodecParams { codec: Codec::Hevc { qp }, binding: carrier }
 }
 
 /// Bytes nearly free: an update pays.
@@ -127,7 +127,7 @@ impl<S: Sample + Default> Clip<S> {
         let pairs: Vec<_> = pictures
             .map(|((o, d), t)| Pair { original: o.view(PictureType::Irap), decoded: d.view(t) })
             .collect();
-        encoder.encode(&pairs, &hints(qp, self.carrier()), CHEAP, &mut |_| true).unwrap()
+        encoder.encode(&pairs, &params(qp, self.carrier()), CHEAP, &mut |_| true).unwrap()
     }
 
     /// All pictures as a decoder shows them that finds `payload` with the first.

@@ -5,7 +5,8 @@ use libfuzzer_sys::fuzz_target;
 use sidelight::carriage::nal;
 use sidelight::network::{CodecKind, Model};
 use sidelight::payload::binding::of_picture;
-use sidelight::payload::{update, LayerUpdate, Update, HEADER_SIZE};
+use sidelight::network::update::{LayerUpdate, Update};
+use sidelight::payload::{update, HEADER_SIZE};
 use sidelight::picture::Sample;
 use sidelight::{Codec, Layout, PictureType};
 use sidelight_fuzz::hostile::{decode, embedded, messages, seal_payload, Owned, BINDING};
@@ -115,5 +116,5 @@ fn update(input: &mut Input, model: &Model) -> Vec<u8> {
         bias: list(outputs),
         coefficients: if wide % 4 == 0 { Vec::new() } else { list(9 * inputs * outputs) },
     });
-    update::encode(&Update { step, layers: layers.collect() }, &model.coding).unwrap()
+    update::encode(&Update { step, layers: layers.collect() }, &model.prior).unwrap()
 }

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use sidelight::network::Arch;
-use sidelight::payload::CONTEXTS;
+use sidelight::network::prior::CONTEXTS;
 use sidelight_fuzz::hostile::{model, seal_model};
 use sidelight_fuzz::Input;
 
@@ -80,13 +80,13 @@ fn of_any_shape(input: &mut Input) -> Vec<u8> {
             let shift = if wild { number() } else { 8 + number() % 24 };
             file.push(shift);
             file.extend((1 + u16::from(number()) * 128).to_le_bytes());
-            let taps = (0..9 * cin * cout).map(|_| number() as i8);
+            let weights = (0..9 * cin * cout).map(|_| number() as i8);
             if wild {
                 file.push(2);
-                file.extend(taps.flat_map(|w| i16::from(w).wrapping_mul(257).to_le_bytes()));
+                file.extend(weights.flat_map(|w| i16::from(w).wrapping_mul(257).to_le_bytes()));
             } else {
                 file.push(1);
-                file.extend(taps.map(|w| w as u8));
+                file.extend(weights.map(|w| w as u8));
             }
             for _ in 0..(arch.phases(layer) + arch.features) * cout {
                 file.extend((i32::from(number() as i8) * 1025).to_le_bytes());
@@ -103,7 +103,7 @@ fn of_any_shape(input: &mut Input) -> Vec<u8> {
             }
             let entries = 9 * 9 + cin * cin + cout * cout;
             file.extend((0..entries).map(|_| (number() as i8).max(-127) as u8));
-            // Steps of coefficients: from what changes no tap to what most often moves them to their limits.
+            // Steps of coefficients: from what changes no weight to what most often moves them to their limits.
             let factor = if wild { 1 << 18 } else { 1 << 8 };
             for _ in 0..9 * cin + cout {
                 file.extend(((1 + i32::from(number())) * factor).to_le_bytes());

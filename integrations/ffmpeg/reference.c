@@ -130,7 +130,7 @@ static size_t irap_index(const char *types, size_t nth) {
 }
 
 static SidelightBuffer encode(const Shape *s, const char *types, uint8_t *original, uint8_t *decoded,
-                              size_t first, size_t count, uint32_t steps, SidelightHints hints) {
+                              size_t first, size_t count, uint32_t steps, SidelightCodecParams params) {
   SidelightEncoderSettings settings = {0};
   SidelightEncoder *encoder = NULL;
   SidelightBuffer payload = {0};
@@ -144,8 +144,8 @@ static SidelightBuffer encode(const Shape *s, const char *types, uint8_t *origin
   settings.steps = steps;
   must("encoder", sidelight_encoder_open(&settings, &encoder));
   /* Bytes cost next to nothing here: every gain is sent. */
-  hints.slope_db_per_byte = 1e-9;
-  must("encode", sidelight_encoder_encode(encoder, o, d, count, &hints, &payload, &report));
+  params.slope_db_per_byte = 1e-9;
+  must("encode", sidelight_encoder_encode(encoder, o, d, count, &params, &payload, &report));
   fprintf(stderr, "reference: mode %u, %u bytes, %.3f dB, base %.3f dB, payload %.3f dB\n", report.mode,
           report.payload_bytes, report.psnr_decoded, report.psnr_base, report.psnr_payload);
   if (report.mode == SIDELIGHT_MODE_OFF)
@@ -224,13 +224,13 @@ static void filter_stream(const char *in, const char *types, const Shape *s, uin
   if (base && strstr(base, ",small"))
     settings.model_size = SIDELIGHT_MODEL_SIZE_SMALL;
   must("decoder", sidelight_decoder_open(&settings, &decoder));
-  SidelightHints hints = {.codec = SIDELIGHT_CODEC_HEVC};
+  SidelightCodecParams params = {.codec = SIDELIGHT_CODEC_HEVC};
   unsigned qp[3];
   if (base) {
     if (sscanf(base, "%u,%u,%u", &qp[0], &qp[1], &qp[2]) != 3)
       die("QPs", 0);
     for (int i = 0; i < 3; i++)
-      hints.qp[i] = (uint8_t)qp[i];
+      params.qp[i] = (uint8_t)qp[i];
   }
   for (size_t i = 0; i < count; i++) {
     SidelightPicture picture = picture_at(s, decoded, i, types[i]);
@@ -240,7 +240,7 @@ static void filter_stream(const char *in, const char *types, const Shape *s, uin
     if (mode != SIDELIGHT_ERROR_NO_PAYLOAD)
       must("payload", mode);
     else if (types[i] == 'K' && base)
-      must("base", sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &hints));
+      must("base", sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &params));
     must("filter", sidelight_decoder_filter(decoder, &picture, &filtered));
     free(messages[i].data);
   }
@@ -254,15 +254,15 @@ static void filter_jpeg(const char *in, const Shape *s, uint8_t *decoded, uint8_
   size_t size;
   uint8_t *jpeg = load(in, &size);
   SidelightDecoder *decoder = NULL;
-  SidelightHints hints;
+  SidelightCodecParams params;
   SidelightBuffer payload = {0};
-  must("hints", sidelight_jpeg_read(jpeg, size, &hints, NULL));
+  must("params", sidelight_jpeg_read(jpeg, size, &params, NULL));
   must("decoder", sidelight_decoder_open(NULL, &decoder));
   if (base) {
-    must("base", sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &hints));
+    must("base", sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &params));
   } else {
     must("extract", sidelight_jpeg_read(jpeg, size, NULL, &payload));
-    must("payload", sidelight_decoder_set_payload(decoder, payload.data, payload.size, &hints));
+    must("payload", sidelight_decoder_set_payload(decoder, payload.data, payload.size, &params));
   }
   SidelightPicture picture = picture_at(s, decoded, 0, 'K'), filtered = picture_at(s, out, 0, 'K');
   must("filter", sidelight_decoder_filter(decoder, &picture, &filtered));
@@ -274,10 +274,10 @@ static void filter_jpeg(const char *in, const Shape *s, uint8_t *decoded, uint8_
 static void code_jpeg(const char *in, const Shape *s, uint8_t *original, uint8_t *decoded, const char *out) {
   size_t size;
   uint8_t *jpeg = load(in, &size);
-  SidelightHints hints;
+  SidelightCodecParams params;
   SidelightBuffer written = {0};
-  must("hints", sidelight_jpeg_read(jpeg, size, &hints, NULL));
-  SidelightBuffer payload = encode(s, "K", original, decoded, 0, 1, 30, hints);
+  must("params", sidelight_jpeg_read(jpeg, size, &params, NULL));
+  SidelightBuffer payload = encode(s, "K", original, decoded, 0, 1, 30, params);
   must("insert", sidelight_jpeg_rewrite(jpeg, size, payload.data, payload.size, &written));
   save(out, written.data, written.size);
   sidelight_buffer_unref(&written);
@@ -320,10 +320,10 @@ int main(int argc, char **argv) {
     if (jpeg) {
       code_jpeg(argv[2], &s, original, decoded, argv[8]);
     } else {
-      SidelightHints hints = {.codec = SIDELIGHT_CODEC_HEVC, .qp = {32, 35, 37}};
+      SidelightCodecParams params = {.codec = SIDELIGHT_CODEC_HEVC, .qp = {32, 35, 37}};
       SidelightBuffer payloads[2];
-      payloads[0] = encode(&s, types, original, decoded, 0, 6, 30, hints);
-      payloads[1] = encode(&s, types, original, decoded, count - 6, 6, 40, hints);
+      payloads[0] = encode(&s, types, original, decoded, 0, 6, 30, params);
+      payloads[1] = encode(&s, types, original, decoded, count - 6, 6, 40, params);
       if (payloads[0].size == payloads[1].size && !memcmp(payloads[0].data, payloads[1].data, payloads[0].size))
         die("both payloads are the same", 0);
       rewrite(argv[2], argv[8], payloads, &s, types, decoded);

@@ -67,7 +67,7 @@ typedef struct SidelightContext {
 
     SidelightDecoder *decoder; ///< obeys payloads
     SidelightDecoder *base;    ///< for the fallback, if there is one
-    SidelightHints hints;      ///< of the fallback
+    SidelightCodecParams params;      ///< of the fallback
     int state;
 
     /* of the JPEG */
@@ -198,13 +198,13 @@ static int read_jpeg(AVFilterContext *ctx)
     if (ret < 0)
         return ret;
     s->state = PASS;
-    ret = sidelight_jpeg_read(jpeg, size, &s->hints, &payload);
-    if (!s->hints.codec || jpeg_shape(s, jpeg, size) < 0) {
+    ret = sidelight_jpeg_read(jpeg, size, &s->params, &payload);
+    if (!s->params.codec || jpeg_shape(s, jpeg, size) < 0) {
         warn(ctx, ret < 0 ? ret : SIDELIGHT_ERROR_CORRUPT, s->file);
         goto end;
     }
     if (ret >= 0)
-        ret = sidelight_decoder_set_payload(s->decoder, payload.data, payload.size, &s->hints);
+        ret = sidelight_decoder_set_payload(s->decoder, payload.data, payload.size, &s->params);
     if (ret > SIDELIGHT_MODE_OFF)
         s->state = PAYLOAD;
     else if (ret == SIDELIGHT_ERROR_NO_PAYLOAD)
@@ -314,7 +314,7 @@ static const SidelightDecoder *decoder_for(AVFilterContext *ctx, const Sidelight
             warn(ctx, SIDELIGHT_ERROR_STALE, s->file);
             return NULL;
         }
-    } else if (s->state == NO_PAYLOAD && !s->hints.qp[class_of[picture->picture_type]]) {
+    } else if (s->state == NO_PAYLOAD && !s->params.qp[class_of[picture->picture_type]]) {
         return NULL;
     }
     return s->state == PAYLOAD ? s->decoder : s->base;
@@ -440,14 +440,14 @@ static int config_input(AVFilterLink *inlink)
             return ret;
     } else {
         /* x265's usual distances, if nobody knows better; 0 leaves pictures of a type as they are */
-        s->hints.codec = SIDELIGHT_CODEC_HEVC;
-        s->hints.qp[0] = s->qp_i >= 0 ? s->qp_i : s->qp > 0 ? FFMAX(s->qp - 3, 1)  : 0;
-        s->hints.qp[1] = FFMAX(s->qp, 0);
-        s->hints.qp[2] = s->qp_b >= 0 ? s->qp_b : s->qp > 0 ? FFMIN(s->qp + 2, 51) : 0;
+        s->params.codec = SIDELIGHT_CODEC_HEVC;
+        s->params.qp[0] = s->qp_i >= 0 ? s->qp_i : s->qp > 0 ? FFMAX(s->qp - 3, 1)  : 0;
+        s->params.qp[1] = FFMAX(s->qp, 0);
+        s->params.qp[2] = s->qp_b >= 0 ? s->qp_b : s->qp > 0 ? FFMIN(s->qp + 2, 51) : 0;
     }
     if (s->fallback == FALLBACK_BASE && (!s->file || s->state == NO_PAYLOAD)) {
         if ((ret = sidelight_decoder_open(&settings, &s->base)) < 0 ||
-            (ret = sidelight_decoder_set_mode(s->base, SIDELIGHT_MODE_BASE, &s->hints)) < 0)
+            (ret = sidelight_decoder_set_mode(s->base, SIDELIGHT_MODE_BASE, &s->params)) < 0)
             return external(ctx, ret);
     }
     return 0;

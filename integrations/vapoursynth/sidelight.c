@@ -34,7 +34,7 @@ typedef struct Arguments {
   int by_payload; /* else the base model */
   int check, carrier;
   uint32_t model_size;
-  SidelightHints hints;
+  SidelightCodecParams params;
 } Arguments;
 
 /* Where an error goes: the filter is not made. */
@@ -163,7 +163,7 @@ static int read_word(const Call *call, const char *key, const char *const words[
 }
 
 /* 64 steps of luma's table, and 64 of chroma's if it is another. */
-static int read_quant(const Call *call, SidelightHints *hints) {
+static int read_quant(const Call *call, SidelightCodecParams *params) {
   int count = call->api->mapNumElements(call->in, "quant");
   if (count != TABLE && count != 2 * TABLE)
     return fail(call, "quant is to have 64 or 128 numbers, and has %d", count);
@@ -171,13 +171,13 @@ static int read_quant(const Call *call, SidelightHints *hints) {
     int64_t step = call->api->mapGetInt(call->in, "quant", i, NULL);
     if (step < 1 || step > MAX_STEP)
       return fail(call, "quant is to have steps of 1 to %d; number %d is %lld", MAX_STEP, i, (long long)step);
-    hints->quant[i / TABLE][i % TABLE] = (uint16_t)step;
+    params->quant[i / TABLE][i % TABLE] = (uint16_t)step;
   }
   return 1;
 }
 
-/* hints->qp, by intra, P and B. */
-static int read_qps(const Call *call, SidelightHints *hints) {
+/* params->qp, by intra, P and B. */
+static int read_qps(const Call *call, SidelightCodecParams *params) {
   int qp = 0;
   if (!read_int(call, "qp", 0, MAX_QP, &qp))
     return 0;
@@ -185,7 +185,7 @@ static int read_qps(const Call *call, SidelightHints *hints) {
   if (!read_int(call, "qp_i", 0, MAX_QP, &of[0]) || !read_int(call, "qp_b", 0, MAX_QP, &of[2]))
     return 0;
   for (int i = 0; i < 3; i++)
-    hints->qp[i] = (uint8_t)of[i];
+    params->qp[i] = (uint8_t)of[i];
   return 1;
 }
 
@@ -211,7 +211,7 @@ static int read_arguments(const Call *call, Arguments *a) {
   int jpeg = read_word(call, "codec", codecs, given(call, "jpeg") || given(call, "quant"));
   if (jpeg < 0)
     return 0;
-  a->hints.codec = jpeg ? SIDELIGHT_CODEC_JPEG : SIDELIGHT_CODEC_HEVC;
+  a->params.codec = jpeg ? SIDELIGHT_CODEC_JPEG : SIDELIGHT_CODEC_HEVC;
   a->by_payload = read_word(call, "mode", modes, a->payload || a->jpeg);
   if (a->by_payload < 0)
     return 0;
@@ -235,18 +235,18 @@ static int read_arguments(const Call *call, Arguments *a) {
       return a->payload ? 1 : fail(call, "there is no payload: give one, or mode=\"base\" and qp");
     if (!given(call, "qp") && !given(call, "qp_i") && !given(call, "qp_b"))
       return fail(call, "the base model for HEVC needs qp");
-    return read_qps(call, &a->hints);
+    return read_qps(call, &a->params);
   }
   if (a->by_payload && !a->payload && !a->jpeg)
     return fail(call, "there is no payload: give one, or the file as jpeg");
   if (!a->jpeg) {
     if (a->check)
       return fail(call, "check needs the file as jpeg");
-    return given(call, "quant") ? read_quant(call, &a->hints) : fail(call, "JPEG needs jpeg or quant");
+    return given(call, "quant") ? read_quant(call, &a->params) : fail(call, "JPEG needs jpeg or quant");
   }
   if (!refuse(call, of_quant, "does not go with jpeg, which has its own"))
     return 0;
-  int result = sidelight_jpeg_read(a->jpeg, a->jpeg_size, &a->hints, NULL);
+  int result = sidelight_jpeg_read(a->jpeg, a->jpeg_size, &a->params, NULL);
   return result < 0 ? fail(call, "jpeg: %s", sidelight_strerror(result)) : 1;
 }
 
@@ -308,11 +308,11 @@ static int set_by_payload(const Call *call, Filter *f, const Arguments *a, Sidel
     payload = extracted->data;
     size = extracted->size;
   }
-  if (a->check && a->hints.codec == SIDELIGHT_CODEC_HEVC) {
+  if (a->check && a->params.codec == SIDELIGHT_CODEC_HEVC) {
     if (!set_by_carrier(call, f, a, &result))
       return 0;
   } else
-    result = sidelight_decoder_set_payload(f->decoder, payload, size, &a->hints);
+    result = sidelight_decoder_set_payload(f->decoder, payload, size, &a->params);
   if (result < 0)
     return fail(call, "payload: %s", sidelight_strerror(result));
   memset(f->untouched, result == SIDELIGHT_MODE_OFF, sizeof f->untouched);
@@ -321,11 +321,11 @@ static int set_by_payload(const Call *call, Filter *f, const Arguments *a, Sidel
 
 static int set_base(const Call *call, Filter *f, const Arguments *a) {
   static const uint8_t class_of[4] = {0, 0, 1, 2};
-  int result = sidelight_decoder_set_mode(f->decoder, SIDELIGHT_MODE_BASE, &a->hints);
+  int result = sidelight_decoder_set_mode(f->decoder, SIDELIGHT_MODE_BASE, &a->params);
   if (result < 0)
     return fail(call, "base model: %s", sidelight_strerror(result));
-  for (int i = 0; i < 4 && a->hints.codec == SIDELIGHT_CODEC_HEVC; i++)
-    f->untouched[i] = a->hints.qp[class_of[i]] == 0;
+  for (int i = 0; i < 4 && a->params.codec == SIDELIGHT_CODEC_HEVC; i++)
+    f->untouched[i] = a->params.qp[class_of[i]] == 0;
   return 1;
 }
 

@@ -21,7 +21,7 @@ core = vs.core
 # ---- the library ----
 
 
-class Hints(c.Structure):
+class CodecParams(c.Structure):
     _fields_ = [
         ("codec", c.c_uint32),
         ("quant", c.c_uint16 * 64 * 2),
@@ -121,15 +121,15 @@ class Picture:
         return core.query_video_format(family, vs.INTEGER, self.depth, half_w, half_h)
 
 
-def filtered(pictures, hints, payload=None):
+def filtered(pictures, params, payload=None):
     """What the library makes of them, planes of each."""
     settings = DecoderSettings(threads=2, skip_binding=1)
     decoder = c.c_void_p()
     call("sidelight_decoder_open", c.byref(settings), c.byref(decoder))
     if payload is None:
-        call("sidelight_decoder_set_mode", decoder, BASE, c.byref(hints))
+        call("sidelight_decoder_set_mode", decoder, BASE, c.byref(params))
     else:
-        call("sidelight_decoder_set_payload", decoder, payload, c.c_size_t(len(payload)), c.byref(hints))
+        call("sidelight_decoder_set_payload", decoder, payload, c.c_size_t(len(payload)), c.byref(params))
     result = []
     for picture in pictures:
         p = picture.to_c()
@@ -140,18 +140,18 @@ def filtered(pictures, hints, payload=None):
     return result
 
 
-def encoded(originals, pictures, hints, mode):
+def encoded(originals, pictures, params, mode):
     """A payload that asks for `mode`."""
     settings, encoder = EncoderSettings(threads=1, steps=30, no_update=mode != UPDATE), c.c_void_p()
-    hints = Hints.from_buffer_copy(hints)
+    params = CodecParams.from_buffer_copy(params)
     if mode == OFF:
-        hints.slope_db_per_byte = 1e9  # nothing pays
+        params.slope_db_per_byte = 1e9  # nothing pays
     call("sidelight_encoder_open", c.byref(settings), c.byref(encoder))
     before, after = [p.to_c() for p in originals], [p.to_c() for p in pictures]
     array = CPicture * len(pictures)
     payload = Buffer()
     call("sidelight_encoder_encode", encoder, array(*before), array(*after), c.c_size_t(len(pictures)),
-         c.byref(hints), c.byref(payload), None)
+         c.byref(params), c.byref(payload), None)
     library.sidelight_encoder_close(c.byref(encoder))
     return taken(payload)
 
@@ -159,23 +159,23 @@ def encoded(originals, pictures, hints, mode):
 def mode_of(payload, codec):
     settings, decoder = DecoderSettings(skip_binding=1), c.c_void_p()
     call("sidelight_decoder_open", c.byref(settings), c.byref(decoder))
-    hints = jpeg_hints(QUANT) if codec == JPEG else hevc_hints(0)
-    result = call("sidelight_decoder_set_payload", decoder, payload, c.c_size_t(len(payload)), c.byref(hints))
+    params = jpeg_params(QUANT) if codec == JPEG else hevc_params(0)
+    result = call("sidelight_decoder_set_payload", decoder, payload, c.c_size_t(len(payload)), c.byref(params))
     library.sidelight_decoder_close(c.byref(decoder))
     return result
 
 
-def hevc_hints(intra, p=None, b=None):
-    hints = Hints(codec=HEVC, slope_db_per_byte=1e-9)
-    hints.qp[:] = [intra, intra if p is None else p, intra if b is None else b]
-    return hints
+def hevc_params(intra, p=None, b=None):
+    params = CodecParams(codec=HEVC, slope_db_per_byte=1e-9)
+    params.qp[:] = [intra, intra if p is None else p, intra if b is None else b]
+    return params
 
 
-def jpeg_hints(quant):
-    hints = Hints(codec=JPEG, slope_db_per_byte=1e-9)
+def jpeg_params(quant):
+    params = CodecParams(codec=JPEG, slope_db_per_byte=1e-9)
     for i, step in enumerate(quant):
-        hints.quant[i // 64][i % 64] = step
-    return hints
+        params.quant[i // 64][i % 64] = step
+    return params
 
 
 # ---- pictures ----
@@ -296,14 +296,14 @@ def formats():
         for depth in (8, 10, 12):
             pictures = [coded(width, height, layout, depth, kind, seed)[1] for seed, kind in enumerate("IPB")]
             clip, name = clip_of(pictures), f"{names[layout]}, {depth} bits"
-            same(f"{name}, HEVC", core.sidelight.Filter(clip, qp=37), pictures, filtered(pictures, hevc_hints(37)))
+            same(f"{name}, HEVC", core.sidelight.Filter(clip, qp=37), pictures, filtered(pictures, hevc_params(37)))
             for quant in (QUANT, QUANT_CHROMA):
                 same(f"{name}, JPEG, {len(quant)} steps", core.sidelight.Filter(clip, quant=quant), pictures,
-                     filtered(pictures, jpeg_hints(quant)))
+                     filtered(pictures, jpeg_params(quant)))
     for width, height in [(1, 1), (2, 1), (1, 9), (259, 3)]:
         for layout in (0, 3):
             pictures = [coded(width, height, layout, 8)[1]]
-            expected = filtered(pictures, hevc_hints(51))
+            expected = filtered(pictures, hevc_params(51))
             frame = core.sidelight.Filter(clip_of(pictures), qp=51).get_frame(0)
             check(f"{width}x{height}, {names[layout]}", planes_of(frame) == expected[0])
 
@@ -312,17 +312,17 @@ def picture_types():
     """One picture in all types: what differs is what the type does."""
     planes = coded(32, 32, 1, 8)[1].planes
     pictures = [Picture(32, 32, 1, 8, planes, kind) for kind in ("I", "P", "B", None, "?")]
-    expected = filtered(pictures, hevc_hints(22, 32, 42))
+    expected = filtered(pictures, hevc_params(22, 32, 42))
     check("types: they matter", len({tuple(e) for e in expected}) == 3)
     check("types: none is I", expected[3] == expected[4] == expected[0])
     clip = clip_of(pictures)
     same("types", core.sidelight.Filter(clip, qp=32, qp_i=22, qp_b=42), pictures, expected)
-    same("qp for all types", core.sidelight.Filter(clip, qp=32), pictures, filtered(pictures, hevc_hints(32)))
+    same("qp for all types", core.sidelight.Filter(clip, qp=32), pictures, filtered(pictures, hevc_params(32)))
     for name, arguments, qps, changed in [
         ("qp_b alone", {"qp_b": 42}, (0, 0, 42), "..B.."),
         ("no qp_i", {"qp": 32, "qp_i": 0}, (0, 32, 32), ".PB.."),
     ]:
-        same(name, core.sidelight.Filter(clip, **arguments), pictures, filtered(pictures, hevc_hints(*qps)),
+        same(name, core.sidelight.Filter(clip, **arguments), pictures, filtered(pictures, hevc_params(*qps)),
              [t != "." for t in changed])
     odd = clip.std.SetFrameProps(_PictType=7)
     check("a type that is a number", planes_of(core.sidelight.Filter(odd, qp_i=22).get_frame(1)) == expected[0])
@@ -331,11 +331,11 @@ def picture_types():
 def payloads():
     made = [coded(64, 48, 1, 8, kind, seed) for seed, kind in enumerate("IPBP")]
     originals, pictures = [o for o, _ in made], [p for _, p in made]
-    clip, by_base = clip_of(pictures), filtered(pictures, hevc_hints(40))
+    clip, by_base = clip_of(pictures), filtered(pictures, hevc_params(40))
     for name, mode in (("update", UPDATE), ("base", BASE), ("off", OFF)):
-        payload = encoded(originals, pictures, hevc_hints(40), mode)
+        payload = encoded(originals, pictures, hevc_params(40), mode)
         check(f"payload, {name}: the mode", mode_of(payload, HEVC) == mode)
-        expected = filtered(pictures, hevc_hints(0), payload)
+        expected = filtered(pictures, hevc_params(0), payload)
         if mode == UPDATE:
             update, by_update = payload, expected
             check("payload: an update is not the base", expected != by_base)
@@ -365,19 +365,19 @@ def bindings(pictures, clip, update, expected):
 def jpegs():
     with open(os.path.join(ROOT, "tests", "data", "jpeg", "yuv420.jpg"), "rb") as file:
         jpeg = file.read()
-    hints = Hints()
-    call("sidelight_jpeg_read", jpeg, c.c_size_t(len(jpeg)), c.byref(hints), None)
-    hints.slope_db_per_byte = 1e-9
+    params = CodecParams()
+    call("sidelight_jpeg_read", jpeg, c.c_size_t(len(jpeg)), c.byref(params), None)
+    params.slope_db_per_byte = 1e-9
     original, picture = coded(64, 48, 1, 8)
-    payload = encoded([original], [picture], hints, UPDATE)
+    payload = encoded([original], [picture], params, UPDATE)
     check("JPEG: the mode", mode_of(payload, JPEG) == UPDATE)
     carrying = Buffer()
     call("sidelight_jpeg_rewrite", jpeg, c.c_size_t(len(jpeg)), payload, c.c_size_t(len(payload)), c.byref(carrying))
     carrying = taken(carrying)
-    expected = filtered([picture], hints, payload)
+    expected = filtered([picture], params, payload)
     clip = clip_of([picture])
     sidelight = core.sidelight.Filter
-    quant = [hints.quant[i // 64][i % 64] for i in range(128)]
+    quant = [params.quant[i // 64][i % 64] for i in range(128)]
     for name, arguments in [
         ("the file alone", {"jpeg": carrying}),
         ("a payload besides", {"jpeg": jpeg, "payload": payload}),
@@ -385,14 +385,14 @@ def jpegs():
         ("codec and mode", {"payload": payload, "quant": quant, "codec": "jpeg", "mode": "payload"}),
     ]:
         same(f"JPEG: {name}", sidelight(clip, **arguments), [picture], expected)
-    base = filtered([picture], hints)
+    base = filtered([picture], params)
     check("JPEG: an update is not the base", base != expected)
     same("JPEG: base by the file", sidelight(clip, jpeg=carrying, mode="base"), [picture], base)
-    hints.binding ^= 1 << 3 | 1 << 40
-    stale = encoded([original], [picture], hints, UPDATE)
+    params.binding ^= 1 << 3 | 1 << 40
+    stale = encoded([original], [picture], params, UPDATE)
     refused("JPEG: another file's payload", clip, strerror(-116), jpeg=jpeg, payload=stale)
     same("JPEG: not checked", sidelight(clip, jpeg=jpeg, payload=stale, check=0), [picture],
-         filtered([picture], hints, stale))
+         filtered([picture], params, stale))
     refused("JPEG: no payload in it", clip, strerror(-2), jpeg=jpeg)
     refused("JPEG: cut off", clip, strerror(-74), jpeg=jpeg[:100], payload=payload)
     refused("JPEG: no JPEG", clip, strerror(-74), jpeg=b"", mode="base")
@@ -481,7 +481,7 @@ def bad_formats():
 def order(update):
     """Many threads, frames in any order, more than once, from two filters at a time."""
     pictures = [coded(96, 64, 1, 10, kind, seed)[1] for seed, kind in enumerate("IBBPBBPI")]
-    expected = filtered(pictures, hevc_hints(0), update)
+    expected = filtered(pictures, hevc_params(0), update)
     check("order: the frames differ", len({tuple(e) for e in expected}) == len(expected))
     length, shuffle = 48, random.Random(1)
     for threads in (1, 2, 8):
@@ -490,7 +490,7 @@ def order(update):
             reverse = clip.get_frame(0).props["number"] != 0
             # Two filters, so that one decoder's state cannot be the other's.
             clips = [core.sidelight.Filter(clip, update), core.sidelight.Filter(clip, qp=37)]
-            wanted = [expected, filtered(pictures, hevc_hints(37))]
+            wanted = [expected, filtered(pictures, hevc_params(37))]
             asked = [(which, n) for which in (0, 1) for n in range(length)] * 2
             shuffle.shuffle(asked)
             futures = [(which, n, clips[which].get_frame_async(n)) for which, n in asked]

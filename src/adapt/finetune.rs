@@ -1,19 +1,21 @@
-//! Fine-tuning of scales, biases and coefficients of taps on one or more pictures, with quantisation in
+//! Fine-tuning of scales, biases and coefficients of weights on one or more pictures, with quantisation in
 //! the loop and a rate-aware objective: the [`Objective`]'s dB + λ·bits(q) over the update's integers q, rounded
 //! straight-through.
 
-use super::course::Course;
-use super::draws::Draws;
-use super::net::{Net, Train, Workspace};
 use super::objective::Objective;
-use super::parameters::{quantise, Kind, Parameter, Parameters};
+use super::parameters::{quantise, Parameter, ParameterKind, Parameters};
 use super::published;
+use super::sampler::TileSampler;
+use super::schedule::Schedule;
 use super::tiles::{self, Tile};
 use crate::cpu::CpuLevel;
+use crate::network::update::{Update, MAX_STEP};
 use crate::network::{Condition, Model};
-use crate::payload::update::{Update, MAX_STEP};
 use crate::picture::{Layout, Picture, Sample};
-use crate::{fault, memory, Result};
+use crate::train::net::{Net, Train, Workspace};
+use crate::util::alloc;
+use crate::util::fault;
+use crate::Result;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -73,10 +75,10 @@ pub struct Task<'a, S = u8> {
 /// What is trained, and how it is made small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Recipe {
-    /// Scales, biases and coefficients of taps, rounded in the loop, each at its price.
+    /// Scales, biases and coefficients of weights, rounded in the loop, each at its price.
     #[default]
     RateAware,
-    /// All taps and biases, unrounded, with the compressibility loss of Lam et al. (arXiv 1905.04079); then
+    /// All weights and biases, unrounded, with the compressibility loss of Lam et al. (arXiv 1905.04079); then
     /// pruned and clustered. For comparison.
     Published,
 }
@@ -116,8 +118,8 @@ impl<'a> Tuned<'a> {
     #[must_use]
     pub fn round(&self, zone: f32, coefficient_zone: f32) -> Update {
         let zone = |p: &Parameter| match p.kind {
-            Kind::Coefficient => coefficient_zone,
-            Kind::Scale | Kind::Bias => zone,
+            ParameterKind::Coefficient => coefficient_zone,
+            ParameterKind::Scale | ParameterKind::Bias => zone,
         };
         let pairs = self.values.iter().zip(self.parameters.iter());
         let integers = pairs.map(|(v, p)| quantise(*v, zone(p)));
@@ -181,7 +183,7 @@ impl Worker {
         for layer in &mut gradient.layers {
             layer.scale.fill(0.0);
             layer.bias.fill(0.0);
-            layer.taps.fill(0.0);
+            layer.weights.fill(0.0);
         }
         let arch = net.arch;
         let channels = arch.inputs - arch.outputs..arch.inputs;
@@ -228,7 +230,7 @@ fn errors<S: Sample>(
     planes: Range<usize>,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Vec<f64>> {
-    let mut all = memory::filled(task.examples.len() * tiles.len(), 0.0)?;
+    let mut all = alloc::try_filled(task.examples.len() * tiles.len(), 0.0)?;
     let parts = all.chunks_exact_mut(tiles.len());
     for (i, (example, all)) in task.examples.iter().zip(parts).enumerate() {
         if i > 0 && !go_on() {
@@ -293,12 +295,13 @@ pub fn fine_tune<'a, S: Sample>(
         })
     };
     let mut workers: Vec<Worker> = (0..threads).map(worker).collect::<Result<_>>()?;
-    let zeros = || memory::filled(parameters.len(), 0.0f32);
+    let zeros = || alloc::try_filled(parameters.len(), 0.0f32);
     let (mut values, mut rounded, mut gradient) = (zeros()?, zeros()?, zeros()?);
     let mut nets = base.clone();
-    let draws =
-        |planes: Range<usize>| Draws::new(&errors(task, &tiles, planes, &mut || progress(0.0))?);
-    let mut draws = Model::PLANES.map(draws).into_iter().collect::<Result<Vec<_>>>()?;
+    let sampler = |planes: Range<usize>| {
+        TileSampler::new(&errors(task, &tiles, planes, &mut || progress(0.0))?)
+    };
+    let mut sampler = Model::PLANES.map(sampler).into_iter().collect::<Result<Vec<_>>>()?;
     let samples: [f64; 3] = std::array::from_fn(|p| {
         shape.planes().get(p).map_or(1.0, |plane| (plane.height() * plane.width()) as f64)
     });
@@ -309,9 +312,9 @@ pub fn fine_tune<'a, S: Sample>(
         };
         (task.examples.iter().map(of).sum::<f64>() / task.examples.len() as f64) as f32
     };
-    let courses = networks.clone().zip(Model::PLANES);
-    let mut courses = courses
-        .map(|(network, planes)| Course::new(&parameters, network, base_loss(planes)))
+    let schedules = networks.clone().zip(Model::PLANES);
+    let mut schedules = schedules
+        .map(|(network, planes)| Schedule::new(&parameters, network, base_loss(planes)))
         .collect::<Result<Vec<_>>>()?;
     let mut done = 0;
     // The errors in the objective's units and their gradient, estimated from tiles that are drawn.
@@ -320,7 +323,7 @@ pub fn fine_tune<'a, S: Sample>(
                              gradient: &mut [f32]|
      -> Result<[f32; 2]> {
         let mut job = |network: usize| {
-            let (drawn, probability) = draws[network].take();
+            let (drawn, probability) = sampler[network].take();
             let example = &task.examples[drawn / tiles.len()];
             let slopes = task.objective.slopes(&example.base_mse);
             // Of the mean over examples of their planes' mean squared errors.
@@ -353,7 +356,9 @@ pub fn fine_tune<'a, S: Sample>(
         for ((p, v), used) in parameters.iter().zip(&values).zip(&mut rounded) {
             *used = match (task.recipe, p.kind) {
                 (Recipe::Published, _) => *v,
-                (Recipe::RateAware, Kind::Coefficient) => quantise(*v, COEFFICIENT_DEAD_ZONE),
+                (Recipe::RateAware, ParameterKind::Coefficient) => {
+                    quantise(*v, COEFFICIENT_DEAD_ZONE)
+                }
                 (Recipe::RateAware, _) => quantise(*v, DEAD_ZONE),
             };
         }
@@ -369,8 +374,8 @@ pub fn fine_tune<'a, S: Sample>(
             Recipe::Published => published::add_slopes(&values, &mut gradient),
         }
         let time = (fraction as f32, 1.0 / task.steps as f32);
-        for (course, loss) in courses.iter_mut().zip(losses) {
-            course.step(loss, time, &mut values, &gradient);
+        for (schedule, loss) in schedules.iter_mut().zip(losses) {
+            schedule.step(loss, time, &mut values, &gradient);
         }
         for (v, p) in values.iter_mut().zip(parameters.iter()) {
             *v = v.clamp(p.least, p.most);

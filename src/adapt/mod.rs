@@ -1,18 +1,10 @@
-//! The encoder side: training, objective and choice.
+//! Fine-tuning: training on the very picture, with the update's rounding and price in the loop.
 
-pub mod adam;
-mod conv;
-mod course;
-mod draws;
 pub mod finetune;
-mod gradient;
-pub mod map;
 pub mod math;
-pub mod net;
 pub mod objective;
 mod parameters;
 mod published;
+mod sampler;
+mod schedule;
 pub mod tiles;
-#[cfg(feature = "torch")]
-pub mod torch;
-mod vector;

@@ -1,14 +1,16 @@
 //! What is trained: the integers of an update, and what they change in the networks.
 
 use super::finetune::Recipe;
-use super::net::{padded, Layer, Net};
-use crate::network::instance::{room, scaled, sums};
+use crate::network::basis::UNIT;
+use crate::network::bounds::{sum_bounds, update_bounds};
 use crate::network::model::{ModelLayer, INPUT_LIMIT};
-use crate::network::taps::UNIT;
+use crate::network::prior::LayerClasses;
+use crate::network::step::scaled;
+use crate::network::update::{LayerUpdate, Update, MAX_MAGNITUDE};
 use crate::network::{Arch, Condition, Model, Network};
-use crate::payload::update::{LayerUpdate, Update, MAX_MAGNITUDE};
-use crate::payload::LayerClasses;
-use crate::{memory, Result};
+use crate::train::net::{padded, Layer, Net};
+use crate::util::alloc;
+use crate::Result;
 use std::ops::Range;
 
 /// For each bit that it takes to be other than 0, the slope of a coefficient's price is this many times that of
@@ -21,7 +23,7 @@ const SHRINK: f32 = 0.9;
 
 /// What an integer changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub(super) enum ParameterKind {
     Scale,
     Bias,
     Coefficient,
@@ -30,8 +32,8 @@ pub(super) enum Kind {
 /// One integer of the update.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parameter {
-    pub kind: Kind,
-    /// What one unit adds to the network's scale or bias, or times its mixture to the taps.
+    pub kind: ParameterKind,
+    /// What one unit adds to the network's scale or bias, or times its basis vector to the weights.
     amount: f32,
     /// The smallest integer that keeps the model valid.
     pub least: f32,
@@ -47,18 +49,18 @@ pub(super) struct Parameters {
     layers: Vec<LayerParameters>,
     /// The first layer of each network.
     networks: Vec<Range<usize>>,
-    /// Room for a layer's taps, twice.
+    /// Room for a layer's weights, twice.
     scratch: [Vec<f32>; 2],
-    /// Whether changes of taps are rounded to integers.
+    /// Whether changes of weights are rounded to integers.
     rounds: bool,
 }
 
-/// The integers of a layer, and how coefficients become taps: docs/model.md, Update.
+/// The integers of a layer, and how coefficients become weights: docs/model.md, Update.
 struct LayerParameters {
     range: Range<usize>,
     cin: usize,
     cout: usize,
-    /// `[9][9]`, `[cin][cin]` and `[cout][cout]`, a mixture in a row.
+    /// `[9][9]`, `[cin][cin]` and `[cout][cout]`, a basis vector in a row.
     kernel: Vec<f32>,
     input: Vec<f32>,
     output: Vec<f32>,
@@ -76,14 +78,14 @@ struct LayerParameters {
 impl LayerParameters {
     fn new(range: Range<usize>, m: &ModelLayer, largest: f32, most: Vec<f32>) -> Self {
         let floats = |matrix: &[i8]| matrix.iter().map(|v| f32::from(*v)).collect::<Vec<f32>>();
-        let output = floats(&m.mixing.output);
+        let output = floats(&m.basis.output);
         let n = m.cout;
         Self {
             range,
             cin: m.cin,
             cout: n,
-            kernel: floats(&m.mixing.kernel),
-            input: floats(&m.mixing.input),
+            kernel: floats(&m.basis.kernel),
+            input: floats(&m.basis.input),
             output_by_channel: (0..n * n).map(|i| output[i % n * n + i / n]).collect(),
             output,
             mean: m.mean.iter().map(|v| f32::from(*v) / INPUT_LIMIT as f32).collect(),
@@ -93,7 +95,7 @@ impl LayerParameters {
         }
     }
 
-    /// Whether sums with these taps and biases, rows of `[cout]` padded, might be larger than allowed.
+    /// Whether sums with these weights and biases, rows of `[cout]` padded, might be larger than allowed.
     fn overflows(&self, to: &Layer) -> bool {
         let width = padded(self.cout);
         let mut sums = [0.0f32; Arch::MAX_CHANNELS];
@@ -102,8 +104,8 @@ impl LayerParameters {
             let biases = sums.iter_mut().zip(row);
             biases.for_each(|(sum, b)| *sum = sum.max(b.abs() * INPUT_LIMIT as f32));
         }
-        for row in to.taps.chunks_exact(width) {
-            sums.iter_mut().zip(row).for_each(|(sum, tap)| *sum += tap.abs() * self.largest);
+        for row in to.weights.chunks_exact(width) {
+            sums.iter_mut().zip(row).for_each(|(sum, weight)| *sum += weight.abs() * self.largest);
         }
         sums.iter().zip(&self.most).any(|(sum, most)| *sum > *most)
     }
@@ -114,12 +116,12 @@ impl LayerParameters {
         [0..n, n..2 * n, 2 * n..self.range.len()]
     }
 
-    /// What coefficients, times their amounts, make of the taps, `[9][cin][cout]`: in `scratch[1]`.
-    fn mix(&self, coefficients: impl Iterator<Item = f32>, scratch: &mut [Vec<f32>; 2]) {
+    /// What coefficients, times their amounts, make of the weights, `[9][cin][cout]`: in `scratch[1]`.
+    fn synthesise(&self, coefficients: impl Iterator<Item = f32>, scratch: &mut [Vec<f32>; 2]) {
         let (cin, cout) = (self.cin, self.cout);
-        let [by_pattern, taps] = scratch;
+        let [by_pattern, weights] = scratch;
         by_pattern[..9 * cin * cout].fill(0.0);
-        taps[..9 * cin * cout].fill(0.0);
+        weights[..9 * cin * cout].fill(0.0);
         let mut row_of = [0.0; Arch::MAX_CHANNELS];
         let row_of = &mut row_of[..cout];
         let mut empty = true;
@@ -134,66 +136,67 @@ impl LayerParameters {
                 empty = false;
             }
             if column + 1 == cout && !empty {
-                let (pattern, mixture) = (row / cin, row % cin);
+                let (pattern, vector) = (row / cin, row % cin);
                 let rows = by_pattern[pattern * cin * cout..].chunks_exact_mut(cout);
-                for (to, weight) in rows.zip(&self.input[mixture * cin..][..cin]) {
-                    add(to, *weight, row_of);
+                for (to, factor) in rows.zip(&self.input[vector * cin..][..cin]) {
+                    add(to, *factor, row_of);
                 }
             }
         }
         let patterns = by_pattern[..9 * cin * cout].chunks_exact(cin * cout);
-        for (pattern, weights) in patterns.zip(self.kernel.chunks_exact(9)) {
-            for (to, weight) in taps.chunks_exact_mut(cin * cout).zip(weights) {
-                if *weight != 0.0 {
-                    add(to, *weight, pattern);
+        for (pattern, factors) in patterns.zip(self.kernel.chunks_exact(9)) {
+            for (to, factor) in weights.chunks_exact_mut(cin * cout).zip(factors) {
+                if *factor != 0.0 {
+                    add(to, *factor, pattern);
                 }
             }
         }
     }
 
-    /// From derivatives by taps and biases to those by coefficients, but for their amounts; in place.
-    fn unmix(&self, gradient: &mut [f32], scratch: &mut [Vec<f32>; 2]) {
+    /// From derivatives by weights and biases to those by coefficients, but for their amounts; in place.
+    fn adjoint(&self, gradient: &mut [f32], scratch: &mut [Vec<f32>; 2]) {
         let (cin, cout) = (self.cin, self.cout);
         let [_, bias, coefficients] = self.parts();
-        let (before, taps) = gradient.split_at_mut(coefficients.start);
+        let (before, weights) = gradient.split_at_mut(coefficients.start);
         let bias = &before[bias];
-        for (i, row) in taps.chunks_exact_mut(cout).enumerate() {
+        for (i, row) in weights.chunks_exact_mut(cout).enumerate() {
             add(row, -self.mean[i % cin], bias);
         }
         let [by_pattern, rows] = scratch;
-        for (weights, to) in
+        for (factors, to) in
             self.kernel.chunks_exact(9).zip(by_pattern.chunks_exact_mut(cin * cout))
         {
             to.fill(0.0);
-            for (weight, position) in weights.iter().zip(taps.chunks_exact(cin * cout)) {
-                if *weight != 0.0 {
-                    add(to, *weight, position);
+            for (factor, position) in factors.iter().zip(weights.chunks_exact(cin * cout)) {
+                if *factor != 0.0 {
+                    add(to, *factor, position);
                 }
             }
         }
         rows[..9 * cin * cout].fill(0.0);
         for (row, to) in rows[..9 * cin * cout].chunks_exact_mut(cout).enumerate() {
-            let (pattern, mixture) = (row / cin, row % cin);
+            let (pattern, vector) = (row / cin, row % cin);
             let channels = by_pattern[pattern * cin * cout..].chunks_exact(cout);
-            for (weight, from) in self.input[mixture * cin..][..cin].iter().zip(channels) {
-                if *weight != 0.0 {
-                    add(to, *weight, from);
+            for (factor, from) in self.input[vector * cin..][..cin].iter().zip(channels) {
+                if *factor != 0.0 {
+                    add(to, *factor, from);
                 }
             }
         }
-        for (row, to) in rows[..9 * cin * cout].chunks_exact(cout).zip(taps.chunks_exact_mut(cout))
+        for (row, to) in
+            rows[..9 * cin * cout].chunks_exact(cout).zip(weights.chunks_exact_mut(cout))
         {
             to.fill(0.0);
-            for (value, weights) in row.iter().zip(self.output_by_channel.chunks_exact(cout)) {
-                add(to, *value, weights);
+            for (value, factors) in row.iter().zip(self.output_by_channel.chunks_exact(cout)) {
+                add(to, *value, factors);
             }
         }
     }
 }
 
-/// Adds `weight` times `from`.
-fn add(to: &mut [f32], weight: f32, from: &[f32]) {
-    to.iter_mut().zip(from).for_each(|(to, v)| *to += weight * v);
+/// Adds `factor` times `from`.
+fn add(to: &mut [f32], factor: f32, from: &[f32]) {
+    to.iter_mut().zip(from).for_each(|(to, v)| *to += factor * v);
 }
 
 /// The nearest integer to a number below 2^22.
@@ -216,14 +219,15 @@ impl Parameters {
     ) -> Result<Self> {
         let mut room = conditions
             .iter()
-            .map(|condition| room(model, *condition, field))
+            .map(|condition| update_bounds(model, *condition, field))
             .reduce(least)
             .unwrap_or_default()
             .into_iter();
-        let mut sums = sums(model, conditions).into_iter();
+        let mut sums = sum_bounds(model, conditions).into_iter();
         let layers = || model.networks().take(networks).flat_map(|n| &n.layers);
-        let mut all = memory::room(layers().map(|l| 2 * l.cout + l.taps.len()).sum())?;
-        let classes = model.coding.networks().iter().flatten();
+        let mut all =
+            alloc::try_with_capacity(layers().map(|l| 2 * l.cout + l.weights.len()).sum())?;
+        let classes = model.prior.networks().iter().flatten();
         let mut of_layers = Vec::new();
         for (m, classes) in layers().zip(classes) {
             let [scales, biases] = room.next().unwrap_or_default();
@@ -236,17 +240,13 @@ impl Parameters {
                 Parameter { kind, amount, least: -most, most, price: 1.0 }
             };
             let unit = 1.0 / (1u64 << m.shift) as f32;
-            all.extend(
-                scales.zip(&m.scale_step).map(|(most, step)| {
-                    value(Kind::Scale, scaled(*step, field) as f32 * unit, most)
-                }),
-            );
+            all.extend(scales.zip(&m.scale_step).map(|(most, step)| {
+                value(ParameterKind::Scale, scaled(*step, field) as f32 * unit, most)
+            }));
             let unit = 1.0 / INPUT_LIMIT as f32;
-            all.extend(
-                biases.iter().zip(&m.bias_step).map(|(most, step)| {
-                    value(Kind::Bias, scaled(*step, field) as f32 * unit, *most)
-                }),
-            );
+            all.extend(biases.iter().zip(&m.bias_step).map(|(most, step)| {
+                value(ParameterKind::Bias, scaled(*step, field) as f32 * unit, *most)
+            }));
             all.extend(coefficients(m, classes, field));
             let (largest, most) = sums.next().unwrap_or_default();
             let most = most.iter().map(|sum| SUMS * *sum as f32).collect();
@@ -258,8 +258,8 @@ impl Parameters {
             first - n.layers.len()..first
         };
         let networks = model.networks().take(networks).map(of_network).collect();
-        let most = layers().map(|l| l.taps.len()).max().unwrap_or(0);
-        let scratch = [memory::filled(most, 0.0)?, memory::filled(most, 0.0)?];
+        let most = layers().map(|l| l.weights.len()).max().unwrap_or(0);
+        let scratch = [alloc::try_filled(most, 0.0)?, alloc::try_filled(most, 0.0)?];
         let rounds = recipe == Recipe::RateAware;
         Ok(Self { all, layers: of_layers, networks, scratch, rounds })
     }
@@ -304,17 +304,17 @@ impl Parameters {
                 for (c, i) in scales.enumerate() {
                     to.scale[c] = from.scale[c] + change(i);
                 }
-                layer.mix(coefficients.map(change), &mut self.scratch);
+                layer.synthesise(coefficients.map(change), &mut self.scratch);
                 let changes = &mut self.scratch[1][..9 * layer.cin * layer.cout];
                 if self.rounds {
-                    changes.iter_mut().for_each(|tap| *tap = nearest(*tap));
+                    changes.iter_mut().for_each(|weight| *weight = nearest(*weight));
                 }
                 let mut shifts = [0.0; Arch::MAX_CHANNELS];
                 let shifts = &mut shifts[..layer.cout];
                 for (shift, i) in shifts.iter_mut().zip(biases) {
                     *shift = change(i);
                 }
-                let rows = to.taps.chunks_exact_mut(width).zip(from.taps.chunks_exact(width));
+                let rows = to.weights.chunks_exact_mut(width).zip(from.weights.chunks_exact(width));
                 let changes = changes.chunks_exact(layer.cout);
                 for (i, ((to, from), changes)) in rows.zip(changes).enumerate() {
                     for ((to, from), change) in to.iter_mut().zip(from).zip(changes) {
@@ -342,17 +342,17 @@ impl Parameters {
         }
     }
 
-    /// The derivatives by scales, biases and taps out of a network's `gradient`, where this keeps its
+    /// The derivatives by scales, biases and weights out of a network's `gradient`, where this keeps its
     /// integers.
     ///
     /// # Errors
     /// [`OutOfMemory`](crate::Error::OutOfMemory).
     pub fn collect(&self, network: usize, net: &Net, gradient: &Net) -> Result<Vec<f32>> {
-        let mut all = memory::room(self.of_network(network).len())?;
+        let mut all = alloc::try_with_capacity(self.of_network(network).len())?;
         for (layer, own) in gradient.layers.iter().zip(&net.layers) {
             all.extend_from_slice(&layer.scale[..layer.cout]);
             all.extend(layer.by_bias());
-            all.extend(layer.by_tap(own));
+            all.extend(layer.by_weight(own));
         }
         Ok(all)
     }
@@ -361,7 +361,7 @@ impl Parameters {
     pub fn differentiate(&mut self, gradient: &mut [f32]) {
         for layer in &self.layers {
             let of_layer = &mut gradient[layer.range.clone()];
-            layer.unmix(of_layer, &mut self.scratch);
+            layer.adjoint(of_layer, &mut self.scratch);
             for (g, p) in of_layer.iter_mut().zip(&self.all[layer.range.clone()]) {
                 *g *= p.amount;
             }
@@ -391,11 +391,11 @@ fn coefficients<'a>(
     classes: &'a LayerClasses,
     field: u8,
 ) -> impl Iterator<Item = Parameter> + 'a {
-    (0..m.taps.len()).map(move |i| {
+    (0..m.weights.len()).map(move |i| {
         let (row, column) = (i / m.cout, i % m.cout);
         let most = f32::from(MAX_MAGNITUDE);
         Parameter {
-            kind: Kind::Coefficient,
+            kind: ParameterKind::Coefficient,
             amount: m.step(row, column, field) as f32 * UNIT,
             least: -most,
             most,
@@ -426,10 +426,10 @@ pub(super) fn quantise(v: f32, dead_zone: f32) -> f32 {
 mod tests {
     use super::*;
     use crate::models::{default_for, of_size, Size};
-    use crate::network::taps::Taps;
-    use crate::network::{CodecKind, Instance};
+    use crate::network::weights::Weights;
+    use crate::network::{CodecKind, Prepared};
     use crate::picture::Layout;
-    use crate::xorshift::Xorshift;
+    use crate::util::rng::Xorshift;
 
     fn trained(model: &Model, recipe: Recipe, field: u8) -> (Vec<Net>, Parameters) {
         let condition = Condition::from_jpeg_tables(&[20; 64], &[30; 64], Layout::I420);
@@ -440,7 +440,7 @@ mod tests {
     fn sparse(parameters: &Parameters, random: &mut Xorshift) -> Vec<f32> {
         let value = |p: &Parameter| {
             let v = (random.next() >> 40) as i32 % 7 - 3;
-            if p.kind != Kind::Coefficient || random.next() >> 58 == 0 {
+            if p.kind != ParameterKind::Coefficient || random.next() >> 58 == 0 {
                 (v as f32).clamp(p.least, p.most)
             } else {
                 0.0
@@ -455,10 +455,11 @@ mod tests {
         let model = default_for(CodecKind::Jpeg, Size::M).unwrap();
         let tables = [1, 8, 40, 250].map(|step| [step; 64]);
         let conditions = tables.map(|t| Condition::from_jpeg_tables(&t, &t, Layout::I420));
-        let all = sums(model, &conditions);
+        let all = sum_bounds(model, &conditions);
         let mut least = 0;
         for condition in conditions {
-            for ((limit, all), (own_limit, own)) in all.iter().zip(sums(model, &[condition])) {
+            for ((limit, all), (own_limit, own)) in all.iter().zip(sum_bounds(model, &[condition]))
+            {
                 assert_eq!(*limit, own_limit);
                 assert!(all.iter().zip(&own).all(|(all, own)| all <= own));
                 least += all.iter().zip(&own).filter(|(all, own)| all == own).count();
@@ -490,7 +491,7 @@ mod tests {
                 let over: Vec<bool> = parameters.layers.iter().map(|l| l.over).collect();
                 assert!(over.iter().enumerate().all(|(l, over)| l == last || !over), "{over:?}");
                 let update = parameters.update(model, 11, values.iter().copied());
-                let valid = Instance::new(model, condition, Some(&update)).is_ok();
+                let valid = Prepared::new(model, condition, Some(&update)).is_ok();
                 assert!(valid || over[last]);
                 if !over[last] {
                     break;
@@ -515,25 +516,25 @@ mod tests {
             let mut nets = base.clone();
             parameters.apply(&values, &base, &mut nets);
             let update = parameters.update(model, 0, values.iter().copied());
-            let taps = Taps::new(model, Some(&update)).unwrap();
+            let weights = Weights::new(model, Some(&update)).unwrap();
             let layers = model.networks().flat_map(|n| &n.layers).zip(&update.layers);
             let floats = nets.iter().flat_map(|n| &n.layers);
             let (mut taken, mut all) = (0, 0);
             let (mut near, mut averages) = (0, 0);
-            for (((base, update), changed), net) in layers.zip(taps.iter()).zip(floats) {
+            for (((base, update), changed), net) in layers.zip(weights.iter()).zip(floats) {
                 let width = padded(base.cout);
-                for (i, tap) in changed.taps.iter().enumerate() {
-                    let float = net.taps[i / base.cout * width + i % base.cout];
+                for (i, weight) in changed.weights.iter().enumerate() {
+                    let float = net.weights[i / base.cout * width + i % base.cout];
                     // The integer model saturates; floats round ties and the like another way.
-                    taken += usize::from((float - f32::from(*tap)).abs() < 1.1);
+                    taken += usize::from((float - f32::from(*weight)).abs() < 1.1);
                     all += 1;
                 }
                 for c in 0..base.cout {
-                    // Float taps differ where integers saturate: biases must follow their own.
+                    // Float weights differ where integers saturate: biases must follow their own.
                     let average: f64 = (0..9 * base.cin)
                         .map(|i| {
-                            let old = f64::from(base.taps[i * base.cout + c]);
-                            (f64::from(net.taps[i * width + c]) - old)
+                            let old = f64::from(base.weights[i * base.cout + c]);
+                            (f64::from(net.weights[i * width + c]) - old)
                                 * f64::from(base.mean[i % base.cin])
                         })
                         .sum();
@@ -558,7 +559,7 @@ mod tests {
         }
     }
 
-    /// The derivatives by integers are those by taps and biases, carried back through the mixtures.
+    /// The derivatives by integers are those by weights and biases, carried back through the basis vectors.
     #[test]
     fn derivatives_are_carried_back() {
         let mut random = Xorshift(4);
@@ -578,7 +579,7 @@ mod tests {
             let values = sparse(&parameters, &mut random);
             let mut nets = base.clone();
             parameters.apply(&values, &base, &mut nets);
-            // The loss that has these gradients, but for padding, conditions and the scales on taps.
+            // The loss that has these gradients, but for padding, conditions and the scales on weights.
             let mut loss = 0.0;
             for ((net, base), gradient) in nets.iter().zip(&base).zip(&gradients) {
                 for ((to, from), g) in net.layers.iter().zip(&base.layers).zip(&gradient.layers) {
@@ -589,7 +590,7 @@ mod tests {
                             loss += f64::from((to - old) * g[i] * scale);
                         }
                     };
-                    add(&to.taps, &from.taps, &g.taps, true);
+                    add(&to.weights, &from.weights, &g.weights, true);
                     add(&to.bias, &from.bias, &g.bias, false);
                     add(&to.scale, &from.scale, &g.scale, false);
                 }

@@ -1,9 +1,10 @@
 //! Windows of a picture for training: what the network sees, and which of its pixels count.
 
-use super::map::Map;
 use super::objective::squared_differences;
 use crate::picture::{Layout, Picture, Sample};
-use crate::{memory, Result};
+use crate::train::map::Map;
+use crate::util::alloc;
+use crate::Result;
 use std::ops::Range;
 
 /// A window in half-resolution pixels, and the part of it whose loss counts. Around that part the
@@ -51,7 +52,7 @@ pub fn tiles(
             columns: (c.1, c.2),
         })
     });
-    Ok((memory::collected(count, all)?, window))
+    Ok((alloc::try_collect(count, all)?, window))
 }
 
 /// The samples beside a half-resolution pixel that one of the network's channels stands for.
@@ -194,7 +195,7 @@ mod tests {
     use super::*;
     use crate::adapt::objective::mse;
     use crate::picture::Plane;
-    use crate::xorshift::Xorshift;
+    use crate::util::rng::Xorshift;
 
     #[test]
     fn tiles_cover_every_pixel_once_with_their_halo() {

@@ -1,7 +1,8 @@
 //! What every function of the C API shares: errors to codes, panics to an error, logging.
 
 use super::types::{SidelightLog, SidelightLogLevel};
-use crate::{fault, Error, Result};
+use crate::util::fault;
+use crate::{Error, Result};
 use libc::{c_int, c_void};
 use std::ffi::CString;
 use std::panic::{catch_unwind, AssertUnwindSafe};

@@ -2,7 +2,8 @@
 
 use super::boundary::guard;
 use super::types::SidelightBuffer;
-use crate::{memory, Result};
+use crate::util::alloc;
+use crate::Result;
 
 impl SidelightBuffer {
     /// Takes over `bytes`.
@@ -12,7 +13,7 @@ impl SidelightBuffer {
         }
         // Of the exact size nothing is left to give back, which might fail.
         if bytes.capacity() > bytes.len() {
-            bytes = memory::joined(&[&bytes])?;
+            bytes = alloc::try_concat(&[&bytes])?;
         }
         let size = bytes.len();
         Ok(Self { data: Box::into_raw(bytes.into_boxed_slice()).cast(), size })

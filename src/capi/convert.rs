@@ -1,8 +1,8 @@
 //! From C structs to the Rust API's types and back; every field is checked.
 
 use super::types::*;
+use crate::codec::{Codec, CodecParams};
 use crate::encoder::DEFAULT_EFFORT;
-use crate::hints::{Codec, Hints};
 use crate::network::CodecKind;
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample, MAX_SIZE};
 use crate::{Error, Mode, Rate, Result, Size};
@@ -185,7 +185,7 @@ pub(super) fn pair(input: &SidelightPicture, output: &SidelightPicture) -> Resul
     Ok(of)
 }
 
-pub(super) fn hints(h: &SidelightHints) -> Result<Hints> {
+pub(super) fn params(h: &SidelightCodecParams) -> Result<CodecParams> {
     zero(&h.reserved)?;
     let [luma, chroma] = h.quant;
     let chroma = if chroma.iter().all(|q| *q == 0) { None } else { Some(chroma) };
@@ -195,10 +195,10 @@ pub(super) fn hints(h: &SidelightHints) -> Result<Hints> {
         2 => Codec::Hevc { qp: h.qp },
         _ => return Err(Error::Unsupported),
     };
-    Ok(Hints { codec, binding: h.binding })
+    Ok(CodecParams { codec, binding: h.binding })
 }
 
-pub(super) fn rate(h: &SidelightHints) -> Rate {
+pub(super) fn rate(h: &SidelightCodecParams) -> Rate {
     Rate {
         coded_bytes: h.coded_bytes,
         slope_db_per_byte: h.slope_db_per_byte,

@@ -3,7 +3,7 @@
 use super::boundary::{bytes, close, guard, output, reference, slice};
 use super::convert;
 use super::types::*;
-use crate::memory;
+use crate::util::alloc;
 use crate::{Decoder, DecoderSettings, Error, Mode, Result, Sample};
 use libc::c_int;
 
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn sidelight_decoder_open(
 /// update, and safely.
 ///
 /// @param payload  `size` bytes; any bytes are safe.
-/// @param hints    how the picture was coded; its binding must be the one that the encoder saw.
+/// @param params    how the picture was coded; its binding must be the one that the encoder saw.
 /// @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if
 /// it was made for another picture or is for another codec; SIDELIGHT_ERROR_UNKNOWN_MODEL;
 /// SIDELIGHT_ERROR_UNSUPPORTED for a later version (damage may look like one); SIDELIGHT_ERROR_TOO_LARGE
@@ -77,15 +77,15 @@ pub unsafe extern "C" fn sidelight_decoder_set_payload(
     decoder: *mut SidelightDecoder,
     payload: *const u8,
     size: usize,
-    hints: *const SidelightHints,
+    params: *const SidelightCodecParams,
 ) -> c_int {
     guard("sidelight_decoder_set_payload", || {
         // SAFETY: NULL, or a handle of `open` that no other thread uses.
         let decoder = unsafe { decoder.as_mut() }.ok_or(Error::InvalidArgument)?;
         decoder.inner.set_off();
         // SAFETY: the caller's promises.
-        let (payload, hints) = unsafe { (bytes(payload, size)?, reference(hints)?) };
-        let mode = decoder.inner.set_payload(payload, &convert::hints(hints)?)?;
+        let (payload, params) = unsafe { (bytes(payload, size)?, reference(params)?) };
+        let mode = decoder.inner.set_payload(payload, &convert::params(params)?)?;
         Ok(mode as c_int)
     })
 }
@@ -137,7 +137,7 @@ unsafe fn set_sei(
     // SAFETY: the caller's promises.
     let (picture, messages, sizes) =
         unsafe { (reference(picture)?, slice(messages, count)?, slice(sizes, count)?) };
-    let mut all = memory::room(count)?;
+    let mut all = alloc::try_with_capacity(count)?;
     for (message, size) in messages.iter().zip(sizes) {
         // SAFETY: the caller promises that each message has as many bytes as its size says.
         all.push(unsafe { bytes(*message, *size) }?);
@@ -152,9 +152,9 @@ unsafe fn set_sei(
 }
 
 /// Sets filtering without a payload: SIDELIGHT_MODE_BASE for the base model that fits the codec and, for JPEG,
-/// the hints' luma table, SIDELIGHT_MODE_OFF to pass pictures through.
+/// the params' luma table, SIDELIGHT_MODE_OFF to pass pictures through.
 ///
-/// @param hints how the picture was coded; may be NULL with SIDELIGHT_MODE_OFF. Its binding is not
+/// @param params how the picture was coded; may be NULL with SIDELIGHT_MODE_OFF. Its binding is not
 /// looked at.
 /// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED; SIDELIGHT_ERROR_UNKNOWN_MODEL if
 /// this build has none for the codec. On an error the decoder passes pictures through.
@@ -162,7 +162,7 @@ unsafe fn set_sei(
 pub unsafe extern "C" fn sidelight_decoder_set_mode(
     decoder: *mut SidelightDecoder,
     mode: u32,
-    hints: *const SidelightHints,
+    params: *const SidelightCodecParams,
 ) -> c_int {
     guard("sidelight_decoder_set_mode", || {
         // SAFETY: NULL, or a handle of `open` that no other thread uses.
@@ -172,8 +172,8 @@ pub unsafe extern "C" fn sidelight_decoder_set_mode(
             Mode::Off => {}
             Mode::Base => {
                 // SAFETY: NULL, or valid by the caller's promise.
-                let hints = unsafe { reference(hints) }?;
-                decoder.inner.set_base(&convert::hints(hints)?)?;
+                let params = unsafe { reference(params) }?;
+                decoder.inner.set_base(&convert::params(params)?)?;
             }
             _ => return Err(Error::InvalidArgument),
         }

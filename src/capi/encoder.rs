@@ -4,8 +4,8 @@ use super::boundary::{close, guard, log, output, reference, slice};
 use super::convert;
 use super::types::*;
 use crate::encoder::MAX_PICTURES;
-use crate::memory;
 use crate::payload::binding;
+use crate::util::alloc;
 use crate::{Codec, Encoded, Encoder, EncoderSettings, Error, Mode, Pair, Result, Sample};
 use libc::c_int;
 use std::time::Duration;
@@ -77,9 +77,9 @@ pub unsafe extern "C" fn sidelight_encoder_open(
 ///
 /// The choice among off, base and update falls by net gain: PSNR-YUV 6:1:1 of colour pictures, luma
 /// PSNR of gray ones, the mean over the pictures, less what the payload's bytes would have bought at
-/// `hints->slope_db_per_byte`. The same input gives the same payload on every
+/// `params->slope_db_per_byte`. The same input gives the same payload on every
 /// machine and with any number of threads, in the default floating-point environment (a host built
-/// with -ffast-math may change it). Base and update are charged for `hints->carriage_bytes` as well,
+/// with -ffast-math may change it). Base and update are charged for `params->carriage_bytes` as well,
 /// off for nothing: where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a
 /// payload as they are, as jpeg_decode does, the payload need not be sent.
 ///
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn sidelight_encoder_open(
 /// @param original the pictures before coding, `count` of them.
 /// @param decoded  the codec's decoded pictures in the same order, all of one shape.
 /// @param count    1 to 4096; for JPEG 1.
-/// @param hints    how they were coded.
+/// @param params    how they were coded.
 /// @param payload  written on success only; at least 8 bytes; free with sidelight_buffer_unref().
 /// @param report   what was measured, written on success only; may be NULL.
 /// @return 0 (also when canceled: the best so far; the report's PSNRs are then of the pictures that were
@@ -103,14 +103,14 @@ pub unsafe extern "C" fn sidelight_encoder_encode(
     original: *const SidelightPicture,
     decoded: *const SidelightPicture,
     count: usize,
-    hints: *const SidelightHints,
+    params: *const SidelightCodecParams,
     payload: *mut SidelightBuffer,
     report: *mut SidelightReport,
 ) -> c_int {
     guard("sidelight_encoder_encode", || {
         let out = output(payload)?;
         // SAFETY: NULL, or valid by the caller's promise.
-        let (encoder, hints) = unsafe { (reference(encoder)?, reference(hints)?) };
+        let (encoder, params) = unsafe { (reference(encoder)?, reference(params)?) };
         if count == 0 || count > MAX_PICTURES {
             return Err(Error::InvalidArgument);
         }
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn sidelight_encoder_encode(
             None => true,
         };
         // SAFETY: the caller promises that the planes are readable.
-        let encoded = unsafe { encode(&encoder.inner, original, decoded, hints, &mut go_on) }?;
+        let encoded = unsafe { encode(&encoder.inner, original, decoded, params, &mut go_on) }?;
         let r = encoded.report;
         log(
             SidelightLogLevel::Info,
@@ -173,12 +173,12 @@ unsafe fn encode<S: Sample>(
     encoder: &Encoder,
     original: &[SidelightPicture],
     decoded: &[SidelightPicture],
-    hints: &SidelightHints,
+    params: &SidelightCodecParams,
     progress: &mut dyn FnMut(f64) -> bool,
 ) -> Result<Encoded> {
-    let rate = convert::rate(hints);
-    let mut hints = convert::hints(hints)?;
-    let mut pairs = memory::room(decoded.len())?;
+    let rate = convert::rate(params);
+    let mut params = convert::params(params)?;
+    let mut pairs = alloc::try_with_capacity(decoded.len())?;
     for (original, decoded) in original.iter().zip(decoded) {
         convert::same_shape(original, decoded)?;
         // SAFETY: forwarded.
@@ -186,12 +186,12 @@ unsafe fn encode<S: Sample>(
             unsafe { (convert::picture::<S>(original)?, convert::picture::<S>(decoded)?) };
         pairs.push(Pair { original, decoded });
     }
-    match hints.codec {
+    match params.codec {
         Codec::Jpeg { .. } if pairs.len() > 1 => return Err(Error::InvalidArgument),
         Codec::Jpeg { .. } => {}
-        Codec::Hevc { .. } => hints.binding = binding::of_picture(&pairs[0].decoded),
+        Codec::Hevc { .. } => params.binding = binding::of_picture(&pairs[0].decoded),
     }
-    encoder.encode(&pairs, &hints, rate, progress)
+    encoder.encode(&pairs, &params, rate, progress)
 }
 
 /// Closes an encoder and sets `*encoder` to NULL. NULL and a pointer to NULL are fine.

@@ -1,28 +1,28 @@
 //! JPEG carriage.
 
 use super::boundary::{bytes, guard, output};
-use super::types::{SidelightBuffer, SidelightCodec, SidelightHints};
+use super::types::{SidelightBuffer, SidelightCodec, SidelightCodecParams};
 use crate::carriage::jpeg;
 use crate::{Error, Result};
 use libc::c_int;
 
-/// Reads what a host needs to know of a JPEG file: its payload, and its hints, which are codec,
+/// Reads what a host needs to know of a JPEG file: its payload, and its params, which are codec,
 /// quantisation tables, binding, coded_bytes and carriage_bytes; all else in them is 0. Colour space and
 /// sampling are not looked at.
 ///
 /// The binding covers what decides the decoded samples: all segments but metadata (APPn, COM; a payload is
 /// one) and the coded data. What stands behind EOI is not looked at. coded_bytes counts the same.
 ///
-/// @param jpeg    the whole file, `size` bytes; any bytes are safe. Without `hints` only the bytes up to
+/// @param jpeg    the whole file, `size` bytes; any bytes are safe. Without `params` only the bytes up to
 /// the first scan's marker (FF DA) are needed.
-/// @param hints   NULL if they are not wanted. Else always written: where they can't be had, with zeros,
-/// so that hints->codec tells whether they are there, whatever the payload is like.
+/// @param params   NULL if they are not wanted. Else always written: where they can't be had, with zeros,
+/// so that params->codec tells whether they are there, whatever the payload is like.
 /// @param payload NULL if it is not wanted; written if the result is 0; free with
 /// sidelight_buffer_unref().
 /// @return 0; SIDELIGHT_ERROR_NO_PAYLOAD if one is wanted and there is none; SIDELIGHT_ERROR_CORRUPT if
 /// this is no JPEG, a segment before the first scan is damaged, or a payload is wanted and its segments do
 /// not make one; SIDELIGHT_ERROR_INVALID_ARGUMENT if `jpeg` is NULL and `size` is not 0, or if both others
-/// are NULL; SIDELIGHT_ERROR_OUT_OF_MEMORY. With `hints` also SIDELIGHT_ERROR_CORRUPT if a segment between or
+/// are NULL; SIDELIGHT_ERROR_OUT_OF_MEMORY. With `params` also SIDELIGHT_ERROR_CORRUPT if a segment between or
 /// behind the scans is damaged or cut off (coded data that is cut off is not noticed) or the luma table
 /// does not stand before the first scan, and SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and
 /// arithmetic-coded files, for those of more than 8 bits, and for those whose height stands behind the
@@ -31,23 +31,23 @@ use libc::c_int;
 pub unsafe extern "C" fn sidelight_jpeg_read(
     jpeg: *const u8,
     size: usize,
-    hints: *mut SidelightHints,
+    params: *mut SidelightCodecParams,
     payload: *mut SidelightBuffer,
 ) -> c_int {
-    if !hints.is_null() {
+    if !params.is_null() {
         // SAFETY: not NULL, and the caller promises that it is writable.
-        unsafe { hints.write(NO_HINTS) };
+        unsafe { params.write(NO_HINTS) };
     }
     guard("sidelight_jpeg_read", || {
-        if hints.is_null() && payload.is_null() {
+        if params.is_null() && payload.is_null() {
             return Err(Error::InvalidArgument);
         }
         // SAFETY: the caller's promise.
         let jpeg = unsafe { bytes(jpeg, size) }?;
-        if !hints.is_null() {
-            let read = hints_of(jpeg)?;
+        if !params.is_null() {
+            let read = params_of(jpeg)?;
             // SAFETY: not NULL, and the caller promises that it is writable.
-            unsafe { hints.write(read) };
+            unsafe { params.write(read) };
         }
         if !payload.is_null() {
             let found = SidelightBuffer::new(jpeg::extract(jpeg)?)?;
@@ -58,7 +58,7 @@ pub unsafe extern "C" fn sidelight_jpeg_read(
     })
 }
 
-const NO_HINTS: SidelightHints = SidelightHints {
+const NO_HINTS: SidelightCodecParams = SidelightCodecParams {
     codec: 0,
     quant: [[0; 64]; 2],
     carriage_bytes: 0,
@@ -69,11 +69,11 @@ const NO_HINTS: SidelightHints = SidelightHints {
     reserved: [0; 61],
 };
 
-fn hints_of(jpeg: &[u8]) -> Result<SidelightHints> {
+fn params_of(jpeg: &[u8]) -> Result<SidelightCodecParams> {
     let info = jpeg::info(jpeg)?;
     let luma = *info.luma_quant().ok_or(Error::Corrupt)?;
     let chroma = info.chroma_quant().copied().unwrap_or([0; 64]);
-    Ok(SidelightHints {
+    Ok(SidelightCodecParams {
         codec: SidelightCodec::Jpeg as u32,
         quant: [luma, chroma],
         carriage_bytes: jpeg::CARRIAGE_BYTES,

@@ -4,7 +4,8 @@ use super::boundary::{bytes, close, guard, output, reference};
 use super::convert;
 use super::types::SidelightBuffer;
 use crate::carriage::nal::{Framing, NalCodec, Stream};
-use crate::{memory, Error, Result};
+use crate::util::alloc;
+use crate::{Error, Result};
 use libc::c_int;
 
 /// Codec of a stream of NAL units.
@@ -87,7 +88,7 @@ impl SidelightStream {
         let mut payloads = 0;
         let read = unit.each_payload(|payload| {
             payloads += 1;
-            self.payload = memory::joined(&[payload])?;
+            self.payload = alloc::try_concat(&[payload])?;
             Ok(())
         });
         if let Err(error) = read {

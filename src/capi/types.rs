@@ -142,7 +142,7 @@ pub struct SidelightPicture {
 /// it. The codec has no default.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub struct SidelightHints {
+pub struct SidelightCodecParams {
     /// A SidelightCodec.
     pub codec: u32,
     /// Luma and chroma quantisation tables in natural (row-major, not zig-zag) order; steps 1 to 65535

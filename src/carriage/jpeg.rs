@@ -4,8 +4,8 @@
 //! nobody vouches for: no input makes it panic, time is linear and memory bounded by the input.
 
 use crate::error::{Error, Result};
-use crate::hash::Fnv1a;
-use crate::memory;
+use crate::util::alloc;
+use crate::util::hash::Fnv1a;
 
 /// Identifier at the head of our APP10 segments, terminating NUL included.
 pub const IDENTIFIER: &[u8; 7] = b"SLIGHT\0";
@@ -427,7 +427,8 @@ fn bind_segment(segment: &Segment, binding: &mut Fnv1a) {
 
 /// Copies all but our segments; the copy has room for `spare` more bytes.
 fn copy_without_payload(jpeg: &[u8], spare: usize) -> Result<Vec<u8>> {
-    let mut out = memory::room(jpeg.len().checked_add(spare).ok_or(Error::OutOfMemory)?)?;
+    let mut out =
+        alloc::try_with_capacity(jpeg.len().checked_add(spare).ok_or(Error::OutOfMemory)?)?;
     let mut copied = 0;
     let mut headers = Headers::new(jpeg)?;
     while let Some(segment) = headers.next()? {
@@ -459,13 +460,13 @@ fn end_of_leading_metadata(jpeg: &[u8]) -> Result<usize> {
 /// The segments that carry `payload`, of at most [`MAX_PAYLOAD`] bytes.
 fn pack(payload: &[u8]) -> Result<Vec<u8>> {
     if payload.len() <= MAX_SINGLE {
-        let mut out = memory::room(payload.len() + MAX_OVERHEAD)?;
+        let mut out = alloc::try_with_capacity(payload.len() + MAX_OVERHEAD)?;
         push_segment(&mut out, &[], payload)?;
         return Ok(out);
     }
     let chunks = payload.chunks(MAX_CHUNK);
     let count = u8::try_from(chunks.len()).map_err(|_| Error::TooLarge)?;
-    let mut out = memory::room(payload.len() + usize::from(count) * MAX_OVERHEAD)?;
+    let mut out = alloc::try_with_capacity(payload.len() + usize::from(count) * MAX_OVERHEAD)?;
     for (number, chunk) in (1..=count).zip(chunks) {
         push_segment(&mut out, &[CHUNK_TAG, number, count], chunk)?;
     }
@@ -534,7 +535,7 @@ impl<'a> Parts<'a> {
         }
         let whole = self.whole.as_slice();
         let parts = whole.iter().chain(&self.chunks[..usize::from(self.count)]);
-        let mut payload = memory::room(parts.clone().map(|part| part.len()).sum())?;
+        let mut payload = alloc::try_with_capacity(parts.clone().map(|part| part.len()).sum())?;
         for part in parts {
             payload.extend_from_slice(part);
         }

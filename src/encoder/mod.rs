@@ -1,22 +1,22 @@
 //! The encoder: fine-tunes on pictures, prices what it found and chooses.
 
+mod progress;
 mod search;
-mod watch;
 
 use crate::adapt::finetune::{fine_tune, Recipe, Task};
 use crate::adapt::math::psnr;
 use crate::adapt::objective::Objective;
+use crate::codec::{Codec, CodecParams};
 use crate::cpu::CpuLevel;
 use crate::decoder::logical_cores;
-use crate::hints::{Codec, Hints};
 use crate::models::{self, Size};
 use crate::network::{CodecKind, Model};
 use crate::payload::Mode;
 use crate::picture::{Layout, Picture, Sample};
 use crate::{Error, Result};
+use progress::{Phase, Progress, GRACE};
 use search::Search;
 use std::time::{Duration, Instant};
-use watch::{Part, Watch, GRACE};
 
 /// Settings of an [`Encoder`].
 #[derive(Clone, Copy, Debug)]
@@ -157,7 +157,7 @@ impl Encoder {
     /// the one that gains most is the base model.
     ///
     /// For video the strengths that the payload sets for each picture type are searched from the
-    /// hints' QPs; a type that would not gain over these pictures, or that none of them has, is
+    /// params' QPs; a type that would not gain over these pictures, or that none of them has, is
     /// left as it is.
     ///
     /// `progress` gets the fraction done, some fifty times a second, and returns whether to go on; otherwise the
@@ -167,11 +167,11 @@ impl Encoder {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if there are no pictures or more than [`MAX_PICTURES`], if their
-    /// shapes differ, or if the hints or the rate are out of range.
+    /// shapes differ, or if the params or the rate are out of range.
     pub fn encode<S: Sample>(
         &self,
         pictures: &[Pair<'_, S>],
-        hints: &Hints,
+        params: &CodecParams,
         rate: Rate,
         progress: &mut dyn FnMut(f64) -> bool,
     ) -> Result<Encoded> {
@@ -181,9 +181,9 @@ impl Encoder {
         if pictures.len() > MAX_PICTURES || !pictures.iter().all(alike) {
             return Err(Error::InvalidArgument);
         }
-        hints.codec.check()?;
+        params.codec.check()?;
         let slope = rate.slope(shape.width() * shape.height() * pictures.len())?;
-        let models = self.models(hints.codec.kind())?;
+        let models = self.models(params.codec.kind())?;
         let mut model = *models.first().ok_or(Error::UnknownModel)?;
         let objective = Objective::new(model.chroma.is_some() && shape.layout() != Layout::I400);
         let search = |model| Search {
@@ -193,24 +193,24 @@ impl Encoder {
             objective,
             slope,
             carriage_bytes: rate.carriage_bytes,
-            binding: hints.binding,
+            binding: params.binding,
         };
 
-        let mut watch = Watch::new(progress);
-        let plain = search(model).unfiltered(&mut watch);
-        let mut best = search(model).candidate(Mode::Off, &hints.codec, &[], plain.clone())?;
+        let mut progress = Progress::new(progress);
+        let plain = search(model).unfiltered(&mut progress);
+        let mut best = search(model).candidate(Mode::Off, &params.codec, &[], plain.clone())?;
         // Canceled before they were measured: nothing is known of the base models.
-        let (mut codec, mut base) = (hints.codec.clone(), plain.clone());
+        let (mut codec, mut base) = (params.codec.clone(), plain.clone());
         let mut soon = true;
         for (i, tried) in models.iter().enumerate() {
             let search = search(tried);
-            let strong = match &hints.codec {
-                Codec::Jpeg { .. } => hints.codec.clone(),
-                Codec::Hevc { qp } => Codec::Hevc { qp: search.strengths(*qp, &mut watch)? },
+            let strong = match &params.codec {
+                Codec::Jpeg { .. } => params.codec.clone(),
+                Codec::Hevc { qp } => Codec::Hevc { qp: search.strengths(*qp, &mut progress)? },
             };
             let clock = Instant::now();
             let measured = search.filtered(&strong, None, &plain, &mut |part| {
-                watch.measuring((i as f64 + part) / models.len() as f64)
+                progress.measuring((i as f64 + part) / models.len() as f64)
             })?;
             soon &= clock.elapsed() < GRACE;
             let Some(errors) = measured else { break };
@@ -227,7 +227,7 @@ impl Encoder {
         let examples = search.examples(&codec, &base)?;
         // With no error left there is nothing to gain.
         let left = examples.iter().any(|e| objective.cost(&e.base_mse) > objective.cost(&[0.0; 3]));
-        if self.settings.mode == Mode::Update && left && !watch.canceled() {
+        if self.settings.mode == Mode::Update && left && !progress.canceled() {
             let (default_steps, tiles) = self.effort(pictures);
             let task = Task {
                 examples: &examples,
@@ -241,20 +241,20 @@ impl Encoder {
                 threads: self.settings.threads,
                 level: self.level,
             };
-            watch.begin(Part::Training);
-            let tuned = fine_tune(&task, &mut |fraction| watch.tell(fraction))?;
+            progress.begin(Phase::Training);
+            let tuned = fine_tune(&task, &mut |fraction| progress.tell(fraction))?;
             steps = tuned.steps;
-            watch.begin(Part::Choosing);
+            progress.begin(Phase::Choosing);
             // Who canceled would wait in vain where measuring takes longer than that.
-            if soon || !watch.canceled() {
-                let update = search.best_update(&tuned, &codec, [&plain, &base], &mut watch)?;
+            if soon || !progress.canceled() {
+                let update = search.best_update(&tuned, &codec, [&plain, &base], &mut progress)?;
                 if let Some(update) = update {
                     best = best.better(update);
                 }
             }
         }
-        watch.begin(Part::Choosing);
-        watch.tell(1.0);
+        progress.begin(Phase::Choosing);
+        progress.tell(1.0);
         let gray = shape.layout() == Layout::I400;
         let mean = |errors: &[[f64; 3]], p: usize| -> f64 {
             let depth = shape.bit_depth();
@@ -280,7 +280,7 @@ impl Encoder {
         let models = models::of_size(codec, self.settings.size)?;
         match self.settings.recipe {
             Recipe::RateAware => Ok(models.collect()),
-            Recipe::Published => models.map(models::unmixed).collect(),
+            Recipe::Published => models.map(models::single_weights).collect(),
         }
     }
 

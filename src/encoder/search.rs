@@ -1,17 +1,19 @@
 //! Candidates for a payload, measured through the integer filter and the real coder.
 
-use super::watch::Watch;
+use super::progress::Progress;
 use super::{Encoder, Pair};
 use crate::adapt::finetune::{Example, Recipe, Tuned};
 use crate::adapt::objective::{mse, Objective};
+use crate::codec::Codec;
 use crate::filter::Filter;
-use crate::hints::Codec;
 use crate::network::condition::MAX_QP;
-use crate::network::taps::Taps;
-use crate::network::{Instance, Model};
-use crate::payload::{self, LayerUpdate, Mode, Update};
+use crate::network::update::{LayerUpdate, Update};
+use crate::network::weights::Weights;
+use crate::network::{Model, Prepared};
+use crate::payload::{self, Mode};
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample};
-use crate::{memory, Error, Result};
+use crate::util::alloc;
+use crate::{Error, Result};
 
 /// Pictures of a type on which the strength is searched.
 const SEARCH_PICTURES: usize = 4;
@@ -129,7 +131,7 @@ impl<'a, S: Sample> Search<'a, S> {
         tuned: &Tuned<'_>,
         codec: &Codec,
         [plain, base]: [&[[f64; 3]]; 2],
-        watch: &mut Watch<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<Option<Candidate>> {
         let mut best = None;
         let none = tuned.round(f32::INFINITY, f32::INFINITY);
@@ -152,7 +154,7 @@ impl<'a, S: Sample> Search<'a, S> {
                     break;
                 }
                 let measured = self.measured(&update, codec, plain, &mut |part| {
-                    watch.measuring((i as f64 + part) / (count + 1) as f64)
+                    progress.measuring((i as f64 + part) / (count + 1) as f64)
                 })?;
                 tried.push(update.clone());
                 if let Some((errors, candidate)) = measured {
@@ -165,11 +167,11 @@ impl<'a, S: Sample> Search<'a, S> {
                     }
                     break;
                 }
-                if watch.canceled() {
+                if progress.canceled() {
                     break;
                 }
             }
-            if !watch.tell((i + 1) as f64 / (count + 1) as f64) {
+            if !progress.tell((i + 1) as f64 / (count + 1) as f64) {
                 return Ok(best);
             }
         }
@@ -179,7 +181,7 @@ impl<'a, S: Sample> Search<'a, S> {
         mixed.layers[split..].clone_from_slice(&chroma.layers[split..]);
         if mixed != none && !tried.contains(&mixed) {
             let measured = self.measured(&mixed, codec, plain, &mut |part| {
-                watch.measuring((count as f64 + part) / (count + 1) as f64)
+                progress.measuring((count as f64 + part) / (count + 1) as f64)
             })?;
             if let Some((_, candidate)) = measured {
                 best = better(best, candidate);
@@ -197,9 +199,9 @@ impl<'a, S: Sample> Search<'a, S> {
         plain: &[[f64; 3]],
         go_on: &mut dyn FnMut(f64) -> bool,
     ) -> Result<Option<(Vec<[f64; 3]>, Candidate)>> {
-        let Ok(taps) = Taps::new(self.model, Some(update)) else { return Ok(None) };
+        let Ok(weights) = Weights::new(self.model, Some(update)) else { return Ok(None) };
         let valid = every_condition(codec)
-            .all(|c| Instance::with_taps(self.model, c, Some(update), &taps).is_ok());
+            .all(|c| Prepared::with_weights(self.model, c, Some(update), &weights).is_ok());
         if !valid {
             return Ok(None);
         }
@@ -207,7 +209,7 @@ impl<'a, S: Sample> Search<'a, S> {
             return Ok(None);
         };
         let (codec, kept) = self.without_losses(codec, errors.clone(), plain);
-        let body = payload::update::encode(update, &self.model.coding)?;
+        let body = payload::update::encode(update, &self.model.prior)?;
         match self.candidate(Mode::Update, &codec, &body, kept) {
             Ok(candidate) => Ok(Some((errors, candidate))),
             Err(Error::TooLarge) => Ok(None),
@@ -229,7 +231,7 @@ impl<'a, S: Sample> Search<'a, S> {
     /// The part of the cost that one network's update decides, its bytes about.
     fn network_cost(&self, network: usize, update: &Update, errors: &[[f64; 3]]) -> Result<f64> {
         let alone = self.part(network, update);
-        let bytes = f64::from(payload::update::price(&alone, &self.model.coding)?) / 2048.0;
+        let bytes = f64::from(payload::update::price(&alone, &self.model.prior)?) / 2048.0;
         let planes = &Model::PLANES[network];
         let terms =
             errors.iter().map(|e| self.objective.terms(e)[planes.clone()].iter().sum::<f64>());
@@ -237,9 +239,9 @@ impl<'a, S: Sample> Search<'a, S> {
     }
 
     /// Mean squared error of each decoded picture's planes; when canceled, of the first ones.
-    pub fn unfiltered(&self, watch: &mut Watch<'_>) -> Vec<[f64; 3]> {
+    pub fn unfiltered(&self, progress: &mut Progress<'_>) -> Vec<[f64; 3]> {
         let error = |(i, p): (usize, &Pair<'_, S>)| {
-            (i == 0 || watch.measuring(0.0)).then(|| mse(&p.original, &p.decoded))
+            (i == 0 || progress.measuring(0.0)).then(|| mse(&p.original, &p.decoded))
         };
         self.pictures.iter().enumerate().map_while(error).collect()
     }
@@ -253,7 +255,7 @@ impl<'a, S: Sample> Search<'a, S> {
         plain: &[[f64; 3]],
         go_on: &mut dyn FnMut(f64) -> bool,
     ) -> Result<Option<Vec<[f64; 3]>>> {
-        let taps = Taps::new(self.model, update)?;
+        let weights = Weights::new(self.model, update)?;
         let mut filters = [None, None, None];
         let mut all = Vec::with_capacity(plain.len());
         for (pair, plain) in self.pictures.iter().zip(plain) {
@@ -265,8 +267,8 @@ impl<'a, S: Sample> Search<'a, S> {
                 continue;
             };
             if filters[class].is_none() {
-                let instance = Instance::with_taps(self.model, condition, update, &taps)?;
-                filters[class] = Some(Filter::new(instance, self.encoder.level));
+                let prepared = Prepared::with_weights(self.model, condition, update, &weights)?;
+                filters[class] = Some(Filter::new(prepared, self.encoder.level));
             }
             let filter = filters[class].as_ref().ok_or(Error::Internal)?;
             let done = all.len() as f64 / self.pictures.len() as f64;
@@ -286,12 +288,12 @@ impl<'a, S: Sample> Search<'a, S> {
             Some(Example { original, decoded, condition, base_mse: *base_mse })
         };
         let examples = self.pictures.iter().zip(base).filter_map(example);
-        memory::collected(self.pictures.len(), examples)
+        alloc::try_collect(self.pictures.len(), examples)
     }
 
     /// The strengths with which the base model does best, from QPs; 0 where there are no pictures. The best so
     /// far when canceled.
-    pub fn strengths(&self, qp: [u8; 3], watch: &mut Watch<'_>) -> Result<[u8; 3]> {
+    pub fn strengths(&self, qp: [u8; 3], progress: &mut Progress<'_>) -> Result<[u8; 3]> {
         let mut best = [0; 3];
         for class in PictureType::CLASSES.map(PictureType::class) {
             let of_class: Vec<usize> = (0..self.pictures.len())
@@ -302,14 +304,14 @@ impl<'a, S: Sample> Search<'a, S> {
             }
             let stride = of_class.len().div_ceil(SEARCH_PICTURES);
             let some: Vec<usize> = of_class.iter().copied().step_by(stride).collect();
-            let mut at = (self.cost_at(class, qp[class], &some, watch)?, qp[class]);
+            let mut at = (self.cost_at(class, qp[class], &some, progress)?, qp[class]);
             for step in SEARCH_STEPS {
                 for down in [true, false] {
                     let start = at;
                     for _ in 0..SEARCH_MOVES {
                         let next = if down { at.1.saturating_sub(step) } else { at.1 + step };
                         let next = next.clamp(1, MAX_QP);
-                        let cost = self.cost_at(class, next, &some, watch)?;
+                        let cost = self.cost_at(class, next, &some, progress)?;
                         if cost >= at.0 {
                             break;
                         }
@@ -328,18 +330,24 @@ impl<'a, S: Sample> Search<'a, S> {
 
     /// Mean cost of the pictures `some`, all of one class, with the base model at a strength; infinite, and
     /// soon, when canceled.
-    fn cost_at(&self, class: usize, qp: u8, some: &[usize], watch: &mut Watch<'_>) -> Result<f64> {
-        if !watch.poll(0.0) {
+    fn cost_at(
+        &self,
+        class: usize,
+        qp: u8,
+        some: &[usize],
+        progress: &mut Progress<'_>,
+    ) -> Result<f64> {
+        if !progress.poll(0.0) {
             return Ok(f64::INFINITY);
         }
         let layout = self.pictures[0].decoded.layout();
         let codec = Codec::Hevc { qp: [qp; 3] };
         let condition = codec.condition(layout, PictureType::CLASSES[class]);
-        let instance = Instance::new(self.model, condition.ok_or(Error::Internal)?, None)?;
-        let filter = Filter::new(instance, self.encoder.level);
+        let prepared = Prepared::new(self.model, condition.ok_or(Error::Internal)?, None)?;
+        let filter = Filter::new(prepared, self.encoder.level);
         let mut sum = 0.0;
         for i in some {
-            match self.filtered_mse(&filter, &self.pictures[*i], &mut || watch.poll(0.0))? {
+            match self.filtered_mse(&filter, &self.pictures[*i], &mut || progress.poll(0.0))? {
                 Some(errors) => sum += self.objective.cost(&errors),
                 None => return Ok(f64::INFINITY),
             }
@@ -364,7 +372,7 @@ impl<'a, S: Sample> Search<'a, S> {
         let mut buffers = [Vec::new(), Vec::new(), Vec::new()];
         for (p, samples) in buffers.iter_mut().enumerate().take(layout.planes()) {
             let (width, height) = size(p);
-            *samples = memory::filled(width * height, S::new(0))?;
+            *samples = alloc::try_filled(width * height, S::new(0))?;
         }
         let mut target = [PlaneMut::EMPTY; 3];
         for (p, (plane, samples)) in target.iter_mut().zip(&mut buffers).enumerate() {
@@ -456,21 +464,23 @@ mod tests {
         with_search(|search| {
             for limit in [1, 2, 20, usize::MAX] {
                 let mut calls = 0;
-                let mut progress = |_| {
+                let mut callback = |_| {
                     calls += 1;
                     calls < limit
                 };
-                let mut watch = Watch::strict(&mut progress);
-                let plain = search.unfiltered(&mut watch);
-                let base = search.filtered(&CODEC, None, &plain, &mut |part| watch.measuring(part));
+                let mut progress = Progress::strict(&mut callback);
+                let plain = search.unfiltered(&mut progress);
+                let base =
+                    search.filtered(&CODEC, None, &plain, &mut |part| progress.measuring(part));
                 assert_eq!(base.unwrap().is_none(), limit < usize::MAX);
                 if limit < usize::MAX {
-                    assert_eq!(search.strengths([30, 31, 32], &mut watch).unwrap(), [30, 0, 0]);
+                    assert_eq!(search.strengths([30, 31, 32], &mut progress).unwrap(), [30, 0, 0]);
                     let conditions: Vec<_> = every_condition(&CODEC).collect();
                     let tuned = Tuned::with_coefficients(search.model, &conditions, 6, |_, i| {
                         (i % 3) as f32
                     });
-                    let nothing = search.best_update(&tuned, &CODEC, [&plain, &plain], &mut watch);
+                    let nothing =
+                        search.best_update(&tuned, &CODEC, [&plain, &plain], &mut progress);
                     assert!(nothing.unwrap().is_none());
                 }
                 // Half-resolution rows and those at their ends, of luma and of chroma.
@@ -483,9 +493,9 @@ mod tests {
     #[test]
     fn a_network_that_overflows_takes_nothing_from_the_other() {
         with_search(|search| {
-            let mut progress = |_| true;
-            let mut watch = Watch::new(&mut progress);
-            let plain = search.unfiltered(&mut watch);
+            let mut callback = |_| true;
+            let mut progress = Progress::new(&mut callback);
+            let plain = search.unfiltered(&mut progress);
             let base = search.filtered(&CODEC, None, &plain, &mut |_| true).unwrap().unwrap();
             let split = search.model.luma.layers.len();
             let last = [split - 1, search.model.shapes().len() - 1];
@@ -509,12 +519,12 @@ mod tests {
                     let all = tuned.round(0.5, 1.0);
                     assert!(conditions
                         .iter()
-                        .any(|c| Instance::new(search.model, *c, Some(&all)).is_err()));
-                    let best = search.best_update(&tuned, &CODEC, [&plain, &base], &mut watch);
+                        .any(|c| Prepared::new(search.model, *c, Some(&all)).is_err()));
+                    let best = search.best_update(&tuned, &CODEC, [&plain, &base], &mut progress);
                     let best = best.unwrap().expect("one that changes nothing, at the least");
                     let header = payload::parse(&best.payload).unwrap();
                     let (_, body) = header.parts(false).unwrap();
-                    let sent = payload::update::read(body, &search.model.coding).unwrap();
+                    let sent = payload::update::read(body, &search.model.prior).unwrap();
                     assert!(sent == none || sent == search.part(1 - over, &all), "{over} {place}");
                     gained += usize::from(sent != none);
                 }

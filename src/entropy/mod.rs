@@ -1,15 +1,15 @@
 //! Adaptive binary range coding, made for streams of a few dozen bytes.
 //!
 //! Syntax is written once over [`Writer`] and either priced ([`Price`]) or turned into bytes
-//! ([`Encoder`]); [`Decoder`] reads it back. The stream is canonical: of all byte strings that
-//! decode to the same bins, [`Decoder::finish`] accepts only the one that [`Encoder`] makes.
+//! ([`RangeEncoder`]); [`RangeDecoder`] reads it back. The stream is canonical: of all byte strings that
+//! decode to the same bins, [`RangeDecoder::finish`] accepts only the one that [`RangeEncoder`] makes.
 //! docs/payload.md is the normative text.
 
 pub mod context;
-pub mod golomb;
+pub mod exp_golomb;
 pub mod range;
 pub mod writer;
 
 pub use context::Context;
-pub use range::{Decoder, Encoder};
+pub use range::{RangeDecoder, RangeEncoder};
 pub use writer::{Price, Writer};

@@ -18,14 +18,14 @@ fn lower_part(range: u32, one: u32) -> u32 {
 
 /// Turns bins into bytes.
 #[derive(Clone, Debug)]
-pub struct Encoder {
+pub struct RangeEncoder {
     bytes: Vec<u8>,
     low: u32,
     /// At least `BOTTOM` between bins.
     range: u32,
 }
 
-impl Encoder {
+impl RangeEncoder {
     /// An empty stream.
     #[must_use]
     pub const fn new() -> Self {
@@ -84,13 +84,13 @@ impl Encoder {
     }
 }
 
-impl Default for Encoder {
+impl Default for RangeEncoder {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Writer for Encoder {
+impl Writer for RangeEncoder {
     fn bit(&mut self, context: &mut Context, bit: bool) {
         self.split(lower_part(self.range, context.probability()), bit);
         context.update(bit);
@@ -106,9 +106,9 @@ impl Writer for Encoder {
 /// Turns bytes back into bins.
 ///
 /// Any bytes can be read to any length: past the end come zeros, after an error only zero bins.
-/// Whether what was read can be believed is what [`Decoder::finish`] says.
+/// Whether what was read can be believed is what [`RangeDecoder::finish`] says.
 #[derive(Clone, Debug)]
-pub struct Decoder<'a> {
+pub struct RangeDecoder<'a> {
     bytes: &'a [u8],
     /// Bytes taken in, those of the fill included.
     taken: usize,
@@ -118,7 +118,7 @@ pub struct Decoder<'a> {
     failed: bool,
 }
 
-impl<'a> Decoder<'a> {
+impl<'a> RangeDecoder<'a> {
     /// Starts at the first of `bytes`, which end where the stream ends.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
@@ -156,7 +156,7 @@ impl<'a> Decoder<'a> {
         self.bytes = &[];
     }
 
-    /// Whether [`Decoder::fail`] was called, by the reader or from inside.
+    /// Whether [`RangeDecoder::fail`] was called, by the reader or from inside.
     #[must_use]
     pub const fn failed(&self) -> bool {
         self.failed
@@ -169,10 +169,10 @@ impl<'a> Decoder<'a> {
         self.taken.min(self.bytes.len())
     }
 
-    /// Checks that the input is exactly what [`Encoder`] writes for the bins read.
+    /// Checks that the input is exactly what [`RangeEncoder`] writes for the bins read.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] after [`Decoder::fail`], and if a shorter or smaller byte string would
+    /// [`Error::Corrupt`] after [`RangeDecoder::fail`], and if a shorter or smaller byte string would
     /// have given the same bins: trailing bytes, a last byte of zero, another value of the final
     /// interval.
     pub fn finish(self) -> Result {
@@ -226,7 +226,7 @@ impl<'a> Decoder<'a> {
 mod tests {
     use super::super::Price;
     use super::*;
-    use crate::xorshift::Xorshift;
+    use crate::util::rng::Xorshift;
 
     /// A bin of the test streams: context number and value, or bypass bits.
     #[derive(Clone, Copy)]
@@ -272,7 +272,7 @@ mod tests {
     }
 
     fn encode(bins: &[Bin]) -> Vec<u8> {
-        let mut encoder = Encoder::new();
+        let mut encoder = RangeEncoder::new();
         write(bins, &mut encoder);
         encoder.finish()
     }
@@ -281,7 +281,7 @@ mod tests {
 
     /// Reads bins of the same kinds as `bins`; the second result is `finish`'s.
     fn decode(bins: &[Bin], bytes: &[u8]) -> (Vec<Bin>, Result) {
-        let mut decoder = Decoder::new(bytes);
+        let mut decoder = RangeDecoder::new(bytes);
         let mut contexts = INITIAL;
         let read = bins
             .iter()
@@ -360,13 +360,13 @@ mod tests {
 
     #[test]
     fn likely_zeros_are_free() {
-        let mut encoder = Encoder::new();
+        let mut encoder = RangeEncoder::new();
         let mut context = Context::new(2);
         for _ in 0..1000 {
             encoder.bit(&mut context, false);
         }
         assert!(encoder.finish().is_empty());
-        assert!(Encoder::new().finish().is_empty());
+        assert!(RangeEncoder::new().finish().is_empty());
     }
 
     #[test]
@@ -385,12 +385,12 @@ mod tests {
 
     #[test]
     fn failure_sticks() {
-        let mut decoder = Decoder::new(&[0xFF, 0xFF, 0xFF, 0xFF, 0xFF]);
+        let mut decoder = RangeDecoder::new(&[0xFF, 0xFF, 0xFF, 0xFF, 0xFF]);
         assert!(decoder.failed(), "the value 1 - 2^-32 lies outside every interval");
         assert_eq!(decoder.bypass(32), 0);
         assert_eq!(decoder.finish(), Err(Error::Corrupt));
 
-        let mut decoder = Decoder::new(&[0x80]);
+        let mut decoder = RangeDecoder::new(&[0x80]);
         decoder.fail();
         assert!(!decoder.bit(&mut Context::new(255)));
         assert_eq!(decoder.finish(), Err(Error::Corrupt));
@@ -398,9 +398,9 @@ mod tests {
 
     #[test]
     fn input_never_read_is_corrupt() {
-        assert_eq!(Decoder::new(&[1]).finish(), Err(Error::Corrupt));
-        assert_eq!(Decoder::new(&[0]).finish(), Err(Error::Corrupt));
-        assert_eq!(Decoder::new(&[0, 0, 0, 0, 1]).finish(), Err(Error::Corrupt));
-        assert_eq!(Decoder::new(&[]).finish(), Ok(()));
+        assert_eq!(RangeDecoder::new(&[1]).finish(), Err(Error::Corrupt));
+        assert_eq!(RangeDecoder::new(&[0]).finish(), Err(Error::Corrupt));
+        assert_eq!(RangeDecoder::new(&[0, 0, 0, 0, 1]).finish(), Err(Error::Corrupt));
+        assert_eq!(RangeDecoder::new(&[]).finish(), Ok(()));
     }
 }

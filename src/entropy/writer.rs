@@ -3,7 +3,7 @@
 use super::Context;
 
 /// A sink of bins. Syntax is written once over this trait; swapping the back end prices it
-/// ([`Price`]) or writes it ([`super::Encoder`]).
+/// ([`Price`]) or writes it ([`super::RangeEncoder`]).
 pub trait Writer {
     /// One bin whose probability `context` knows and learns.
     fn bit(&mut self, context: &mut Context, bit: bool);
@@ -13,7 +13,7 @@ pub trait Writer {
     fn bypass(&mut self, value: u32, bits: u32);
 }
 
-/// Counts what the bins would cost in an [`super::Encoder`], without the rounding to whole bytes
+/// Counts what the bins would cost in an [`super::RangeEncoder`], without the rounding to whole bytes
 /// at its end.
 #[derive(Clone, Debug, Default)]
 pub struct Price {

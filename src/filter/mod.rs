@@ -6,9 +6,10 @@ mod scratch;
 
 use crate::cpu::CpuLevel;
 use crate::kernels::{Convolution, Kernels};
-use crate::network::Instance;
+use crate::network::Prepared;
 use crate::picture::{Layout, Picture, PictureMut, Sample};
-use crate::{fault, Error, Result};
+use crate::util::fault;
+use crate::{Error, Result};
 use scratch::{Pool, ScratchLen};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -25,13 +26,13 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Prepares `instance` for the CPU at `level`.
+    /// Prepares `prepared` for the CPU at `level`.
     #[must_use]
-    pub fn new(instance: Instance, level: CpuLevel) -> Self {
+    pub fn new(prepared: Prepared, level: CpuLevel) -> Self {
         let kernels = Kernels::new(level);
         Self {
-            luma: Convolution::all(instance.luma, &kernels),
-            chroma: Convolution::all(instance.chroma, &kernels),
+            luma: Convolution::all(prepared.luma, &kernels),
+            chroma: Convolution::all(prepared.chroma, &kernels),
             kernels,
             pool: Pool::default(),
         }

@@ -1,7 +1,8 @@
 //! The memory of a running band: taken from a pool and given back, so that a filter allocates only when
 //! more bands run at once, or wider pictures come, than ever before.
 
-use crate::{memory, Result};
+use crate::util::alloc;
+use crate::Result;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes of a cache line. Row buffers start at one: no vector load straddles two.
@@ -80,7 +81,7 @@ impl Pool {
 fn aligned<A: Copy>(buffer: &mut Vec<A>, len: usize, fresh: A) -> Result<&mut [A]> {
     let line = LINE / size_of::<A>();
     if buffer.len() < len + line {
-        *buffer = memory::filled(len + line, fresh)?;
+        *buffer = alloc::try_filled(len + line, fresh)?;
     }
     let start = buffer.as_ptr().align_offset(LINE).min(line);
     Ok(&mut buffer[start..start + len])

@@ -2,33 +2,34 @@
 
 use super::*;
 use crate::kernels::scalar::requantise;
-use crate::network::instance::Layer;
+use crate::network::prepared::PreparedLayer;
 use crate::network::Arch;
 use crate::picture::{Plane, PlaneMut, Sample};
-use crate::xorshift::Xorshift;
+use crate::util::rng::Xorshift;
 
 /// Random layers of luma's shape, or of chroma's; activations between hidden layers of 16 bits, or of 8.
-fn layers(rng: &mut Xorshift, arch: Arch, bytes: bool) -> Vec<Layer> {
+fn layers(rng: &mut Xorshift, arch: Arch, bytes: bool) -> Vec<PreparedLayer> {
     let last = arch.layers() - 1;
     let layers = (0..=last).map(|l| {
         let (cin, cout) = arch.layer(l);
         let reads_bytes = bytes && l > 0 && l < last;
         let most = if reads_bytes { 8 } else { 300 };
-        let taps: Vec<i16> = (0..9 * cin * cout).map(|_| rng.range(-most, most) as i16).collect();
+        let weights: Vec<i16> =
+            (0..9 * cin * cout).map(|_| rng.range(-most, most) as i16).collect();
         let biases = 0..arch.phases(l) * cout;
         let bias = if reads_bytes { 1000 } else { 100_000 };
         let to_bytes = bytes && l + 1 < last;
-        // From sums of such taps and activations to the range of the outputs.
+        // From sums of such weights and activations to the range of the outputs.
         let gain = match (reads_bytes, to_bytes) {
             (false, false) => 500,
             (false, true) => 4,
             (true, false) => 1 << 19,
             (true, true) => 1 << 13,
         };
-        Layer {
+        PreparedLayer {
             cin,
             cout,
-            taps: taps.into(),
+            weights: weights.into(),
             bias: biases.map(|_| rng.range(-bias, bias) as i32).collect(),
             period: if l == 0 { arch.period } else { 1 },
             multiplier: (0..cout).map(|_| rng.range(gain * 4 / 5, gain * 5 / 4) as i32).collect(),
@@ -44,9 +45,9 @@ fn layers(rng: &mut Xorshift, arch: Arch, bytes: bool) -> Vec<Layer> {
     layers.collect()
 }
 
-fn instance(rng: &mut Xorshift, chroma: bool) -> Instance {
+fn prepared(rng: &mut Xorshift, chroma: bool) -> Prepared {
     let bytes = rng.next().is_multiple_of(2);
-    Instance {
+    Prepared {
         luma: layers(rng, Arch::luma(16, 2), bytes),
         chroma: if chroma { layers(rng, Arch::chroma(16, 1), bytes) } else { Vec::new() },
     }
@@ -114,12 +115,12 @@ impl Samples {
 }
 
 /// The filter by its definition: whole maps, no bands, no packing.
-fn reference(instance: &Instance, input: &Samples) -> Samples {
+fn reference(prepared: &Prepared, input: &Samples) -> Samples {
     let mut out = input.clone();
-    let luma = outputs(&instance.luma, input);
+    let luma = outputs(&prepared.luma, input);
     correct(input, &mut out, 0, |y, x| luma[y / 2][x / 2][2 * (y % 2) + x % 2]);
-    if !instance.chroma.is_empty() && input.layout != Layout::I400 {
-        let chroma = outputs(&instance.chroma, input);
+    if !prepared.chroma.is_empty() && input.layout != Layout::I400 {
+        let chroma = outputs(&prepared.chroma, input);
         for p in 1..3 {
             correct(input, &mut out, p, |y, x| chroma[y / 2][x / 2][p - 1]);
         }
@@ -141,7 +142,7 @@ fn correct(input: &Samples, out: &mut Samples, p: usize, residual: impl Fn(usize
 type Map = Vec<Vec<Vec<i32>>>;
 
 /// A network's outputs for each half-resolution pixel.
-fn outputs(layers: &[Layer], input: &Samples) -> Map {
+fn outputs(layers: &[PreparedLayer], input: &Samples) -> Map {
     let (w, h) = (input.width.div_ceil(2), input.height.div_ceil(2));
     let phases = [(0, 0), (0, 1), (1, 0), (1, 1)];
     let first = |y: usize, x: usize| -> Vec<i32> {
@@ -161,8 +162,8 @@ fn outputs(layers: &[Layer], input: &Samples) -> Map {
                 for (t, ci) in (0..9).flat_map(|t| (0..layer.cin).map(move |ci| (t, ci))) {
                     let sy = (y + t / 3).saturating_sub(1).min(h - 1);
                     let sx = (x + t % 3).saturating_sub(1).min(w - 1);
-                    let tap = i32::from(layer.taps[(t * layer.cin + ci) * layer.cout + co]);
-                    sum += map[sy][sx][ci] * tap;
+                    let weight = i32::from(layer.weights[(t * layer.cin + ci) * layer.cout + co]);
+                    sum += map[sy][sx][ci] * weight;
                 }
                 let y = requantise(sum, layer.multiplier[co], layer.shift);
                 y.clamp(layer.low, layer.high)
@@ -256,13 +257,13 @@ fn every_size_layout_depth_level_and_cut_gives_the_reference() {
         .flat_map(|s| Layout::ALL.map(|l| (s, l)));
     for ((width, height), layout) in cases {
         let chroma = !rng.next().is_multiple_of(4);
-        let instance = instance(&mut rng, chroma);
+        let prepared = prepared(&mut rng, chroma);
         let bit_depth = [8, 10, 12][rng.next() as usize % 3];
         let input = Samples::new(&mut rng, layout, bit_depth, width, height);
-        let expected = reference(&instance, &input);
+        let expected = reference(&prepared, &input);
         for level in CpuLevel::available() {
             let case = format!("{width}x{height} {layout:?} {bit_depth} {chroma} {level:?}");
-            let filter = Filter::new(instance.clone(), level);
+            let filter = Filter::new(prepared.clone(), level);
             if bit_depth == 8 {
                 check::<u8>(&mut rng, &filter, &input, &expected, &case);
             } else {
@@ -275,7 +276,7 @@ fn every_size_layout_depth_level_and_cut_gives_the_reference() {
 #[test]
 fn a_picture_can_be_ended() {
     let mut rng = Xorshift(11);
-    let filter = Filter::new(instance(&mut rng, true), CpuLevel::current());
+    let filter = Filter::new(prepared(&mut rng, true), CpuLevel::current());
     let input = Samples::new(&mut rng, Layout::I420, 8, 46, 3000);
     let whole = run::<u8>(&input, 0, |i, o| filter.picture(i, o, 1).unwrap());
     for threads in [1, 2, 5] {
@@ -308,7 +309,7 @@ fn a_picture_can_be_ended() {
 #[test]
 fn deeper_samples_of_the_same_picture() {
     let mut rng = Xorshift(3);
-    let filter = Filter::new(instance(&mut rng, true), CpuLevel::current());
+    let filter = Filter::new(prepared(&mut rng, true), CpuLevel::current());
     let eight = Samples::new(&mut rng, Layout::I420, 8, 38, 27);
     let mut ten = Samples { bit_depth: 10, ..eight.clone() };
     ten.planes.iter_mut().flatten().for_each(|s| *s *= 4);
@@ -323,7 +324,7 @@ fn deeper_samples_of_the_same_picture() {
 #[test]
 fn depths_must_match() {
     let mut rng = Xorshift(7);
-    let filter = Filter::new(instance(&mut rng, false), CpuLevel::Scalar);
+    let filter = Filter::new(prepared(&mut rng, false), CpuLevel::Scalar);
     let (data, mut out) = ([0u16; 64], [0; 64]);
     let plane = Plane::new(&data, 16, 8, 8).unwrap();
     for depth in [0, 8, 9, 11, 14, 16] {
@@ -341,7 +342,7 @@ fn depths_must_match() {
 #[test]
 fn odd_bands_are_refused() {
     let mut rng = Xorshift(7);
-    let filter = Filter::new(instance(&mut rng, false), CpuLevel::Scalar);
+    let filter = Filter::new(prepared(&mut rng, false), CpuLevel::Scalar);
     let data = [0; 80];
     let input = Picture::new(Layout::I400, &[Plane::new(&data, 8, 8, 10).unwrap()]).unwrap();
     let mut out = [0; 80];
@@ -362,7 +363,7 @@ fn memory_of_a_band() {
     let mut rng = Xorshift(5);
     let luma = layers(&mut rng, Arch::luma(32, 3), false);
     let chroma = layers(&mut rng, Arch::chroma(16, 3), false);
-    let filter = Filter::new(Instance { luma, chroma }, CpuLevel::Scalar);
+    let filter = Filter::new(Prepared { luma, chroma }, CpuLevel::Scalar);
     // Rows start at cache lines, so the formula may fall short of the memory by one for each row.
     let bytes = 2 * (3 * 3002 * (4 + 4 * 32) + 3000 * 4);
     assert!((bytes..bytes + 16 * 64).contains(&filter.scratch_bytes(Layout::I420, 6000)));
@@ -373,11 +374,11 @@ fn memory_of_a_band() {
     );
 
     let luma = layers(&mut rng, Arch::luma(32, 3), true);
-    let filter = Filter::new(Instance { luma, chroma: Vec::new() }, CpuLevel::Scalar);
+    let filter = Filter::new(Prepared { luma, chroma: Vec::new() }, CpuLevel::Scalar);
     let bytes = 3 * 3002 * (2 * 4 + 3 * 32 + 2 * 32) + 2 * 3000 * 4;
     assert!((bytes..bytes + 16 * 64).contains(&filter.scratch_bytes(Layout::I400, 6000)));
 
     let luma = layers(&mut rng, Arch::luma(Arch::MAX_CHANNELS, Arch::MAX_HIDDEN), false);
-    let largest = Filter::new(Instance { luma, chroma: Vec::new() }, CpuLevel::Scalar);
+    let largest = Filter::new(Prepared { luma, chroma: Vec::new() }, CpuLevel::Scalar);
     assert!(largest.scratch_bytes(Layout::I400, 6000) < 24_000_000, "24 megapixels");
 }

@@ -1,8 +1,10 @@
 //! Inner loops of the filter: one table of functions, a scalar reference and instruction-set
 //! specific versions that give the same bytes.
 
+mod convolve;
 pub mod scalar;
 mod sums;
+mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -13,27 +15,27 @@ pub(crate) mod samples;
 pub(crate) use x86::samples;
 
 use crate::cpu::CpuLevel;
-use crate::network::instance::Layer;
+use crate::network::prepared::PreparedLayer;
 pub use sums::Sums;
 
 /// A convolution prepared for the kernels.
 #[derive(Clone, Debug)]
 pub struct Convolution {
     /// Its integer parameters.
-    pub layer: Layer,
+    pub layer: PreparedLayer,
     /// What its products may be added in.
     pub sums: Sums,
-    /// Its taps as the row kernels read them.
+    /// Its weights as the row kernels read them.
     pub packed: Packed,
     /// Its multipliers as they read them.
     pub requantisation: Requantisation,
 }
 
-/// Taps in the order of the kernels.
+/// Weights in the order of the kernels.
 #[derive(Clone, Debug)]
 pub enum Packed {
-    /// For activations of 16 bits: `[3][cin / 2][3][cout][2]`, the rows of taps, pairs of input channels, a
-    /// row's taps; for a last layer, of 4 or 2 output channels, `[cout][9][cin]`.
+    /// For activations of 16 bits: `[3][cin / 2][3][cout][2]`, the rows of weights, pairs of input channels, a
+    /// row's weights; for a last layer, of 4 or 2 output channels, `[cout][9][cin]`.
     I16(Vec<i16>),
     /// For activations of 8 bits: `[3][cin / 4][3][cout][4]`.
     I8(Vec<i8>),
@@ -50,7 +52,7 @@ pub struct Requantisation {
 }
 
 impl Requantisation {
-    fn new(layer: &Layer) -> Self {
+    fn new(layer: &PreparedLayer) -> Self {
         let more = 32 - layer.shift;
         let largest = layer.multiplier.iter().max().map_or(0, |m| i64::from(*m));
         if largest << more > i64::from(i32::MAX) {
@@ -61,13 +63,13 @@ impl Requantisation {
 }
 
 impl Convolution {
-    /// Packs `layer`'s taps for `kernels`. A hidden layer reads bytes if it can: its inputs lie in
+    /// Packs `layer`'s weights for `kernels`. A hidden layer reads bytes if it can: its inputs lie in
     /// 0..=`limit`.
     #[must_use]
-    pub fn new(layer: Layer, limit: Option<i32>, kernels: &Kernels) -> Self {
+    pub fn new(layer: PreparedLayer, limit: Option<i32>, kernels: &Kernels) -> Self {
         let (cin, cout) = (layer.cin, layer.cout);
         let bytes =
-            |limit: &i32| *limit <= 255 && layer.taps.iter().all(|w| i8::try_from(*w).is_ok());
+            |limit: &i32| *limit <= 255 && layer.weights.iter().all(|w| i8::try_from(*w).is_ok());
         let limit = limit.filter(bytes);
         let sums = match limit {
             Some(limit) if !kernels.whole_bytes => Sums::narrowest(&layer, limit),
@@ -77,7 +79,7 @@ impl Convolution {
             Packed::I8(pack::<4, i8>(&layer, |w| w as i8))
         } else if cout < 16 {
             let of = |co: usize| (0..9 * cin).map(move |i| i * cout + co);
-            Packed::I16((0..cout).flat_map(of).map(|i| layer.taps[i]).collect())
+            Packed::I16((0..cout).flat_map(of).map(|i| layer.weights[i]).collect())
         } else {
             Packed::I16(pack::<2, i16>(&layer, |w| w))
         };
@@ -87,10 +89,10 @@ impl Convolution {
 
     /// All of a network's layers, first to last.
     #[must_use]
-    pub fn all(layers: Vec<Layer>, kernels: &Kernels) -> Vec<Self> {
+    pub fn all(layers: Vec<PreparedLayer>, kernels: &Kernels) -> Vec<Self> {
         let last = layers.len().saturating_sub(1);
         let mut limit = None;
-        let prepare = |(i, layer): (usize, Layer)| {
+        let prepare = |(i, layer): (usize, PreparedLayer)| {
             let reads = limit.replace(layer.high).filter(|_| i < last);
             Self::new(layer, reads, kernels)
         };
@@ -106,11 +108,11 @@ impl Convolution {
     }
 }
 
-/// Taps with `N` input channels side by side, the three taps of a row behind each other.
-fn pack<const N: usize, T>(layer: &Layer, convert: impl Fn(i16) -> T) -> Vec<T> {
+/// Weights with `N` input channels side by side, the three weights of a row behind each other.
+fn pack<const N: usize, T>(layer: &PreparedLayer, convert: impl Fn(i16) -> T) -> Vec<T> {
     let (cin, cout) = (layer.cin, layer.cout);
-    let mut packed = Vec::with_capacity(layer.taps.len());
-    for row in layer.taps.chunks_exact(3 * cin * cout) {
+    let mut packed = Vec::with_capacity(layer.weights.len());
+    for row in layer.weights.chunks_exact(3 * cin * cout) {
         for (ci, kx) in (0..cin).step_by(N).flat_map(|ci| [0, 1, 2].map(|kx| (ci, kx))) {
             let group = &row[(kx * cin + ci) * cout..][..N * cout];
             packed.extend((0..N * cout).map(|i| convert(group[i % N * cout + i / N])));
@@ -124,9 +126,9 @@ fn pack<const N: usize, T>(layer: &Layer, convert: impl Fn(i16) -> T) -> Vec<T> 
 /// layer's overflow proof assumed.
 #[derive(Clone, Copy, Debug)]
 pub enum Rows<'a> {
-    /// For taps packed as [`Packed::I16`].
+    /// For weights packed as [`Packed::I16`].
     I16([&'a [i16]; 3]),
-    /// For taps packed as [`Packed::I8`].
+    /// For weights packed as [`Packed::I8`].
     U8([&'a [u8]; 3]),
 }
 
@@ -180,12 +182,16 @@ fn check_row(conv: &Convolution, src: Rows<'_>, dst: &RowMut<'_>) -> usize {
     let width = len / l.cout;
     assert!(fits && width > 0 && len == width * l.cout);
     let needed = (width + 2) * l.cin;
-    let (enough, taps) = match (src, &conv.packed) {
-        (Rows::I16(src), Packed::I16(taps)) => (src.iter().all(|r| r.len() >= needed), taps.len()),
-        (Rows::U8(src), Packed::I8(taps)) => (src.iter().all(|r| r.len() >= needed), taps.len()),
-        _ => panic!("activations and taps of different widths"),
+    let (enough, weights) = match (src, &conv.packed) {
+        (Rows::I16(src), Packed::I16(weights)) => {
+            (src.iter().all(|r| r.len() >= needed), weights.len())
+        }
+        (Rows::U8(src), Packed::I8(weights)) => {
+            (src.iter().all(|r| r.len() >= needed), weights.len())
+        }
+        _ => panic!("activations and weights of different widths"),
     };
-    assert!(enough && taps == 9 * l.cin * l.cout && l.multiplier.len() == l.cout);
+    assert!(enough && weights == 9 * l.cin * l.cout && l.multiplier.len() == l.cout);
     assert!(conv.requantisation.multiplier.len() == l.cout);
     assert!(l.period.is_power_of_two() && l.bias.len() == l.period * l.period * l.cout);
     width

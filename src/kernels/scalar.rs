@@ -48,10 +48,10 @@ fn row_by<const C: usize, S: Copy + Into<i32>, D>(
         let mut sums = [0i32; C];
         sums.copy_from_slice(&conv.bias_row(y, x)[co..co + C]);
         for (ky, row) in src.iter().enumerate() {
-            // The three taps of a row read 3·cin neighbouring activations.
-            let taps = &l.taps[3 * ky * l.cin * l.cout..];
+            // The three weights of a row read 3·cin neighbouring activations.
+            let weights = &l.weights[3 * ky * l.cin * l.cout..];
             for (i, a) in row[x * l.cin..(x + 3) * l.cin].iter().enumerate() {
-                for (sum, w) in sums.iter_mut().zip(&taps[i * l.cout + co..][..C]) {
+                for (sum, w) in sums.iter_mut().zip(&weights[i * l.cout + co..][..C]) {
                     *sum += (*a).into() * i32::from(*w);
                 }
             }

@@ -2,8 +2,8 @@
 
 use super::{Convolution, Kernels, Packed, RowMut, Rows, Sums};
 use crate::cpu::CpuLevel;
-use crate::network::instance::Layer;
-use crate::xorshift::Xorshift;
+use crate::network::prepared::PreparedLayer;
+use crate::util::rng::Xorshift;
 
 /// How extreme a trial's values are.
 #[derive(Clone, Copy, Debug)]
@@ -18,11 +18,17 @@ enum Style {
 
 const INPUT_LIMIT: i64 = 32767;
 
-fn layer(rng: &mut Xorshift, style: Style, cin: usize, cout: usize, period: usize) -> Layer {
+fn layer(
+    rng: &mut Xorshift,
+    style: Style,
+    cin: usize,
+    cout: usize,
+    period: usize,
+) -> PreparedLayer {
     // Σ|w| · 32767 + |bias| < 2^31 for every channel: Σ|w| ≤ 65000 leaves room for the bias.
     let mean = 65000 / (9 * cin) as i64;
-    let mut taps = vec![0i16; 9 * cin * cout];
-    for t in &mut taps {
+    let mut weights = vec![0i16; 9 * cin * cout];
+    for t in &mut weights {
         *t = match style {
             Style::Uniform => rng.range(-mean, mean),
             Style::NearZero => rng.range(-1, 1),
@@ -33,8 +39,8 @@ fn layer(rng: &mut Xorshift, style: Style, cin: usize, cout: usize, period: usiz
     if let Style::Pair(_) = style {
         for co in 0..cout {
             let pair = rng.range(0, 9 * cin as i64 / 2 - 1) as usize;
-            taps[2 * pair * cout + co] = i16::MIN;
-            taps[(2 * pair + 1) * cout + co] = i16::MIN;
+            weights[2 * pair * cout + co] = i16::MIN;
+            weights[(2 * pair + 1) * cout + co] = i16::MIN;
         }
     }
     let bias = (0..period * period * cout)
@@ -56,10 +62,10 @@ fn layer(rng: &mut Xorshift, style: Style, cin: usize, cout: usize, period: usiz
         .collect();
     let signed = rng.next().is_multiple_of(2);
     let high = rng.range(1, 32767) as i32;
-    Layer {
+    PreparedLayer {
         cin,
         cout,
-        taps: taps.into(),
+        weights: weights.into(),
         bias,
         period,
         multiplier,
@@ -69,8 +75,8 @@ fn layer(rng: &mut Xorshift, style: Style, cin: usize, cout: usize, period: usiz
     }
 }
 
-/// A layer that reads bytes of up to `limit`, with taps that make the most of sums of 16 bits over `run` half
-/// taps, 1, 2 or 6: both signs use up what they may, from many taps or from few. With runs of 0, taps are
+/// A layer that reads bytes of up to `limit`, with weights that make the most of sums of 16 bits over `run` half
+/// weights, 1, 2 or 6: both signs use up what they may, from many weights or from few. With runs of 0, weights are
 /// any bytes.
 fn byte_layer(
     rng: &mut Xorshift,
@@ -79,10 +85,10 @@ fn byte_layer(
     cout: usize,
     limit: i64,
     run: usize,
-) -> Layer {
-    let mut taps = vec![0i16; 9 * cin * cout];
+) -> PreparedLayer {
+    let mut weights = vec![0i16; 9 * cin * cout];
     if run == 0 {
-        taps.fill_with(|| match style {
+        weights.fill_with(|| match style {
             Style::Limit(1) | Style::Pair(-1) => 127,
             Style::Limit(_) | Style::Pair(_) => -128,
             _ => rng.range(-128, 127) as i16,
@@ -107,25 +113,29 @@ fn byte_layer(
             let most = if matches!(style, Style::Pair(_)) { 128 } else { 1 + left / 16 };
             for _ in 0..10 * of_sum.len() {
                 let i = of_sum[rng.range(0, of_sum.len() as i64 - 1) as usize] * cout + co;
-                let room = if *sign > 0 { 127 } else { 128 } - sign * i64::from(taps[i]);
-                if i64::from(taps[i]) * sign < 0 {
+                let room = if *sign > 0 { 127 } else { 128 } - sign * i64::from(weights[i]);
+                if i64::from(weights[i]) * sign < 0 {
                     continue;
                 }
                 let by = room.min(left).min(most);
-                taps[i] += (sign * by) as i16;
+                weights[i] += (sign * by) as i16;
                 left -= by;
             }
         }
     }
-    let Layer { bias, multiplier, .. } = layer(rng, style, cin, cout, 1);
-    let mut layer =
-        Layer { taps: taps.into(), bias, multiplier, ..layer(rng, style, cin, cout, 1) };
+    let PreparedLayer { bias, multiplier, .. } = layer(rng, style, cin, cout, 1);
+    let mut layer = PreparedLayer {
+        weights: weights.into(),
+        bias,
+        multiplier,
+        ..layer(rng, style, cin, cout, 1)
+    };
     layer.multiplier.iter_mut().for_each(|m| *m = (*m).min(1 << layer.shift.min(30)));
     match Sums::narrowest(&layer, limit as i32) {
         _ if run == 0 => layer,
         Sums::I16 { halves: 6 } if matches!(style, Style::NearZero) => layer,
         Sums::I16 { halves } if halves == run => layer,
-        other => panic!("{style:?}: {other:?} where {run} half taps were meant"),
+        other => panic!("{style:?}: {other:?} where {run} half weights were meant"),
     }
 }
 
@@ -298,29 +308,29 @@ fn check(
 fn sums_that_may_leave_16_bits_are_found() {
     let mut rng = Xorshift(11);
     for (cin, cout) in [(16, 16), (32, 32), (48, 48), (64, 64)] {
-        let plain = Layer {
-            taps: vec![0; 9 * cin * cout].into(),
+        let plain = PreparedLayer {
+            weights: vec![0; 9 * cin * cout].into(),
             ..layer(&mut rng, Style::NearZero, cin, cout, 1)
         };
-        let with = |taps: &[(usize, i16)], limit| {
+        let with = |weights: &[(usize, i16)], limit| {
             let mut all = vec![0; 9 * cin * cout];
-            for (input, w) in taps {
+            for (input, w) in weights {
                 all[input * cout + cout - 1] = *w;
             }
-            Sums::narrowest(&Layer { taps: all.into(), ..plain.clone() }, limit)
+            Sums::narrowest(&PreparedLayer { weights: all.into(), ..plain.clone() }, limit)
         };
         let row = 3 * cin;
         assert_eq!(with(&[], 255), Sums::I16 { halves: 6 });
         assert_eq!(with(&[], 256), Sums::I32, "no bytes");
-        assert_eq!(with(&[(5, 128)], 1), Sums::I32, "no 8-bit tap");
+        assert_eq!(with(&[(5, 128)], 1), Sums::I32, "no 8-bit weight");
         assert_eq!(with(&[(5, -128)], 255), Sums::I16 { halves: 6 });
         assert_eq!(with(&[(5, 64), (8, 64)], 255), Sums::I16 { halves: 6 }, "32640 at most");
         assert_eq!(with(&[(5, 64), (6, 65)], 255), Sums::I16 { halves: 6 }, "in different halves");
         assert_eq!(with(&[(0, 64), (5, 65)], 255), Sums::I32);
         assert_eq!(with(&[(0, -64), (5, -65)], 255), Sums::I32);
-        // In the first or the last half of any tap; or from the end of one to the start of the other.
+        // In the first or the last half of any weight; or from the end of one to the start of the other.
         let later = cin / 2 + 1;
-        for at in (0..9).map(|tap| tap * cin) {
+        for at in (0..9).map(|weight| weight * cin) {
             let ends = |from: usize, to: usize, sign: i16| {
                 with(&[(at + from, 64 * sign), (at + to - 3, 65 * sign)], 255)
             };
@@ -338,7 +348,11 @@ fn sums_that_may_leave_16_bits_are_found() {
             "of different parts"
         );
         assert_eq!(with(&[(5, 100), (9, -100)], 255), Sums::I16 { halves: 6 }, "of either sign");
-        assert_eq!(with(&[(0, 64), (cin, 65)], 255), Sums::I16 { halves: 2 }, "of different taps");
+        assert_eq!(
+            with(&[(0, 64), (cin, 65)], 255),
+            Sums::I16 { halves: 2 },
+            "of different weights"
+        );
         assert_eq!(with(&[(2, 64), (row - 1, 65)], 255), Sums::I16 { halves: 2 });
         assert_eq!(
             with(&[(2, 64), (row + 2, 65)], 255),
@@ -350,22 +364,22 @@ fn sums_that_may_leave_16_bits_are_found() {
         assert_eq!(with(&[(0, 127), (cin - 4, 127), (4, 4)], 127), Sums::I16 { halves: 6 });
         assert_eq!(with(&[(0, 127), (cin - 4, 127), (4, 5)], 127), Sums::I16 { halves: 1 });
         assert_eq!(with(&[(0, 127), (1, 127), (4, 5)], 127), Sums::I32);
-        // The widest sums of every tap decide.
+        // The widest sums of every weight decide.
         let both = [(0, 64), (cin, 65), (row, 64), (row + later, 65)];
         assert_eq!(with(&both, 255), Sums::I16 { halves: 1 });
     }
 }
 
-/// Bytes are read where inputs and taps are bytes, whatever their sums, if the level adds in 32 bits.
+/// Bytes are read where inputs and weights are bytes, whatever their sums, if the level adds in 32 bits.
 #[test]
 fn bytes_where_they_can_be() {
     let mut rng = Xorshift(13);
     let large = byte_layer(&mut rng, Style::Limit(1), 32, 32, 255, 0);
     let small = [1, 2, 6].map(|run| byte_layer(&mut rng, Style::Limit(1), 32, 32, 255, run));
-    let words = Layer { taps: vec![128; large.taps.len()].into(), ..large.clone() };
+    let words = PreparedLayer { weights: vec![128; large.weights.len()].into(), ..large.clone() };
     for level in CpuLevel::available() {
         let kernels = Kernels::new(level);
-        let bytes = |layer: &Layer, limit| {
+        let bytes = |layer: &PreparedLayer, limit| {
             let conv = Convolution::new(layer.clone(), limit, &kernels);
             matches!(conv.packed, Packed::I8(_))
         };

@@ -1,10 +1,10 @@
 //! The model file: see docs/model.md for the byte tables.
 
+use super::basis::Basis;
 use super::model::{CodecKind, Model, ModelLayer, Network, MAX_FACTOR};
-use super::taps::Mixing;
+use super::prior::{ChannelClass, InitialStates, LayerClasses, UpdatePrior, CONTEXTS};
 use super::Arch;
-use crate::hash::Fnv1a;
-use crate::payload::{Class, Coding, ContextTable, LayerClasses, CONTEXTS};
+use crate::util::hash::Fnv1a;
 use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian as LE};
 
@@ -30,16 +30,16 @@ impl<'a> Reader<'a> {
         Ok(LE::read_u16(self.take(2)?))
     }
 
-    /// `n` taps, behind the number of bytes that each of them has: no more than it takes.
-    fn taps(&mut self, n: usize) -> Result<Vec<i16>> {
+    /// `n` weights, behind the number of bytes that each of them has: no more than it takes.
+    fn weights(&mut self, n: usize) -> Result<Vec<i16>> {
         match self.u8()? {
             1 => Ok(self.take(n)?.iter().map(|b| i16::from(*b as i8)).collect()),
             2 => {
-                let taps = self.i16s(n)?;
-                if are_bytes(&taps) {
+                let weights = self.i16s(n)?;
+                if are_bytes(&weights) {
                     return Err(Error::Corrupt);
                 }
-                Ok(taps)
+                Ok(weights)
             }
             _ => Err(Error::Corrupt),
         }
@@ -51,12 +51,12 @@ impl<'a> Reader<'a> {
         Ok(v)
     }
 
-    fn mixing(&mut self, cin: usize, cout: usize) -> Result<Mixing> {
+    fn basis(&mut self, cin: usize, cout: usize) -> Result<Basis> {
         let mut matrix = |n: usize| -> Result<Vec<i8>> {
             Ok(self.take(n * n)?.iter().map(|b| *b as i8).collect())
         };
-        let mixing = Mixing { kernel: matrix(9)?, input: matrix(cin)?, output: matrix(cout)? };
-        mixing.is_consistent(cin, cout).then_some(mixing).ok_or(Error::Corrupt)
+        let basis = Basis { kernel: matrix(9)?, input: matrix(cin)?, output: matrix(cout)? };
+        basis.is_consistent(cin, cout).then_some(basis).ok_or(Error::Corrupt)
     }
 
     fn i32s(&mut self, n: usize) -> Result<Vec<i32>> {
@@ -65,8 +65,8 @@ impl<'a> Reader<'a> {
         Ok(v)
     }
 
-    fn classes(&mut self, n: usize) -> Result<Vec<Class>> {
-        self.take(n)?.iter().map(|byte| Class::from_byte(*byte)).collect()
+    fn classes(&mut self, n: usize) -> Result<Vec<ChannelClass>> {
+        self.take(n)?.iter().map(|byte| ChannelClass::from_byte(*byte)).collect()
     }
 
     fn network(&mut self, arch: Arch) -> Result<(Network, Vec<LayerClasses>)> {
@@ -79,18 +79,18 @@ impl<'a> Reader<'a> {
                 cout,
                 shift: self.u8()? as u32,
                 limit: i32::from(self.u16()?),
-                taps: self.taps(9 * cin * cout)?.into(),
+                weights: self.weights(9 * cin * cout)?.into(),
                 bias: self.i32s(arch.phases(l) * cout)?,
                 condition: self.i32s(arch.features * cout)?,
                 multiplier: self.i32s(cout)?,
                 scale_step: self.i32s(cout)?,
                 bias_step: self.i32s(cout)?,
                 mean: self.i16s(cin)?,
-                mixing: self.mixing(cin, cout)?,
+                basis: self.basis(cin, cout)?,
                 row_step: self.i32s(9 * cin)?,
                 column_step: self.i32s(cout)?,
-                tap_step_in: self.i32s(cin)?,
-                tap_step_out: self.i32s(cout)?,
+                weight_step_in: self.i32s(cin)?,
+                weight_step_out: self.i32s(cout)?,
             });
             classes.push(LayerClasses {
                 scale: self.classes(cout)?,
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
             });
         }
         let steps_ok = |l: &ModelLayer| {
-            let factors = [&l.row_step, &l.column_step, &l.tap_step_in, &l.tap_step_out];
+            let factors = [&l.row_step, &l.column_step, &l.weight_step_in, &l.weight_step_out];
             l.scale_step.iter().chain(&l.bias_step).all(|s| *s >= 1)
                 && factors.into_iter().flatten().all(|s| (1..=MAX_FACTOR).contains(s))
         };
@@ -111,9 +111,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether all taps fit in signed bytes.
-fn are_bytes(taps: &[i16]) -> bool {
-    taps.iter().all(|w| i8::try_from(*w).is_ok())
+/// Whether all weights fit in signed bytes.
+fn are_bytes(weights: &[i16]) -> bool {
+    weights.iter().all(|w| i8::try_from(*w).is_ok())
 }
 
 impl Model {
@@ -151,7 +151,7 @@ impl Model {
         if usize::from(r.u16()?) != CONTEXTS {
             return Err(Error::Unsupported);
         }
-        let table = ContextTable::new(r.take(CONTEXTS)?.try_into().map_err(|_| Error::Internal)?);
+        let table = InitialStates::new(r.take(CONTEXTS)?.try_into().map_err(|_| Error::Internal)?);
         let (luma, classes) = r.network(luma)?;
         let mut networks = vec![classes];
         let chroma = match chroma {
@@ -165,8 +165,8 @@ impl Model {
         if !r.0.is_empty() {
             return Err(Error::Corrupt);
         }
-        let coding = Coding::new(table, networks).map_err(|_| Error::Corrupt)?;
-        Ok(Self { id: content as u32, codec, luma, chroma, coding })
+        let prior = UpdatePrior::new(table, networks).map_err(|_| Error::Corrupt)?;
+        Ok(Self { id: content as u32, codec, luma, chroma, prior })
     }
 
     /// The id of the model whose file this is, as its end says: for finding one among good files.
@@ -184,25 +184,25 @@ impl Model {
         out.extend(self.chroma.as_ref().map_or([0; 2], shape));
         out.push(0);
         out.extend((CONTEXTS as u16).to_le_bytes());
-        out.extend(self.coding.table().as_bytes());
+        out.extend(self.prior.table().as_bytes());
         let layers = self.networks().flat_map(|n| &n.layers);
-        for (l, classes) in layers.zip(self.coding.networks().iter().flatten()) {
+        for (l, classes) in layers.zip(self.prior.networks().iter().flatten()) {
             out.push(l.shift as u8);
             out.extend((l.limit as u16).to_le_bytes());
-            if are_bytes(&l.taps) {
+            if are_bytes(&l.weights) {
                 out.push(1);
-                out.extend(l.taps.iter().map(|v| *v as u8));
+                out.extend(l.weights.iter().map(|v| *v as u8));
             } else {
                 out.push(2);
-                out.extend(l.taps.iter().flat_map(|v| v.to_le_bytes()));
+                out.extend(l.weights.iter().flat_map(|v| v.to_le_bytes()));
             }
             let tables = [&l.bias, &l.condition, &l.multiplier, &l.scale_step, &l.bias_step];
             out.extend(tables.into_iter().flatten().flat_map(|v| v.to_le_bytes()));
             out.extend(l.mean.iter().flat_map(|v| v.to_le_bytes()));
-            for matrix in [&l.mixing.kernel, &l.mixing.input, &l.mixing.output] {
+            for matrix in [&l.basis.kernel, &l.basis.input, &l.basis.output] {
                 out.extend(matrix.iter().map(|v| *v as u8));
             }
-            let steps = [&l.row_step, &l.column_step, &l.tap_step_in, &l.tap_step_out];
+            let steps = [&l.row_step, &l.column_step, &l.weight_step_in, &l.weight_step_out];
             out.extend(steps.into_iter().flatten().flat_map(|v| v.to_le_bytes()));
             out.extend(classes.scale.iter().chain(&classes.bias).map(|class| class.byte()));
             out.extend(classes.row_level.iter().chain(&classes.column_level));

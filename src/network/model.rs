@@ -1,9 +1,9 @@
 //! A base model: the integer parameters that a payload's update applies to.
 
-use super::instance::half_octaves;
-use super::taps::{Mixing, STEPS_OF_A_TAP};
+use super::basis::{Basis, STEPS_OF_A_WEIGHT};
+use super::prior::UpdatePrior;
+use super::step::half_octaves;
 use super::Arch;
-use crate::payload::Coding;
 use crate::Result;
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use std::sync::Arc;
 /// an 8-bit sample.
 pub const INPUT_LIMIT: i32 = 2048;
 
-/// Largest entry of a layer's tables of steps of coefficients and taps.
+/// Largest entry of a layer's tables of steps of coefficients and weights.
 pub const MAX_FACTOR: i32 = 1 << 26;
 
 /// One convolution of a network.
 ///
-/// `acc = bias[phase] + Σ taps · x + condition`, `y = clamp((acc · multiplier + 2^(shift − 1)) >>
+/// `acc = bias[phase] + Σ weights · x + condition`, `y = clamp((acc · multiplier + 2^(shift − 1)) >>
 /// shift, low, high)`; `low` is 0 and `high` is `limit` in all layers but the last, where they are
 /// −`limit` and `limit`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub struct ModelLayer {
     pub cin: usize,
     /// Output channels.
     pub cout: usize,
-    /// `[9][cin][cout]`, tap 3·ky + kx.
-    pub taps: Arc<[i16]>,
+    /// `[9][cin][cout]`, weight 3·ky + kx.
+    pub weights: Arc<[i16]>,
     /// `[phases][cout]`: the first layer has one row for each phase of the block grid, the others
     /// one.
     pub bias: Vec<i32>,
@@ -46,16 +46,16 @@ pub struct ModelLayer {
     /// `[cin]`: what inputs are on average, −32768..=32767.
     pub mean: Vec<i16>,
     /// What a coefficient of an update changes.
-    pub mixing: Mixing,
+    pub basis: Basis,
     /// `[9][cin]` and `[cout]`: the product of both, in 1/65536, is the step of a coefficient at step field
     /// 6; [`step`](Self::step).
     pub row_step: Vec<i32>,
     /// See [`row_step`](Self::row_step).
     pub column_step: Vec<i32>,
-    /// The same for a model whose coefficients are single taps ([`Model::unmixed`]): `[cin]`.
-    pub tap_step_in: Vec<i32>,
-    /// See [`tap_step_in`](Self::tap_step_in): `[cout]`.
-    pub tap_step_out: Vec<i32>,
+    /// The same for a model whose coefficients are single weights ([`Model::single_weights`]): `[cin]`.
+    pub weight_step_in: Vec<i32>,
+    /// See [`weight_step_in`](Self::weight_step_in): `[cout]`.
+    pub weight_step_out: Vec<i32>,
 }
 
 /// The convolutions of luma or of chroma.
@@ -89,7 +89,7 @@ pub struct Model {
     /// Corrects chroma; `None`: it passes through.
     pub chroma: Option<Network>,
     /// How its updates are coded.
-    pub coding: Coding,
+    pub prior: UpdatePrior,
 }
 
 impl ModelLayer {
@@ -97,17 +97,17 @@ impl ModelLayer {
     fn is_consistent(&self, arch: Arch, layer: usize) -> bool {
         let c = self.cout;
         (self.cin, c) == arch.layer(layer)
-            && self.taps.len() == 9 * self.cin * c
+            && self.weights.len() == 9 * self.cin * c
             && self.bias.len() == arch.phases(layer) * c
             && self.condition.len() == arch.features * c
             && [&self.multiplier, &self.scale_step, &self.bias_step]
                 .into_iter()
-                .chain([&self.column_step, &self.tap_step_out])
+                .chain([&self.column_step, &self.weight_step_out])
                 .all(|v| v.len() == c)
             && self.mean.len() == self.cin
-            && self.tap_step_in.len() == self.cin
+            && self.weight_step_in.len() == self.cin
             && self.row_step.len() == 9 * self.cin
-            && self.mixing.is_consistent(self.cin, c)
+            && self.basis.is_consistent(self.cin, c)
     }
 
     /// The step of the coefficient of row `row`, 0..9·cin, and column `column`, 0..cout, at step field
@@ -135,27 +135,27 @@ impl Network {
 }
 
 impl Model {
-    /// The same model, but for what coefficients of updates change: single taps, and no bias. Its coding
+    /// The same model, but for what coefficients of updates change: single weights, and no bias. Its coding
     /// is untuned.
     ///
     /// # Errors
     /// None for models that files hold.
-    pub fn unmixed(&self) -> Result<Self> {
+    pub fn single_weights(&self) -> Result<Self> {
         let mut model = self.clone();
         let chroma = &mut model.chroma;
         for layer in std::iter::once(&mut model.luma).chain(chroma).flat_map(|n| &mut n.layers) {
             layer.mean.fill(0);
-            layer.mixing = Mixing::none(layer.cin, layer.cout);
-            layer.row_step = layer.tap_step_in.repeat(9);
-            // From units of a tap to those of mixtures.
+            layer.basis = Basis::none(layer.cin, layer.cout);
+            layer.row_step = layer.weight_step_in.repeat(9);
+            // From units of a weight to those of basis vectors.
             layer.column_step = layer
-                .tap_step_out
+                .weight_step_out
                 .iter()
-                .map(|s| (s.saturating_mul(STEPS_OF_A_TAP)).min(MAX_FACTOR))
+                .map(|s| (s.saturating_mul(STEPS_OF_A_WEIGHT)).min(MAX_FACTOR))
                 .collect();
         }
         let shapes: Vec<_> = self.networks().map(Network::shapes).collect();
-        model.coding = Coding::untuned(&shapes)?;
+        model.prior = UpdatePrior::untuned(&shapes)?;
         model.to_bytes();
         Ok(model)
     }

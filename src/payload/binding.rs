@@ -1,7 +1,7 @@
 //! The context binding of a decoded video picture.
 
-use crate::hash::Fnv1a;
 use crate::picture::{Picture, Sample};
+use crate::util::hash::Fnv1a;
 
 /// Multiplies the state after each word: 2^64 divided by the golden ratio, made odd.
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;

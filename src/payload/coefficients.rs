@@ -1,13 +1,14 @@
-//! The syntax of the coefficients of changes of taps. Nearly all are zero: what costs is which are not.
+//! The syntax of the coefficients of changes of weights. Nearly all are zero: what costs is which are not.
 
-use super::coding::{
+use super::contexts::Contexts;
+use super::magnitude;
+use crate::entropy::{RangeDecoder, Writer};
+use crate::network::prior::{
     LayerClasses, COEFFICIENT_MAGNITUDE, COEFFICIENT_SIGN, COEFFICIENT_SIGNIFICANT,
     COEFFICIENT_UNARY, LAYER_COEFFICIENTS_EMPTY,
 };
-use super::magnitude;
-use super::update::Contexts;
-use crate::entropy::{Decoder, Writer};
-use crate::{memory, Error, Result};
+use crate::util::alloc;
+use crate::{Error, Result};
 
 /// Where in its network a layer stands.
 #[derive(Clone, Copy)]
@@ -28,7 +29,7 @@ impl Place {
 }
 
 /// Coefficients in the order of the syntax: kernel by kernel, those of one column together. A kernel is
-/// the nine patterns of one mixture of inputs and one of outputs.
+/// the nine patterns of one basis vector of inputs and one of outputs.
 struct Kernels<'a> {
     classes: &'a LayerClasses,
 }
@@ -130,13 +131,13 @@ pub(super) fn read(
     place: Place,
     classes: &LayerClasses,
     contexts: &mut Contexts,
-    decoder: &mut Decoder<'_>,
+    decoder: &mut RangeDecoder<'_>,
 ) -> Result<Vec<i16>> {
     if decoder.bit(&mut contexts[LAYER_COEFFICIENTS_EMPTY + place as usize]) {
         return Ok(Vec::new());
     }
     let (inputs, outputs) = classes.shape();
-    let mut coefficients = memory::filled(9 * inputs * outputs, 0)?;
+    let mut coefficients = alloc::try_filled(9 * inputs * outputs, 0)?;
     let mut empty = true;
     for column in 0..outputs {
         let mut cursor = Cursor::new(place);

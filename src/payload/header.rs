@@ -1,7 +1,7 @@
 //! The 8 bytes in front of every update.
 
-use crate::hash::Fnv1a;
 use crate::network::condition::MAX_QP;
+use crate::util::hash::Fnv1a;
 use crate::{Error, Result};
 
 /// Bytes of the header, which is a whole payload when the mode carries no update.

@@ -1,7 +1,7 @@
 //! Magnitudes of changes: unary with a context for each position, then Exp-Golomb.
 
-use super::update::MAX_MAGNITUDE;
-use crate::entropy::{golomb, Context, Decoder, Writer};
+use crate::entropy::{exp_golomb, Context, RangeDecoder, Writer};
+use crate::network::update::MAX_MAGNITUDE;
 
 /// Longest Exp-Golomb prefix: numbers up to 254, enough for any magnitude.
 const MAX_PREFIX: u32 = 7;
@@ -15,18 +15,18 @@ pub(super) fn write(magnitude: usize, contexts: &mut [Context], writer: &mut imp
             return;
         }
     }
-    golomb::write_unsigned(writer, &mut [], 0, (more - unary) as u32);
+    exp_golomb::write_unsigned(writer, &mut [], 0, (more - unary) as u32);
 }
 
 /// Reads what [`write()`] wrote; above [`MAX_MAGNITUDE`] the decoder fails.
-pub(super) fn read(contexts: &mut [Context], decoder: &mut Decoder<'_>) -> i16 {
+pub(super) fn read(contexts: &mut [Context], decoder: &mut RangeDecoder<'_>) -> i16 {
     let unary = contexts.len() as u32;
     for (position, context) in contexts.iter_mut().enumerate() {
         if !decoder.bit(context) {
             return position as i16 + 1;
         }
     }
-    let more = golomb::read_unsigned(decoder, &mut [], 0, MAX_PREFIX);
+    let more = exp_golomb::read_unsigned(decoder, &mut [], 0, MAX_PREFIX);
     let magnitude = (1 + unary).saturating_add(more);
     if magnitude > MAX_MAGNITUDE.unsigned_abs().into() {
         decoder.fail();

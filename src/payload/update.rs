@@ -3,84 +3,29 @@
 //! Most values are zero and most others ±1, so a value is coded as significance, sign and a unary
 //! magnitude, each bin with a context that says what is known about it.
 
-use super::coding::{
-    Class, Coding, BIAS_SIGNIFICANT, COEFFICIENTS_EMPTY, CONTEXTS, EMPTY, MAGNITUDE, NETWORK_EMPTY,
-    SCALE_SIGNIFICANT, SIGN, UNARY,
-};
 use super::coefficients::{self, Place};
+use super::contexts::Contexts;
 use super::magnitude;
-use crate::entropy::{Context, Decoder, Encoder, Price, Writer};
+use crate::entropy::{Context, Price, RangeDecoder, RangeEncoder, Writer};
+use crate::network::prior::{
+    ChannelClass, UpdatePrior, BIAS_SIGNIFICANT, COEFFICIENTS_EMPTY, EMPTY, MAGNITUDE,
+    NETWORK_EMPTY, SCALE_SIGNIFICANT, SIGN, UNARY,
+};
+use crate::network::update::{LayerUpdate, Update, MAX_MAGNITUDE, MAX_STEP};
 use crate::{Error, Result};
-
-/// Largest magnitude of a value.
-pub const MAX_MAGNITUDE: i16 = 255;
-/// Highest [`Update::step`].
-pub const MAX_STEP: u8 = 15;
 
 /// Bits of the step field.
 const STEP_BITS: u32 = 4;
 
-/// A weight-update: for every output channel of every layer one signed integer for its scale and one
-/// for its bias, and maybe coefficients of changes of its taps, in units of the model's step tables.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Update {
-    /// Widens or narrows all steps by its half octaves, 0..=15; the network says how.
-    pub step: u8,
-    /// First layer first.
-    pub layers: Vec<LayerUpdate>,
-}
-
-/// The part of an [`Update`] that belongs to one layer; values of at most [`MAX_MAGNITUDE`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LayerUpdate {
-    /// Steps added to each output channel's scale.
-    pub scale: Vec<i16>,
-    /// Steps added to each output channel's bias.
-    pub bias: Vec<i16>,
-    /// Coefficients of the taps' changes (docs/model.md), `[9][inputs][outputs]`: rows of nine patterns of
-    /// the kernel for each mixture of input channels, columns for each mixture of output channels. May
-    /// be empty where all are 0.
-    pub coefficients: Vec<i16>,
-}
-
-impl LayerUpdate {
-    /// Nothing changes in a layer of so many output channels.
-    #[must_use]
-    pub fn zeros(channels: usize) -> Self {
-        Self { scale: vec![0; channels], bias: vec![0; channels], coefficients: Vec::new() }
-    }
-
-    /// Whether it is for a layer of these input and output channels.
-    #[must_use]
-    pub fn fits(&self, inputs: usize, outputs: usize) -> bool {
-        let coefficients = self.coefficients.len();
-        self.scale.len() == outputs
-            && self.bias.len() == outputs
-            && (coefficients == 0 || coefficients == 9 * inputs * outputs)
-    }
-
-    fn is_zero(&self) -> bool {
-        let values = self.scale.iter().chain(&self.bias);
-        values.chain(&self.coefficients).all(|&value| value == 0)
-    }
-
-    fn has_coefficients(&self) -> bool {
-        self.coefficients.iter().any(|&value| value != 0)
-    }
-}
-
-/// The adaptive state of one pass over an update.
-pub(super) type Contexts = [Context; CONTEXTS];
-
 #[derive(Clone, Copy)]
-enum Kind {
+enum ListKind {
     Scale,
     Bias,
 }
 
 /// Where in a list the coder stands: it names the context of each bin, for both directions.
 struct Cursor {
-    kind: Kind,
+    kind: ListKind,
     /// Significance of the previous value and of the one before it.
     near: [bool; 2],
     /// 0 before the first significant value, then 1 after a positive and 2 after a negative one.
@@ -90,7 +35,7 @@ struct Cursor {
 }
 
 impl Cursor {
-    const fn new(kind: Kind) -> Self {
+    const fn new(kind: ListKind) -> Self {
         Self { kind, near: [false; 2], sign: 0, any: false }
     }
 
@@ -99,17 +44,17 @@ impl Cursor {
     }
 
     /// `scale` is that of the same channel.
-    fn significant(&self, class: Class, scale: i16) -> usize {
+    fn significant(&self, class: ChannelClass, scale: i16) -> usize {
         let near = self.near.iter().filter(|&&significant| significant).count();
         let cell = class.activity() * 3 + near;
         match self.kind {
-            Kind::Scale => SCALE_SIGNIFICANT + cell,
-            Kind::Bias => BIAS_SIGNIFICANT + 2 * cell + usize::from(scale != 0),
+            ListKind::Scale => SCALE_SIGNIFICANT + cell,
+            ListKind::Bias => BIAS_SIGNIFICANT + 2 * cell + usize::from(scale != 0),
         }
     }
 
-    fn sign(&self, class: Class) -> usize {
-        SIGN + 3 * (Class::SIGNS * self.kind as usize + class.sign()) + self.sign
+    fn sign(&self, class: ChannelClass) -> usize {
+        SIGN + 3 * (ChannelClass::SIGNS * self.kind as usize + class.sign()) + self.sign
     }
 
     /// Those of the unary part.
@@ -138,21 +83,21 @@ impl Cursor {
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] if a value or the step is over its cap or the update is not of the
-/// shape that `coding` is for. Nothing was written then.
-pub fn write(update: &Update, coding: &Coding, writer: &mut impl Writer) -> Result {
-    write_with(&mut coding.table().contexts(), update, coding, writer)
+/// shape that `prior` is for. Nothing was written then.
+pub fn write(update: &Update, prior: &UpdatePrior, writer: &mut impl Writer) -> Result {
+    write_with(&mut prior.table().contexts(), update, prior, writer)
 }
 
 fn write_with(
     contexts: &mut Contexts,
     update: &Update,
-    coding: &Coding,
+    prior: &UpdatePrior,
     writer: &mut impl Writer,
 ) -> Result {
-    check(update, coding)?;
+    check(update, prior)?;
     writer.bypass(u32::from(update.step), STEP_BITS);
     let mut rest = &update.layers[..];
-    for (i, classes) in coding.networks().iter().enumerate() {
+    for (i, classes) in prior.networks().iter().enumerate() {
         let (layers, later) = rest.split_at(classes.len());
         rest = later;
         let empty = layers.iter().all(LayerUpdate::is_zero);
@@ -165,9 +110,9 @@ fn write_with(
         for (l, (layer, classes)) in layers.iter().zip(classes).enumerate() {
             let LayerUpdate { scale, bias, coefficients } = layer;
             let scales = scale.iter().map(|&value| (value, 0));
-            write_list(scales, &classes.scale, Kind::Scale, contexts, writer);
+            write_list(scales, &classes.scale, ListKind::Scale, contexts, writer);
             let biases = bias.iter().copied().zip(scale.iter().copied());
-            write_list(biases, &classes.bias, Kind::Bias, contexts, writer);
+            write_list(biases, &classes.bias, ListKind::Bias, contexts, writer);
             if has_coefficients {
                 let at = Place::new(l, layers.len());
                 coefficients::write(coefficients, at, classes, contexts, writer);
@@ -177,10 +122,10 @@ fn write_with(
     Ok(())
 }
 
-fn check(update: &Update, coding: &Coding) -> Result {
+fn check(update: &Update, prior: &UpdatePrior) -> Result {
     let cap = MAX_MAGNITUDE.unsigned_abs();
     let capped = |list: &[i16]| list.iter().all(|value| value.unsigned_abs() <= cap);
-    let shape = || coding.networks().iter().flatten();
+    let shape = || prior.networks().iter().flatten();
     let ok = update.step <= MAX_STEP
         && update.layers.len() == shape().count()
         && (update.layers.iter().zip(shape())).all(|(l, c)| {
@@ -198,8 +143,8 @@ fn check(update: &Update, coding: &Coding) -> Result {
 /// `values` come with the scale of their channel, where it is known.
 fn write_list(
     values: impl ExactSizeIterator<Item = (i16, i16)> + Clone,
-    classes: &[Class],
-    kind: Kind,
+    classes: &[ChannelClass],
+    kind: ListKind,
     contexts: &mut Contexts,
     writer: &mut impl Writer,
 ) {
@@ -226,17 +171,17 @@ fn write_list(
     }
 }
 
-/// Reads the body of a payload with an update of the model whose `coding` it is.
+/// Reads the body of a payload with an update of the model whose `prior` it is.
 ///
 /// # Errors
 /// [`Error::Corrupt`] unless `body` is exactly what [`encode`] writes for the result;
 /// [`Error::OutOfMemory`].
-pub fn read(body: &[u8], coding: &Coding) -> Result<Update> {
-    let mut contexts = coding.table().contexts();
-    let mut decoder = Decoder::new(body);
+pub fn read(body: &[u8], prior: &UpdatePrior) -> Result<Update> {
+    let mut contexts = prior.table().contexts();
+    let mut decoder = RangeDecoder::new(body);
     let step = decoder.bypass(STEP_BITS) as u8;
-    let mut layers = Vec::with_capacity(coding.networks().iter().map(Vec::len).sum());
-    for (i, classes) in coding.networks().iter().enumerate() {
+    let mut layers = Vec::with_capacity(prior.networks().iter().map(Vec::len).sum());
+    for (i, classes) in prior.networks().iter().enumerate() {
         let empty = decoder.bit(&mut contexts[NETWORK_EMPTY + i]);
         let has_coefficients = !empty && !decoder.bit(&mut contexts[COEFFICIENTS_EMPTY + i]);
         let (mut zero, mut no_coefficients) = (true, true);
@@ -271,11 +216,11 @@ pub fn read(body: &[u8], coding: &Coding) -> Result<Update> {
 fn read_list(
     values: &mut [i16],
     scales: Option<&[i16]>,
-    classes: &[Class],
+    classes: &[ChannelClass],
     contexts: &mut Contexts,
-    decoder: &mut Decoder<'_>,
+    decoder: &mut RangeDecoder<'_>,
 ) {
-    let mut cursor = Cursor::new(if scales.is_some() { Kind::Bias } else { Kind::Scale });
+    let mut cursor = Cursor::new(if scales.is_some() { ListKind::Bias } else { ListKind::Scale });
     if values.is_empty() || decoder.bit(&mut contexts[cursor.empty()]) {
         return;
     }
@@ -297,9 +242,9 @@ fn read_list(
 ///
 /// # Errors
 /// Those of [`write()`].
-pub fn encode(update: &Update, coding: &Coding) -> Result<Vec<u8>> {
-    let mut encoder = Encoder::new();
-    write(update, coding, &mut encoder)?;
+pub fn encode(update: &Update, prior: &UpdatePrior) -> Result<Vec<u8>> {
+    let mut encoder = RangeEncoder::new();
+    write(update, prior, &mut encoder)?;
     Ok(encoder.finish())
 }
 
@@ -307,9 +252,9 @@ pub fn encode(update: &Update, coding: &Coding) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// Those of [`write()`].
-pub fn price(update: &Update, coding: &Coding) -> Result<u32> {
+pub fn price(update: &Update, prior: &UpdatePrior) -> Result<u32> {
     let mut price = Price::new();
-    write(update, coding, &mut price)?;
+    write(update, prior, &mut price)?;
     Ok(price.bits256())
 }
 
@@ -318,10 +263,10 @@ pub fn price(update: &Update, coding: &Coding) -> Result<u32> {
 ///
 /// # Errors
 /// Those of [`write()`].
-pub fn bins(update: &Update, coding: &Coding) -> Result<Vec<(usize, bool)>> {
-    let mut contexts = coding.table().contexts();
+pub fn bins(update: &Update, prior: &UpdatePrior) -> Result<Vec<(usize, bool)>> {
+    let mut contexts = prior.table().contexts();
     let mut trace = Trace { first: contexts.as_ptr() as usize, bins: Vec::new() };
-    write_with(&mut contexts, update, coding, &mut trace)?;
+    write_with(&mut contexts, update, prior, &mut trace)?;
     Ok(trace.bins)
 }
 

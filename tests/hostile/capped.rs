@@ -4,8 +4,8 @@ use super::heap::{used, Used};
 use super::{embedded, BINDING};
 use sidelight::carriage::nal::{AccessUnit, Framing, NalCodec, Stream};
 use sidelight::carriage::{jpeg, nal};
-use sidelight::network::{CodecKind, Condition, Instance, Model};
-use sidelight::{Codec, Decoder, DecoderSettings, Hints, Layout, Result};
+use sidelight::network::{CodecKind, Condition, Model, Prepared};
+use sidelight::{Codec, CodecParams, Decoder, DecoderSettings, Layout, Result};
 
 const KIB: usize = 1024;
 
@@ -26,8 +26,8 @@ pub fn payload(bytes: &[u8]) -> [Used; 2] {
         Some(CodecKind::Hevc) => Codec::Hevc { qp: [0; 3] },
         _ => Codec::Jpeg { luma: [30; 64], chroma: None },
     };
-    let hints = Hints { codec, binding: BINDING };
-    let set = || decoder.set_payload(bytes, &hints);
+    let params = CodecParams { codec, binding: BINDING };
+    let set = || decoder.set_payload(bytes, &params);
     [parse, cap("Decoder::set_payload", bytes.len(), 0, 640 * KIB, set)]
 }
 
@@ -35,7 +35,7 @@ pub fn payload(bytes: &[u8]) -> [Used; 2] {
 pub fn model(bytes: &[u8]) -> [Used; 1] {
     let condition = Condition::from_jpeg_tables(&[40; 64], &[70; 64], Layout::I420);
     let load =
-        || Model::from_bytes(bytes).map(|m| Instance::new(&m, condition, None).map(|i| (m, i)));
+        || Model::from_bytes(bytes).map(|m| Prepared::new(&m, condition, None).map(|i| (m, i)));
     [cap("Model::from_bytes", bytes.len(), 2, 256 * KIB, load)]
 }
 

@@ -6,12 +6,13 @@ use sidelight::carriage::nal::{AccessUnit, Framing, NalCodec, Stream};
 use sidelight::carriage::{jpeg, nal};
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
-use sidelight::network::instance::room;
-use sidelight::network::{CodecKind, Condition, Instance, Model};
-use sidelight::payload::{self, update, LayerUpdate, Mode, Update, HEADER_SIZE};
+use sidelight::network::bounds::update_bounds;
+use sidelight::network::update::{LayerUpdate, Update};
+use sidelight::network::{CodecKind, Condition, Model, Prepared};
+use sidelight::payload::{self, update, Mode, HEADER_SIZE};
 use sidelight::picture::{Picture, PictureMut, Plane, PlaneMut, Sample};
 use sidelight::{
-    models, Codec, Decoder, DecoderSettings, Error, Hints, Layout, PictureType, Result, Size,
+    models, Codec, CodecParams, Decoder, DecoderSettings, Error, Layout, PictureType, Result, Size,
 };
 use std::sync::OnceLock;
 
@@ -96,9 +97,9 @@ pub fn payload(bytes: &[u8]) {
 
 /// An update's body: what is read is written as the same bytes.
 pub fn update_body(body: &[u8], model: &Model) -> Option<Update> {
-    match update::read(body, &model.coding) {
+    match update::read(body, &model.prior) {
         Ok(read) => {
-            assert_eq!(update::encode(&read, &model.coding).unwrap(), body);
+            assert_eq!(update::encode(&read, &model.prior).unwrap(), body);
             Some(read)
         }
         Err(error) => {
@@ -121,14 +122,14 @@ pub fn model(bytes: &[u8]) -> bool {
     assert_eq!(model.to_bytes(), bytes);
     assert_eq!(model.id, id);
     let condition = Condition::from_jpeg_tables(&[40; 64], &[70; 64], Layout::I420);
-    let base = match Instance::new(&model, condition, None) {
-        Ok(instance) => instance,
+    let base = match Prepared::new(&model, condition, None) {
+        Ok(prepared) => prepared,
         Err(error) => {
             assert_eq!(error, Error::Corrupt);
             return false;
         }
     };
-    let layers = room(&model, condition, 6).into_iter();
+    let layers = update_bounds(&model, condition, 6).into_iter();
     let layers = layers.map(|[scale, bias]| LayerUpdate { scale, bias, coefficients: Vec::new() });
     let most = Update { step: 6, layers: layers.collect() };
     let mut coefficients = most.clone();
@@ -137,17 +138,17 @@ pub fn model(bytes: &[u8]) -> bool {
         layer.coefficients = (0..9 * inputs * outputs).map(|i| i16::from(i % 41 == 7)).collect();
     }
     for update in [&most, &coefficients] {
-        let body = update::encode(update, &model.coding).unwrap();
+        let body = update::encode(update, &model.prior).unwrap();
         assert_eq!(update_body(&body, &model).as_ref(), Some(update));
     }
-    let updated = Instance::new(&model, condition, Some(&most)).unwrap();
-    let mixed = Instance::new(&model, condition, Some(&coefficients));
+    let updated = Prepared::new(&model, condition, Some(&most)).unwrap();
+    let mixed = Prepared::new(&model, condition, Some(&coefficients));
     assert!(matches!(mixed, Ok(_) | Err(Error::Corrupt)));
-    for instance in [base, updated].into_iter().chain(mixed) {
+    for prepared in [base, updated].into_iter().chain(mixed) {
         let source = Owned::<u8>::new(Layout::I420, 8, 5, 3, |i| (i * 89 + i / 4) as u8);
         let [plain, fast] = [CpuLevel::Scalar, CpuLevel::current()].map(|level| {
             let mut target = source.like();
-            Filter::new(instance.clone(), level).picture(&source.view(), target.room(), 1).unwrap();
+            Filter::new(prepared.clone(), level).picture(&source.view(), target.room(), 1).unwrap();
             target.planes
         });
         assert_eq!(plain, fast);
@@ -403,12 +404,12 @@ pub fn decode<S: Sample + PartialEq + std::fmt::Debug + Into<u32>>(
     let picture = source.view().of_type(picture_type);
     let mut decoder = Decoder::new(settings);
     let mut threaded = Decoder::new(DecoderSettings { threads: 3, ..settings });
-    let hints = Hints { codec: codec.clone(), binding: BINDING };
-    let result = decoder.set_payload(payload, &hints);
-    assert_eq!(threaded.set_payload(payload, &hints), result);
+    let params = CodecParams { codec: codec.clone(), binding: BINDING };
+    let result = decoder.set_payload(payload, &params);
+    assert_eq!(threaded.set_payload(payload, &params), result);
     if let Err(error) = result {
-        let hints = error == Error::InvalidArgument && codec.check().is_err();
-        assert!(hints || is_of_payloads(error), "{error:?}");
+        let params = error == Error::InvalidArgument && codec.check().is_err();
+        assert!(params || is_of_payloads(error), "{error:?}");
     }
     let (mut target, mut threads, mut bands) = (source.like(), source.like(), source.like());
     decoder.filter(&picture, target.room()).unwrap();

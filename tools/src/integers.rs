@@ -5,7 +5,8 @@ use anyhow::{ensure, Context, Result};
 use clap::Args;
 use serde::Serialize;
 use sidelight::models;
-use sidelight::payload::{self, update, LayerUpdate, Mode, HEADER_SIZE};
+use sidelight::network::update::LayerUpdate;
+use sidelight::payload::{self, update, Mode, HEADER_SIZE};
 
 use std::path::{Path, PathBuf};
 
@@ -73,7 +74,7 @@ fn read(path: &Path) -> Result<Update> {
     ensure!(header.mode == Mode::Update, "no update (mode {:?})", header.mode);
     let (model, _) =
         models::by_id(header.model).with_context(|| format!("{:08x}", header.model))?;
-    let update = update::read(header.body, &model.coding)?;
+    let update = update::read(header.body, &model.prior)?;
     let mut tensors = Vec::new();
     for (i, (layer, (_, cout))) in update.layers.into_iter().zip(model.shapes()).enumerate() {
         let LayerUpdate { scale, bias, coefficients } = layer;
@@ -101,8 +102,9 @@ fn read(path: &Path) -> Result<Update> {
 mod tests {
     use super::*;
 
+    use sidelight::network::update::{LayerUpdate, Update};
     use sidelight::network::{CodecKind, Model};
-    use sidelight::payload::{build, LayerUpdate, Update};
+    use sidelight::payload::build;
 
     /// A folder of its own that goes when the test ends.
     struct Folder(PathBuf);
@@ -129,7 +131,7 @@ mod tests {
         models::default_for(CodecKind::Jpeg, models::Size::M).unwrap()
     }
 
-    /// Values from −3 to 3, another mix in every list; every 50th tap of the second layer.
+    /// Values from −3 to 3, another mix in every list; every 50th weight of the second layer.
     fn update(model: &Model) -> Update {
         let list = |n: usize, salt: i16| (0..n as i16).map(|i| (i * salt) % 7 - 3).collect();
         let layer = |(i, (cin, cout)): (usize, (usize, usize))| LayerUpdate {
@@ -147,7 +149,7 @@ mod tests {
     fn payloads_come_back_as_integers() {
         let (model, folder) = (model(), Folder::new("sidelight-integers"));
         let update = update(model);
-        let body = update::encode(&update, &model.coding).unwrap();
+        let body = update::encode(&update, &model.prior).unwrap();
         let good = build(Mode::Update, model.id, &body, 7).unwrap();
         let mut damaged = good.clone();
         damaged[10] ^= 1;

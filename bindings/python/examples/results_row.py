@@ -57,7 +57,7 @@ def shown(file, decoded, payload, report):
         return file, decoded
     file = sidelight.jpeg_insert(file, payload)
     decoder = sidelight.Decoder()
-    decoder.set_payload(sidelight.jpeg_extract(file), sidelight.Hints.from_jpeg(file))
+    decoder.set_payload(sidelight.jpeg_extract(file), sidelight.CodecParams.from_jpeg(file))
     return file, decoder.filter(sidelight.Picture(decoded)).luma
 
 
@@ -65,11 +65,11 @@ def measure(path, quality, threads):
     original = luma(path)
     file, decoded = code(original, quality)
     slope = slope_at(original, quality, file, decoded)
-    hints = sidelight.Hints.from_jpeg(file, slope=slope)
+    params = sidelight.CodecParams.from_jpeg(file, slope=slope)
     pictures = sidelight.Picture(original), sidelight.Picture(decoded)
     sent = {}
     for mode in ("base", "update"):
-        payload, report = sidelight.encode(*pictures, hints, mode=mode, threads=threads)
+        payload, report = sidelight.encode(*pictures, params, mode=mode, threads=threads)
         new, better = shown(file, decoded, payload, report)
         sent[mode] = len(new), psnr(original, better), payload if report.mode != "off" else b""
     (base_bytes, base, _), (update_bytes, update, payload) = sent["base"], sent["update"]

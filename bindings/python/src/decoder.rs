@@ -1,7 +1,7 @@
 //! Decoding.
 
 use crate::bytes::Bytes;
-use crate::hints::Hints;
+use crate::codec::CodecParams;
 use crate::names;
 use crate::picture::{Picture, Samples};
 use pyo3::prelude::*;
@@ -47,18 +47,18 @@ impl Decoder {
     /// Sets what `payload` (bytes; any are safe) asks for and returns it: "off", "base" or "update". On an
     /// error pictures pass through.
     ///
-    /// hints: how the picture was coded; the binding must be the one that the encoder saw.
+    /// params: how the picture was coded; the binding must be the one that the encoder saw.
     ///
     /// Raises Corrupt; Stale if it was made for another picture or codec; UnknownModel; Unsupported; TooLarge
     /// above 65536 bytes.
-    fn set_payload(&self, py: Python<'_>, payload: Bytes, hints: &Hints) -> PyResult<&'static str> {
-        let mode = crate::detached(py, || self.write().set_payload(&payload, &hints.hints))?;
+    fn set_payload(&self, py: Python<'_>, payload: Bytes, params: &CodecParams) -> PyResult<&'static str> {
+        let mode = crate::detached(py, || self.write().set_payload(&payload, &params.params))?;
         Ok(names::name(mode, &names::MODES))
     }
 
     /// Sets the base model that fits the codec and, for JPEG, the luma table; it needs no payload.
-    fn set_base(&self, py: Python<'_>, hints: &Hints) -> PyResult<()> {
-        crate::detached(py, || self.write().set_base(&hints.hints))
+    fn set_base(&self, py: Python<'_>, params: &CodecParams) -> PyResult<()> {
+        crate::detached(py, || self.write().set_base(&params.params))
     }
 
     /// Pictures pass through from now on.

@@ -1,7 +1,7 @@
 //! Encoding.
 
 use crate::errors::invalid;
-use crate::hints::Hints;
+use crate::codec::CodecParams;
 use crate::names;
 use crate::picture::{Picture, Planes, Samples};
 use pyo3::exceptions::PyTypeError;
@@ -109,7 +109,7 @@ impl Progress {
 /// originals, decoded: a Picture each, or sequences of as many of each, in the same order: before coding,
 ///     and as decoded. All have one shape, bit depth and range; the decoded ones' types count. 1 to 4096;
 ///     for JPEG 1.
-/// hints: how they were coded. For HEVC the payload is bound to the first of `decoded`.
+/// params: how they were coded. For HEVC the payload is bound to the first of `decoded`.
 /// mode: the most that may be sent, "update", "base" or "off". What has the best net gain is: see
 ///     Report.mode. Where that is "off" the payload need not be sent.
 /// effort: what training may cost, 1 to 9.
@@ -126,7 +126,7 @@ impl Progress {
 /// disagree, TypeError for other types.
 #[pyfunction]
 #[pyo3(signature = (
-    originals, decoded, hints, *, mode="update", effort=5, steps=0, budget_ms=0, threads=0,
+    originals, decoded, params, *, mode="update", effort=5, steps=0, budget_ms=0, threads=0,
     size="default", progress=None,
 ))]
 #[allow(clippy::too_many_arguments)] // keywords in Python
@@ -134,7 +134,7 @@ pub fn encode<'py>(
     py: Python<'py>,
     originals: &Bound<'py, PyAny>,
     decoded: &Bound<'py, PyAny>,
-    hints: &Hints,
+    params: &CodecParams,
     mode: &str,
     effort: i64,
     steps: i64,
@@ -162,7 +162,7 @@ pub fn encode<'py>(
             originals.len()
         )));
     }
-    if count > 1 && matches!(hints.hints.codec, Codec::Jpeg { .. }) {
+    if count > 1 && matches!(params.params.codec, Codec::Jpeg { .. }) {
         return Err(invalid("JPEG: one picture for each payload"));
     }
     let first = decoded[0].get();
@@ -174,7 +174,7 @@ pub fn encode<'py>(
     };
     let (originals, decoded) = (samples(&originals), samples(&decoded));
     let mut progress = Progress { callback: progress.filter(|p| !p.is_none(py)), raised: None };
-    let (mut of, rate) = (hints.hints.clone(), hints.rate);
+    let (mut of, rate) = (params.params.clone(), params.rate);
     let result = crate::detached(py, || {
         if matches!(of.codec, Codec::Hevc { .. }) {
             of.binding = decoded[0].binding()?;

@@ -5,7 +5,7 @@ mod bytes;
 mod decoder;
 mod encoder;
 mod errors;
-mod hints;
+mod codec_params;
 mod jpeg;
 mod names;
 mod payload;
@@ -22,7 +22,7 @@ mod _sidelight {
     #[pymodule_export]
     use super::encoder::{encode, Report};
     #[pymodule_export]
-    use super::hints::Hints;
+    use super::codec::CodecParams;
     #[pymodule_export]
     use super::jpeg::{jpeg_extract, jpeg_insert, jpeg_remove};
     #[pymodule_export]

@@ -52,15 +52,15 @@ class Coded:
     def picture(self, planes, **more):
         return sidelight.Picture(planes, bit_depth=self.depth, **more)
 
-    def hints(self, **more):
+    def params(self, **more):
         """Bytes are nearly free, so that an update pays."""
-        return sidelight.Hints.jpeg(self.quant, **{"slope": 1e-6, "binding": 77, **more})
+        return sidelight.CodecParams.jpeg(self.quant, **{"slope": 1e-6, "binding": 77, **more})
 
-    def encode(self, hints=None, **more):
+    def encode(self, params=None, **more):
         return sidelight.encode(
             self.picture(self.original),
             self.picture(self.decoded),
-            hints or self.hints(),
+            params or self.params(),
             **{"steps": 20, **more},
         )
 

@@ -9,23 +9,23 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 import sidelight
-from sidelight import Decoder, Hints, Picture, Stream
+from sidelight import Decoder, CodecParams, Picture, Stream
 
 NAL = ROOT / "tests/data/nal"
 
 
 def test_a_payload_rides_in_a_jpeg(gray):
     file, decoded = code(gray.original[0])
-    hints = Hints.from_jpeg(file, slope=1e-6)
-    assert hints.codec == "jpeg" and len(file) // 2 < hints.coded_bytes < len(file) and hints.slope == 1e-6
-    assert_array_equal(hints.quant_luma.ravel(), gray.quant)
-    assert hints.quant_chroma is None and hints.carriage_bytes == 11
-    payload, report = sidelight.encode(Picture(gray.original), Picture(decoded), hints, steps=20)
+    params = CodecParams.from_jpeg(file, slope=1e-6)
+    assert params.codec == "jpeg" and len(file) // 2 < params.coded_bytes < len(file) and params.slope == 1e-6
+    assert_array_equal(params.quant_luma.ravel(), gray.quant)
+    assert params.quant_chroma is None and params.carriage_bytes == 11
+    payload, report = sidelight.encode(Picture(gray.original), Picture(decoded), params, steps=20)
     carried = sidelight.jpeg_insert(file, payload)
-    assert len(carried) == len(file) + len(payload) + hints.carriage_bytes
+    assert len(carried) == len(file) + len(payload) + params.carriage_bytes
     assert_array_equal(np.asarray(Image.open(io.BytesIO(carried))), decoded)
-    again = Hints.from_jpeg(carried)
-    assert again.binding == hints.binding and again.coded_bytes == hints.coded_bytes
+    again = CodecParams.from_jpeg(carried)
+    assert again.binding == params.binding and again.coded_bytes == params.coded_bytes
     assert Decoder().set_payload(sidelight.jpeg_extract(carried), again) == report.mode
     assert sidelight.jpeg_remove(carried) == file
     assert sidelight.jpeg_insert(bytearray(file), memoryview(payload)) == carried
@@ -34,19 +34,19 @@ def test_a_payload_rides_in_a_jpeg(gray):
         sidelight.jpeg_extract(file)
     other = code(gray.original[0][1:])[0]
     with pytest.raises(sidelight.Stale):
-        Decoder().set_payload(payload, Hints.from_jpeg(other))
+        Decoder().set_payload(payload, CodecParams.from_jpeg(other))
 
 
 def test_tables_of_a_colour_jpeg():
     file = (ROOT / "tests/data/jpeg/yuv420.jpg").read_bytes()
-    hints = Hints.from_jpeg(file)
+    params = CodecParams.from_jpeg(file)
     tables = Image.open(io.BytesIO(file)).quantization
-    assert_array_equal(hints.quant_luma.ravel(), tables[0])
-    assert_array_equal(hints.quant_chroma.ravel(), tables[1])
+    assert_array_equal(params.quant_luma.ravel(), tables[0])
+    assert_array_equal(params.quant_chroma.ravel(), tables[1])
 
 
 def test_files_that_are_not_good():
-    for call in (Hints.from_jpeg, sidelight.jpeg_extract, sidelight.jpeg_remove):
+    for call in (CodecParams.from_jpeg, sidelight.jpeg_extract, sidelight.jpeg_remove):
         for data in (b"", b"GIF89a", b"\xff\xd8\xff"):
             with pytest.raises(sidelight.Corrupt):
                 call(data)
@@ -55,7 +55,7 @@ def test_files_that_are_not_good():
                 call(data)
     arithmetic = (ROOT / "tests/data/jpeg/arithmetic.jpg").read_bytes()
     with pytest.raises(sidelight.Unsupported):
-        Hints.from_jpeg(arithmetic)
+        CodecParams.from_jpeg(arithmetic)
     gray = (ROOT / "tests/data/jpeg/gray.jpg").read_bytes()
     for payload in (b"", b"\xff123"):
         with pytest.raises(sidelight.InvalidArgument):
@@ -69,9 +69,9 @@ def test_payloads_that_are_not_good(gray, gray_payload):
     picture = Picture(gray.decoded)
 
     def refused(payload, error):
-        decoder.set_base(gray.hints())
+        decoder.set_base(gray.params())
         with pytest.raises(error):
-            decoder.set_payload(payload, gray.hints())
+            decoder.set_payload(payload, gray.params())
         assert_array_equal(decoder.filter(picture).luma, picture.luma)
 
     # One in 256 gets past the CRC-8; the binding then does not fit.
@@ -87,10 +87,10 @@ def test_payloads_that_are_not_good(gray, gray_payload):
     assert names
     for name in names:
         with pytest.raises(sidelight.Error):
-            decoder.set_payload((unknown / name).read_bytes(), gray.hints())
+            decoder.set_payload((unknown / name).read_bytes(), gray.params())
     # Made for JPEG.
     with pytest.raises(sidelight.Stale):
-        decoder.set_payload(gray_payload, Hints.hevc(30, 30, 30, binding=77))
+        decoder.set_payload(gray_payload, CodecParams.hevc(30, 30, 30, binding=77))
     with pytest.raises(sidelight.Corrupt):
         sidelight.payload_bind(bytes(8), picture)
     for messages in ([3], gray_payload, None):

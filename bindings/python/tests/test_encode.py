@@ -9,7 +9,7 @@ import pytest
 from conftest import Coded
 
 import sidelight
-from sidelight import Decoder, Hints, Picture
+from sidelight import Decoder, CodecParams, Picture
 
 
 def test_progress(gray, gray_payload):
@@ -23,7 +23,7 @@ def test_cancelling_gives_the_best_so_far(gray):
     payload, report = gray.encode(progress=lambda f: calls.append(f) or len(calls) == 6)
     assert len(calls) == 6 and report.steps < 7
     assert report.psnr_payload >= report.psnr_base
-    assert Decoder().set_payload(payload, gray.hints()) == report.mode
+    assert Decoder().set_payload(payload, gray.params()) == report.mode
 
 
 def test_exceptions_of_callbacks(gray):
@@ -71,7 +71,7 @@ def test_other_threads_run_meanwhile(gray):
         gray.encode(steps=30, threads=1)
         assert ticks[0] - before > 10
         decoder = Decoder(1)
-        decoder.set_base(gray.hints())
+        decoder.set_base(gray.params())
         picture = Picture(np.tile(gray.decoded[0], (12, 12)))
         before = ticks[0]
         for _ in range(5):
@@ -84,14 +84,14 @@ def test_other_threads_run_meanwhile(gray):
 
 def test_a_decoder_is_shared_by_threads(gray, gray_payload):
     decoder = Decoder(1)
-    decoder.set_payload(gray_payload, gray.hints())
+    decoder.set_payload(gray_payload, gray.params())
     picture = Picture(np.tile(gray.decoded[0], (3, 3)))
     expected = decoder.filter(picture).luma
     failures = []
 
     def work():
         for _ in range(5):
-            decoder.set_payload(gray_payload, gray.hints())
+            decoder.set_payload(gray_payload, gray.params())
             if (decoder.filter(picture).luma != expected).any():
                 failures.append(1)
 
@@ -128,7 +128,7 @@ def test_pictures_that_disagree(gray):
     deeper = Picture(gray.decoded[0].astype(np.uint16), bit_depth=12)
     small = Picture(gray.decoded[0][1:])
     limited = Picture(gray.decoded, range="limited")
-    hevc = Hints.hevc(30, 30, 30)
+    hevc = CodecParams.hevc(30, 30, 30)
     for a, b in [
         (picture, wide),
         (wide, deeper),
@@ -143,7 +143,7 @@ def test_pictures_that_disagree(gray):
         with pytest.raises(sidelight.InvalidArgument):
             sidelight.encode(a, b, hevc)
     with pytest.raises(sidelight.InvalidArgument, match="JPEG"):
-        sidelight.encode([picture] * 2, [picture] * 2, gray.hints())
+        sidelight.encode([picture] * 2, [picture] * 2, gray.params())
     for a in (None, 3, [None], [picture, 3], gray.decoded):
         with pytest.raises(TypeError):
             sidelight.encode(a, picture, hevc)
@@ -153,41 +153,41 @@ def test_pictures_that_disagree(gray):
 
 def test_equal_pictures_need_nothing(gray):
     picture = Picture(gray.decoded)
-    payload, report = sidelight.encode(picture, picture, gray.hints())
+    payload, report = sidelight.encode(picture, picture, gray.params())
     assert report.mode == "off" and report.psnr_payload == float("inf")
 
 
 def test_hints_are_checked(gray):
     ones = np.ones(64, int)
-    assert Hints.jpeg(ones).quant_chroma is None
-    assert Hints.jpeg(ones.reshape(8, 8), list(range(1, 65))).quant_chroma[1, 0] == 9
+    assert CodecParams.jpeg(ones).quant_chroma is None
+    assert CodecParams.jpeg(ones.reshape(8, 8), list(range(1, 65))).quant_chroma[1, 0] == 9
     bad = [ones * 0, ones * 65536, -ones, ones[:63], [], np.ones((8, 9), int)]
     for table in bad:
         with pytest.raises(sidelight.InvalidArgument):
-            Hints.jpeg(table)
+            CodecParams.jpeg(table)
         with pytest.raises(sidelight.InvalidArgument):
-            Hints.jpeg(ones, table)
+            CodecParams.jpeg(ones, table)
     for table in [np.ones(64), "a" * 64, None]:
         with pytest.raises(TypeError):
-            Hints.jpeg(table)
+            CodecParams.jpeg(table)
     for more in [{"slope": -1.0}, {"slope": float("nan")}, {"coded_bytes": -1}, {"carriage_bytes": -1}]:
         with pytest.raises(sidelight.InvalidArgument):
-            Hints.jpeg(ones, **more)
+            CodecParams.jpeg(ones, **more)
     for qp in [(-1, 0, 0), (0, 52, 0), (0, 0, 300)]:
         with pytest.raises(sidelight.InvalidArgument):
-            Hints.hevc(*qp)
-    hints = Hints.hevc(1, 2, 3, binding=2**64 - 1, coded_bytes=5, slope=0.5, carriage_bytes=9)
-    assert (hints.codec, hints.qp, hints.binding) == ("hevc", (1, 2, 3), 2**64 - 1)
-    assert (hints.coded_bytes, hints.slope, hints.carriage_bytes) == (5, 0.5, 9)
-    assert hints.quant_luma is None and Hints.hevc(0, 0, 0).carriage_bytes == 25
+            CodecParams.hevc(*qp)
+    params = CodecParams.hevc(1, 2, 3, binding=2**64 - 1, coded_bytes=5, slope=0.5, carriage_bytes=9)
+    assert (params.codec, params.qp, params.binding) == ("hevc", (1, 2, 3), 2**64 - 1)
+    assert (params.coded_bytes, params.slope, params.carriage_bytes) == (5, 0.5, 9)
+    assert params.quant_luma is None and CodecParams.hevc(0, 0, 0).carriage_bytes == 25
     for binding in (-1, 2**64):
         with pytest.raises(OverflowError):
-            Hints.hevc(1, 2, 3, binding=binding)
+            CodecParams.hevc(1, 2, 3, binding=binding)
 
 
 def test_small_model():
     coded = Coded("I420", 64, 48)
     pictures = coded.picture(coded.original), coded.picture(coded.decoded)
-    hints = Hints.hevc(38, 0, 0, slope=1e-6)
-    models = {sidelight.encode(*pictures, hints, mode="base", size=size)[0][1:5] for size in "sm"}
+    params = CodecParams.hevc(38, 0, 0, slope=1e-6)
+    models = {sidelight.encode(*pictures, params, mode="base", size=size)[0][1:5] for size in "sm"}
     assert len(models) == 2

@@ -38,9 +38,9 @@ def test_read_only_arrays_and_no_aliases(gray):
     plane.flags.writeable = False
     picture = Picture(plane)
     decoder = Decoder()
-    decoder.set_base(gray.hints())
+    decoder.set_base(gray.params())
     better = decoder.filter(picture)
-    sidelight.encode(picture, picture, gray.hints(), mode="base")
+    sidelight.encode(picture, picture, gray.params(), mode="base")
     assert_array_equal(plane, before)
     assert (better.luma != before).any()
     # What is handed out belongs to the caller, and what was handed in is not kept.
@@ -67,7 +67,7 @@ def test_layout_from_shapes(layout, chroma):
 
 def test_odd_and_tiny_pictures(gray):
     decoder = Decoder()
-    decoder.set_base(gray.hints())
+    decoder.set_base(gray.params())
     for shape in [(1, 1), (1, 9), (9, 1), (2, 3), (33, 17)]:
         assert decoder.filter(Picture(ramp(*shape))).luma.shape == shape
     one = [ramp(1, 1)] * 3

@@ -6,7 +6,7 @@ from conftest import Coded, psnr
 from numpy.testing import assert_array_equal
 
 import sidelight
-from sidelight import Decoder, Hints, Picture
+from sidelight import Decoder, CodecParams, Picture
 
 SHAPES = [
     ("I400", 97, 75, 8),
@@ -25,7 +25,7 @@ def test_decoders_get_what_was_measured(layout, width, height, depth):
     assert report.mode == "update" and report.payload_bytes == len(payload)
     assert report.steps == 20
     decoder = Decoder()
-    assert decoder.set_payload(payload, coded.hints()) == "update"
+    assert decoder.set_payload(payload, coded.params()) == "update"
     picture = coded.picture(coded.decoded)
     assert picture.layout == layout and picture.bit_depth == depth
     better = decoder.filter(picture)
@@ -44,13 +44,13 @@ def test_decoders_get_what_was_measured(layout, width, height, depth):
 
 def test_base_model(gray):
     decoder = Decoder()
-    decoder.set_base(gray.hints())
+    decoder.set_base(gray.params())
     better = decoder.filter(Picture(gray.decoded))
     payload, report = gray.encode(mode="base")
     assert report.mode == "base"
     assert psnr(better.luma, gray.original[0]) > report.psnr_decoded
     # The encoder may take another model of the size.
-    decoder.set_payload(payload, gray.hints())
+    decoder.set_payload(payload, gray.params())
     best = decoder.filter(Picture(gray.decoded))
     assert psnr(best.luma, gray.original[0]) == pytest.approx(report.psnr_base, abs=1e-9)
     decoder.set_off()
@@ -62,16 +62,16 @@ def test_threads_do_not_matter(gray, gray_payload):
     outputs = []
     for threads in (1, 3):
         decoder = Decoder(threads)
-        decoder.set_payload(gray_payload, gray.hints())
+        decoder.set_payload(gray_payload, gray.params())
         outputs.append(decoder.filter(Picture(gray.decoded)).luma)
     assert_array_equal(*outputs)
 
 
 def test_an_update_that_does_not_pay_is_not_sent(gray):
-    payload, report = gray.encode(gray.hints(slope=1.0))
+    payload, report = gray.encode(gray.params(slope=1.0))
     assert report.mode == "off" and len(payload) == 8
     assert report.psnr_payload == report.psnr_decoded
-    assert Decoder().set_payload(payload, gray.hints()) == "off"
+    assert Decoder().set_payload(payload, gray.params()) == "off"
 
 
 TYPES = ["irap", "p", "b", "i"]
@@ -88,8 +88,8 @@ def clip(request):
 def test_a_video(clip):
     originals = [coded.picture(coded.original) for coded, _ in clip]
     decoded = [coded.picture(coded.decoded, picture_type=kind) for coded, kind in clip]
-    hints = Hints.hevc(37, 38, 39, slope=1e-6)
-    payload, report = sidelight.encode(originals, decoded, hints, steps=6, size="s")
+    params = CodecParams.hevc(37, 38, 39, slope=1e-6)
+    payload, report = sidelight.encode(originals, decoded, params, steps=6, size="s")
     assert report.mode == "update"
     message = sidelight.SEI_UUID + payload
     decoder = Decoder()
@@ -105,7 +105,7 @@ def test_a_video(clip):
     # Bound to the first picture, and not to the second one until that is asked for.
     with pytest.raises(sidelight.Stale):
         decoder.set_sei(decoded[1], [message])
-    carrier = Hints.hevc(0, 0, 0, binding=decoded[0].binding)
+    carrier = CodecParams.hevc(0, 0, 0, binding=decoded[0].binding)
     assert decoder.set_payload(payload, carrier) == "update"
     again = sidelight.payload_bind(payload, decoded[1])
     assert decoder.set_sei(decoded[1], [sidelight.SEI_UUID + again]) == "update"
@@ -115,7 +115,7 @@ def test_a_video(clip):
 
 
 def test_skip_binding(gray, gray_payload):
-    other = gray.hints(binding=78)
+    other = gray.params(binding=78)
     with pytest.raises(sidelight.Stale):
         Decoder().set_payload(gray_payload, other)
     assert Decoder(skip_binding=True).set_payload(gray_payload, other) == "update"

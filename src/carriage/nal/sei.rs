@@ -1,7 +1,8 @@
 //! SEI messages, and the emulation prevention around them.
 
 use super::UUID;
-use crate::{memory, Result};
+use crate::util::alloc;
+use crate::Result;
 use std::ops::Range;
 
 /// `payloadType` of our message.
@@ -12,7 +13,7 @@ const TRAILING_BITS: u8 = 0x80;
 /// A NAL unit of `header` and `rbsp` with emulation prevention.
 pub(super) fn escape(header: &[u8], rbsp: &[u8]) -> Result<Vec<u8>> {
     // At worst a byte comes behind each two.
-    let mut nal = memory::room(header.len() + rbsp.len() / 2 * 3 + 2)?;
+    let mut nal = alloc::try_with_capacity(header.len() + rbsp.len() / 2 * 3 + 2)?;
     nal.extend(header);
     let mut zeros = 0;
     for &byte in rbsp {
@@ -32,7 +33,7 @@ pub(super) fn escape(header: &[u8], rbsp: &[u8]) -> Result<Vec<u8>> {
 
 /// The RBSP in what follows a NAL unit's header.
 pub(super) fn unescape(body: &[u8]) -> Result<Vec<u8>> {
-    let mut rbsp = memory::room(body.len())?;
+    let mut rbsp = alloc::try_with_capacity(body.len())?;
     let mut zeros = 0;
     for &byte in body {
         if zeros >= 2 && byte == 3 {
@@ -48,7 +49,7 @@ pub(super) fn unescape(body: &[u8]) -> Result<Vec<u8>> {
 /// The RBSP of an SEI NAL unit that carries `payload` and nothing else.
 pub(super) fn write(payload: &[u8]) -> Result<Vec<u8>> {
     let mut size = UUID.len() + payload.len();
-    let mut rbsp = memory::room(size + size / 255 + 3)?;
+    let mut rbsp = alloc::try_with_capacity(size + size / 255 + 3)?;
     rbsp.push(USER_DATA_UNREGISTERED as u8);
     rbsp.extend(std::iter::repeat_n(255, size / 255));
     size %= 255;

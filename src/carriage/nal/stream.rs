@@ -1,6 +1,6 @@
 //! A stream cut into access units.
 
-use super::unit::{find_start_code, AccessUnit, Header, Kind, Slice, HEAD};
+use super::unit::{find_start_code, AccessUnit, Header, NalKind, Slice, HEAD};
 use super::{Framing, NalCodec, MAX_ACCESS_UNIT};
 use crate::{Error, Result};
 use std::ops::Range;
@@ -43,28 +43,28 @@ struct State {
 
 impl State {
     /// Takes the NAL unit at `start`; the end of the unit if another one has begun.
-    fn take(&mut self, codec: NalCodec, kind: Kind, start: usize) -> Option<usize> {
+    fn take(&mut self, codec: NalCodec, kind: NalKind, start: usize) -> Option<usize> {
         let begins = match kind {
-            Kind::Delimiter => true,
+            NalKind::Delimiter => true,
             // No SEI NAL unit stands among the slices of a picture.
-            Kind::Sei => codec == NalCodec::H264,
-            Kind::Slice { first, .. } => first || self.picture_header,
+            NalKind::Sei => codec == NalCodec::H264,
+            NalKind::Slice { first, .. } => first || self.picture_header,
             _ => false,
         };
         let end = (begins && self.picture).then(|| self.cut.unwrap_or(start));
         match kind {
             _ if end.is_some() => {
                 *self = State::default();
-                self.picture = matches!(kind, Kind::Slice { .. });
+                self.picture = matches!(kind, NalKind::Slice { .. });
             }
-            Kind::Slice { .. } => *self = State { picture: true, ..State::default() },
-            Kind::Layer => self.cut = None,
-            Kind::Other => {}
-            Kind::Delimiter | Kind::Head | Kind::Sei | Kind::Preface => {
+            NalKind::Slice { .. } => *self = State { picture: true, ..State::default() },
+            NalKind::Layer => self.cut = None,
+            NalKind::Other => {}
+            NalKind::Delimiter | NalKind::Head | NalKind::Sei | NalKind::Preface => {
                 if self.picture {
                     self.cut = self.cut.or(Some(start));
                 }
-                self.picture_header |= kind == Kind::Preface && codec == NalCodec::Vvc;
+                self.picture_header |= kind == NalKind::Preface && codec == NalCodec::Vvc;
             }
         }
         end

@@ -1,14 +1,15 @@
 //! NAL units, and the access unit that they make up.
 
 use super::{sei, Framing, NalCodec, MAX_ACCESS_UNIT, MAX_PAYLOAD};
-use crate::{memory, Error, Result};
+use crate::util::alloc;
+use crate::{Error, Result};
 
 /// Bytes of a NAL unit that [`Header::read`] looks at.
 pub(super) const HEAD: usize = 3;
 
 /// What a NAL unit means for access units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum NalKind {
     /// Begins an access unit wherever it stands behind a slice.
     Delimiter,
     /// Belongs to the next picture, or, if no other picture begins, to this one.
@@ -33,7 +34,7 @@ pub(super) enum Kind {
 /// What the first bytes of a NAL unit say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
-    pub kind: Kind,
+    pub kind: NalKind,
     /// `nuh_temporal_id_plus1`; 1 for H.264.
     temporal_id_plus1: u8,
 }
@@ -49,51 +50,53 @@ impl Header {
             NalCodec::Vvc => (vvc(b >> 3, a & 63 == 0, c & 0x80 != 0), b & 7),
         };
         if forbidden_zero_bit || temporal_id_plus1 == 0 {
-            return Header { kind: Kind::Other, temporal_id_plus1: 1 };
+            return Header { kind: NalKind::Other, temporal_id_plus1: 1 };
         }
         Header { kind, temporal_id_plus1 }
     }
 }
 
 /// H.264 table 7-1 and 7.4.1.2.3. `first`: `first_mb_in_slice` is 0.
-fn h264(nal_unit_type: u8, first: bool) -> Kind {
+fn h264(nal_unit_type: u8, first: bool) -> NalKind {
     match nal_unit_type {
-        1 | 2 => Kind::Slice { first, irap: false },
-        5 => Kind::Slice { first, irap: true },
-        6 => Kind::Sei,
-        7..=9 => Kind::Delimiter,
-        14 => Kind::Preface,
-        15..=18 => Kind::Head,
-        3 | 4 | 19..=21 => Kind::Layer,
-        _ => Kind::Other,
+        1 | 2 => NalKind::Slice { first, irap: false },
+        5 => NalKind::Slice { first, irap: true },
+        6 => NalKind::Sei,
+        7..=9 => NalKind::Delimiter,
+        14 => NalKind::Preface,
+        15..=18 => NalKind::Head,
+        3 | 4 | 19..=21 => NalKind::Layer,
+        _ => NalKind::Other,
     }
 }
 
 /// H.265 table 7-1 and 7.4.2.4.4. `first`: `first_slice_segment_in_pic_flag`.
-fn hevc(nal_unit_type: u8, base_layer: bool, first: bool) -> Kind {
+fn hevc(nal_unit_type: u8, base_layer: bool, first: bool) -> NalKind {
     match nal_unit_type {
-        0..=9 | 16..=21 if base_layer => Kind::Slice { first, irap: nal_unit_type >= 16 },
-        0..=31 => Kind::Layer,
-        _ if !base_layer => Kind::Other,
-        35 => Kind::Delimiter,
-        39 => Kind::Sei,
-        32..=34 | 41..=44 | 48..=55 => Kind::Head,
-        _ => Kind::Other,
+        0..=9 | 16..=21 if base_layer => NalKind::Slice { first, irap: nal_unit_type >= 16 },
+        0..=31 => NalKind::Layer,
+        _ if !base_layer => NalKind::Other,
+        35 => NalKind::Delimiter,
+        39 => NalKind::Sei,
+        32..=34 | 41..=44 | 48..=55 => NalKind::Head,
+        _ => NalKind::Other,
     }
 }
 
 /// H.266 table 5 and 7.4.2.4. `first`: `sh_picture_header_in_slice_header_flag`.
-fn vvc(nal_unit_type: u8, base_layer: bool, first: bool) -> Kind {
+fn vvc(nal_unit_type: u8, base_layer: bool, first: bool) -> NalKind {
     match nal_unit_type {
-        0..=3 | 7..=10 if base_layer => Kind::Slice { first, irap: matches!(nal_unit_type, 7..=9) },
-        0..=11 => Kind::Layer,
-        20 => Kind::Delimiter,
-        12..=14 => Kind::Head,
-        _ if !base_layer => Kind::Other,
-        19 => Kind::Preface,
-        23 => Kind::Sei,
-        15..=17 | 26 | 28 | 29 => Kind::Head,
-        _ => Kind::Other,
+        0..=3 | 7..=10 if base_layer => {
+            NalKind::Slice { first, irap: matches!(nal_unit_type, 7..=9) }
+        }
+        0..=11 => NalKind::Layer,
+        20 => NalKind::Delimiter,
+        12..=14 => NalKind::Head,
+        _ if !base_layer => NalKind::Other,
+        19 => NalKind::Preface,
+        23 => NalKind::Sei,
+        15..=17 | 26 | 28 | 29 => NalKind::Head,
+        _ => NalKind::Other,
     }
 }
 
@@ -214,8 +217,8 @@ impl<'a> AccessUnit<'a> {
         // To the end: the other units must be whole, too.
         while let Some(nal) = nals.next()? {
             match nal.header.kind {
-                Kind::Preface => preface = preface.or(Some(nal.start)),
-                Kind::Slice { irap, .. } if slice.is_none() => {
+                NalKind::Preface => preface = preface.or(Some(nal.start)),
+                NalKind::Slice { irap, .. } if slice.is_none() => {
                     slice = Some(Slice {
                         place: preface.unwrap_or(nal.start),
                         irap,
@@ -270,7 +273,7 @@ impl<'a> AccessUnit<'a> {
     pub fn payload(&self) -> Result<Option<Vec<u8>>> {
         let mut last = None;
         self.each_payload(|payload| {
-            last = Some(memory::joined(&[payload])?);
+            last = Some(alloc::try_concat(&[payload])?);
             Ok(())
         })?;
         Ok(last)
@@ -284,7 +287,7 @@ impl<'a> AccessUnit<'a> {
     pub fn each_payload(&self, mut call: impl FnMut(&[u8]) -> Result) -> Result {
         let mut nals = self.nals()?;
         while let Some(nal) = nals.next()? {
-            if nal.header.kind == Kind::Sei {
+            if nal.header.kind == NalKind::Sei {
                 let rbsp = self.rbsp(&nal)?;
                 let ours = sei::Messages::new(&rbsp).filter_map(|message| message.payload());
                 ours.filter(|payload| !payload.is_empty()).try_for_each(&mut call)?;
@@ -305,7 +308,7 @@ impl<'a> AccessUnit<'a> {
     pub fn rewrite(&self, payload: Option<&[u8]>) -> Result<Vec<u8>> {
         let sei = payload.map(|payload| self.sei(payload)).transpose()?.unwrap_or_default();
         let place = self.slice.map(|slice| slice.place);
-        let mut out = memory::room(self.bytes.len() + sei.len())?;
+        let mut out = alloc::try_with_capacity(self.bytes.len() + sei.len())?;
         let mut copied = 0;
         let mut nals = self.nals()?;
         while let Some(nal) = nals.next()? {
@@ -315,7 +318,7 @@ impl<'a> AccessUnit<'a> {
                 out.extend(&sei);
                 copied = nal.start;
             }
-            if nal.header.kind != Kind::Sei {
+            if nal.header.kind != NalKind::Sei {
                 continue;
             }
             if let Some(kept) = without_ours(&self.rbsp(&nal)?)? {
@@ -362,21 +365,21 @@ impl<'a> AccessUnit<'a> {
 
     fn framed(&self, start_code: &[u8], nal: &[u8]) -> Result<Vec<u8>> {
         let Framing::LengthPrefixed(length_bytes) = self.framing else {
-            return memory::joined(&[start_code, nal]);
+            return alloc::try_concat(&[start_code, nal]);
         };
         let length = u32::try_from(nal.len()).map_err(|_| Error::TooLarge)?.to_be_bytes();
         let (high, low) = length.split_at(length.len() - usize::from(length_bytes));
         if high.iter().any(|&byte| byte != 0) {
             return Err(Error::TooLarge);
         }
-        memory::joined(&[low, nal])
+        alloc::try_concat(&[low, nal])
     }
 }
 
 /// The RBSP of an SEI NAL unit without our messages, empty if no message is left; `None` if none is
 /// ours.
 fn without_ours(rbsp: &[u8]) -> Result<Option<Vec<u8>>> {
-    let mut kept = memory::room(rbsp.len())?;
+    let mut kept = alloc::try_with_capacity(rbsp.len())?;
     let (mut copied, mut ours) = (0, false);
     let mut messages = sei::Messages::new(rbsp);
     for message in messages.by_ref() {

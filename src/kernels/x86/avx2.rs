@@ -1,6 +1,6 @@
 //! AVX2: `vpmaddwd` and `vpmaddubsw` on registers of 256 bits; with AVX-VNNI, `vpdpwssd` and `vpdpbusd`.
 
-use super::vector::Vector;
+use super::super::vector::Vector;
 use std::arch::asm;
 use std::arch::x86_64::*;
 

@@ -1,6 +1,6 @@
 //! AVX-512 with VNNI: `vpdpwssd` and `vpdpbusd`, which wrap and never saturate, on registers of 512 bits.
 
-use super::vector::Vector;
+use super::super::vector::Vector;
 use std::arch::asm;
 use std::arch::x86_64::*;
 

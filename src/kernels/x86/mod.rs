@@ -2,14 +2,12 @@
 
 mod avx2;
 mod avx512;
-mod convolve;
 pub(crate) mod samples;
 mod sse41;
-mod vector;
 
-use super::{check_row, scalar, Convolution, Kernels, RowMut, Rows};
+use super::vector::Vector;
+use super::{check_row, convolve, scalar, Convolution, Kernels, RowMut, Rows};
 use crate::cpu::CpuLevel;
-use vector::Vector;
 
 /// Replaces what `level` has something better for.
 pub(super) fn fill(table: &mut Kernels, level: CpuLevel) {

@@ -1,6 +1,6 @@
 //! SSE4.1: `pmaddwd` on registers of 128 bits.
 
-use super::vector::Vector;
+use super::super::vector::Vector;
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]

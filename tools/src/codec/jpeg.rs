@@ -6,7 +6,7 @@ use anyhow::{bail, ensure, Context, Result};
 use image::DynamicImage;
 use mozjpeg::CompInfoExt;
 use sidelight::carriage::jpeg;
-use sidelight::{Hints, Layout};
+use sidelight::{CodecParams, Layout};
 use std::io::Write;
 use std::panic::{catch_unwind, resume_unwind};
 
@@ -52,8 +52,8 @@ impl Codec for Turbo {
         decode(file, like)
     }
 
-    fn hints(&self, file: &[u8], _decoded: &Yuv, _quality: u32) -> Result<Hints> {
-        hints(file)
+    fn params(&self, file: &[u8], _decoded: &Yuv, _quality: u32) -> Result<CodecParams> {
+        params(file)
     }
 
     fn carriage_bytes(&self) -> u32 {
@@ -130,9 +130,9 @@ fn decode_or_unwind(file: &[u8], like: &Yuv) -> Result<Yuv> {
 }
 
 /// From a JPEG's headers and coded data.
-pub fn hints(file: &[u8]) -> Result<Hints> {
+pub fn params(file: &[u8]) -> Result<CodecParams> {
     let info = jpeg::info(file)?;
     let luma = *info.luma_quant().context("a JPEG without a luma table")?;
     let codec = sidelight::Codec::Jpeg { luma, chroma: info.chroma_quant().copied() };
-    Ok(Hints { codec, binding: info.binding })
+    Ok(CodecParams { codec, binding: info.binding })
 }

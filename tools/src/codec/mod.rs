@@ -10,7 +10,7 @@ use crate::yuv::{Original, Yuv};
 use anyhow::Result;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use sidelight::Hints;
+use sidelight::CodecParams;
 
 /// A codec that can carry a payload.
 pub trait Codec: Send + Sync {
@@ -28,7 +28,7 @@ pub trait Codec: Send + Sync {
     fn decode(&self, file: &[u8], like: &Yuv) -> Result<Yuv>;
 
     /// What the filter is told of how the picture was coded.
-    fn hints(&self, file: &[u8], decoded: &Yuv, quality: u32) -> Result<Hints>;
+    fn params(&self, file: &[u8], decoded: &Yuv, quality: u32) -> Result<CodecParams>;
 
     /// What carrying a payload adds to a file besides the payload.
     fn carriage_bytes(&self) -> u32;

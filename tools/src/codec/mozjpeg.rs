@@ -4,7 +4,7 @@ use super::{jpeg, Codec};
 use crate::mozjpeg::{compress, Coding, Tables, Trellis};
 use crate::yuv::{Original, Yuv};
 use anyhow::Result;
-use sidelight::Hints;
+use sidelight::CodecParams;
 
 /// Flat tables, trellis quantisation with a plain squared error, progressive with the best scans.
 pub struct TunedForPsnr;
@@ -33,8 +33,8 @@ impl Codec for TunedForPsnr {
         jpeg::decode(file, like)
     }
 
-    fn hints(&self, file: &[u8], _decoded: &Yuv, _quality: u32) -> Result<Hints> {
-        jpeg::hints(file)
+    fn params(&self, file: &[u8], _decoded: &Yuv, _quality: u32) -> Result<CodecParams> {
+        jpeg::params(file)
     }
 
     fn carriage_bytes(&self) -> u32 {

@@ -71,9 +71,9 @@ fn flat_tables_are_flat_and_mozjpeg_is_tuned() {
         let codec = kind.open();
         let file = codec.encode(&original, quality).unwrap();
         let sidelight::Codec::Jpeg { luma, chroma } =
-            codec.hints(&file, &original.yuv, quality).unwrap().codec
+            codec.params(&file, &original.yuv, quality).unwrap().codec
         else {
-            panic!("hints of JPEG");
+            panic!("params of JPEG");
         };
         (luma, chroma.unwrap())
     };

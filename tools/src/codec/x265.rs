@@ -5,7 +5,7 @@ use crate::yuv::{Original, Yuv};
 use anyhow::{Context, Result};
 use sidelight::carriage::nal::{self, NalCodec};
 use sidelight::payload::binding;
-use sidelight::{Hints, Layout};
+use sidelight::{CodecParams, Layout};
 
 /// One intra picture at a constant QP, preset medium.
 ///
@@ -50,9 +50,9 @@ impl Codec for Intra {
         Ok(decoded.resized(like.width, like.height))
     }
 
-    fn hints(&self, _file: &[u8], decoded: &Yuv, quality: u32) -> Result<Hints> {
+    fn params(&self, _file: &[u8], decoded: &Yuv, quality: u32) -> Result<CodecParams> {
         let binding = binding::of_picture(&decoded.picture()?);
-        Ok(Hints { codec: sidelight::Codec::Hevc { qp: [quality as u8; 3] }, binding })
+        Ok(CodecParams { codec: sidelight::Codec::Hevc { qp: [quality as u8; 3] }, binding })
     }
 
     fn carriage_bytes(&self) -> u32 {

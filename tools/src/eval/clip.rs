@@ -10,7 +10,8 @@ use anyhow::{ensure, Context, Result};
 use sidelight::carriage::nal;
 use sidelight::payload::binding;
 use sidelight::{
-    Codec, Decoder, DecoderSettings, Encoded, Encoder, Hints, Layout, Mode, Pair, PictureType, Rate,
+    Codec, CodecParams, Decoder, DecoderSettings, Encoded, Encoder, Layout, Mode, Pair,
+    PictureType, Rate,
 };
 use std::cell::Cell;
 
@@ -73,7 +74,7 @@ pub fn run(title: &str, clip: &[Yuv], qp: u32, setup: &Setup) -> Result<Outcome>
         slope_db_per_byte: slope,
         carriage_bytes: nal::CARRIAGE_BYTES,
     };
-    let hints = Hints { codec: Codec::Hevc { qp: mean_qps(&coded) }, binding: 0 };
+    let params = CodecParams { codec: Codec::Hevc { qp: mean_qps(&coded) }, binding: 0 };
     let pairs: Vec<Pair<'_>> = clip
         .iter()
         .zip(&coded.pictures)
@@ -83,9 +84,9 @@ pub fn run(title: &str, clip: &[Yuv], qp: u32, setup: &Setup) -> Result<Outcome>
         })
         .collect::<Result<_>>()?;
     // All payloads ride on the first picture.
-    let hints = Hints { binding: binding::of_picture(&pairs[0].decoded), ..hints };
+    let params = CodecParams { binding: binding::of_picture(&pairs[0].decoded), ..params };
     let encode =
-        |mode| Ok(Encoder::new(setup.encoder(mode))?.encode(&pairs, &hints, rate, &mut |_| true)?);
+        |mode| Ok(Encoder::new(setup.encoder(mode))?.encode(&pairs, &params, rate, &mut |_| true)?);
     let base = encode(Mode::Base)?;
     let (payload_encode, update) = timed(|| encode(Mode::Update))?;
 

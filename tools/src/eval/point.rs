@@ -5,9 +5,10 @@ use super::results::{Measured, Part, Payload, Point, Seconds, Setup};
 use crate::codec::Codec;
 use crate::yuv::{Original, Yuv};
 use anyhow::Result;
+use sidelight::network::update::{LayerUpdate, Update};
 use sidelight::network::CodecKind;
-use sidelight::payload::{self, update, LayerUpdate, Update};
-use sidelight::{models, Decoder, DecoderSettings, Encoder, Hints, Mode, Pair, Rate, Report};
+use sidelight::payload::{self, update};
+use sidelight::{models, CodecParams, Decoder, DecoderSettings, Encoder, Mode, Pair, Rate, Report};
 use std::time::Instant;
 
 /// A point, with pictures to look at: the original, the codec's, the base model's and the payload's.
@@ -35,7 +36,7 @@ pub fn run(
     let yuv = &original.yuv;
     let (codec_encode, file) = timed(|| codec.encode(original, quality))?;
     let (codec_decode, decoded) = timed(|| codec.decode(&file, yuv))?;
-    let hints = codec.hints(&file, &decoded, quality)?;
+    let params = codec.params(&file, &decoded, quality)?;
     let plain = measure(yuv, &decoded, file.len());
     let slope = slope(original, codec, quality, &plain)?;
     let rate = Rate {
@@ -45,7 +46,7 @@ pub fn run(
     };
     let encode = |mode| {
         let pair = Pair { original: yuv.picture()?, decoded: decoded.picture()? };
-        Ok(Encoder::new(setup.encoder(mode))?.encode(&[pair], &hints, rate, &mut |_| true)?)
+        Ok(Encoder::new(setup.encoder(mode))?.encode(&[pair], &params, rate, &mut |_| true)?)
     };
     let base = encode(Mode::Base)?;
     let (payload_encode, update) = timed(|| encode(Mode::Update))?;
@@ -58,7 +59,7 @@ pub fn run(
         };
         let again = codec.decode(&file, yuv)?;
         anyhow::ensure!(again == decoded, "a stock decoder sees another picture with the payload");
-        let (payload_decode, decoder) = timed(|| set(payload, &hints))?;
+        let (payload_decode, decoder) = timed(|| set(payload, &params))?;
         let mut out = Yuv::new(yuv.width, yuv.height, yuv.layout());
         let (filter, ()) = timed(|| Ok(decoder.filter(&decoded.picture()?, out.picture_mut()?)?))?;
         Ok((measure(yuv, &out, file.len()), out, [payload_decode, filter]))
@@ -95,9 +96,9 @@ pub fn run(
 }
 
 /// A decoder with what `payload` asks for.
-fn set(payload: &[u8], hints: &Hints) -> Result<Decoder> {
+fn set(payload: &[u8], params: &CodecParams) -> Result<Decoder> {
     let mut decoder = Decoder::new(DecoderSettings { threads: 1, ..Default::default() });
-    decoder.set_payload(payload, hints)?;
+    decoder.set_payload(payload, params)?;
     Ok(decoder)
 }
 
@@ -145,13 +146,13 @@ pub fn parts(payload: &[u8]) -> Result<Vec<Part>> {
     if header.mode != Mode::Update {
         return Ok(parts);
     }
-    let whole = update::read(body, &model.coding)?;
+    let whole = update::read(body, &model.prior)?;
     let mut kept = whole.clone();
     for layer in &mut kept.layers {
         *layer = LayerUpdate::zeros(layer.scale.len());
     }
     let bytes = |update: &Update| -> Result<f64> {
-        Ok(f64::from(update::price(update, &model.coding)?) / 2048.0)
+        Ok(f64::from(update::price(update, &model.prior)?) / 2048.0)
     };
     let mut before = bytes(&kept)?;
     parts.push(Part { name: "empty update".to_owned(), bytes: before });
@@ -189,7 +190,7 @@ mod tests {
         };
         update.layers[0].bias[3] = -2;
         let names = |update: &Update| -> Vec<(String, f64)> {
-            let body = update::encode(update, &model.coding).unwrap();
+            let body = update::encode(update, &model.prior).unwrap();
             let payload = payload::build(Mode::Update, model.id, &body, 7).unwrap();
             let parts = parts(&payload).unwrap();
             let sum: f64 = parts.iter().map(|part| part.bytes).sum();

@@ -72,7 +72,7 @@ pub enum Size {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recipe {
-    /// Scales, biases and taps, rounded in the loop, each at its price
+    /// Scales, biases and weights, rounded in the loop, each at its price
     #[default]
     RateAware,
     /// Lam et al. (arXiv 1905.04079): compressibility loss, pruning, k-means

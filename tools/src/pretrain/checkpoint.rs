@@ -2,9 +2,9 @@
 
 use crate::files;
 use anyhow::{ensure, Context, Result};
-use sidelight::adapt::adam::Adam;
-use sidelight::adapt::net::Net;
 use sidelight::network::Arch;
+use sidelight::train::adam::Adam;
+use sidelight::train::net::Net;
 use std::path::Path;
 
 const MAGIC: &[u8; 8] = b"SLCKPT01";
@@ -23,7 +23,7 @@ impl Checkpoint {
         Self { step: 0, net, adam }
     }
 
-    /// Whether it has Adam's squares of the taps' gradients: Muon leaves them 0.
+    /// Whether it has Adam's squares of the weights' gradients: Muon leaves them 0.
     pub fn squares(&self) -> bool {
         self.adam.iter().step_by(4).any(|adam| adam.square.iter().any(|v| *v != 0.0))
     }

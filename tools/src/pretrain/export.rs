@@ -12,12 +12,12 @@ use anyhow::{ensure, Context, Result};
 use clap::Args;
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
-use sidelight::adapt::net::{padded, Net, Workspace};
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
-use sidelight::network::{Instance, Model, Network};
-use sidelight::payload::Coding;
+use sidelight::network::prior::UpdatePrior;
+use sidelight::network::{Model, Network, Prepared};
+use sidelight::train::net::{padded, Net, Workspace};
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -37,7 +37,7 @@ pub struct Options {
     /// Training crops to measure activations and sensitivities on
     #[arg(long, default_value_t = 400)]
     crops: usize,
-    /// Bits of the activations and taps of hidden convolutions, as in training
+    /// Bits of the activations and weights of hidden convolutions, as in training
     #[arg(long, value_enum, default_value_t)]
     arithmetic: Arithmetic,
     /// Model file whose luma network the model gets; the checkpoint is then of chroma's
@@ -69,14 +69,14 @@ pub fn run(options: &Options) -> Result<()> {
             codec: source.codec(),
             luma: network,
             chroma: None,
-            coding: Coding::default(),
+            prior: UpdatePrior::default(),
         },
         Some(path) => {
             let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
             Model { id: 0, chroma: Some(network), ..Model::from_bytes(&bytes)? }
         }
     };
-    model.coding = Coding::untuned(&model.networks().map(Network::shapes).collect::<Vec<_>>())?;
+    model.prior = UpdatePrior::untuned(&model.networks().map(Network::shapes).collect::<Vec<_>>())?;
     let bytes = model.to_bytes();
     report_losses(&net, &model, source.validation(super::VALIDATION_CROP, part)?)?;
     ensure!(Model::from_bytes(&bytes)? == model, "the model file does not read back");
@@ -95,15 +95,15 @@ fn fold(mut net: Net) -> Net {
     let last = net.layers.len() - 1;
     let first = &mut net.layers[0];
     let p = padded(first.cout);
-    let old = first.taps.clone();
+    let old = first.weights.clone();
     for t in 0..9 {
         for co in 0..p {
             let at = |i: usize| (t * inputs + i) * p + co;
             for i in 0..4 {
-                first.taps[at(i)] = (0..4).map(|k| h[k][i] * old[at(k)]).sum();
+                first.weights[at(i)] = (0..4).map(|k| h[k][i] * old[at(k)]).sum();
             }
             for i in 4..inputs {
-                first.taps[at(i)] *= CHROMA_GAIN;
+                first.weights[at(i)] *= CHROMA_GAIN;
             }
         }
     }
@@ -118,7 +118,7 @@ fn fold(mut net: Net) -> Net {
         }
         row.iter_mut().for_each(|v| *v /= OUTPUT_GAIN);
     };
-    layer.taps.chunks_exact_mut(p).for_each(mix);
+    layer.weights.chunks_exact_mut(p).for_each(mix);
     layer.bias.chunks_exact_mut(p).for_each(mix);
     layer.condition.chunks_exact_mut(p).for_each(mix);
     net
@@ -131,10 +131,10 @@ fn report_losses(net: &Net, model: &Model, sets: Vec<Vec<Crop>>) -> Result<()> {
     for set in &sets {
         let (mut gain, mut loss) = (0.0, 0.0);
         for crop in set {
-            let instance = Instance::new(model, crop.condition, None)?;
+            let prepared = Prepared::new(model, crop.condition, None)?;
             let mut out = crop.decoded.clone();
             let target = out.view_mut();
-            Filter::new(instance, CpuLevel::current()).picture(&crop.decoded(), target, 1)?;
+            Filter::new(prepared, CpuLevel::current()).picture(&crop.decoded(), target, 1)?;
             let integer = crop.original.errors(&out);
             let float = rounded_errors(net, crop)?;
             for p in planes.clone() {

@@ -1,21 +1,21 @@
-//! Measures what updates of a network do, on training crops: the steps of its integers, the mixtures of
-//! taps that its coefficients stand for, and the averages of its activations.
+//! Measures what updates of a network do, on training crops: the steps of its integers, the basis vectors of
+//! weights that its coefficients stand for, and the averages of its activations.
 
-use super::mixing::{mixing, Samples};
+use super::basis::{basis, Samples};
 use super::planes::Planes;
 use super::source::Crop;
 use anyhow::Result;
 use rand::Rng;
 use sidelight::adapt::finetune::STEP_CHANGE;
-use sidelight::adapt::net::{Net, Train, Workspace};
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
+use sidelight::network::basis::UNIT;
 use sidelight::network::model::{INPUT_LIMIT, MAX_FACTOR};
-use sidelight::network::taps::UNIT;
 use sidelight::network::Network;
+use sidelight::train::net::{Net, Train, Workspace};
 
-/// Steps of a mixture, at the place of its largest weights, that move a tap by one.
-const STEPS_OF_A_TAP: f64 = 1.0 / (UNIT as f64 * (127 * 127 * 127) as f64);
+/// Steps of a basis vector, at the place of its largest weights, that move a weight by one.
+const STEPS_OF_A_WEIGHT: f64 = 1.0 / (UNIT as f64 * (127 * 127 * 127) as f64);
 
 /// Fills the tables of `network` that are for updates.
 ///
@@ -23,7 +23,7 @@ const STEPS_OF_A_TAP: f64 = 1.0 / (UNIT as f64 * (127 * 127 * 127) as f64);
 /// crops' samples). With random signs r as the output's cotangent, E[(rᵀJ)²] is the squared norm of a
 /// parameter's Jacobian column, so plain backward passes measure all parameters at once.
 ///
-/// A step of a coefficient changes its layer's taps by no more than their root mean square.
+/// A step of a coefficient changes its layer's weights by no more than their root mean square.
 pub fn measure(network: &mut Network, crops: &[Crop], rng: &mut impl Rng) -> Result<()> {
     let net = Net::from_network(network);
     let half = crops[0].size() / 2;
@@ -43,7 +43,7 @@ pub fn measure(network: &mut Network, crops: &[Crop], rng: &mut impl Rng) -> Res
             }
         });
         for (i, (layer, own)) in gradient.layers.iter().zip(&net.layers).enumerate() {
-            samples[i].add_change(layer.by_tap(own).collect(), layer.by_bias().collect());
+            samples[i].add_change(layer.by_weight(own).collect(), layer.by_bias().collect());
             for (sum, g) in squares[i].iter_mut().zip(&layer.scale) {
                 *sum += f64::from(*g).powi(2);
             }
@@ -59,7 +59,7 @@ pub fn measure(network: &mut Network, crops: &[Crop], rng: &mut impl Rng) -> Res
             }
         });
         for (i, (layer, own)) in gradient.layers.iter().zip(&net.layers).enumerate() {
-            samples[i].add_wish(layer.by_tap(own).collect(), layer.by_bias().collect());
+            samples[i].add_wish(layer.by_weight(own).collect(), layer.by_bias().collect());
         }
     }
     // Of luma, or of a chroma plane at half resolution twice.
@@ -77,34 +77,34 @@ pub fn measure(network: &mut Network, crops: &[Crop], rng: &mut impl Rng) -> Res
             layer.scale_step[c] = step(squares[c], scale_unit, most.max(8.0));
             layer.bias_step[c] = step(bias, f64::from(INPUT_LIMIT), 2e7);
         }
-        // Of what next to nothing comes of, a step moves no tap by more than the largest there is.
-        let largest = layer.taps.iter().map(|w| w.unsigned_abs()).max().unwrap_or(0).max(1);
+        // Of what next to nothing comes of, a step moves no weight by more than the largest there is.
+        let largest = layer.weights.iter().map(|w| w.unsigned_abs()).max().unwrap_or(0).max(1);
         let log_step = |square: f64, unit: f64| {
             (wanted / (square / count).sqrt()).min(f64::from(largest) * unit).log2()
         };
-        let taps = samples.tap_squares();
+        let weights = samples.weight_squares();
         let (cin, cout) = (layer.cin, layer.cout);
         let of_kernel = |ci: usize, co: usize| {
-            let logs = (0..9).map(|t| log_step(taps[(t * cin + ci) * cout + co], 1.0));
+            let logs = (0..9).map(|t| log_step(weights[(t * cin + ci) * cout + co], 1.0));
             logs.sum::<f64>() / 9.0
         };
-        (layer.tap_step_in, layer.tap_step_out) = factors(cin, cout, of_kernel);
+        (layer.weight_step_in, layer.weight_step_out) = factors(cin, cout, of_kernel);
         layer.mean = samples.means().iter().map(|m| (m * f64::from(INPUT_LIMIT)) as i16).collect();
         let means: Vec<f32> =
             layer.mean.iter().map(|m| f32::from(*m) / INPUT_LIMIT as f32).collect();
-        let (mixing, squares) = mixing(samples, &means);
-        let size = rms(&layer.taps);
-        let of_kernel: Vec<f64> = mixing.kernel.chunks_exact(9).map(rms).collect();
-        let of_input: Vec<f64> = mixing.input.chunks_exact(cin).map(rms).collect();
-        let of_output: Vec<f64> = mixing.output.chunks_exact(cout).map(rms).collect();
+        let (basis, squares) = basis(samples, &means);
+        let size = rms(&layer.weights);
+        let of_kernel: Vec<f64> = basis.kernel.chunks_exact(9).map(rms).collect();
+        let of_input: Vec<f64> = basis.input.chunks_exact(cin).map(rms).collect();
+        let of_output: Vec<f64> = basis.output.chunks_exact(cout).map(rms).collect();
         let most = |row: usize, column: usize| {
             let unit =
                 of_kernel[row / cin] * of_input[row % cin] * of_output[column] * f64::from(UNIT);
             (size / unit).log2()
         };
-        layer.mixing = mixing;
+        layer.basis = basis;
         (layer.row_step, layer.column_step) = factors(9 * cin, cout, |row, column| {
-            log_step(squares[row * cout + column], STEPS_OF_A_TAP).min(most(row, column))
+            log_step(squares[row * cout + column], STEPS_OF_A_WEIGHT).min(most(row, column))
         });
     }
     Ok(())

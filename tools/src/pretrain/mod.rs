@@ -6,13 +6,13 @@
 //! plane's squared error divided by the mean error that planes of the same quality have, so that
 //! every quality weighs the same.
 
+mod basis;
 mod checkpoint;
 mod coded;
 mod data;
 pub mod export;
 pub mod hevc_data;
 mod measure;
-mod mixing;
 mod muon;
 mod planes;
 pub mod plot;
@@ -31,12 +31,12 @@ use clap::{Args, ValueEnum};
 use quantise::Arithmetic;
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
-use sidelight::adapt::adam::AdamRates;
-use sidelight::adapt::map::Map;
-use sidelight::adapt::net::{Net, Train, Workspace};
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
 use sidelight::network::Arch;
+use sidelight::train::adam::AdamRates;
+use sidelight::train::map::Map;
+use sidelight::train::net::{Net, Train, Workspace};
 use sidelight::Picture;
 use source::{Crop, Material, Source};
 use start::Start;
@@ -91,7 +91,7 @@ enum Backend {
     Torch,
 }
 
-/// What moves the taps; biases and conditions are always moved by Adam.
+/// What moves the weights; biases and conditions are always moved by Adam.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum Optimiser {
     #[default]
@@ -135,7 +135,7 @@ pub struct Options {
     /// Hidden convolutions
     #[arg(long, default_value_t = 3)]
     hidden: usize,
-    /// What moves the taps; biases and conditions are always moved by Adam
+    /// What moves the weights; biases and conditions are always moved by Adam
     #[arg(long, value_enum, default_value_t)]
     optimiser: Optimiser,
     /// Optimiser steps of the whole schedule

@@ -1,8 +1,8 @@
-//! The Muon optimiser (K. Jordan and others, 2024, <https://kellerjordan.github.io/posts/muon>) for the taps of
+//! The Muon optimiser (K. Jordan and others, 2024, <https://kellerjordan.github.io/posts/muon>) for the weights of
 //! a convolution: they move by their momentum with all singular values made about 1, so that directions that
 //! rarely get a gradient are learnt as fast as those that dominate it.
 
-use sidelight::adapt::net::padded;
+use sidelight::train::net::padded;
 
 const MOMENTUM: f32 = 0.95;
 /// Coefficients of x, x³ and x⁵ of a polynomial that, iterated, takes 0 < x ≤ 1 to about 1.
@@ -13,8 +13,8 @@ const CHANGE: f32 = 0.2;
 /// Lanes of a vector; what is padded is a multiple of it.
 const LANES: usize = 8;
 
-/// One step of size `rate` of a layer's taps, `[9][cin][padded(cout)]`, against their gradient.
-pub fn step(rate: f32, cout: usize, momentum: &mut [f32], taps: &mut [f32], gradient: &[f32]) {
+/// One step of size `rate` of a layer's weights, `[9][cin][padded(cout)]`, against their gradient.
+pub fn step(rate: f32, cout: usize, momentum: &mut [f32], weights: &mut [f32], gradient: &[f32]) {
     let columns = padded(cout);
     let mut ahead = vec![0.0; gradient.len()];
     for ((ahead, mean), g) in ahead.iter_mut().zip(momentum).zip(gradient) {
@@ -30,7 +30,7 @@ pub fn step(rate: f32, cout: usize, momentum: &mut [f32], taps: &mut [f32], grad
     let change = orthogonal(&ahead, columns);
     let rows = gradient.len() / columns;
     let size = rate * CHANGE * (rows.max(cout) as f32).sqrt();
-    taps.iter_mut().zip(change).for_each(|(tap, change)| *tap -= size * change);
+    weights.iter_mut().zip(change).for_each(|(weight, change)| *weight -= size * change);
 }
 
 /// `x`, rows of `n` with singular values up to 1, with all of them made about 1.
@@ -121,20 +121,20 @@ mod tests {
         let gradient: Vec<f32> = (0..rows * n)
             .map(|i| if i % n < cout { rng.random_range(-1e-3..1e-3) } else { 0.0 })
             .collect();
-        let (mut momentum, mut taps) = (vec![0.0; rows * n], vec![0.0; rows * n]);
-        step(0.1, cout, &mut momentum, &mut taps, &gradient);
-        assert!(taps.chunks(n).all(|row| row[cout..].iter().all(|v| *v == 0.0)));
-        let square: f32 = taps.iter().map(|v| v * v).sum::<f32>() / (rows * cout) as f32;
+        let (mut momentum, mut weights) = (vec![0.0; rows * n], vec![0.0; rows * n]);
+        step(0.1, cout, &mut momentum, &mut weights, &gradient);
+        assert!(weights.chunks(n).all(|row| row[cout..].iter().all(|v| *v == 0.0)));
+        let square: f32 = weights.iter().map(|v| v * v).sum::<f32>() / (rows * cout) as f32;
         assert!((square.sqrt() / 0.02 - 1.0).abs() < 0.3, "{}", square.sqrt());
-        let along: f32 = taps.iter().zip(&gradient).map(|(t, g)| t * g).sum();
+        let along: f32 = weights.iter().zip(&gradient).map(|(t, g)| t * g).sum();
         assert!(along < 0.0);
         // Without a gradient nothing moves; with a tiny one it does not get out of hand.
         for tiny in [0.0, 1e-30, 1e-25, 1e-18, 1e-14, 1e-12] {
-            let (mut momentum, mut taps) = (vec![0.0; rows * n], vec![1.0; rows * n]);
+            let (mut momentum, mut weights) = (vec![0.0; rows * n], vec![1.0; rows * n]);
             let gradient: Vec<f32> = gradient.iter().map(|g| g.signum() * tiny).collect();
-            step(0.1, cout, &mut momentum, &mut taps, &gradient);
-            assert!(taps.iter().all(|v| (v - 1.0).abs() < 0.2), "{tiny}");
-            assert!(tiny > 1e-20 || taps.iter().all(|v| *v == 1.0), "{tiny}");
+            step(0.1, cout, &mut momentum, &mut weights, &gradient);
+            assert!(weights.iter().all(|v| (v - 1.0).abs() < 0.2), "{tiny}");
+            assert!(tiny > 1e-20 || weights.iter().all(|v| *v == 1.0), "{tiny}");
         }
     }
 }

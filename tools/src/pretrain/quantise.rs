@@ -3,21 +3,21 @@
 use super::source::Crop;
 use anyhow::{ensure, Result};
 use clap::ValueEnum;
-use sidelight::adapt::map::Map;
-use sidelight::adapt::net::{padded, Layer, Net, Workspace};
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
+use sidelight::network::basis::Basis;
 use sidelight::network::model::{ModelLayer, INPUT_LIMIT};
-use sidelight::network::taps::Mixing;
 use sidelight::network::{Arch, Network};
+use sidelight::train::map::Map;
+use sidelight::train::net::{padded, Layer, Net, Workspace};
 
 /// How hidden convolutions read their inputs.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Arithmetic {
-    /// Activations and taps of 16 bits: next to no loss.
+    /// Activations and weights of 16 bits: next to no loss.
     #[default]
     I16,
-    /// Activations and taps of 8 bits, small enough for sums of 16 bits.
+    /// Activations and weights of 8 bits, small enough for sums of 16 bits.
     I8,
 }
 
@@ -26,15 +26,15 @@ const HIDDEN_LIMIT: i32 = 16383;
 const OUTPUT_LIMIT: i32 = 4095;
 /// Largest activation that hidden convolutions read in [`Arithmetic::I8`].
 const BYTE_LIMIT: i32 = 255;
-/// Their products must fit in sums of 16 bits over so many taps of a row: three are faster by a few
-/// percent, but leave fewer digits for taps.
+/// Their products must fit in sums of 16 bits over so many weights of a row: three are faster by a few
+/// percent, but leave fewer digits for weights.
 const TAPS_OF_SUM: usize = 1;
 /// The largest activation seen in training is put this far below the limit.
 const HEADROOM: f64 = 1.6;
 const SHIFT: u32 = 30;
 /// Share of the 31 bits of a sum that a channel may use before any update.
 const SUM_SHARE: f64 = 0.7;
-const LARGEST_TAP: f64 = 16383.0;
+const LARGEST_WEIGHT: f64 = 16383.0;
 /// Largest magnitude of a conditioning feature.
 const LARGEST_FEATURE: f64 = 1024.0;
 /// A channel that hardly fires gets units as if it reached this share of the layer's peak.
@@ -98,27 +98,28 @@ pub fn normalise(
             let clip = best_clip(channel).max(peaks[l] * LEAST_CLIP);
             let layer = &mut net.layers[l];
             let p = padded(layer.cout);
-            for tensor in [&mut layer.taps, &mut layer.bias, &mut layer.condition] {
+            for tensor in [&mut layer.weights, &mut layer.bias, &mut layer.condition] {
                 tensor[c..].iter_mut().step_by(p).for_each(|w| *w /= clip);
             }
             let next = &mut net.layers[l + 1];
             let (cin, p) = (next.cin, padded(next.cout));
-            let rows = next.taps.chunks_exact_mut(p).skip(c).step_by(cin);
+            let rows = next.weights.chunks_exact_mut(p).skip(c).step_by(cin);
             rows.flatten().for_each(|w| *w *= clip);
         }
     }
     Ok(())
 }
 
-/// The network with the taps that hidden convolutions will have in integers.
+/// The network with the weights that hidden convolutions will have in integers.
 pub fn rounded(net: &Net) -> Net {
     let mut rounded = net.clone();
     for layer in &mut rounded.layers[1..=net.arch.hidden] {
         let p = padded(layer.cout);
         for c in 0..layer.cout {
-            let taps: Vec<_> = layer.taps[c..].iter().step_by(p).map(|w| f64::from(*w)).collect();
-            let gain = byte_gain(&taps, layer.cin, BYTE_LIMIT);
-            for (rounded, w) in layer.taps[c..].iter_mut().step_by(p).zip(taps) {
+            let weights: Vec<_> =
+                layer.weights[c..].iter().step_by(p).map(|w| f64::from(*w)).collect();
+            let gain = byte_gain(&weights, layer.cin, BYTE_LIMIT);
+            for (rounded, w) in layer.weights[c..].iter_mut().step_by(p).zip(weights) {
                 *rounded = ((w * gain).round() / gain) as f32;
             }
         }
@@ -179,22 +180,22 @@ fn integers(
 ) -> (ModelLayer, Scale) {
     let (cin, cout, p) = (layer.cin, layer.cout, padded(layer.cout));
     // Of channel `c`, for inputs in integers.
-    let taps = |c: usize| {
-        let taps = layer.taps[c..].iter().step_by(p).enumerate();
-        taps.map(|(i, w)| f64::from(*w) / input.units[i % cin])
+    let weights = |c: usize| {
+        let weights = layer.weights[c..].iter().step_by(p).enumerate();
+        weights.map(|(i, w)| f64::from(*w) / input.units[i % cin])
     };
     // Per channel: sums are `gain` times the real ones.
     let gain = |c: usize| {
         let bias = layer.bias[c..].iter().step_by(p).fold(0f32, |a, b| a.max(b.abs()));
         let condition = layer.condition[c..].iter().step_by(p);
         let condition: f64 = condition.map(|w| f64::from(w.abs()) * LARGEST_FEATURE / 256.0).sum();
-        let products = taps(c).map(f64::abs).sum::<f64>() * f64::from(input.limit);
+        let products = weights(c).map(f64::abs).sum::<f64>() * f64::from(input.limit);
         let by_sum =
             SUM_SHARE * f64::from(1u32 << 31) / (products + f64::from(bias) + condition).max(1e-9);
         if bytes_in {
-            by_sum.min(byte_gain(&taps(c).collect::<Vec<_>>(), cin, input.limit))
+            by_sum.min(byte_gain(&weights(c).collect::<Vec<_>>(), cin, input.limit))
         } else {
-            by_sum.min(LARGEST_TAP / taps(c).map(f64::abs).fold(1e-9, f64::max))
+            by_sum.min(LARGEST_WEIGHT / weights(c).map(f64::abs).fold(1e-9, f64::max))
         }
     };
     let gains: Vec<f64> = (0..cout).map(gain).collect();
@@ -204,7 +205,7 @@ fn integers(
     };
     let mut integers = vec![0i16; 9 * cin * cout];
     for (c, gain) in gains.iter().enumerate() {
-        for (i, w) in taps(c).enumerate() {
+        for (i, w) in weights(c).enumerate() {
             integers[i * cout + c] = (w * gain).round() as i16;
         }
     }
@@ -216,7 +217,7 @@ fn integers(
     let layer = ModelLayer {
         cin,
         cout,
-        taps: integers.into(),
+        weights: integers.into(),
         bias: table(&layer.bias),
         condition: table(&layer.condition),
         multiplier: gains.iter().zip(&output.units).map(|u| multiplier(u) as i32).collect(),
@@ -225,37 +226,37 @@ fn integers(
         scale_step: vec![1; cout],
         bias_step: vec![1; cout],
         mean: vec![0; cin],
-        mixing: Mixing::none(cin, cout),
+        basis: Basis::none(cin, cout),
         row_step: vec![1; 9 * cin],
         column_step: vec![1; cout],
-        tap_step_in: vec![1; cin],
-        tap_step_out: vec![1; cout],
+        weight_step_in: vec![1; cin],
+        weight_step_out: vec![1; cout],
     };
     (layer, output)
 }
 
-/// The largest gain whose rounded taps fit in 8 bits and in sums of 16 bits:
+/// The largest gain whose rounded weights fit in 8 bits and in sums of 16 bits:
 /// `sidelight::kernels::Sums`.
-fn byte_gain(taps: &[f64], cin: usize, limit: i32) -> f64 {
-    /// Sums of the positive and of the negative values, over each run of taps and half of the channels.
+fn byte_gain(weights: &[f64], cin: usize, limit: i32) -> f64 {
+    /// Sums of the positive and of the negative values, over each run of weights and half of the channels.
     fn sums<T: Copy + PartialOrd + Default + std::ops::AddAssign>(
-        taps: impl Iterator<Item = T>,
+        weights: impl Iterator<Item = T>,
         cin: usize,
     ) -> Vec<[T; 2]> {
         let mut sums = vec![[T::default(); 2]; 9 / TAPS_OF_SUM * 2];
-        for (i, w) in taps.enumerate() {
+        for (i, w) in weights.enumerate() {
             sums[i / (TAPS_OF_SUM * cin) * 2 + i % 4 / 2][usize::from(w < T::default())] += w;
         }
         sums
     }
-    let largest = taps.iter().fold(1e-9, |a, w| w.abs().max(a));
-    let runs = sums(taps.iter().copied(), cin);
+    let largest = weights.iter().fold(1e-9, |a, w| w.abs().max(a));
+    let runs = sums(weights.iter().copied(), cin);
     let room = f64::from(i16::MAX) / f64::from(limit);
     let by_runs = runs.iter().flatten().map(|sum| room / sum.abs().max(1e-9));
     // Rounding may add to a sum or take from it.
     let mut gain = (1.02 * by_runs.fold(f64::INFINITY, f64::min)).min(127.0 / largest);
     let range = i32::from(i16::MIN)..=i32::from(i16::MAX);
-    while !sums(taps.iter().map(|w| (w * gain).round() as i32), cin)
+    while !sums(weights.iter().map(|w| (w * gain).round() as i32), cin)
         .iter()
         .flatten()
         .all(|sum| range.contains(&(sum * limit)))

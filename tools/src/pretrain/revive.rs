@@ -4,8 +4,8 @@
 use super::checkpoint::Checkpoint;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
-use sidelight::adapt::map::Map;
-use sidelight::adapt::net::{padded, Net};
+use sidelight::train::map::Map;
+use sidelight::train::net::{padded, Net};
 
 /// A channel is dead if it never reaches this share of the layer's largest activation.
 const LEAST: f32 = 1e-3;
@@ -44,13 +44,13 @@ pub fn revive(state: &mut Checkpoint, peaks: &Peaks, seed: u64) -> usize {
         let layer = &state.net.layers[l];
         let (cin, p) = (layer.cin, padded(layer.cout));
         let bound = (6.0 / (9 * cin) as f32).sqrt();
-        let mut taps = Vec::new();
-        taps.resize_with(9 * cin, || rng.random_range(-bound..bound));
-        // Tensors of a layer: taps, bias, condition, scale.
-        let own = [(0, &taps[..]), (1, &[]), (2, &[])];
+        let mut weights = Vec::new();
+        weights.resize_with(9 * cin, || rng.random_range(-bound..bound));
+        // Tensors of a layer: weights, bias, condition, scale.
+        let own = [(0, &weights[..]), (1, &[]), (2, &[])];
         for (tensor, values) in own {
             let layer = &mut state.net.layers[l];
-            let tensors = [&mut layer.taps, &mut layer.bias, &mut layer.condition];
+            let tensors = [&mut layer.weights, &mut layer.bias, &mut layer.condition];
             let adam = &mut state.adam[4 * l + tensor];
             let columns = (c..tensors[tensor].len()).step_by(p).enumerate();
             for (i, at) in columns {
@@ -63,7 +63,7 @@ pub fn revive(state: &mut Checkpoint, peaks: &Peaks, seed: u64) -> usize {
         let adam = &mut state.adam[4 * (l + 1)];
         for row in (c..9 * cin).step_by(cin) {
             let range = row * p..(row + 1) * p;
-            next.taps[range.clone()].fill(0.0);
+            next.weights[range.clone()].fill(0.0);
             adam.mean[range.clone()].fill(0.0);
             adam.square[range].fill(0.0);
         }
@@ -75,9 +75,9 @@ pub fn revive(state: &mut Checkpoint, peaks: &Peaks, seed: u64) -> usize {
 mod tests {
     use super::super::start::{initial, Start};
     use super::*;
-    use sidelight::adapt::net::Workspace;
     use sidelight::cpu::CpuLevel;
     use sidelight::network::Arch;
+    use sidelight::train::net::Workspace;
     use sidelight::{Condition, Layout, PictureType};
 
     #[test]

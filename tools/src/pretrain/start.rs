@@ -3,8 +3,8 @@
 use clap::ValueEnum;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
-use sidelight::adapt::net::{padded, Net};
 use sidelight::network::Arch;
+use sidelight::train::net::{padded, Net};
 
 /// The weights of hidden layers at first.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -32,11 +32,11 @@ pub fn initial(arch: Arch, start: Start, seed: u64) -> Net {
             1.0
         };
         let bound = shrink * (6.0 / (9 * layer.cin) as f32).sqrt();
-        for (i, row) in layer.taps.chunks_exact_mut(p).enumerate() {
-            let (tap, input) = (i / layer.cin, i % layer.cin);
+        for (i, row) in layer.weights.chunks_exact_mut(p).enumerate() {
+            let (position, input) = (i / layer.cin, i % layer.cin);
             for (output, weight) in row[..layer.cout].iter_mut().enumerate() {
                 *weight = rng.random_range(-bound..bound);
-                if pass_on && tap == 4 && input == output {
+                if pass_on && position == 4 && input == output {
                     *weight += 1.0;
                 }
             }
@@ -80,13 +80,13 @@ pub fn grown(from: &Net, arch: Arch, seed: u64) -> Option<Net> {
         let inputs = if l == 0 { old.inputs } else { old.channels };
         let outputs = if l == last { old.outputs } else { old.channels };
         let p = padded(layer.cout);
-        for (i, row) in layer.taps.chunks_exact_mut(p).enumerate() {
-            let (tap, input) = (i / layer.cin, i % layer.cin);
+        for (i, row) in layer.weights.chunks_exact_mut(p).enumerate() {
+            let (position, input) = (i / layer.cin, i % layer.cin);
             for (output, weight) in row[..outputs].iter_mut().enumerate() {
                 *weight = match source {
                     _ if input >= inputs => 0.0,
-                    Some(s) => s.taps[(tap * s.cin + input) * padded(s.cout) + output],
-                    None => f32::from(u8::from(tap == 4 && input == output)),
+                    Some(s) => s.weights[(position * s.cin + input) * padded(s.cout) + output],
+                    None => f32::from(u8::from(position == 4 && input == output)),
                 };
             }
         }
@@ -108,8 +108,8 @@ pub fn grown(from: &Net, arch: Arch, seed: u64) -> Option<Net> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sidelight::adapt::net::Workspace;
     use sidelight::cpu::CpuLevel;
+    use sidelight::train::net::Workspace;
     use sidelight::{Condition, Layout, PictureType};
 
     #[test]
@@ -147,8 +147,8 @@ mod tests {
         let [he, pass_on] = [Start::He, Start::PassOn].map(|s| initial(Arch::luma(16, 2), s, 4));
         for (l, (he, pass_on)) in he.layers.iter().zip(&pass_on.layers).enumerate() {
             let hidden = l == 1 || l == 2;
-            for (i, (he, pass_on)) in he.taps.iter().zip(&pass_on.taps).enumerate() {
-                // `[9][16][16]`: the tap in the middle, from a channel to itself.
+            for (i, (he, pass_on)) in he.weights.iter().zip(&pass_on.weights).enumerate() {
+                // `[9][16][16]`: the weight in the middle, from a channel to itself.
                 let itself = i / 256 == 4 && i / 16 % 16 == i % 16;
                 let wanted = if hidden { 0.5 * he + f32::from(u8::from(itself)) } else { *he };
                 assert!((pass_on - wanted).abs() < 1e-6, "layer {l}, {i}: {pass_on} {wanted}");

@@ -3,7 +3,7 @@
 use crate::mozjpeg::Trellis;
 use clap::ValueEnum;
 use rand::Rng;
-use sidelight::hints::standard_luma_table;
+use sidelight::codec::standard_luma_table;
 
 /// The chroma example table of ITU-T T.81, Annex K.
 const ANNEX_K_CHROMA: [u16; 64] = [
@@ -99,7 +99,7 @@ pub fn random(kind: Kind, rng: &mut impl Rng) -> Quantiser {
     Quantiser { tables, trellis: rng.random_bool(trellis).then_some(kind) }
 }
 
-/// A random mixture of `base` and a flat table, with tilt and noise.
+/// A random basis vector of `base` and a flat table, with tilt and noise.
 fn shaped(rng: &mut impl Rng, base: &[u16; 64], flat: f64) -> [u16; 64] {
     let mix: f64 = rng.random_range(0.0..=1.0);
     let tilt: f64 = rng.random_range(-0.08..=0.08);

@@ -4,10 +4,10 @@ use super::quantise::Arithmetic;
 use super::source::Crop;
 use super::{load, spread, Batch, Loss, Options};
 use anyhow::{ensure, Result};
-use sidelight::adapt::map::Map;
-use sidelight::adapt::net::{Net, Train};
-use sidelight::adapt::torch::{set_threads, TorchNet};
 use sidelight::network::Arch;
+use sidelight::train::map::Map;
+use sidelight::train::net::{Net, Train};
+use sidelight::train::torch::{set_threads, TorchNet};
 
 pub struct Torch {
     net: TorchNet,
@@ -63,8 +63,8 @@ mod tests {
     use super::super::{gains, run, Part, VALIDATION_CROP};
     use super::*;
     use clap::Parser;
-    use sidelight::adapt::net::Workspace;
     use sidelight::cpu::CpuLevel;
+    use sidelight::train::net::Workspace;
     use std::path::Path;
 
     #[derive(Parser)]

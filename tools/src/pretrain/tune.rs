@@ -11,11 +11,11 @@ use sidelight::adapt::finetune::{fine_tune, Example, Recipe, Task};
 use sidelight::adapt::objective::Objective;
 use sidelight::cpu::CpuLevel;
 use sidelight::entropy::{Price, Writer};
+use sidelight::network::prior::{ChannelClass, InitialStates, LayerClasses, UpdatePrior, CONTEXTS};
+use sidelight::network::prior::{LEVELS, MAX_NETWORKS};
+use sidelight::network::update::{LayerUpdate, Update};
 use sidelight::network::Model;
-use sidelight::payload::coding::{LEVELS, MAX_NETWORKS};
-use sidelight::payload::{
-    update, Class, Coding, ContextTable, LayerClasses, LayerUpdate, Update, CONTEXTS,
-};
+use sidelight::payload::update;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -48,11 +48,11 @@ pub fn run(options: &Options) -> Result<()> {
     let fifth = updates.len() / 5;
     if fifth > 0 {
         let (known, held_out) = updates.split_at(updates.len() - fifth);
-        report("held-out", held_out, &model.coding, &learn(known, &model.coding)?)?;
+        report("held-out", held_out, &model.prior, &learn(known, &model.prior)?)?;
     }
-    let coding = learn(&updates, &model.coding)?;
-    report("all", &updates, &model.coding, &coding)?;
-    model.coding = coding;
+    let prior = learn(&updates, &model.prior)?;
+    report("all", &updates, &model.prior, &prior)?;
+    model.prior = prior;
     files::write(&options.out, &model.to_bytes())?;
     println!("{}: id {:08x}", options.out.display(), model.id);
     Ok(())
@@ -90,21 +90,21 @@ fn updates(source: &dyn Source, model: &Model, options: &Options) -> Result<Vec<
     Ok(updates)
 }
 
-fn report(of: &str, updates: &[Update], before: &Coding, after: &Coding) -> Result<()> {
-    let mean = |coding| Ok::<_, anyhow::Error>(bits(updates, coding)? / 8.0 / updates.len() as f64);
+fn report(of: &str, updates: &[Update], before: &UpdatePrior, after: &UpdatePrior) -> Result<()> {
+    let mean = |prior| Ok::<_, anyhow::Error>(bits(updates, prior)? / 8.0 / updates.len() as f64);
     let (before, after) = (mean(before)?, mean(after)?);
     println!("{of} {} updates: {before:.2} bytes each before, {after:.2} after", updates.len());
     Ok(())
 }
 
 /// Price of all updates in bits.
-fn bits(updates: &[Update], coding: &Coding) -> Result<f64> {
-    let price = |u| Ok(u64::from(update::price(u, coding)?));
+fn bits(updates: &[Update], prior: &UpdatePrior) -> Result<f64> {
+    let price = |u| Ok(u64::from(update::price(u, prior)?));
     Ok(updates.iter().map(price).sum::<Result<u64>>()? as f64 / 256.0)
 }
 
-fn learn(updates: &[Update], start: &Coding) -> Result<Coding> {
-    tables(updates, Coding::new(*start.table(), classes(updates, start))?)
+fn learn(updates: &[Update], start: &UpdatePrior) -> Result<UpdatePrior> {
+    tables(updates, UpdatePrior::new(*start.table(), classes(updates, start))?)
 }
 
 /// How often an event came to one channel, out of how many chances.
@@ -134,7 +134,7 @@ impl Count {
 }
 
 /// The classes of all channels, those of scales apart from those of biases.
-fn classes(updates: &[Update], start: &Coding) -> Vec<Vec<LayerClasses>> {
+fn classes(updates: &[Update], start: &UpdatePrior) -> Vec<Vec<LayerClasses>> {
     let scales = classes_of(updates, |layer| &layer.scale);
     let biases = classes_of(updates, |layer| &layer.bias);
     let (mut scales, mut biases) = (scales.into_iter(), biases.into_iter());
@@ -152,7 +152,7 @@ fn classes(updates: &[Update], start: &Coding) -> Vec<Vec<LayerClasses>> {
     start.networks().iter().map(|layers| layers.iter().map(&mut layer).collect()).collect()
 }
 
-fn classes_of(updates: &[Update], list: impl Fn(&LayerUpdate) -> &[i16]) -> Vec<Class> {
+fn classes_of(updates: &[Update], list: impl Fn(&LayerUpdate) -> &[i16]) -> Vec<ChannelClass> {
     let channels = updates[0].layers.iter().map(|layer| list(layer).len()).sum();
     let mut changes = vec![Count::default(); channels];
     let mut negative = vec![Count::default(); channels];
@@ -165,11 +165,11 @@ fn classes_of(updates: &[Update], list: impl Fn(&LayerUpdate) -> &[i16]) -> Vec<
             }
         }
     }
-    let activities = groups::<{ Class::ACTIVITIES }>(&changes, 2.0);
-    let signs = groups::<{ Class::SIGNS }>(&negative, 4.0);
+    let activities = groups::<{ ChannelClass::ACTIVITIES }>(&changes, 2.0);
+    let signs = groups::<{ ChannelClass::SIGNS }>(&negative, 4.0);
     let class = |(activity, sign): (usize, usize)| {
-        let byte = activity + Class::ACTIVITIES * sign;
-        Class::from_byte(byte as u8).expect("both are in range")
+        let byte = activity + ChannelClass::ACTIVITIES * sign;
+        ChannelClass::from_byte(byte as u8).expect("both are in range")
     };
     activities.into_iter().zip(signs).map(class).collect()
 }
@@ -245,12 +245,12 @@ fn groups<const N: usize>(counts: &[Count], weight: f64) -> Vec<usize> {
 
 /// The best initial state of each context. Those of empty networks stay: gray pictures, which have no
 /// chroma, are not among these.
-fn tables(updates: &[Update], coding: Coding) -> Result<Coding> {
+fn tables(updates: &[Update], prior: UpdatePrior) -> Result<UpdatePrior> {
     let mut bins = vec![vec![Vec::new(); updates.len()]; CONTEXTS];
     for (i, update) in updates.iter().enumerate() {
-        update::bins(update, &coding)?.into_iter().for_each(|(c, bit)| bins[c][i].push(bit));
+        update::bins(update, &prior)?.into_iter().for_each(|(c, bit)| bins[c][i].push(bit));
     }
-    let mut table = *coding.table().as_bytes();
+    let mut table = *prior.table().as_bytes();
     for (context, bins) in bins.iter().enumerate().skip(MAX_NETWORKS) {
         let start = table[context];
         // One bin more, as likely as before, so that rare contexts stay near where they were.
@@ -258,7 +258,7 @@ fn tables(updates: &[Update], coding: Coding) -> Result<Coding> {
             let mut price = Price::new();
             let mut table = table;
             table[context] = state;
-            let initial = ContextTable::new(table).contexts()[context];
+            let initial = InitialStates::new(table).contexts()[context];
             for bins in bins {
                 let mut context = initial;
                 bins.iter().for_each(|bit| price.bit(&mut context, *bit));
@@ -269,7 +269,7 @@ fn tables(updates: &[Update], coding: Coding) -> Result<Coding> {
         let best = states.map(|s| (price(s), s)).min_by(|a, b| a.0.total_cmp(&b.0));
         table[context] = best.map_or(start, |(_, state)| state);
     }
-    Ok(coding.with_table(ContextTable::new(table)))
+    Ok(prior.with_table(InitialStates::new(table)))
 }
 
 /// Bits that a bin of initial state `truth` takes in one of `state`.
@@ -316,10 +316,10 @@ mod tests {
                 Update { step: 3, layers: vec![layer.clone(), layer] }
             })
             .collect();
-        let start = Coding::untuned(&[vec![(4, 16), (16, 16)]]).unwrap();
-        let coding = learn(&updates, &start).unwrap();
-        assert!(bits(&updates, &coding).unwrap() < 0.7 * bits(&updates, &start).unwrap());
-        let classes = &coding.networks()[0][0].scale;
+        let start = UpdatePrior::untuned(&[vec![(4, 16), (16, 16)]]).unwrap();
+        let prior = learn(&updates, &start).unwrap();
+        assert!(bits(&updates, &prior).unwrap() < 0.7 * bits(&updates, &start).unwrap());
+        let classes = &prior.networks()[0][0].scale;
         assert!(classes[0].activity().min(classes[4].activity()) > classes[1].activity());
         assert!(classes[0].sign() >= classes[1].sign());
     }
@@ -376,18 +376,18 @@ mod tests {
             }
         };
         let updates = of_rates(16, 60, rate);
-        let start = Coding::untuned(&[vec![(1, 16)]]).unwrap();
-        let coding = learn(&updates, &start).unwrap();
-        let [before, after] = [&start, &coding].map(|c| bits(&updates, c).unwrap());
+        let start = UpdatePrior::untuned(&[vec![(1, 16)]]).unwrap();
+        let prior = learn(&updates, &start).unwrap();
+        let [before, after] = [&start, &prior].map(|c| bits(&updates, c).unwrap());
         assert!(after < 0.75 * before, "{before} {after}");
-        let layer = &coding.networks()[0][0];
+        let layer = &prior.networks()[0][0];
         assert!(layer.row_level[0] < layer.row_level[8]);
         assert!(layer.column_level[4] < layer.column_level[9]);
-        let table = coding.table().as_bytes();
+        let table = prior.table().as_bytes();
         assert_eq!(table[..MAX_NETWORKS], start.table().as_bytes()[..MAX_NETWORKS]);
         let read: Vec<_> = updates
             .iter()
-            .map(|u| update::read(&update::encode(u, &coding).unwrap(), &coding).unwrap())
+            .map(|u| update::read(&update::encode(u, &prior).unwrap(), &prior).unwrap())
             .collect();
         assert_eq!(read, updates);
     }

@@ -6,7 +6,7 @@ use crate::{files, jpeg};
 use anyhow::{bail, Result};
 use clap::Args;
 use image::{imageops, RgbImage};
-use sidelight::hints::standard_luma_table;
+use sidelight::codec::standard_luma_table;
 use std::path::PathBuf;
 
 #[derive(Args)]

@@ -6,8 +6,8 @@ pub mod peak;
 pub mod time;
 
 use anyhow::{ensure, Context, Result};
-use sidelight::hints::{standard_luma_table, Codec};
-use sidelight::network::{CodecKind, Instance, Model};
+use sidelight::codec::{standard_luma_table, Codec};
+use sidelight::network::{CodecKind, Model, Prepared};
 use sidelight::{Layout, PictureType};
 use std::path::Path;
 
@@ -17,7 +17,7 @@ fn read_model(path: &Path) -> Result<Model> {
 }
 
 /// The model for intra pictures of 4:2:0 at a JPEG quality or an HEVC QP.
-fn instance(model: &Model, quality: u8) -> Result<Instance> {
+fn prepared(model: &Model, quality: u8) -> Result<Prepared> {
     let codec = match model.codec {
         CodecKind::Jpeg => {
             ensure!((1..=100).contains(&quality), "JPEG qualities are 1 to 100");
@@ -27,5 +27,5 @@ fn instance(model: &Model, quality: u8) -> Result<Instance> {
     };
     codec.check()?;
     let condition = codec.condition(Layout::I420, PictureType::I).context("no such quality")?;
-    Ok(Instance::new(model, condition, None)?)
+    Ok(Prepared::new(model, condition, None)?)
 }

@@ -1,11 +1,11 @@
 //! A model's integers as JSON, for other engines to run the very same network.
 
-use super::{instance, read_model};
+use super::{prepared, read_model};
 use crate::files;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use sidelight::network::instance::Layer as InstanceLayer;
+use sidelight::network::prepared::PreparedLayer as InstanceLayer;
 use sidelight::network::CodecKind;
 use std::path::PathBuf;
 
@@ -30,17 +30,17 @@ struct Network<'a> {
     /// Whose quality it is.
     codec: &'static str,
     quality: u8,
-    luma: Vec<Layer<'a>>,
+    luma: Vec<PreparedLayer<'a>>,
     /// Empty: chroma passes through.
-    chroma: Vec<Layer<'a>>,
+    chroma: Vec<PreparedLayer<'a>>,
 }
 
 #[derive(Serialize)]
-struct Layer<'a> {
+struct PreparedLayer<'a> {
     cin: usize,
     cout: usize,
     /// `[9][cin][cout]`.
-    taps: &'a [i16],
+    weights: &'a [i16],
     /// `[period²][cout]`, with the condition.
     bias: &'a [i32],
     period: usize,
@@ -50,12 +50,12 @@ struct Layer<'a> {
     high: i32,
 }
 
-impl<'a> From<&'a InstanceLayer> for Layer<'a> {
+impl<'a> From<&'a InstanceLayer> for PreparedLayer<'a> {
     fn from(l: &'a InstanceLayer) -> Self {
         Self {
             cin: l.cin,
             cout: l.cout,
-            taps: &l.taps,
+            weights: &l.weights,
             bias: &l.bias,
             period: l.period,
             multiplier: &l.multiplier,
@@ -68,7 +68,7 @@ impl<'a> From<&'a InstanceLayer> for Layer<'a> {
 
 pub fn run(options: &Options) -> Result<()> {
     let model = read_model(&options.model)?;
-    let instance = instance(&model, options.quality)?;
+    let prepared = prepared(&model, options.quality)?;
     let network = Network {
         model: format!("{:08x}", model.id),
         codec: match model.codec {
@@ -76,8 +76,8 @@ pub fn run(options: &Options) -> Result<()> {
             CodecKind::Hevc => "hevc",
         },
         quality: options.quality,
-        luma: instance.luma.iter().map(Layer::from).collect(),
-        chroma: instance.chroma.iter().map(Layer::from).collect(),
+        luma: prepared.luma.iter().map(PreparedLayer::from).collect(),
+        chroma: prepared.chroma.iter().map(PreparedLayer::from).collect(),
     };
     files::write(&options.out, &serde_json::to_vec(&network)?)
 }
@@ -105,9 +105,9 @@ mod tests {
                 (first["cin"].as_u64(), first["period"].as_u64()),
                 (Some(inputs), Some(period))
             );
-            assert_eq!(len("taps"), 9 * inputs * cout);
+            assert_eq!(len("weights"), 9 * inputs * cout);
             assert_eq!(len("bias"), period * period * cout);
-            assert_eq!(first["taps"], high[planes][0]["taps"]);
+            assert_eq!(first["weights"], high[planes][0]["weights"]);
             assert_ne!(first["bias"], high[planes][0]["bias"]);
         }
     }

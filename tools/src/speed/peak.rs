@@ -1,4 +1,4 @@
-//! What a core can do at most with the kernels' instructions: their register blocks, run over taps and
+//! What a core can do at most with the kernels' instructions: their register blocks, run over weights and
 //! activations that stay in the first-level cache, without requantisation and stores.
 
 use anyhow::{bail, Result};
@@ -87,7 +87,7 @@ fn measure(block: Block, threads: usize) -> f64 {
 }
 
 /// Steps of a block: pairs of 16-bit activations, or fours of 8-bit ones, that a pixel of 32 channels
-/// sees through 3×3 taps; 144 for both, so that both work on as many bytes.
+/// sees through 3×3 weights; 144 for both, so that both work on as many bytes.
 const STEPS: usize = 144;
 
 #[cfg(target_arch = "x86_64")]
@@ -124,29 +124,29 @@ mod x86 {
     use std::arch::x86_64::*;
     use std::hint::black_box;
 
-    /// Pixels × registers of output channels, as the kernels have them, and taps of a row that an activation
-    /// is broadcast for; `$dot` adds to `$acc` the products of broadcast activations `$a` and taps `$w`.
+    /// Pixels × registers of output channels, as the kernels have them, and weights of a row that an activation
+    /// is broadcast for; `$dot` adds to `$acc` the products of broadcast activations `$a` and weights `$w`.
     macro_rules! block {
-        ($name:ident, $features:literal, $taps:literal, $pixels:literal, $registers:literal, $vector:ty,
+        ($name:ident, $features:literal, $weights:literal, $pixels:literal, $registers:literal, $vector:ty,
          $zero:ident, $load:ident, $broadcast:ident, |$acc:ident, $a:ident, $w:ident| $dot:expr) => {
             #[target_feature(enable = $features)]
             pub fn $name(count: usize) {
                 const WIDTH: usize = size_of::<$vector>();
-                let taps = [1u8; STEPS * $registers * WIDTH];
-                let activations = [1u8; 64 * ($pixels + $taps) + 4 * STEPS];
+                let weights = [1u8; STEPS * $registers * WIDTH];
+                let activations = [1u8; 64 * ($pixels + $weights) + 4 * STEPS];
                 for _ in 0..count {
                     // Nothing may be known of them, or remembered from the block before.
-                    let (mut tap, mut at) =
-                        (black_box(taps.as_ptr()), black_box(activations.as_ptr()));
+                    let (mut weight, mut at) =
+                        (black_box(weights.as_ptr()), black_box(activations.as_ptr()));
                     let mut all = [[$zero(); $registers]; $pixels];
-                    for _ in 0..STEPS / $taps {
+                    for _ in 0..STEPS / $weights {
                         // SAFETY: `STEPS` steps read what the arrays hold.
                         unsafe {
-                            let mut w = [[$zero(); $registers]; $taps];
+                            let mut w = [[$zero(); $registers]; $weights];
                             for (n, w) in w.as_flattened_mut().iter_mut().enumerate() {
-                                *w = $load(tap.add(n * WIDTH).cast());
+                                *w = $load(weight.add(n * WIDTH).cast());
                             }
-                            for x in 0..$pixels + $taps - 1 {
+                            for x in 0..$pixels + $weights - 1 {
                                 let $a = $broadcast(at.add(64 * x).cast::<i32>().read_unaligned());
                                 for (kx, w) in w.iter().enumerate() {
                                     if kx <= x && x - kx < $pixels {
@@ -156,7 +156,7 @@ mod x86 {
                                     }
                                 }
                             }
-                            tap = tap.add($taps * $registers * WIDTH);
+                            weight = weight.add($weights * $registers * WIDTH);
                             at = at.add(4);
                         }
                     }

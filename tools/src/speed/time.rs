@@ -1,6 +1,6 @@
 //! The filter as a process that is asked for timings, so that rounds of ours and others' may alternate.
 
-use super::{instance, read_model};
+use super::{prepared, read_model};
 use crate::files;
 use crate::yuv::Yuv;
 use anyhow::{bail, Context, Result};
@@ -9,7 +9,7 @@ use serde::Serialize;
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
 use sidelight::kernels::{Convolution, Kernels, Packed};
-use sidelight::network::instance::Layer;
+use sidelight::network::prepared::PreparedLayer;
 use sidelight::Layout;
 use std::io::Write;
 use std::path::PathBuf;
@@ -64,7 +64,7 @@ struct Macs {
 }
 
 impl Macs {
-    fn new(layers: &[Layer], kernels: &Kernels, width: usize, height: usize) -> Self {
+    fn new(layers: &[PreparedLayer], kernels: &Kernels, width: usize, height: usize) -> Self {
         let mut macs = Self::default();
         for conv in Convolution::all(layers.to_vec(), kernels) {
             let of = match conv.packed {
@@ -89,10 +89,10 @@ pub fn run(options: &Options) -> Result<()> {
         Cpu::Best => CpuLevel::current(),
     };
     let kernels = Kernels::new(level);
-    let instance = instance(&model, options.quality)?;
+    let prepared = prepared(&model, options.quality)?;
     let [luma_macs, chroma_macs] =
-        [&instance.luma, &instance.chroma].map(|layers| Macs::new(layers, &kernels, width, height));
-    let filter = Filter::new(instance, level);
+        [&prepared.luma, &prepared.chroma].map(|layers| Macs::new(layers, &kernels, width, height));
+    let filter = Filter::new(prepared, level);
     let raw = std::fs::read(&options.frame).with_context(|| options.frame.display().to_string())?;
     let colour = Yuv::from_raw(width, height, Layout::I420, &raw)?;
     let luma = Yuv { width, height, planes: vec![colour.planes[0].clone()] };

@@ -12,7 +12,7 @@ __all__ = [
     "Corrupt",
     "Decoder",
     "Error",
-    "Hints",
+    "CodecParams",
     "InvalidArgument",
     "NoPayload",
     "Picture",
@@ -83,7 +83,7 @@ class Picture:
     def binding(self) -> int: ...
 
 @final
-class Hints:
+class CodecParams:
     @staticmethod
     def jpeg(
         quant_luma: npt.ArrayLike,
@@ -93,7 +93,7 @@ class Hints:
         coded_bytes: int = 0,
         slope: float = 0.0,
         carriage_bytes: int = 11,
-    ) -> Hints: ...
+    ) -> CodecParams: ...
     @staticmethod
     def hevc(
         qp_i: int,
@@ -104,9 +104,9 @@ class Hints:
         coded_bytes: int = 0,
         slope: float = 0.0,
         carriage_bytes: int = 25,
-    ) -> Hints: ...
+    ) -> CodecParams: ...
     @staticmethod
-    def from_jpeg(data: _Bytes, *, slope: float = 0.0) -> Hints: ...
+    def from_jpeg(data: _Bytes, *, slope: float = 0.0) -> CodecParams: ...
     @property
     def codec(self) -> Literal["jpeg", "hevc"]: ...
     @property
@@ -150,7 +150,7 @@ class Report:
 def encode(
     originals: _Pictures,
     decoded: _Pictures,
-    hints: Hints,
+    params: CodecParams,
     *,
     mode: _Mode = "update",
     effort: int = 5,
@@ -166,8 +166,8 @@ class Decoder:
     def __new__(
         cls, threads: int = 0, skip_binding: bool = False, *, size: _Size = "default"
     ) -> Self: ...
-    def set_payload(self, payload: _Bytes, hints: Hints) -> _Mode: ...
-    def set_base(self, hints: Hints) -> None: ...
+    def set_payload(self, payload: _Bytes, params: CodecParams) -> _Mode: ...
+    def set_base(self, params: CodecParams) -> None: ...
     def set_off(self) -> None: ...
     def set_sei(self, picture: Picture, messages: Sequence[_Bytes]) -> Optional[_Mode]: ...
     def filter(self, picture: Picture) -> Picture: ...

@@ -183,7 +183,7 @@ impl Scene {
 /// The picture between its pixels, mirrored beyond its ends: Mitchell and Netravali's cubic, which is
 /// as soft on pixels as between them.
 fn sample(picture: &Frame, x: f32, y: f32) -> [f32; 3] {
-    let taps = |v: f32| {
+    let weights = |v: f32| {
         let v = v - 0.5;
         let (whole, t) = (v.floor(), v - v.floor());
         let weights =
@@ -197,7 +197,7 @@ fn sample(picture: &Frame, x: f32, y: f32) -> [f32; 3] {
         let i = i.rem_euclid(2 * side as isize) as usize;
         i.min(2 * side - 1 - i)
     };
-    let ((x, across), (y, down)) = (taps(x), taps(y));
+    let ((x, across), (y, down)) = (weights(x), weights(y));
     let columns: [usize; 4] = std::array::from_fn(|i| mirror(x + i as isize, picture.width));
     let mut sum = [0.0; 3];
     for (i, down) in down.iter().enumerate() {

@@ -1,23 +1,24 @@
 //! Which tiles a step of training sees.
 
-use crate::{memory, Result};
+use crate::util::alloc;
+use crate::Result;
 
-/// A share of all draws is of this many parts.
+/// A share of all sampler is of this many parts.
 const WHOLE: u64 = 1 << 53;
 /// The golden ratio's fractional part: its multiples are spread more evenly than random numbers.
 const TURN: u64 = 0x9e37_79b9_7f4a_7c15 >> 11;
-/// This share of the draws is of all tiles alike, so that none weighs too much when it is drawn.
+/// This share of the sampler is of all tiles alike, so that none weighs too much when it is drawn.
 const ALIKE: f64 = 0.2;
 
-/// Draws tiles, more often those where more is to be gained: a step's gradient is then less a matter of
+/// TileSampler tiles, more often those where more is to be gained: a step's gradient is then less a matter of
 /// chance. What a tile brings is to be divided by its probability.
-pub(super) struct Draws {
+pub(super) struct TileSampler {
     /// Where each tile's share of [`WHOLE`] ends.
     ends: Vec<u64>,
     next: u64,
 }
 
-impl Draws {
+impl TileSampler {
     /// Of tiles with squared errors `errors`, in whatever unit.
     ///
     /// # Errors
@@ -30,7 +31,7 @@ impl Draws {
             sum += (1.0 - ALIKE) * own + ALIKE / count;
             (sum * WHOLE as f64) as u64
         };
-        let ends = memory::collected(errors.len(), errors.iter().map(end))?;
+        let ends = alloc::try_collect(errors.len(), errors.iter().map(end))?;
         Ok(Self { ends, next: WHOLE / 2 })
     }
 
@@ -50,11 +51,11 @@ impl Draws {
 mod tests {
     use super::*;
 
-    /// Counted over `draws` draws: how often each tile came, and its probability.
-    fn drawn(errors: &[f64], draws: usize) -> Vec<(usize, f64)> {
+    /// Counted over `draws` sampler: how often each tile came, and its probability.
+    fn drawn(errors: &[f64], sampler: usize) -> Vec<(usize, f64)> {
         let mut tiles = vec![(0, 0.0); errors.len()];
-        let mut all = Draws::new(errors).unwrap();
-        for _ in 0..draws {
+        let mut all = TileSampler::new(errors).unwrap();
+        for _ in 0..sampler {
             let (tile, probability) = all.take();
             tiles[tile] = (tiles[tile].0 + 1, probability);
         }
@@ -69,7 +70,7 @@ mod tests {
         for ((count, probability), error) in drawn.iter().zip(errors) {
             let wanted = 0.8 * error / 100.0 + 0.2 / 7.0;
             assert!((probability - wanted).abs() < 1e-9, "{probability} {wanted}");
-            // Evenly: off by a few, where random draws would be by some tens.
+            // Evenly: off by a few, where random sampler would be by some tens.
             assert!((*count as f64 - 7000.0 * wanted).abs() < 8.0, "{count} {wanted}");
             sum += probability;
         }

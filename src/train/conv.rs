@@ -1,6 +1,6 @@
 //! The trainer's convolution, used forward, and backward with flipped weights.
 //!
-//! Every output value is one chain of fused multiply-adds in a fixed order (row, column, tap,
+//! Every output value is one chain of fused multiply-adds in a fixed order (row, column, weight,
 //! input channel), whatever the back end: the results are the same on every CPU.
 
 use super::map::Map;
@@ -18,12 +18,12 @@ pub(super) enum Finish {
     ScaleRelu,
 }
 
-/// One convolution: `taps[t][ci][co]`, `t = 3·ky + kx`; the sums start from
+/// One convolution: `weights[t][ci][co]`, `t = 3·ky + kx`; the sums start from
 /// `bias[phase][co]`, with phase `period·(y mod period) + (x mod period)`.
 pub(super) struct Conv<'a> {
     pub cin: usize,
     pub cout: usize,
-    pub taps: &'a [f32],
+    pub weights: &'a [f32],
     pub bias: &'a [f32],
     /// A power of two.
     pub period: usize,
@@ -31,7 +31,7 @@ pub(super) struct Conv<'a> {
     pub finish: Finish,
 }
 
-/// `dst[y][x] = finish(bias + Σ taps · src[y + ky − 1][x + kx − 1])` over `dst` without its border.
+/// `dst[y][x] = finish(bias + Σ weights · src[y + ky − 1][x + kx − 1])` over `dst` without its border.
 ///
 /// `src` covers `dst`'s pixels and has a border of at least one more.
 ///
@@ -43,7 +43,7 @@ pub(super) struct Conv<'a> {
 pub(super) unsafe fn conv3x3(level: CpuLevel, conv: &Conv<'_>, src: &Map, dst: &mut Map) {
     assert!(src.pad >= 1 && src.height >= dst.height && src.width >= dst.width);
     assert!(conv.cin <= src.channels && conv.cout == dst.channels && conv.cout.is_multiple_of(8));
-    assert_eq!(conv.taps.len(), 9 * conv.cin * conv.cout);
+    assert_eq!(conv.weights.len(), 9 * conv.cin * conv.cout);
     assert!(conv.period.is_power_of_two());
     assert_eq!(conv.bias.len(), conv.period * conv.period * conv.cout);
     assert_eq!(conv.scale.len(), conv.cout);
@@ -153,7 +153,7 @@ unsafe fn conv_block<V: Vector, const NV: usize, const P: usize>(
 ) {
     let (cin, cout, sc) = (conv.cin, conv.cout, src.channels);
     let mask = conv.period - 1;
-    // SAFETY: pixel (y + ky − 1, x + p + kx − 1) lies inside src's border; tap and bias indices are
+    // SAFETY: pixel (y + ky − 1, x + p + kx − 1) lies inside src's border; weight and bias indices are
     // below the lengths that the caller asserted; dst's pixels are inside it.
     unsafe {
         let mut acc: [[V; NV]; P] = std::array::from_fn(|p| {
@@ -168,7 +168,7 @@ unsafe fn conv_block<V: Vector, const NV: usize, const P: usize>(
                 .sub(src.pitch() * sc + sc);
             for kx in 0..3 {
                 let s = row.add(kx * sc);
-                let w = conv.taps.as_ptr().add((3 * ky + kx) * cin * cout + co);
+                let w = conv.weights.as_ptr().add((3 * ky + kx) * cin * cout + co);
                 for ci in 0..cin {
                     let wv: [V; NV] = std::array::from_fn(|v| V::load(w.add(ci * cout + v * V::N)));
                     for p in 0..P {

@@ -9,7 +9,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// A part of an encode.
 #[derive(Clone, Copy)]
-pub(super) enum Part {
+pub(super) enum Phase {
     /// Measuring the pictures and the base model.
     Preparing,
     Training,
@@ -17,7 +17,7 @@ pub(super) enum Part {
     Choosing,
 }
 
-impl Part {
+impl Phase {
     /// Where it lies among the whole.
     fn range(self) -> (f64, f64) {
         match self {
@@ -29,9 +29,9 @@ impl Part {
 }
 
 /// Tells the host how far an encode is, and whether it goes on.
-pub(super) struct Watch<'a> {
+pub(super) struct Progress<'a> {
     progress: &'a mut dyn FnMut(f64) -> bool,
-    part: Part,
+    part: Phase,
     /// Of the whole, as told last.
     fraction: f64,
     told: Instant,
@@ -40,16 +40,16 @@ pub(super) struct Watch<'a> {
     grace: Duration,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> Progress<'a> {
     /// `progress` gets the fraction done and returns whether to go on; it is not called again after it said no.
     pub fn new(progress: &'a mut dyn FnMut(f64) -> bool) -> Self {
         let told = Instant::now();
-        let (part, fraction, canceled) = (Part::Preparing, 0.0, None);
+        let (part, fraction, canceled) = (Phase::Preparing, 0.0, None);
         Self { progress, part, fraction, told, canceled, pause: PAUSE, grace: GRACE }
     }
 
     /// What comes next.
-    pub fn begin(&mut self, part: Part) {
+    pub fn begin(&mut self, part: Phase) {
         self.part = part;
     }
 
@@ -82,7 +82,7 @@ impl<'a> Watch<'a> {
 }
 
 #[cfg(test)]
-impl<'a> Watch<'a> {
+impl<'a> Progress<'a> {
     /// One that always tells, and for which nothing goes on when canceled.
     pub fn strict(progress: &'a mut dyn FnMut(f64) -> bool) -> Self {
         Self { pause: Duration::ZERO, grace: Duration::ZERO, ..Self::new(progress) }
@@ -96,14 +96,19 @@ mod tests {
     #[test]
     fn fractions_rise_through_the_parts() {
         let mut told = Vec::new();
-        let mut progress = |fraction| {
+        let mut callback = |fraction| {
             told.push(fraction);
             true
         };
-        let mut watch = Watch::new(&mut progress);
-        for part in [Part::Preparing, Part::Training, Part::Choosing] {
-            watch.begin(part);
-            assert!(watch.tell(0.0) && watch.tell(0.5) && watch.tell(0.25) && watch.tell(1.0));
+        let mut progress = Progress::new(&mut callback);
+        for part in [Phase::Preparing, Phase::Training, Phase::Choosing] {
+            progress.begin(part);
+            assert!(
+                progress.tell(0.0)
+                    && progress.tell(0.5)
+                    && progress.tell(0.25)
+                    && progress.tell(1.0)
+            );
         }
         assert!(told.is_sorted() && told[0] == 0.0 && told[11] == 1.0, "{told:?}");
         assert!(told[4] == told[3] && told[8] == told[7]);
@@ -112,21 +117,21 @@ mod tests {
     #[test]
     fn who_cancels_is_not_asked_again() {
         let mut calls = 0;
-        let mut progress = |_| {
+        let mut callback = |_| {
             calls += 1;
             calls < 3
         };
-        let mut watch = Watch::new(&mut progress);
+        let mut progress = Progress::new(&mut callback);
         // However often asked, it tells nothing while that is not long ago.
-        watch.told += Duration::from_secs(3600);
+        progress.told += Duration::from_secs(3600);
         for _ in 0..100 {
-            assert!(watch.poll(0.0) && watch.measuring(0.0));
+            assert!(progress.poll(0.0) && progress.measuring(0.0));
         }
-        assert!(watch.tell(0.1) && watch.tell(0.1) && !watch.canceled());
-        assert!(!watch.tell(0.1) && watch.canceled());
-        assert!(!watch.tell(0.2) && !watch.poll(0.0) && watch.measuring(0.0));
-        watch.grace = Duration::ZERO;
-        assert!(!watch.measuring(0.2));
+        assert!(progress.tell(0.1) && progress.tell(0.1) && !progress.canceled());
+        assert!(!progress.tell(0.1) && progress.canceled());
+        assert!(!progress.tell(0.2) && !progress.poll(0.0) && progress.measuring(0.0));
+        progress.grace = Duration::ZERO;
+        assert!(!progress.measuring(0.2));
         assert_eq!(calls, 3);
     }
 }

@@ -96,9 +96,9 @@ impl Codec {
     }
 }
 
-/// Codec hints of a picture, or of all pictures that share a payload.
+/// Codec params of a picture, or of all pictures that share a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hints {
+pub struct CodecParams {
     /// How it was coded.
     pub codec: Codec,
     /// What a payload is bound to: for JPEG [`JpegInfo::binding`](crate::carriage::jpeg::JpegInfo),

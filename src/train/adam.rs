@@ -28,8 +28,8 @@ impl Adam {
     }
 
     /// One step, number `t` counted from 1.
-    pub fn step(&mut self, rates: AdamRates, t: u32, params: &mut [f32], grad: &[f32]) {
-        self.step_by(rates, t, params, grad, |_| 1.0);
+    pub fn step(&mut self, rates: AdamRates, t: u32, values: &mut [f32], grad: &[f32]) {
+        self.step_by(rates, t, values, grad, |_| 1.0);
     }
 
     /// The same with a factor of its own for each parameter's step size.
@@ -37,14 +37,14 @@ impl Adam {
         &mut self,
         rates: AdamRates,
         t: u32,
-        params: &mut [f32],
+        values: &mut [f32],
         grad: &[f32],
         factor: impl Fn(usize) -> f32,
     ) {
         let correct1 = 1.0 - power(rates.beta1, t);
         let correct2 = 1.0 - power(rates.beta2, t);
         let moments = self.mean.iter_mut().zip(&mut self.square);
-        for (i, ((p, g), (m, v))) in params.iter_mut().zip(grad).zip(moments).enumerate() {
+        for (i, ((p, g), (m, v))) in values.iter_mut().zip(grad).zip(moments).enumerate() {
             *m = rates.beta1 * *m + (1.0 - rates.beta1) * g;
             *v = rates.beta2 * *v + (1.0 - rates.beta2) * g * g;
             let root = (*v / correct2).sqrt();

@@ -9,7 +9,7 @@
 //! | 1, 2 | `10` + 1 bit |
 //! | 3 … 6 | `110` + 2 bits |
 
-use super::{Context, Decoder, Writer};
+use super::{Context, RangeDecoder, Writer};
 
 /// Highest order; more counts as this.
 const MAX_ORDER: u32 = 16;
@@ -36,7 +36,7 @@ pub fn write_signed(writer: &mut impl Writer, prefix: &mut [Context], k: u32, va
 /// Reads what [`write_unsigned`] wrote. More than `max_prefix` ones, or a number over 32 bits, is
 /// an error that sticks to the decoder; the result is 0 then.
 pub fn read_unsigned(
-    decoder: &mut Decoder<'_>,
+    decoder: &mut RangeDecoder<'_>,
     prefix: &mut [Context],
     k: u32,
     max_prefix: u32,
@@ -60,7 +60,7 @@ pub fn read_unsigned(
 
 /// Reads what [`write_signed`] wrote; errors as in [`read_unsigned`].
 pub fn read_signed(
-    decoder: &mut Decoder<'_>,
+    decoder: &mut RangeDecoder<'_>,
     prefix: &mut [Context],
     k: u32,
     max_prefix: u32,
@@ -76,7 +76,7 @@ fn prefix_bit(writer: &mut impl Writer, prefix: &mut [Context], i: u32, bit: boo
     }
 }
 
-fn read_prefix_bit(decoder: &mut Decoder<'_>, prefix: &mut [Context], i: u32) -> bool {
+fn read_prefix_bit(decoder: &mut RangeDecoder<'_>, prefix: &mut [Context], i: u32) -> bool {
     match pick(prefix, i) {
         Some(context) => decoder.bit(context),
         None => decoder.bypass(1) != 0,
@@ -90,7 +90,7 @@ fn pick(prefix: &mut [Context], i: u32) -> Option<&mut Context> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Encoder, Price};
+    use super::super::{Price, RangeEncoder};
     use super::*;
     use crate::Error;
 
@@ -115,14 +115,14 @@ mod tests {
     fn round_trips() {
         for contexts in [0, 1, 4] {
             for k in [0, 1, 5, 16] {
-                let mut encoder = Encoder::new();
+                let mut encoder = RangeEncoder::new();
                 let mut prefix = vec![Context::new(100); contexts];
                 for value in NUMBERS {
                     write_unsigned(&mut encoder, &mut prefix, k, value);
                     write_signed(&mut encoder, &mut prefix, k, value as i32);
                 }
                 let bytes = encoder.finish();
-                let mut decoder = Decoder::new(&bytes);
+                let mut decoder = RangeDecoder::new(&bytes);
                 let mut prefix = vec![Context::new(100); contexts];
                 for value in NUMBERS {
                     assert_eq!(read_unsigned(&mut decoder, &mut prefix, k, 32), value);
@@ -145,10 +145,10 @@ mod tests {
     #[test]
     fn long_prefix_fails() {
         for (value, max_prefix, ok) in [(6, 2, true), (7, 2, false), (7, 3, true)] {
-            let mut encoder = Encoder::new();
+            let mut encoder = RangeEncoder::new();
             write_unsigned(&mut encoder, &mut [], 0, value);
             let bytes = encoder.finish();
-            let mut decoder = Decoder::new(&bytes);
+            let mut decoder = RangeDecoder::new(&bytes);
             read_unsigned(&mut decoder, &mut [], 0, max_prefix);
             assert_eq!(decoder.finish(), if ok { Ok(()) } else { Err(Error::Corrupt) });
         }

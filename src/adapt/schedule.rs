@@ -1,9 +1,10 @@
 //! How one network's integers are learnt: by Adam, in steps that rise and fall; and again from the start where
 //! they were too long.
 
-use super::adam::{Adam, AdamRates};
-use super::parameters::{Kind, Parameters};
-use crate::{memory, Result};
+use super::parameters::{ParameterKind, Parameters};
+use crate::train::adam::{Adam, AdamRates};
+use crate::util::alloc;
+use crate::Result;
 use std::ops::Range;
 
 /// First step size of scales and biases, in units of their steps; 0.8 diverges.
@@ -22,7 +23,7 @@ const USELESS: f32 = 1.02;
 const TRIAL: f32 = 0.5;
 
 /// The learning of a network since it last started at the base model.
-pub(super) struct Course {
+pub(super) struct Schedule {
     /// Its parameters' places.
     range: Range<usize>,
     /// Step sizes of each, as a part of [`RATE`].
@@ -40,7 +41,7 @@ pub(super) struct Course {
     means: [f32; 2],
 }
 
-impl Course {
+impl Schedule {
     /// Of network `network`, whose base model has errors of `base_loss`.
     ///
     /// # Errors
@@ -48,14 +49,14 @@ impl Course {
     pub fn new(parameters: &Parameters, network: usize, base_loss: f32) -> Result<Self> {
         let range = parameters.of_network(network);
         let kinds = parameters.iter().skip(range.start).take(range.len()).map(|p| p.kind);
-        let factors = memory::collected(
+        let factors = alloc::try_collect(
             range.len(),
             kinds.map(|kind| match kind {
-                Kind::Coefficient => COEFFICIENT_RATE,
-                Kind::Scale | Kind::Bias => 1.0,
+                ParameterKind::Coefficient => COEFFICIENT_RATE,
+                ParameterKind::Scale | ParameterKind::Bias => 1.0,
             }),
         )?;
-        let zeros = || memory::filled(range.len(), 0.0);
+        let zeros = || alloc::try_filled(range.len(), 0.0);
         let adam = Adam { mean: zeros()?, square: zeros()? };
         let means = [base_loss; 2];
         Ok(Self { range, factors, adam, rate: 1.0, start: 0.0, steps: 0, base_loss, means })
@@ -101,24 +102,24 @@ mod tests {
     use crate::network::{CodecKind, Condition};
     use crate::picture::Layout;
 
-    /// Chroma's course, and values of 1 for all parameters.
-    fn chroma() -> (Course, Vec<f32>) {
+    /// Chroma's schedule, and values of 1 for all parameters.
+    fn chroma() -> (Schedule, Vec<f32>) {
         let model = default_for(CodecKind::Jpeg, Size::M).unwrap();
         let condition = Condition::from_jpeg_tables(&[20; 64], &[30; 64], Layout::I420);
         let parameters = Parameters::new(model, 2, &[condition], 6, Recipe::RateAware).unwrap();
-        (Course::new(&parameters, 1, 2.0).unwrap(), vec![1.0; parameters.len()])
+        (Schedule::new(&parameters, 1, 2.0).unwrap(), vec![1.0; parameters.len()])
     }
 
     #[test]
     fn steps_are_of_the_courses_own_parameters() {
-        let (mut course, mut values) = chroma();
+        let (mut schedule, mut values) = chroma();
         let gradient = vec![3.0; values.len()];
         // Risen by two fifths.
-        course.step(2.0, (0.01, 0.01), &mut values, &gradient);
-        let (others, own) = values.split_at(course.range.start);
+        schedule.step(2.0, (0.01, 0.01), &mut values, &gradient);
+        let (others, own) = values.split_at(schedule.range.start);
         assert!(others.iter().all(|v| *v == 1.0));
         let length = 0.4 * (RATE * 0.99 + LAST_RATE);
-        for (v, factor) in own.iter().zip(&course.factors) {
+        for (v, factor) in own.iter().zip(&schedule.factors) {
             assert!((1.0 - v - length * factor).abs() < 1e-5, "{v} {factor}");
         }
         assert_eq!((own[0], own.last()), (1.0 - length, Some(&(1.0 - 0.4 * length))));
@@ -127,37 +128,37 @@ mod tests {
     #[test]
     fn courses_that_go_astray_start_again_with_half_steps() {
         for loss in [500.0, f32::INFINITY, f32::NAN] {
-            let (mut course, mut values) = chroma();
+            let (mut schedule, mut values) = chroma();
             let gradient = vec![3.0; values.len()];
             // Noise is not minded.
             for i in 0..50 {
-                course.step([0.5, 5.0][i % 2], (0.2, 0.01), &mut values, &gradient);
+                schedule.step([0.5, 5.0][i % 2], (0.2, 0.01), &mut values, &gradient);
             }
-            assert_eq!((course.steps, course.rate), (50, 1.0));
-            course.step(loss, (0.4, 0.01), &mut values, &gradient);
+            assert_eq!((schedule.steps, schedule.rate), (50, 1.0));
+            schedule.step(loss, (0.4, 0.01), &mut values, &gradient);
             assert_eq!(values[0], 1.0);
-            assert!(values[course.range.clone()].iter().all(|v| *v == 0.0));
-            course.step(2.0, (0.6, 0.01), &mut values, &gradient);
+            assert!(values[schedule.range.clone()].iter().all(|v| *v == 0.0));
+            schedule.step(2.0, (0.6, 0.01), &mut values, &gradient);
             let length = 0.5 * (RATE * 0.4 + LAST_RATE);
-            assert!((values[course.range.start] + length).abs() < 1e-5, "{loss}");
-            assert_eq!(course.steps, 1);
+            assert!((values[schedule.range.start] + length).abs() < 1e-5, "{loss}");
+            assert_eq!(schedule.steps, 1);
         }
     }
 
     #[test]
     fn courses_that_learn_nothing_start_again() {
-        let (mut course, mut values) = chroma();
+        let (mut schedule, mut values) = chroma();
         let gradient = vec![3.0; values.len()];
         let mut ends = Vec::new();
         for i in 0..100 {
             // Of a base model of 2: of no use at first, better with shorter steps.
-            let loss = if course.rate > 0.6 { 2.1 } else { 1.9 };
-            course.step(loss, (i as f32 / 100.0, 0.01), &mut values, &gradient);
-            if course.steps == 0 {
+            let loss = if schedule.rate > 0.6 { 2.1 } else { 1.9 };
+            schedule.step(loss, (i as f32 / 100.0, 0.01), &mut values, &gradient);
+            if schedule.steps == 0 {
                 ends.push(i);
             }
         }
-        assert_eq!((ends.len(), course.rate), (1, 0.5), "{ends:?}");
+        assert_eq!((ends.len(), schedule.rate), (1, 0.5), "{ends:?}");
         assert!((50..=52).contains(&ends[0]), "{ends:?}");
     }
 }

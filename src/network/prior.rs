@@ -14,33 +14,33 @@ pub const MAX_COEFFICIENTS: usize = 1 << 20;
 const UNTUNED_LEVEL: u8 = 13;
 
 /// Magnitudes up to this are unary; what goes beyond is an Exp-Golomb code.
-pub(super) const UNARY: usize = 14;
+pub(crate) const UNARY: usize = 14;
 /// The same for coefficients.
-pub(super) const COEFFICIENT_UNARY: usize = 6;
+pub(crate) const COEFFICIENT_UNARY: usize = 6;
 /// Levels of how seldom a coefficient is not 0: at level n with a probability of about 2^(−n/2).
 pub const LEVELS: u8 = 24;
 
 // Where each group of contexts starts; docs/payload.md lists them.
-pub(super) const NETWORK_EMPTY: usize = 0;
-pub(super) const EMPTY: usize = NETWORK_EMPTY + MAX_NETWORKS;
-pub(super) const SCALE_SIGNIFICANT: usize = EMPTY + 2;
-pub(super) const BIAS_SIGNIFICANT: usize = SCALE_SIGNIFICANT + Class::ACTIVITIES * 3;
-pub(super) const SIGN: usize = BIAS_SIGNIFICANT + Class::ACTIVITIES * 3 * 2;
-pub(super) const MAGNITUDE: usize = SIGN + 2 * Class::SIGNS * 3;
-pub(super) const COEFFICIENTS_EMPTY: usize = MAGNITUDE + 2 * UNARY;
-pub(super) const LAYER_COEFFICIENTS_EMPTY: usize = COEFFICIENTS_EMPTY + MAX_NETWORKS;
-pub(super) const COEFFICIENT_SIGNIFICANT: usize = LAYER_COEFFICIENTS_EMPTY + 3;
-pub(super) const COEFFICIENT_SIGN: usize = COEFFICIENT_SIGNIFICANT + 3 * LEVELS as usize;
-pub(super) const COEFFICIENT_MAGNITUDE: usize = COEFFICIENT_SIGN + 3 * 5;
+pub(crate) const NETWORK_EMPTY: usize = 0;
+pub(crate) const EMPTY: usize = NETWORK_EMPTY + MAX_NETWORKS;
+pub(crate) const SCALE_SIGNIFICANT: usize = EMPTY + 2;
+pub(crate) const BIAS_SIGNIFICANT: usize = SCALE_SIGNIFICANT + ChannelClass::ACTIVITIES * 3;
+pub(crate) const SIGN: usize = BIAS_SIGNIFICANT + ChannelClass::ACTIVITIES * 3 * 2;
+pub(crate) const MAGNITUDE: usize = SIGN + 2 * ChannelClass::SIGNS * 3;
+pub(crate) const COEFFICIENTS_EMPTY: usize = MAGNITUDE + 2 * UNARY;
+pub(crate) const LAYER_COEFFICIENTS_EMPTY: usize = COEFFICIENTS_EMPTY + MAX_NETWORKS;
+pub(crate) const COEFFICIENT_SIGNIFICANT: usize = LAYER_COEFFICIENTS_EMPTY + 3;
+pub(crate) const COEFFICIENT_SIGN: usize = COEFFICIENT_SIGNIFICANT + 3 * LEVELS as usize;
+pub(crate) const COEFFICIENT_MAGNITUDE: usize = COEFFICIENT_SIGN + 3 * 5;
 /// Number of contexts.
 pub const CONTEXTS: usize = COEFFICIENT_MAGNITUDE + COEFFICIENT_UNARY;
 
 /// What is known of one channel's scale or bias: updates change those of one activity class alike
 /// often, and those of one sign class alike often downwards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Class(u8);
+pub struct ChannelClass(u8);
 
-impl Class {
+impl ChannelClass {
     /// Number of activity classes.
     pub const ACTIVITIES: usize = 4;
     /// Number of sign classes.
@@ -81,9 +81,9 @@ impl Class {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LayerClasses {
     /// Of each output channel's scale.
-    pub scale: Vec<Class>,
+    pub scale: Vec<ChannelClass>,
     /// Of each output channel's bias.
-    pub bias: Vec<Class>,
+    pub bias: Vec<ChannelClass>,
     /// The level of a coefficient is that of its row and that of its column together, or the highest,
     /// [`LEVELS`] − 1; here of each row, `[9][inputs]`, none of them above that.
     pub row_level: Vec<u8>,
@@ -116,9 +116,9 @@ impl LayerClasses {
 /// The probabilities that all contexts start from, as a model file stores them: byte `i` stands
 /// for a probability of one of `(2·byte + 1) / 512`. Every value is legal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ContextTable([u8; CONTEXTS]);
+pub struct InitialStates([u8; CONTEXTS]);
 
-impl ContextTable {
+impl InitialStates {
     /// For models that bring no table of their own.
     pub const DEFAULT: Self = Self(default_table());
 
@@ -144,7 +144,7 @@ impl ContextTable {
     }
 }
 
-impl Default for ContextTable {
+impl Default for InitialStates {
     fn default() -> Self {
         Self::DEFAULT
     }
@@ -160,7 +160,7 @@ const fn default_table() -> [u8; CONTEXTS] {
     let scale = [44, 60, 80];
     let bias = [[70, 90], [88, 110], [110, 132]];
     let mut activity = 0;
-    while activity < Class::ACTIVITIES {
+    while activity < ChannelClass::ACTIVITIES {
         // Untuned models have their last layers there: few channels, and each of them matters.
         let more = if activity == 2 { 24 } else { 0 };
         let mut near = 0;
@@ -211,19 +211,19 @@ const fn default_table() -> [u8; CONTEXTS] {
 /// How a model's updates are coded: the shape of its networks, the class of every value and the
 /// initial state of every context.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Coding {
-    table: ContextTable,
+pub struct UpdatePrior {
+    table: InitialStates,
     networks: Vec<Vec<LayerClasses>>,
 }
 
-impl Coding {
+impl UpdatePrior {
     /// `networks` has luma's layers, then chroma's if there are any, first to last.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for more than [`MAX_NETWORKS`], a layer whose lists differ in
     /// length, or a level out of range; [`Error::TooLarge`] for more than [`MAX_CHANNELS`] or
     /// [`MAX_COEFFICIENTS`].
-    pub fn new(table: ContextTable, networks: Vec<Vec<LayerClasses>>) -> Result<Self> {
+    pub fn new(table: InitialStates, networks: Vec<Vec<LayerClasses>>) -> Result<Self> {
         let layers = || networks.iter().flatten();
         if networks.len() > MAX_NETWORKS || !layers().all(LayerClasses::is_consistent) {
             return Err(Error::InvalidArgument);
@@ -246,7 +246,7 @@ impl Coding {
                     _ if i + 1 == shapes.len() => 2,
                     _ => 1,
                 };
-                let list = vec![Class(activity); n];
+                let list = vec![ChannelClass(activity); n];
                 LayerClasses {
                     scale: list.clone(),
                     bias: list,
@@ -256,18 +256,18 @@ impl Coding {
             };
             shapes.iter().enumerate().map(layer).collect()
         };
-        Self::new(ContextTable::DEFAULT, networks.iter().map(classes).collect())
+        Self::new(InitialStates::DEFAULT, networks.iter().map(classes).collect())
     }
 
     /// The same classes with another table.
     #[must_use]
-    pub fn with_table(self, table: ContextTable) -> Self {
+    pub fn with_table(self, table: InitialStates) -> Self {
         Self { table, ..self }
     }
 
     /// Initial states of the contexts.
     #[must_use]
-    pub const fn table(&self) -> &ContextTable {
+    pub const fn table(&self) -> &InitialStates {
         &self.table
     }
 

@@ -26,7 +26,7 @@ impl TorchNet {
         for (l, layer) in net.layers.iter().enumerate() {
             let (p, period) = (padded(layer.cout), if l == 0 { net.arch.period } else { 1 });
             let kinds: [(&str, &[usize], bool); 4] = [
-                ("taps", &[3, 3, layer.cin, p], train != Train::ScaleBias),
+                ("weights", &[3, 3, layer.cin, p], train != Train::ScaleBias),
                 ("bias", &[period, period, p], true),
                 ("condition", &[net.arch.features, p], train != Train::ScaleBias),
                 ("scale", &[p], train != Train::Weights),
@@ -90,15 +90,15 @@ impl TorchNet {
             let scale = tensors[3].narrow(0, 0, cout);
             // Parameters are scaled in place of the sums, which are more.
             let scaled = |t: &Tensor| t.narrow(-1, 0, cout) * &scale;
-            let [taps, mut bias, condition] = [0, 1, 2].map(|kind| scaled(&tensors[kind]));
+            let [weights, mut bias, condition] = [0, 1, 2].map(|kind| scaled(&tensors[kind]));
             if l == 0 {
                 let times = |size: i64| (size as u64).div_ceil(self.arch.period as u64) as i64;
                 bias = bias.repeat([times(height), times(width), 1]);
                 bias = bias.narrow(0, 0, height).narrow(1, 0, width);
             }
             let added = features.matmul(&condition).view([-1, 1, 1, cout]) + bias;
-            let (taps, padded) = (taps.permute([3, 2, 0, 1]), x.replication_pad2d([1; 4]));
-            x = padded.conv2d::<&Tensor>(&taps, None, 1, 0, 1, 1);
+            let (weights, padded) = (weights.permute([3, 2, 0, 1]), x.replication_pad2d([1; 4]));
+            x = padded.conv2d::<&Tensor>(&weights, None, 1, 0, 1, 1);
             x += added.permute([0, 3, 1, 2]);
             if l + 1 < self.arch.layers() {
                 x = x.relu_();
@@ -160,7 +160,7 @@ mod tests {
     use super::super::net::Workspace;
     use super::*;
     use crate::cpu::CpuLevel;
-    use crate::xorshift::Xorshift;
+    use crate::util::rng::Xorshift;
     use tch::nn::OptimizerConfig;
 
     /// Those of the shipped models.
@@ -258,7 +258,7 @@ mod tests {
         if train == Train::All {
             // Autograd's have the channels' scales in them.
             for (own, layer) in native.layers.iter_mut().zip(&case.net.layers) {
-                let rows = own.taps.chunks_exact_mut(layer.scale.len());
+                let rows = own.weights.chunks_exact_mut(layer.scale.len());
                 rows.for_each(|row| row.iter_mut().zip(&layer.scale).for_each(|(g, s)| *g *= s));
             }
         }

@@ -15,7 +15,7 @@ pub fn padded(channels: usize) -> usize {
     channels.next_multiple_of(8)
 }
 
-/// One convolution's parameters: `z = scale · (Σ taps · x + bias + condition · features)`.
+/// One convolution's parameters: `z = scale · (Σ weights · x + bias + condition · features)`.
 #[derive(Clone, Debug)]
 pub struct Layer {
     /// Input channels.
@@ -23,7 +23,7 @@ pub struct Layer {
     /// Output channels.
     pub cout: usize,
     /// `[9][cin][padded(cout)]`; padding is zero.
-    pub taps: Vec<f32>,
+    pub weights: Vec<f32>,
     /// `[phases][padded(cout)]`: the first layer has one row for each phase of the block grid, the
     /// others one.
     pub bias: Vec<f32>,
@@ -47,9 +47,9 @@ pub struct Net {
 pub enum Train {
     /// Gradients of scales and biases.
     ScaleBias,
-    /// Gradients of taps, biases and conditioning.
+    /// Gradients of weights, biases and conditioning.
     Weights,
-    /// Gradients of all of these. Those of taps lack their channel's scale as a factor.
+    /// Gradients of all of these. Those of weights lack their channel's scale as a factor.
     All,
 }
 
@@ -60,9 +60,9 @@ impl Layer {
         (0..self.cout).map(move |c| rows(c).sum())
     }
 
-    /// Of a gradient by [`Train::All`] for the layer `own`: the derivatives by taps, `[9][cin][cout]`.
-    pub fn by_tap<'a>(&'a self, own: &'a Self) -> impl Iterator<Item = f32> + 'a {
-        let rows = self.taps.chunks_exact(padded(self.cout));
+    /// Of a gradient by [`Train::All`] for the layer `own`: the derivatives by weights, `[9][cin][cout]`.
+    pub fn by_weight<'a>(&'a self, own: &'a Self) -> impl Iterator<Item = f32> + 'a {
+        let rows = self.weights.chunks_exact(padded(self.cout));
         rows.flat_map(|row| row.iter().zip(&own.scale).take(self.cout).map(|(g, s)| g * s))
     }
 }
@@ -78,7 +78,7 @@ impl Net {
                 Layer {
                     cin,
                     cout,
-                    taps: vec![0.0; 9 * cin * p],
+                    weights: vec![0.0; 9 * cin * p],
                     bias: vec![0.0; arch.phases(l) * p],
                     condition: vec![0.0; arch.features * p],
                     scale: vec![1.0; p],
@@ -90,7 +90,7 @@ impl Net {
 
     /// `network` in floating point: activations are the integer ones divided by
     /// [`INPUT_LIMIT`], without the rounding and the upper clip of requantisation. Conditions stay
-    /// apart; taps are the integer ones, and scales undo their size.
+    /// apart; weights are the integer ones, and scales undo their size.
     #[must_use]
     pub fn from_network(network: &Network) -> Self {
         let mut net = Self::zeros(network.arch);
@@ -102,7 +102,7 @@ impl Net {
                 }
             };
             let unit = 1.0 / INPUT_LIMIT as f32;
-            spread(&mut layer.taps, &mut m.taps.iter().map(|w| f32::from(*w)));
+            spread(&mut layer.weights, &mut m.weights.iter().map(|w| f32::from(*w)));
             spread(&mut layer.bias, &mut m.bias.iter().map(|b| *b as f32 * unit));
             spread(&mut layer.condition, &mut m.condition.iter().map(|b| *b as f32 * unit));
             let down = 1.0 / (1u64 << m.shift) as f32;
@@ -111,16 +111,16 @@ impl Net {
         net
     }
 
-    /// Every parameter tensor in a fixed order: taps, bias, condition, scale of each layer.
+    /// Every parameter tensor in a fixed order: weights, bias, condition, scale of each layer.
     pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Vec<f32>> {
         self.layers
             .iter_mut()
-            .flat_map(|l| [&mut l.taps, &mut l.bias, &mut l.condition, &mut l.scale])
+            .flat_map(|l| [&mut l.weights, &mut l.bias, &mut l.condition, &mut l.scale])
     }
 
     /// The same, shared.
     pub fn tensors(&self) -> impl Iterator<Item = &Vec<f32>> {
-        self.layers.iter().flat_map(|l| [&l.taps, &l.bias, &l.condition, &l.scale])
+        self.layers.iter().flat_map(|l| [&l.weights, &l.bias, &l.condition, &l.scale])
     }
 }
 
@@ -216,8 +216,8 @@ impl Workspace {
                 bias.extend_from_slice(&layer.bias[moved * cout..(moved + 1) * cout]);
             }
             for row in bias.chunks_exact_mut(cout) {
-                for (weights, fk) in layer.condition.chunks_exact(cout).zip(&f) {
-                    for (b, w) in row.iter_mut().zip(weights) {
+                for (factors, fk) in layer.condition.chunks_exact(cout).zip(&f) {
+                    for (b, w) in row.iter_mut().zip(factors) {
                         *b = fk.mul_add(*w, *b);
                     }
                 }
@@ -226,7 +226,7 @@ impl Workspace {
             let conv = Conv {
                 cin: layer.cin,
                 cout,
-                taps: &layer.taps,
+                weights: &layer.weights,
                 bias: &self.biases[l],
                 period,
                 scale: &layer.scale,
@@ -267,10 +267,10 @@ impl Workspace {
             let (output, grad_l) = (&self.maps[l + 1], &mut grad.layers[l]);
             channel_gradients(self.level, layer, period, output, &self.dy, train, &f, grad_l);
             if train != Train::ScaleBias {
-                let taps = &mut grad.layers[l].taps;
+                let weights = &mut grad.layers[l].weights;
                 let channels = (layer.cin, layer.cout);
                 // SAFETY: `level` is supported.
-                unsafe { weight_gradient(self.level, &self.maps[l], channels, &self.dy, taps) };
+                unsafe { weight_gradient(self.level, &self.maps[l], channels, &self.dy, weights) };
             }
             if l == 0 {
                 break;
@@ -280,7 +280,7 @@ impl Workspace {
             let conv = Conv {
                 cin: layer.cout,
                 cout: layer.cin,
-                taps: &self.flipped,
+                weights: &self.flipped,
                 bias: &zeros[..layer.cin],
                 period: 1,
                 scale: &zeros[..layer.cin],
@@ -327,7 +327,7 @@ fn grow(map: &mut Map, by: usize) {
     map.pad -= by;
 }
 
-/// Taps of the adjoint convolution, with the scales folded in: `[8 − t][co][ci]`.
+/// Weights of the adjoint convolution, with the scales folded in: `[8 − t][co][ci]`.
 fn flip(layer: &Layer, out: &mut Vec<f32>) {
     let (cin, cout, p) = (layer.cin, layer.cout, padded(layer.cout));
     out.clear();
@@ -336,14 +336,14 @@ fn flip(layer: &Layer, out: &mut Vec<f32>) {
         for ci in 0..cin {
             for co in 0..cout {
                 out[((8 - t) * cout + co) * cin + ci] =
-                    layer.taps[(t * cin + ci) * p + co] * layer.scale[co];
+                    layer.weights[(t * cin + ci) * p + co] * layer.scale[co];
             }
         }
     }
 }
 
 /// Gradients of biases, conditioning and scales from `dz` (the gradient before the clip at zero)
-/// and the layer's output; taps are trained with scales of 1, so that `dz` is then the gradient of the
+/// and the layer's output; weights are trained with scales of 1, so that `dz` is then the gradient of the
 /// unscaled sums.
 #[allow(clippy::too_many_arguments)]
 fn channel_gradients(
@@ -382,7 +382,7 @@ fn channel_gradients(
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::xorshift::Xorshift;
+    use crate::util::rng::Xorshift;
 
     const ARCHS: [Arch; 2] = [Arch::luma(16, 2), Arch::chroma(16, 2)];
 
@@ -395,7 +395,7 @@ pub(super) mod tests {
         for layer in &mut net.layers {
             let p = padded(layer.cout);
             let gain = (3.0 / (9 * layer.cin) as f32).sqrt();
-            for (i, t) in layer.taps.iter_mut().enumerate() {
+            for (i, t) in layer.weights.iter_mut().enumerate() {
                 *t = if i % p < layer.cout { gain * rng.unit() } else { 0.0 };
             }
             for b in &mut layer.bias {
@@ -502,20 +502,23 @@ pub(super) mod tests {
                     net.layers.iter_mut().for_each(|l| l.scale.fill(1.0));
                 }
                 run(&mut ws, &net, c);
-                let [all, scales, weights] =
+                let [all, scales, factors] =
                     [Train::All, Train::ScaleBias, Train::Weights].map(|train| {
                         let mut grad = Net::zeros(arch);
                         grad.layers.iter_mut().for_each(|l| l.scale.fill(0.0));
                         ws.backward(&net, c, train, &mut grad, |_, z, d| d.copy_from_slice(z));
                         grad
                     });
-                for ((all, scales), weights) in
-                    all.layers.iter().zip(&scales.layers).zip(&weights.layers)
+                for ((all, scales), factors) in
+                    all.layers.iter().zip(&scales.layers).zip(&factors.layers)
                 {
                     assert_eq!((&all.scale, &all.bias), (&scales.scale, &scales.bias));
-                    assert_eq!((&all.taps, &all.condition), (&weights.taps, &weights.condition));
-                    assert!(scales.taps.iter().all(|g| *g == 0.0));
-                    assert!(all.taps.iter().any(|g| *g != 0.0));
+                    assert_eq!(
+                        (&all.weights, &all.condition),
+                        (&factors.weights, &factors.condition)
+                    );
+                    assert!(scales.weights.iter().all(|g| *g == 0.0));
+                    assert!(all.weights.iter().any(|g| *g != 0.0));
                 }
             }
         }

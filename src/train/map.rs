@@ -1,6 +1,7 @@
 //! Feature maps of the trainer: NHWC, f32.
 
-use crate::{memory, Result};
+use crate::util::alloc;
+use crate::Result;
 
 /// A feature map: `height × width` pixels of `channels` floats with a border of `pad` pixels on
 /// every side.
@@ -25,7 +26,7 @@ impl Map {
     /// [`OutOfMemory`](crate::Error::OutOfMemory).
     pub fn new(height: usize, width: usize, channels: usize, pad: usize) -> Result<Self> {
         let len = (height + 2 * pad) * (width + 2 * pad) * channels;
-        Ok(Self { height, width, channels, pad, data: memory::filled(len, 0.0)? })
+        Ok(Self { height, width, channels, pad, data: alloc::try_filled(len, 0.0)? })
     }
 
     /// Pixels from one row to the next.

@@ -11,11 +11,11 @@ use sidelight::{Codec, Error, Rate};
 
 /// How pictures were coded, what a payload is bound to, and what the codec's bytes buy.
 ///
-/// Made by Hints.jpeg(), Hints.hevc() and Hints.from_jpeg(). A decoder looks at the codec's part and the
+/// Made by CodecParams.jpeg(), CodecParams.hevc() and CodecParams.from_jpeg(). A decoder looks at the codec's part and the
 /// binding only.
 #[pyclass(frozen, module = "sidelight")]
-pub struct Hints {
-    pub hints: sidelight::Hints,
+pub struct CodecParams {
+    pub params: sidelight::CodecParams,
     pub rate: Rate,
 }
 
@@ -50,7 +50,7 @@ fn rate(coded_bytes: i64, slope: f64, carriage_bytes: i64) -> PyResult<Rate> {
 }
 
 #[pymethods]
-impl Hints {
+impl CodecParams {
     /// Of a JPEG, by its quantisation tables.
     ///
     /// quant_luma, quant_chroma: 64 integers of 1 to 65535 in row-major order, as 64 or as 8×8 (Pillow's
@@ -77,8 +77,8 @@ impl Hints {
     ) -> PyResult<Self> {
         let luma = table("quant_luma", quant_luma)?;
         let chroma = quant_chroma.map(|steps| table("quant_chroma", steps)).transpose()?;
-        let hints = sidelight::Hints { codec: Codec::Jpeg { luma, chroma }, binding };
-        Ok(Self { hints, rate: rate(coded_bytes, slope, carriage_bytes)? })
+        let params = sidelight::CodecParams { codec: Codec::Jpeg { luma, chroma }, binding };
+        Ok(Self { params, rate: rate(coded_bytes, slope, carriage_bytes)? })
     }
 
     /// Of HEVC pictures, by their mean luma QPs: of intra, P and B pictures.
@@ -109,8 +109,8 @@ impl Hints {
     ) -> PyResult<Self> {
         let qp = |name, value| number(name, value, 0..=51);
         let qp = [qp("qp_i", qp_i)?, qp("qp_p", qp_p)?, qp("qp_b", qp_b)?];
-        let hints = sidelight::Hints { codec: Codec::Hevc { qp }, binding };
-        Ok(Self { hints, rate: rate(coded_bytes, slope, carriage_bytes)? })
+        let params = sidelight::CodecParams { codec: Codec::Hevc { qp }, binding };
+        Ok(Self { params, rate: rate(coded_bytes, slope, carriage_bytes)? })
     }
 
     /// Of a JPEG file, given whole as bytes: its tables, its binding, its size without any payload.
@@ -127,13 +127,13 @@ impl Hints {
         let codec = Codec::Jpeg { luma, chroma: info.chroma_quant().copied() };
         let coded_bytes = info.coded_bytes as i64;
         let rate = rate(coded_bytes, slope, i64::from(jpeg::CARRIAGE_BYTES))?;
-        Ok(Self { hints: sidelight::Hints { codec, binding: info.binding }, rate })
+        Ok(Self { params: sidelight::CodecParams { codec, binding: info.binding }, rate })
     }
 
     /// "jpeg" or "hevc".
     #[getter]
     fn codec(&self) -> &'static str {
-        match self.hints.codec {
+        match self.params.codec {
             Codec::Jpeg { .. } => "jpeg",
             Codec::Hevc { .. } => "hevc",
         }
@@ -142,7 +142,7 @@ impl Hints {
     /// JPEG's luma table, 8×8 of uint16; None for HEVC.
     #[getter]
     fn quant_luma<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<u16>>>> {
-        match &self.hints.codec {
+        match &self.params.codec {
             Codec::Jpeg { luma, .. } => square(py, luma).map(Some),
             Codec::Hevc { .. } => Ok(None),
         }
@@ -151,7 +151,7 @@ impl Hints {
     /// JPEG's chroma table, 8×8 of uint16; None if there is none.
     #[getter]
     fn quant_chroma<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<u16>>>> {
-        match &self.hints.codec {
+        match &self.params.codec {
             Codec::Jpeg { chroma: Some(chroma), .. } => square(py, chroma).map(Some),
             _ => Ok(None),
         }
@@ -160,7 +160,7 @@ impl Hints {
     /// HEVC's QPs of intra, P and B pictures; None for JPEG.
     #[getter]
     fn qp(&self) -> Option<(u8, u8, u8)> {
-        match self.hints.codec {
+        match self.params.codec {
             Codec::Hevc { qp: [i, p, b] } => Some((i, p, b)),
             Codec::Jpeg { .. } => None,
         }
@@ -169,7 +169,7 @@ impl Hints {
     /// What a payload is bound to.
     #[getter]
     fn binding(&self) -> u64 {
-        self.hints.binding
+        self.params.binding
     }
 
     /// Bytes of the coded pictures; 0 if unknown.
@@ -191,10 +191,10 @@ impl Hints {
     }
 
     fn __repr__(&self) -> String {
-        match self.hints.codec {
-            Codec::Jpeg { .. } => format!("<Hints jpeg binding={:#018x}>", self.hints.binding),
+        match self.params.codec {
+            Codec::Jpeg { .. } => format!("<CodecParams jpeg binding={:#018x}>", self.params.binding),
             Codec::Hevc { qp: [i, p, b] } => {
-                format!("<Hints hevc qp={i},{p},{b} binding={:#018x}>", self.hints.binding)
+                format!("<CodecParams hevc qp={i},{p},{b} binding={:#018x}>", self.params.binding)
             }
         }
     }

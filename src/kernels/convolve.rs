@@ -1,8 +1,8 @@
 //! The kernels, once for every instruction set.
 
-use super::super::{Convolution, Packed, RowMut, Rows, Sums};
 use super::vector::Vector;
-use crate::network::instance::Layer;
+use super::{Convolution, Packed, RowMut, Rows, Sums};
+use crate::network::prepared::PreparedLayer;
 
 /// One row of a layer of many output channels: blocks of `P` pixels and `N` registers of channels (`PB` and
 /// `NB` for products of bytes), then of `P1` pixels and one register. In a narrow row all are of one pixel.
@@ -116,7 +116,7 @@ unsafe fn block<
     co: usize,
 ) {
     let l = &conv.layer;
-    // SAFETY: pixels x..x + P + 2 are in every source row, packed holds 9·cin·cout taps, bias rows
+    // SAFETY: pixels x..x + P + 2 are in every source row, packed holds 9·cin·cout weights, bias rows
     // and multipliers hold cout values, and dst holds pixel x + P − 1.
     unsafe {
         let mut acc = [[V::zero(); N]; P];
@@ -129,13 +129,13 @@ unsafe fn block<
         let at = x * l.cout + co;
         let m = load(conv.requantisation.multiplier.as_ptr().add(co));
         if P == 1 || conv.requantisation.shift != 32 {
-            if let Some((from, taps)) = left {
-                step::<A, V, L, P, N, CIN, false>(&mut acc, from, taps, l.cout, m);
+            if let Some((from, weights)) = left {
+                step::<A, V, L, P, N, CIN, false>(&mut acc, from, weights, l.cout, m);
             }
             return general(conv, acc, dst, at, co);
         }
-        if let Some((from, taps)) = left {
-            step::<A, V, L, P, N, CIN, true>(&mut acc, from, taps, l.cout, m);
+        if let Some((from, weights)) = left {
+            step::<A, V, L, P, N, CIN, true>(&mut acc, from, weights, l.cout, m);
         }
         match dst {
             RowMut::I16(dst) => words(l, acc, m, dst.as_mut_ptr().add(at)),
@@ -183,7 +183,7 @@ unsafe fn general<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
 /// As [`block`]; `to` is the first activation's place; the shift is 32.
 #[inline(always)]
 unsafe fn words<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
-    l: &Layer,
+    l: &PreparedLayer,
     sums: [[V; N]; P],
     multiplier: [V; N],
     to: *mut i16,
@@ -211,7 +211,7 @@ unsafe fn words<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
 /// As [`words`].
 #[inline(always)]
 unsafe fn bytes<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
-    l: &Layer,
+    l: &PreparedLayer,
     sums: [[V; N]; P],
     multiplier: [V; N],
     to: *mut u8,
@@ -240,7 +240,7 @@ unsafe fn bytes<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
     }
 }
 
-/// Pixels and taps of a [`step`] that a block has left, to be requantised at the same time.
+/// Pixels and weights of a [`step`] that a block has left, to be requantised at the same time.
 type Left<A> = Option<(*const A, *const i32)>;
 
 /// An activation of a feature map.
@@ -285,7 +285,7 @@ unsafe fn steps<
 >(
     acc: &mut [[V; N]; P],
     pixels: [*const A; 3],
-    mut taps: *const i32,
+    mut weights: *const i32,
     cout: usize,
 ) -> Left<A> {
     // SAFETY: as the caller promises.
@@ -294,12 +294,12 @@ unsafe fn steps<
         for (ky, row) in pixels.into_iter().enumerate() {
             at = row;
             for _ in 0..CIN / LANE - usize::from(V::MANY && ky == 2) {
-                step::<A, V, L, P, N, CIN, false>(acc, at, taps, cout, [V::zero(); N]);
+                step::<A, V, L, P, N, CIN, false>(acc, at, weights, cout, [V::zero(); N]);
                 at = at.add(LANE);
-                taps = taps.add(3 * cout);
+                weights = weights.add(3 * cout);
             }
         }
-        V::MANY.then_some((at, taps))
+        V::MANY.then_some((at, weights))
     }
 }
 
@@ -317,11 +317,11 @@ impl Activation for i16 {
         pixels: [*const Self; 3],
         co: usize,
     ) -> Left<Self> {
-        let Packed::I16(taps) = &conv.packed else { unreachable!("checked") };
+        let Packed::I16(weights) = &conv.packed else { unreachable!("checked") };
         // SAFETY: as the caller promises.
         unsafe {
-            let taps = taps.as_ptr().cast::<i32>().add(co);
-            steps::<Self, V, L, P, N, CIN, 2>(acc, pixels, taps, conv.layer.cout)
+            let weights = weights.as_ptr().cast::<i32>().add(co);
+            steps::<Self, V, L, P, N, CIN, 2>(acc, pixels, weights, conv.layer.cout)
         }
     }
 
@@ -346,13 +346,13 @@ impl Activation for u8 {
         pixels: [*const Self; 3],
         co: usize,
     ) -> Left<Self> {
-        let Packed::I8(taps) = &conv.packed else { unreachable!("checked") };
+        let Packed::I8(weights) = &conv.packed else { unreachable!("checked") };
         let cout = conv.layer.cout;
         // SAFETY: as the caller promises.
         unsafe {
-            let mut taps = taps.as_ptr().cast::<i32>().add(co);
+            let mut weights = weights.as_ptr().cast::<i32>().add(co);
             if V::WHOLE {
-                return steps::<Self, V, L, P, N, CIN, 4>(acc, pixels, taps, cout);
+                return steps::<Self, V, L, P, N, CIN, 4>(acc, pixels, weights, cout);
             }
             let Sums::I16 { halves } = conv.sums else { unreachable!("checked") };
             let (run, parts) = (halves.div_ceil(2), if halves == 1 { 2 } else { 1 });
@@ -365,12 +365,12 @@ impl Activation for u8 {
                     // What begins a sum needs no addition. (SSE4.1's loop gets slower by that.)
                     let mut begun = usize::from(L > 4);
                     if L > 4 {
-                        let taps = taps.add((3 * from + first) * cout);
+                        let weights = weights.add((3 * from + first) * cout);
                         let four = four.add(4 * from);
-                        byte_step::<V, L, P, N, CIN, true>(&mut partial, four, taps);
+                        byte_step::<V, L, P, N, CIN, true>(&mut partial, four, weights);
                     }
                     for kx in first..first + run {
-                        let mut at = taps.add((3 * (from + begun) + kx) * cout);
+                        let mut at = weights.add((3 * (from + begun) + kx) * cout);
                         for ci in from + begun..to {
                             let four = four.add((kx - first) * CIN + 4 * ci);
                             byte_step::<V, L, P, N, CIN, false>(&mut partial, four, at);
@@ -387,7 +387,7 @@ impl Activation for u8 {
                         }
                     }
                 }
-                taps = taps.add(3 * CIN / 4 * cout);
+                weights = weights.add(3 * CIN / 4 * cout);
             }
             None
         }
@@ -416,10 +416,10 @@ unsafe fn requantised<V: Vector<L>, const L: usize, const N: usize>(
     sums
 }
 
-/// Adds the products of four input channels at one tap to sums of 16 bits, or begins these.
+/// Adds the products of four input channels at one weight to sums of 16 bits, or begins these.
 ///
 /// # Safety
-/// The CPU has `V`'s instruction set; `P` pixels from `from` on and a register's taps are readable.
+/// The CPU has `V`'s instruction set; `P` pixels from `from` on and a register's weights are readable.
 #[inline(always)]
 unsafe fn byte_step<
     V: Vector<L>,
@@ -431,11 +431,11 @@ unsafe fn byte_step<
 >(
     partial: &mut [[V; N]; P],
     from: *const u8,
-    taps: *const i32,
+    weights: *const i32,
 ) {
     // SAFETY: forwarded.
     unsafe {
-        let w: [V; N] = load(taps);
+        let w: [V; N] = load(weights);
         for (p, partial) in partial.iter_mut().enumerate() {
             let a = V::broadcast(from.add(p * CIN));
             for (partial, w) in partial.iter_mut().zip(w) {
@@ -477,12 +477,12 @@ unsafe fn all_requantised<V: Vector<L>, const L: usize, const P: usize, const N:
     sums
 }
 
-/// Adds the products of a lane's worth of input channels at the three taps of a row. Each activation
+/// Adds the products of a lane's worth of input channels at the three weights of a row. Each activation
 /// is broadcast once for the three pixels that see it; those that have seen all are requantised if `HIGH`.
 ///
 /// # Safety
-/// The CPU has `V`'s instruction set; pixels −1..=P from `from` on and `3 · cout` lanes of taps from
-/// `taps` on are readable.
+/// The CPU has `V`'s instruction set; pixels −1..=P from `from` on and `3 · cout` lanes of weights from
+/// `weights` on are readable.
 #[inline(always)]
 unsafe fn step<
     A: Activation,
@@ -495,14 +495,14 @@ unsafe fn step<
 >(
     acc: &mut [[V; N]; P],
     from: *const A,
-    taps: *const i32,
+    weights: *const i32,
     cout: usize,
     multiplier: [V; N],
 ) {
     const { assert!(P <= 24) }
     // SAFETY: forwarded.
     unsafe {
-        let w: [[V; N]; 3] = [load(taps), load(taps.add(cout)), load(taps.add(2 * cout))];
+        let w: [[V; N]; 3] = [load(weights), load(weights.add(cout)), load(weights.add(2 * cout))];
         unrolled!(x, {
             if x < P + 2 {
                 let a = V::broadcast(from.add(x * CIN));
@@ -577,13 +577,18 @@ unsafe fn row_last_of<V: Vector<L>, const L: usize, const N: usize>(
             let mut acc = [V::zero(); L];
             for (ky, row) in src.iter().enumerate() {
                 let pixels = row.as_ptr().add(x * l.cin);
-                let taps = packed.as_ptr().add(3 * ky * l.cin);
+                let weights = packed.as_ptr().add(3 * ky * l.cin);
                 let whole = 3 * l.cin / (2 * L) * (2 * L);
                 for i in (0..whole).step_by(2 * L) {
-                    last_step::<V, L, N, false>(&mut acc, pixels.add(i), taps.add(i), l.cin);
+                    last_step::<V, L, N, false>(&mut acc, pixels.add(i), weights.add(i), l.cin);
                 }
                 if whole < 3 * l.cin {
-                    last_step::<V, L, N, true>(&mut acc, pixels.add(whole), taps.add(whole), l.cin);
+                    last_step::<V, L, N, true>(
+                        &mut acc,
+                        pixels.add(whole),
+                        weights.add(whole),
+                        l.cin,
+                    );
                 }
             }
             let y = V::sums(acc).add(bias).requantise(multiplier, l.shift);
@@ -596,19 +601,19 @@ unsafe fn row_last_of<V: Vector<L>, const L: usize, const N: usize>(
 /// Adds to the sums of `L / N` pixels the products of `2 · L` of their activations, or of half as many.
 ///
 /// # Safety
-/// The CPU has `V`'s instruction set, and as many activations and taps are readable.
+/// The CPU has `V`'s instruction set, and as many activations and weights are readable.
 #[inline(always)]
 unsafe fn last_step<V: Vector<L>, const L: usize, const N: usize, const HALF: bool>(
     acc: &mut [V; L],
     pixels: *const i16,
-    taps: *const i16,
+    weights: *const i16,
     cin: usize,
 ) {
     // SAFETY: forwarded.
     unsafe {
         let mut w = [V::zero(); N];
         for (n, w) in w.iter_mut().enumerate() {
-            let from = taps.add(n * 9 * cin);
+            let from = weights.add(n * 9 * cin);
             *w = if HALF { V::load_half(from) } else { V::load(from) };
         }
         for (p, acc) in acc.chunks_exact_mut(N).enumerate() {

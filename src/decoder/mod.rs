@@ -1,13 +1,14 @@
 //! The decoder: from a payload and a decoded picture to a better picture. Integers only.
 
 use crate::carriage::nal;
+use crate::codec::{Codec, CodecParams};
 use crate::cpu::CpuLevel;
 use crate::filter::{self, Filter};
-use crate::hints::{Codec, Hints};
 use crate::models::{self, Size};
-use crate::network::taps::Taps;
-use crate::network::{CodecKind, Instance, Model};
-use crate::payload::{self, Mode, Update};
+use crate::network::update::Update;
+use crate::network::weights::Weights;
+use crate::network::{CodecKind, Model, Prepared};
+use crate::payload::{self, Mode};
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Sample};
 use crate::{Error, Result};
 use std::sync::OnceLock;
@@ -45,12 +46,12 @@ pub struct Decoder {
     level: CpuLevel,
     /// For each layout, as [`Layout::ALL`], one for each class of picture types, or one for all
     /// where the codec has no types; none: pictures pass through.
-    kinds: Vec<Vec<Kind>>,
+    slots: Vec<Vec<Slot>>,
 }
 
-/// How pictures of one layout and class of types are filtered; not at all without an instance.
-struct Kind {
-    instance: Option<Instance>,
+/// How pictures of one layout and class of types are filtered; not at all without an prepared.
+struct Slot {
+    prepared: Option<Prepared>,
     /// Made when such a picture comes first.
     filter: OnceLock<Filter>,
 }
@@ -59,50 +60,50 @@ impl Decoder {
     /// A decoder that passes pictures through.
     #[must_use]
     pub fn new(settings: DecoderSettings) -> Self {
-        Self { settings, level: CpuLevel::current(), kinds: Vec::new() }
+        Self { settings, level: CpuLevel::current(), slots: Vec::new() }
     }
 
-    /// Sets what `payload` asks for; on an error pictures pass through. Of hints for video only the
+    /// Sets what `payload` asks for; on an error pictures pass through. Of params for video only the
     /// codec and the binding are used: the payload brings the QPs.
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Stale`] (also if it is for another codec),
     /// [`Error::UnknownModel`], [`Error::TooLarge`],
     /// [`Error::Unsupported`],
-    /// [`Error::InvalidArgument`] for bad hints.
-    pub fn set_payload(&mut self, payload: &[u8], hints: &Hints) -> Result<Mode> {
-        self.kinds.clear();
+    /// [`Error::InvalidArgument`] for bad params.
+    pub fn set_payload(&mut self, payload: &[u8], params: &CodecParams) -> Result<Mode> {
+        self.slots.clear();
         let header = payload::parse(payload)?;
         if !self.settings.skip_binding {
-            header.check_binding(hints.binding)?;
+            header.check_binding(params.binding)?;
         }
         if header.mode == Mode::Off {
             return Ok(Mode::Off);
         }
-        hints.codec.check()?;
+        params.codec.check()?;
         let (model, _) = models::by_id(header.model)?;
-        if model.codec != hints.codec.kind() {
+        if model.codec != params.codec.kind() {
             return Err(Error::Stale);
         }
         let (strengths, body) = header.parts(model.codec == CodecKind::Hevc)?;
-        let codec = strengths.map_or_else(|| hints.codec.clone(), |qp| Codec::Hevc { qp });
+        let codec = strengths.map_or_else(|| params.codec.clone(), |qp| Codec::Hevc { qp });
         let update = match header.mode {
             Mode::Off | Mode::Base => None,
-            Mode::Update => Some(payload::update::read(body, &model.coding)?),
+            Mode::Update => Some(payload::update::read(body, &model.prior)?),
         };
-        self.kinds = prepare(&codec, model, update.as_ref())?;
+        self.slots = prepare(&codec, model, update.as_ref())?;
         Ok(header.mode)
     }
 
     /// Sets the base model that fits the codec and, for JPEG, the luma table.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for bad hints.
-    pub fn set_base(&mut self, hints: &Hints) -> Result {
-        self.kinds.clear();
-        hints.codec.check()?;
-        let model = models::fitting(&hints.codec, self.settings.size)?;
-        self.kinds = prepare(&hints.codec, model, None)?;
+    /// [`Error::InvalidArgument`] for bad params.
+    pub fn set_base(&mut self, params: &CodecParams) -> Result {
+        self.slots.clear();
+        params.codec.check()?;
+        let model = models::fitting(&params.codec, self.settings.size)?;
+        self.slots = prepare(&params.codec, model, None)?;
         Ok(())
     }
 
@@ -126,16 +127,16 @@ impl Decoder {
         if picture.picture_type() == PictureType::Irap {
             self.set_off();
         }
-        let mut hints = None;
+        let mut params = None;
         let mut result = Ok(None);
         // A message with nothing behind its UUID has no payload (docs/carriage-nal.md).
         let payloads = messages.rev().filter_map(nal::payload_of).filter(|p| !p.is_empty());
         for payload in payloads.take(MAX_TRIED) {
-            let hints = hints.get_or_insert_with(|| Hints {
+            let params = params.get_or_insert_with(|| CodecParams {
                 codec: Codec::Hevc { qp: [0; 3] },
                 binding: payload::binding::of_picture(picture),
             });
-            match self.set_payload(payload, hints) {
+            match self.set_payload(payload, params) {
                 Ok(mode) => return Ok(Some(mode)),
                 Err(error) => result = result.and(Err(error)),
             }
@@ -145,15 +146,15 @@ impl Decoder {
 
     /// Pictures pass through from now on.
     pub fn set_off(&mut self) {
-        self.kinds.clear();
+        self.slots.clear();
     }
 
     /// The filter of pictures like `input`; `None`: they pass through.
     fn filter_of<S: Sample>(&self, input: &Picture<'_, S>) -> Option<&Filter> {
-        let kinds = self.kinds.get(input.layout() as usize)?;
-        let kind = kinds.get(input.picture_type().class()).or(kinds.last())?;
-        let instance = kind.instance.as_ref()?;
-        Some(kind.filter.get_or_init(|| Filter::new(instance.clone(), self.level)))
+        let slots = self.slots.get(input.layout() as usize)?;
+        let slot = slots.get(input.picture_type().class()).or(slots.last())?;
+        let prepared = slot.prepared.as_ref()?;
+        Some(slot.filter.get_or_init(|| Filter::new(prepared.clone(), self.level)))
     }
 
     /// Filters, or copies, a whole picture with the decoder's threads.
@@ -190,20 +191,21 @@ impl Decoder {
 }
 
 /// For each layout and class of picture types: which ones come is not known yet.
-fn prepare(codec: &Codec, model: &Model, update: Option<&Update>) -> Result<Vec<Vec<Kind>>> {
+fn prepare(codec: &Codec, model: &Model, update: Option<&Update>) -> Result<Vec<Vec<Slot>>> {
     let classes = match codec {
         Codec::Jpeg { .. } => &PictureType::CLASSES[..1],
         Codec::Hevc { .. } => &PictureType::CLASSES,
     };
-    let taps = Taps::new(model, update)?;
-    let kinds = |layout| {
-        let kind = |class: &PictureType| {
+    let weights = Weights::new(model, update)?;
+    let slots = |layout| {
+        let slot = |class: &PictureType| {
             let condition = codec.condition(layout, *class);
-            let instance =
-                condition.map(|c| Instance::with_taps(model, c, update, &taps)).transpose()?;
-            Ok(Kind { instance, filter: OnceLock::new() })
+            let prepared = condition
+                .map(|c| Prepared::with_weights(model, c, update, &weights))
+                .transpose()?;
+            Ok(Slot { prepared, filter: OnceLock::new() })
         };
-        classes.iter().map(kind).collect()
+        classes.iter().map(slot).collect()
     };
-    Layout::ALL.into_iter().map(kinds).collect()
+    Layout::ALL.into_iter().map(slots).collect()
 }

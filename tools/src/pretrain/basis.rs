@@ -1,23 +1,23 @@
-//! Which mixtures of a layer's taps the coefficients of updates stand for.
+//! Which basis vectors of a layer's weights the coefficients of updates stand for.
 //!
-//! Changes of taps that do much the same cannot be told apart, and rounding one of them matters to all. So
-//! a layer's mixtures are such that what they change in the output is as good as uncorrelated over training
-//! pictures, as far as a product of mixtures of kernel positions, input and output channels can be; and, as
-//! that leaves free how mixtures are rotated, that what pictures ask for falls to few of them.
+//! Changes of weights that do much the same cannot be told apart, and rounding one of them matters to all. So
+//! a layer's basis vectors are such that what they change in the output is as good as uncorrelated over training
+//! pictures, as far as a product of basis vectors of kernel positions, input and output channels can be; and, as
+//! that leaves free how basis vectors are rotated, that what pictures ask for falls to few of them.
 
 use nalgebra::{DMatrix, SymmetricEigen};
-use sidelight::network::taps::{Mixing, UNIT};
+use sidelight::network::basis::{Basis, UNIT};
 
 /// Smallest eigenvalue that counts, as a part of the largest.
 const FLOOR: f64 = 1e-4;
 /// Rounds of fitting input's and output's factor of the correlations in turn.
 const ROUNDS: usize = 3;
 
-/// What changes of a layer's taps do in crops. Gradients are `[9][cin][cout]`.
+/// What changes of a layer's weights do in crops. Gradients are `[9][cin][cout]`.
 pub struct Samples {
     cin: usize,
     cout: usize,
-    /// Of the output against random signs: taps, biases.
+    /// Of the output against random signs: weights, biases.
     changes: Vec<(Vec<f32>, Vec<f32>)>,
     /// Of what the picture loses.
     wishes: Vec<(Vec<f32>, Vec<f32>)>,
@@ -29,12 +29,12 @@ impl Samples {
         Self { cin, cout, changes: room(), wishes: room() }
     }
 
-    pub fn add_change(&mut self, taps: Vec<f32>, bias: Vec<f32>) {
-        self.changes.push((taps, bias));
+    pub fn add_change(&mut self, weights: Vec<f32>, bias: Vec<f32>) {
+        self.changes.push((weights, bias));
     }
 
-    pub fn add_wish(&mut self, taps: Vec<f32>, bias: Vec<f32>) {
-        self.wishes.push((taps, bias));
+    pub fn add_wish(&mut self, weights: Vec<f32>, bias: Vec<f32>) {
+        self.wishes.push((weights, bias));
     }
 
     /// Sum over the crops of the squared derivatives by each bias.
@@ -42,22 +42,22 @@ impl Samples {
         squares(self.changes.iter().map(|c| &c.1[..]), self.cout)
     }
 
-    /// The same by each tap.
-    pub fn tap_squares(&self) -> Vec<f64> {
+    /// The same by each weight.
+    pub fn weight_squares(&self) -> Vec<f64> {
         squares(self.changes.iter().map(|c| &c.0[..]), 9 * self.cin * self.cout)
     }
 
-    /// What each input is on average, as seen by biases: a change of a tap does least besides what that
+    /// What each input is on average, as seen by biases: a change of a weight does least besides what that
     /// much of a change of the bias does. Output channels count alike.
     pub fn means(&self) -> Vec<f64> {
         let (cin, cout) = (self.cin, self.cout);
         let squares = self.bias_squares();
         let mut products = vec![0.0; cin * cout];
-        for (taps, bias) in &self.changes {
-            for (i, row) in taps.chunks_exact(cout).enumerate() {
+        for (weights, bias) in &self.changes {
+            for (i, row) in weights.chunks_exact(cout).enumerate() {
                 let products = &mut products[i % cin * cout..][..cout];
-                for ((sum, tap), bias) in products.iter_mut().zip(row).zip(bias) {
-                    *sum += f64::from(tap * bias);
+                for ((sum, weight), bias) in products.iter_mut().zip(row).zip(bias) {
+                    *sum += f64::from(weight * bias);
                 }
             }
         }
@@ -70,13 +70,13 @@ impl Samples {
         (0..cin).map(mean).collect()
     }
 
-    /// Derivatives by taps when biases take back what they do to inputs of `means`, by kernel position.
+    /// Derivatives by weights when biases take back what they do to inputs of `means`, by kernel position.
     fn centred(&self, of: &[(Vec<f32>, Vec<f32>)], means: &[f32]) -> Vec<Vec<DMatrix<f64>>> {
         let (cin, cout) = (self.cin, self.cout);
         of.iter()
-            .map(|(taps, bias)| {
+            .map(|(weights, bias)| {
                 let value = |t: usize, ci: usize, co: usize| {
-                    f64::from(taps[(t * cin + ci) * cout + co] - means[ci] * bias[co])
+                    f64::from(weights[(t * cin + ci) * cout + co] - means[ci] * bias[co])
                 };
                 (0..9).map(|t| DMatrix::from_fn(cin, cout, |ci, co| value(t, ci, co))).collect()
             })
@@ -98,9 +98,9 @@ fn patterns() -> DMatrix<f64> {
     DMatrix::from_fn(9, 9, |f, t| along[f / 3][t / 3] * along[f % 3][t % 3])
 }
 
-/// The mixtures of a layer, and the sum over the crops of the squared derivatives by each of its coefficients,
-/// `[9][cin][cout]`, in units where a step is 1 and a tap 1.
-pub fn mixing(samples: &Samples, means: &[f32]) -> (Mixing, Vec<f64>) {
+/// The basis vectors of a layer, and the sum over the crops of the squared derivatives by each of its coefficients,
+/// `[9][cin][cout]`, in units where a step is 1 and a weight 1.
+pub fn basis(samples: &Samples, means: &[f32]) -> (Basis, Vec<f64>) {
     let (cin, cout) = (samples.cin, samples.cout);
     let changes = samples.centred(&samples.changes, means);
     let wishes = samples.centred(&samples.wishes, means);
@@ -125,18 +125,18 @@ pub fn mixing(samples: &Samples, means: &[f32]) -> (Mixing, Vec<f64>) {
             &flat.iter().map(|m| m.transpose() * &input).map(|m| &m * m.transpose()).sum(),
         );
     }
-    // Uncorrelated mixtures stay so when they are rotated.
+    // Uncorrelated basis vectors stay so when they are rotated.
     let wishes: Vec<_> = wishes.iter().map(|m| input.transpose() * m * &output).collect();
     let turn = |sum: DMatrix<f64>| SymmetricEigen::new(sum);
     let by_input = sorted(turn(wishes.iter().map(|m| m * m.transpose()).sum()));
     let by_output = sorted(turn(wishes.iter().map(|m| m.transpose() * m).sum()));
-    let mixing = Mixing {
+    let basis = Basis {
         kernel,
         input: matrix_rows(&(input * by_input).transpose()),
         output: matrix_rows(&(output * by_output).transpose()),
     };
-    let input = float(&mixing.input, cin);
-    let output = float(&mixing.output, cout).transpose();
+    let input = float(&basis.input, cin);
+    let output = float(&basis.output, cout).transpose();
     let mut squares = vec![0.0; 9 * cin * cout];
     for patterns in &changes {
         for (pattern, m) in patterns.iter().enumerate() {
@@ -147,7 +147,7 @@ pub fn mixing(samples: &Samples, means: &[f32]) -> (Mixing, Vec<f64>) {
             }
         }
     }
-    (mixing, squares)
+    (basis, squares)
 }
 
 /// Each crop's matrices by pattern instead of by position.
@@ -158,7 +158,7 @@ fn by_pattern(crops: &[Vec<DMatrix<f64>>], kernel: &[i8]) -> Vec<Vec<DMatrix<f64
     crops.iter().map(|c| (0..9).map(|f| pattern(c, f)).collect()).collect()
 }
 
-/// A matrix whose columns are mixtures that `correlations` make uncorrelated and of one size; next to none
+/// A matrix whose columns are basis vectors that `correlations` make uncorrelated and of one size; next to none
 /// of what is as good as never there.
 fn whitening(correlations: &DMatrix<f64>) -> DMatrix<f64> {
     let eigen = SymmetricEigen::new(correlations.clone());

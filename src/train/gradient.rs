@@ -1,4 +1,4 @@
-//! Sums over a feature map's pixels: the gradient of a convolution's taps, and those of its channels.
+//! Sums over a feature map's pixels: the gradient of a convolution's weights, and those of its channels.
 //!
 //! Every sum is one chain of fused multiply-adds in a fixed order (row, column), whatever the back end: the
 //! results are the same on every CPU.
@@ -100,7 +100,7 @@ unsafe fn gradient_avx512(src: &Map, cin: usize, dy: &Map, grad: &mut [f32]) {
 }
 
 /// Blocks of `CI` input channels × `NV` vectors of output channels, a row of pixels at a time so
-/// that the row stays in the first-level cache for all taps.
+/// that the row stays in the first-level cache for all weights.
 #[inline(always)]
 unsafe fn gradient_generic<V: Vector, const NV: usize, const CI: usize>(
     src: &Map,
@@ -144,7 +144,7 @@ unsafe fn gradient_block<V: Vector, const NV: usize, const CI: usize>(
     co: usize,
 ) {
     let (cout, sc) = (dy.channels, src.channels);
-    // SAFETY: the tap's pixels lie inside src's border, grad holds 9·cin·cout floats.
+    // SAFETY: the weight's pixels lie inside src's border, grad holds 9·cin·cout floats.
     unsafe {
         let g = grad.as_mut_ptr().add((t * cin + ci) * cout + co);
         let mut acc: [[V; NV]; CI] =
@@ -214,7 +214,7 @@ unsafe fn narrow_avx512<const CO: usize>(src: &Map, cin: usize, dy: &Map, grad: 
     unsafe { narrow_generic::<super::vector::x86::Avx512, CO>(src, cin, dy, grad) }
 }
 
-/// Blocks of a row of three taps × `CO` output channels × one vector of input channels.
+/// Blocks of a row of three weights × `CO` output channels × one vector of input channels.
 ///
 /// # Safety
 /// As [`narrow_gradient`]'s, with `CO` for `cout`; the CPU has `V`'s instruction set.
@@ -230,7 +230,7 @@ unsafe fn narrow_generic<V: Vector, const CO: usize>(
     for y in 0..dy.height {
         for ky in 0..3 {
             for ci in (0..cin).step_by(V::N) {
-                // SAFETY: the taps' pixels lie inside src's border, grad holds 9·CO·cin floats, dy's pixels at
+                // SAFETY: the weights' pixels lie inside src's border, grad holds 9·CO·cin floats, dy's pixels at
                 // least CO.
                 unsafe {
                     let g = grad.as_mut_ptr().add(3 * ky * CO * cin + ci);

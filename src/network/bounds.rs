@@ -1,0 +1,151 @@
+//! What a convolution's sums may reach: the proof that 32 bits hold them, the magnitudes that an update may have,
+//! and how far weights may move where sums of 16 bits shall go on to hold.
+
+use super::condition::FEATURE_BITS;
+use super::model::{Model, ModelLayer, Network, INPUT_LIMIT};
+use super::prepared::PreparedLayer;
+use super::step::scaled;
+use super::update::MAX_MAGNITUDE;
+use super::Condition;
+use crate::{Error, Result};
+use std::ops::RangeInclusive;
+
+/// Largest magnitudes that an update's integers may have at step field `field` so that
+/// [`Prepared::new`](super::Prepared::new) accepts it and multipliers stay above an eighth of the model's: per layer the
+/// channels' scales, then their biases.
+#[must_use]
+pub fn update_bounds(model: &Model, condition: Condition, field: u8) -> Vec<[Vec<i16>; 2]> {
+    let most = i64::from(MAX_MAGNITUDE);
+    let mut all = Vec::new();
+    for network in model.networks() {
+        let mut limit_in = i64::from(INPUT_LIMIT);
+        for layer in &network.layers {
+            let bounds_of = |c: usize| -> (i16, i16) {
+                let m = i64::from(layer.multiplier[c]);
+                let up = (1i64 << layer.shift) - m;
+                let scale = (m - m / 8).min(up).max(0) / scaled(layer.scale_step[c], field);
+                let taken = largest_sum(&layer.weights, &layer.bias, layer.cout, c, limit_in)
+                    + folded(layer, condition, c).abs();
+                let bias = ((1 << 31) - 1 - taken).max(0) / scaled(layer.bias_step[c], field);
+                (scale.min(most) as i16, bias.min(most) as i16)
+            };
+            let (scales, biases) = (0..layer.cout).map(bounds_of).unzip();
+            all.push([scales, biases]);
+            limit_in = i64::from(layer.limit);
+        }
+    }
+    all
+}
+
+/// For each layer, what its inputs may be, and what its output channels' sums may reach besides weights and biases:
+/// what the conditions add at most is taken off.
+pub(crate) fn sum_bounds(model: &Model, conditions: &[Condition]) -> Vec<(i64, Vec<i64>)> {
+    let of_network = |network: &Network| {
+        let limits = std::iter::once(INPUT_LIMIT).chain(network.layers.iter().map(|l| l.limit));
+        let layers = limits.zip(&network.layers).map(|(limit, layer)| {
+            let added = |c| conditions.iter().map(move |of| folded(layer, *of, c).abs()).max();
+            let left = |c| (1 << 31) - added(c).unwrap_or(0);
+            (i64::from(limit), (0..layer.cout).map(left).collect())
+        });
+        layers.collect::<Vec<_>>()
+    };
+    model.networks().flat_map(of_network).collect()
+}
+
+/// What the condition adds to the biases of channel `c`.
+pub(super) fn folded(layer: &ModelLayer, condition: Condition, c: usize) -> i64 {
+    let terms = layer.condition[c..].iter().step_by(layer.cout).zip(condition.0);
+    let sum: i64 = terms.map(|(w, f)| i64::from(*w) * i64::from(f)).sum();
+    (sum + (1 << (FEATURE_BITS - 1))) >> FEATURE_BITS
+}
+
+/// Bound on the magnitude of channel `c`'s sums for inputs of magnitude up to `input_limit`.
+pub(super) fn largest_sum(
+    weights: &[i16],
+    bias: &[i32],
+    cout: usize,
+    c: usize,
+    input_limit: i64,
+) -> i64 {
+    let factors: i64 = weights[c..].iter().step_by(cout).map(|w| i64::from(w.unsigned_abs())).sum();
+    let biases = bias[c..].iter().step_by(cout).map(|b| i64::from(b.unsigned_abs()));
+    factors * input_limit + biases.max().unwrap_or(0)
+}
+
+/// Proves for inputs of magnitude up to `input_limit` that no sum, in any order, reaches 2^31, and
+/// that every requantised value fits in 32 bits before it is clamped.
+pub(super) fn prove(layer: &PreparedLayer, input_limit: i32) -> Result {
+    let shift_ok = (1..=31).contains(&layer.shift);
+    let limits_ok = (1..=32767).contains(&layer.high) && (1..=32767).contains(&input_limit);
+    if !shift_ok || !limits_ok {
+        return Err(Error::Corrupt);
+    }
+    for c in 0..layer.cout {
+        let sum = largest_sum(&layer.weights, &layer.bias, layer.cout, c, i64::from(input_limit));
+        if sum >= 1 << 31 {
+            return Err(Error::Corrupt);
+        }
+        let m = i64::from(layer.multiplier[c]);
+        if m < 1 || m > 1 << layer.shift {
+            return Err(Error::Corrupt);
+        }
+    }
+    Ok(())
+}
+
+const BYTES: RangeInclusive<i64> = i8::MIN as i64..=i8::MAX as i64;
+const WORDS: RangeInclusive<i64> = -(i16::MAX as i64)..=i16::MAX as i64;
+
+/// How far weights may be moved. Where a layer's products are of bytes and their sums over half the inputs at
+/// one position stay in 16 bits, they shall with an update as well: such layers are faster.
+pub(super) struct SumHeadroom {
+    cin: usize,
+    cout: usize,
+    /// What the sums of bytes have left, for each position, output channel, half of the input channels,
+    /// every other two of these and sign; none in other layers.
+    left: Vec<i64>,
+}
+
+impl SumHeadroom {
+    /// Of weights `[9][cin][cout]` whose inputs lie in 0..=`input_limit`.
+    pub(super) fn new(weights: &[i16], (cin, cout): (usize, usize), input_limit: i32) -> Self {
+        let input_limit = i64::from(input_limit);
+        let mut headroom = Self { cin, cout, left: Vec::new() };
+        let bytes = weights.iter().all(|w| BYTES.contains(&i64::from(*w)));
+        if input_limit > 255 || !bytes {
+            return headroom;
+        }
+        // One more below than above.
+        headroom.left =
+            (0..9 * cout * 8).map(|i| (32768 - i as i64 % 2) / input_limit.max(1)).collect();
+        for (i, w) in weights.iter().map(|w| i64::from(*w)).enumerate() {
+            let slot = headroom.slot(i, w > 0);
+            headroom.left[slot] -= w.abs();
+        }
+        if headroom.left.iter().any(|left| *left < 0) {
+            headroom.left.clear();
+        }
+        headroom
+    }
+
+    /// Where weight `i` counts by its sign.
+    fn slot(&self, i: usize, positive: bool) -> usize {
+        let (ci, co) = (i / self.cout % self.cin, i % self.cout);
+        let position = i / self.cout / self.cin;
+        let part = 2 * (2 * ci / self.cin) + ci % 4 / 2;
+        ((position * self.cout + co) * 4 + part) * 2 + usize::from(positive)
+    }
+
+    /// What weight `i` becomes that was `old` and shall be `wanted`: as near to that as there is headroom.
+    pub(super) fn take(&mut self, i: usize, old: i64, wanted: i64) -> i16 {
+        if self.left.is_empty() {
+            return wanted.clamp(*WORDS.start(), *WORDS.end()) as i16;
+        }
+        let (from, to) = (self.slot(i, old > 0), self.slot(i, wanted > 0));
+        self.left[from] += old.abs();
+        let most = self.left[to].min(if wanted > 0 { *BYTES.end() } else { -BYTES.start() });
+        let new = wanted.clamp(-most, most);
+        self.left[to] -= new.abs();
+        new as i16
+    }
+}

@@ -1,0 +1,8 @@
+//! Helpers that know nothing of the codec: fallible allocation, a hash, injected faults, and random numbers for
+//! tests.
+
+pub(crate) mod alloc;
+pub(crate) mod fault;
+pub(crate) mod hash;
+#[cfg(test)]
+pub(crate) mod rng;
