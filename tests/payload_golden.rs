@@ -365,7 +365,7 @@ fn huge_coefficient(escape: u32) -> Vec<u8> {
 }
 
 /// A network that is said to have changes, and coefficients or none; its first layer's lists are empty.
-fn start_coefficients(contexts: &mut [Context; CONTEXTS], coefficients: bool) -> Encoder {
+fn start_coefficients(contexts: &mut [Context; CONTEXTS], coefficients: bool) -> RangeEncoder {
     let mut encoder = RangeEncoder::new();
     encoder.bypass(0, 4);
     encoder.bit(&mut contexts[0], false);
