@@ -3,32 +3,53 @@
 //! An encoder hands over the original and the decoded picture and gets a **payload**: the
 //! compressed weight-update of a small artifact-removal network. A decoder hands over the payload
 //! and the decoded picture and gets a better picture, bit-exactly the one the encoder measured.
+//!
+//! [`Encoder`] makes payloads, [`carriage`] puts them into files and streams and takes them out, [`Decoder`] filters
+//! pictures. `include/sidelight.h` is the same for C.
+//!
+//! All else is in rooms that the feature `internals` opens for the project's own tools, tests and benchmarks; they
+//! change without notice. Arrows point from left to right (`tests/layers.rs`):
+//!
+//! `capi → {encoder, decoder} → {adapt, filter, models} → {train, payload, kernels, codec} → network → {entropy,
+//! carriage, util} → {picture, cpu, error}`
 
-pub mod adapt;
+// Declared in a module of their own so that one line makes all of them public or private.
+#[path = "."]
+mod rooms {
+    pub mod adapt;
+    pub mod codec;
+    pub mod cpu;
+    pub mod decoder;
+    pub mod encoder;
+    pub mod entropy;
+    pub mod error;
+    pub mod filter;
+    pub mod kernels;
+    pub mod models;
+    pub mod network;
+    pub mod payload;
+    pub mod picture;
+    pub mod train;
+}
+#[cfg(not(feature = "internals"))]
+use rooms::*;
+#[cfg(feature = "internals")]
+pub use rooms::*;
+
+#[doc(hidden)]
 pub mod capi;
 pub mod carriage;
-pub mod codec;
-pub mod cpu;
-pub mod decoder;
-pub mod encoder;
-pub mod entropy;
-pub mod error;
-pub mod filter;
-pub mod kernels;
-pub mod models;
-pub mod network;
-pub mod payload;
-pub mod picture;
-mod probe;
-pub mod train;
 mod util;
 
 pub use codec::{Codec, CodecParams};
-pub use decoder::{Decoder, DecoderSettings};
-pub use encoder::{Encoded, Encoder, EncoderSettings, Pair, Rate, Report};
+pub use cpu::{logical_cores, CpuLevel};
+pub use decoder::{probe, Decoder, DecoderSettings, Probe};
+pub use encoder::{
+    Encoded, Encoder, EncoderSettings, Pair, Rate, Report, MAX_EFFORT, MAX_PICTURES,
+};
 pub use error::{Error, Result};
 pub use models::Size;
-pub use network::Condition;
-pub use payload::Mode;
-pub use picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample};
-pub use probe::{probe, Probe};
+pub use network::{CodecKind, Condition};
+pub use payload::binding::of_picture as picture_binding;
+pub use payload::{rebind, Mode, MAX_PAYLOAD};
+pub use picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample, MAX_SIZE};

@@ -336,7 +336,7 @@ fn huge(escape: u32) -> Vec<u8> {
     for context in &mut contexts[70..84] {
         encoder.bit(context, true);
     }
-    exp_golomb::write_unsigned(&mut encoder, &mut [], 0, escape);
+    exp_golomb::write(&mut encoder, escape);
     encoder.bit(&mut contexts[3], true);
     encoder.finish()
 }
@@ -360,7 +360,7 @@ fn huge_coefficient(escape: u32) -> Vec<u8> {
     for context in &mut contexts[190..196] {
         encoder.bit(context, true);
     }
-    exp_golomb::write_unsigned(&mut encoder, &mut [], 0, escape);
+    exp_golomb::write(&mut encoder, escape);
     encoder.finish()
 }
 

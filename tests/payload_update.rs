@@ -3,7 +3,8 @@
 use sidelight::network::prior::{ChannelClass, InitialStates, LayerClasses, UpdatePrior, CONTEXTS};
 use sidelight::network::prior::{LEVELS, MAX_CHANNELS, MAX_COEFFICIENTS};
 use sidelight::network::update::{LayerUpdate, Update, MAX_MAGNITUDE};
-use sidelight::payload::update::{bins, encode, price, read};
+use sidelight::payload::trace::bins;
+use sidelight::payload::update::{encode, price, read};
 use sidelight::Error;
 
 /// Output channels of the network that the syntax was made for.

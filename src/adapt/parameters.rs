@@ -1,7 +1,6 @@
 //! What is trained: the integers of an update, and what they change in the networks.
 
 use super::finetune::Recipe;
-use crate::network::basis::UNIT;
 use crate::network::bounds::{sum_bounds, update_bounds};
 use crate::network::model::{ModelLayer, INPUT_LIMIT};
 use crate::network::prior::LayerClasses;
@@ -9,6 +8,7 @@ use crate::network::step::scaled;
 use crate::network::update::{LayerUpdate, Update, MAX_MAGNITUDE};
 use crate::network::{Arch, Condition, Model, Network};
 use crate::train::net::{padded, Layer, Net};
+use crate::train::COEFFICIENT_UNIT as UNIT;
 use crate::util::alloc;
 use crate::Result;
 use std::ops::Range;

@@ -1,13 +1,17 @@
 //! The decoder: from a payload and a decoded picture to a better picture. Integers only.
 
+mod open;
+
+pub use open::{probe, Probe};
+
 use crate::carriage::nal;
 use crate::codec::{Codec, CodecParams};
-use crate::cpu::CpuLevel;
+use crate::cpu::{logical_cores, CpuLevel};
 use crate::filter::{self, Filter};
 use crate::models::{self, Size};
 use crate::network::update::Update;
 use crate::network::weights::Weights;
-use crate::network::{CodecKind, Model, Prepared};
+use crate::network::{Model, Prepared};
 use crate::payload::{self, Mode};
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Sample};
 use crate::{Error, Result};
@@ -34,12 +38,6 @@ impl Default for DecoderSettings {
     }
 }
 
-/// Logical cores that this process may use.
-#[must_use]
-pub fn logical_cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 /// Holds what a payload asks for and filters pictures with it.
 pub struct Decoder {
     settings: DecoderSettings,
@@ -49,7 +47,7 @@ pub struct Decoder {
     slots: Vec<Vec<Slot>>,
 }
 
-/// How pictures of one layout and class of types are filtered; not at all without an prepared.
+/// How pictures of one layout and class of types are filtered; not at all without a prepared model.
 struct Slot {
     prepared: Option<Prepared>,
     /// Made when such a picture comes first.
@@ -81,17 +79,12 @@ impl Decoder {
             return Ok(Mode::Off);
         }
         params.codec.check()?;
-        let (model, _) = models::by_id(header.model)?;
-        if model.codec != params.codec.kind() {
-            return Err(Error::Stale);
-        }
-        let (strengths, body) = header.parts(model.codec == CodecKind::Hevc)?;
-        let codec = strengths.map_or_else(|| params.codec.clone(), |qp| Codec::Hevc { qp });
-        let update = match header.mode {
-            Mode::Off | Mode::Base => None,
-            Mode::Update => Some(payload::update::read(body, &model.prior)?),
+        let opened = open::open(&header, Some(params.codec.kind()))?;
+        let codec = match opened.strengths {
+            Some(qp) => Codec::Hevc { qp },
+            None => params.codec.clone(),
         };
-        self.slots = prepare(&codec, model, update.as_ref())?;
+        self.slots = prepare(&codec, opened.model, opened.update.as_ref())?;
         Ok(header.mode)
     }
 

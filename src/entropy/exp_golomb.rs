@@ -1,7 +1,4 @@
-//! Exp-Golomb codes over bins.
-//!
-//! Order `k` splits the numbers into groups of 2^k, 2^(k+1), 2^(k+2)…: the group as that many ones
-//! and a zero (the prefix), then the place inside the group in bypass. For order 0:
+//! Exp-Golomb codes of order 0 over bypass bins.
 //!
 //! | number | bins |
 //! |---|---|
@@ -9,83 +6,36 @@
 //! | 1, 2 | `10` + 1 bit |
 //! | 3 … 6 | `110` + 2 bits |
 
-use super::{Context, RangeDecoder, Writer};
+use super::{RangeDecoder, Writer};
 
-/// Highest order; more counts as this.
-const MAX_ORDER: u32 = 16;
-
-/// Writes `value` in order `k`. Bin `i` of the prefix uses `prefix[i]`, or the last context when
-/// there are fewer, or bypass when there are none.
-pub fn write_unsigned(writer: &mut impl Writer, prefix: &mut [Context], k: u32, value: u32) {
-    let k = k.min(MAX_ORDER);
-    let shifted = u64::from(value) + (1 << k);
+/// Writes `value`: a prefix of as many ones as `value + 1` has bits behind its highest one, a zero, those bits.
+pub fn write(writer: &mut impl Writer, value: u32) {
+    let shifted = u64::from(value) + 1;
     let bits = shifted.ilog2();
-    for i in 0..bits - k {
-        prefix_bit(writer, prefix, i, true);
+    for _ in 0..bits {
+        writer.bypass(1, 1);
     }
-    prefix_bit(writer, prefix, bits - k, false);
+    writer.bypass(0, 1);
     // The highest one of `shifted` is known from the prefix; 32 bits are left at most.
     writer.bypass(shifted as u32, bits);
 }
 
-/// Writes `value` as an unsigned number: 0, −1, 1, −2, 2… become 0, 1, 2, 3, 4…
-pub fn write_signed(writer: &mut impl Writer, prefix: &mut [Context], k: u32, value: i32) {
-    write_unsigned(writer, prefix, k, ((value << 1) ^ (value >> 31)) as u32);
-}
-
-/// Reads what [`write_unsigned`] wrote. More than `max_prefix` ones, or a number over 32 bits, is
-/// an error that sticks to the decoder; the result is 0 then.
-pub fn read_unsigned(
-    decoder: &mut RangeDecoder<'_>,
-    prefix: &mut [Context],
-    k: u32,
-    max_prefix: u32,
-) -> u32 {
-    let k = k.min(MAX_ORDER);
-    let mut group = 0;
-    while read_prefix_bit(decoder, prefix, group) {
-        group += 1;
-        if group > max_prefix || group + k > 32 {
+/// Reads what [`write()`] wrote. More than `max_prefix` ones, or a number over 32 bits, is an error that sticks to the
+/// decoder; the result is 0 then.
+pub fn read(decoder: &mut RangeDecoder<'_>, max_prefix: u32) -> u32 {
+    let mut bits = 0;
+    while decoder.bypass(1) != 0 {
+        bits += 1;
+        if bits > max_prefix || bits > 32 {
             decoder.fail();
             return 0;
         }
     }
-    let bits = group + k;
     let shifted = (1 << bits) + u64::from(decoder.bypass(bits));
-    u32::try_from(shifted - (1 << k)).unwrap_or_else(|_| {
+    u32::try_from(shifted - 1).unwrap_or_else(|_| {
         decoder.fail();
         0
     })
-}
-
-/// Reads what [`write_signed`] wrote; errors as in [`read_unsigned`].
-pub fn read_signed(
-    decoder: &mut RangeDecoder<'_>,
-    prefix: &mut [Context],
-    k: u32,
-    max_prefix: u32,
-) -> i32 {
-    let value = read_unsigned(decoder, prefix, k, max_prefix);
-    (value >> 1) as i32 ^ -((value & 1) as i32)
-}
-
-fn prefix_bit(writer: &mut impl Writer, prefix: &mut [Context], i: u32, bit: bool) {
-    match pick(prefix, i) {
-        Some(context) => writer.bit(context, bit),
-        None => writer.bypass(u32::from(bit), 1),
-    }
-}
-
-fn read_prefix_bit(decoder: &mut RangeDecoder<'_>, prefix: &mut [Context], i: u32) -> bool {
-    match pick(prefix, i) {
-        Some(context) => decoder.bit(context),
-        None => decoder.bypass(1) != 0,
-    }
-}
-
-fn pick(prefix: &mut [Context], i: u32) -> Option<&mut Context> {
-    let last = prefix.len().checked_sub(1)?;
-    prefix.get_mut(last.min(i as usize))
 }
 
 #[cfg(test)]
@@ -113,32 +63,22 @@ mod tests {
 
     #[test]
     fn round_trips() {
-        for contexts in [0, 1, 4] {
-            for k in [0, 1, 5, 16] {
-                let mut encoder = RangeEncoder::new();
-                let mut prefix = vec![Context::new(100); contexts];
-                for value in NUMBERS {
-                    write_unsigned(&mut encoder, &mut prefix, k, value);
-                    write_signed(&mut encoder, &mut prefix, k, value as i32);
-                }
-                let bytes = encoder.finish();
-                let mut decoder = RangeDecoder::new(&bytes);
-                let mut prefix = vec![Context::new(100); contexts];
-                for value in NUMBERS {
-                    assert_eq!(read_unsigned(&mut decoder, &mut prefix, k, 32), value);
-                    assert_eq!(read_signed(&mut decoder, &mut prefix, k, 32), value as i32);
-                }
-                assert_eq!(decoder.finish(), Ok(()));
-            }
+        let mut encoder = RangeEncoder::new();
+        NUMBERS.iter().for_each(|value| write(&mut encoder, *value));
+        let bytes = encoder.finish();
+        let mut decoder = RangeDecoder::new(&bytes);
+        for value in NUMBERS {
+            assert_eq!(read(&mut decoder, 32), value);
         }
+        assert_eq!(decoder.finish(), Ok(()));
     }
 
     #[test]
     fn bit_counts() {
-        for (value, k, bits) in [(0, 0, 1), (1, 0, 3), (2, 0, 3), (3, 0, 5), (0, 3, 4), (8, 3, 6)] {
+        for (value, bits) in [(0, 1), (1, 3), (2, 3), (3, 5), (6, 5), (7, 7)] {
             let mut price = Price::new();
-            write_unsigned(&mut price, &mut [], k, value);
-            assert_eq!(price.bits256(), bits * 256, "{value} {k}");
+            write(&mut price, value);
+            assert_eq!(price.bits256(), bits * 256, "{value}");
         }
     }
 
@@ -146,11 +86,22 @@ mod tests {
     fn long_prefix_fails() {
         for (value, max_prefix, ok) in [(6, 2, true), (7, 2, false), (7, 3, true)] {
             let mut encoder = RangeEncoder::new();
-            write_unsigned(&mut encoder, &mut [], 0, value);
+            write(&mut encoder, value);
             let bytes = encoder.finish();
             let mut decoder = RangeDecoder::new(&bytes);
-            read_unsigned(&mut decoder, &mut [], 0, max_prefix);
+            read(&mut decoder, max_prefix);
             assert_eq!(decoder.finish(), if ok { Ok(()) } else { Err(Error::Corrupt) });
         }
+    }
+
+    /// 33 ones are no number, whatever the caller allows.
+    #[test]
+    fn numbers_over_32_bits_fail() {
+        let mut encoder = RangeEncoder::new();
+        (0..40).for_each(|_| encoder.bypass(1, 1));
+        let bytes = encoder.finish();
+        let mut decoder = RangeDecoder::new(&bytes);
+        assert_eq!(read(&mut decoder, u32::MAX), 0);
+        assert!(decoder.failed());
     }
 }

@@ -84,14 +84,9 @@ impl Arch {
     }
 
     /// Multiply-accumulates per luma sample.
+    #[cfg(feature = "internals")]
     #[must_use]
     pub fn macs_per_sample(self) -> usize {
         (0..self.layers()).map(|l| self.layer(l)).map(|(i, o)| 9 * i * o).sum::<usize>() / 4
-    }
-
-    /// Rows (or columns) of half-resolution pixels beyond an output pixel that it depends on.
-    #[must_use]
-    pub fn halo(self) -> usize {
-        self.layers()
     }
 }

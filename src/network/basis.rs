@@ -8,8 +8,9 @@ use super::model::ModelLayer;
 use crate::util::alloc;
 use crate::{Error, Result};
 
-/// The products of steps and basis vectors are in units of a weight divided by 2 to this.
-pub(super) const FRACTION: u32 = 28;
+/// Fraction bits of a weight's change: products of a step and of the factors of three basis vectors are in units of
+/// 2^−`FRACTION` of a weight.
+pub const FRACTION: u32 = 28;
 /// The magnitudes of all of a layer's coefficients, times their steps, stay below this: synthesis then stays
 /// within 64 bits.
 const MOST: i64 = 1 << 40;
@@ -41,8 +42,6 @@ impl Basis {
     }
 }
 
-/// What the factors of a basis vector, of 127 at most each, and a step of one make of a weight are multiplied with.
-pub const UNIT: f32 = 1.0 / (1u64 << FRACTION) as f32;
 /// Steps that move a weight by one where all factors are 127.
 pub(super) const STEPS_OF_A_WEIGHT: i32 = (1 << FRACTION) / (127 * 127 * 127);
 

@@ -260,6 +260,7 @@ impl UpdatePrior {
     }
 
     /// The same classes with another table.
+    #[cfg(feature = "internals")]
     #[must_use]
     pub fn with_table(self, table: InitialStates) -> Self {
         Self { table, ..self }

@@ -15,7 +15,7 @@ pub(super) fn write(magnitude: usize, contexts: &mut [Context], writer: &mut imp
             return;
         }
     }
-    exp_golomb::write_unsigned(writer, &mut [], 0, (more - unary) as u32);
+    exp_golomb::write(writer, (more - unary) as u32);
 }
 
 /// Reads what [`write()`] wrote; above [`MAX_MAGNITUDE`] the decoder fails.
@@ -26,7 +26,7 @@ pub(super) fn read(contexts: &mut [Context], decoder: &mut RangeDecoder<'_>) -> 
             return position as i16 + 1;
         }
     }
-    let more = exp_golomb::read_unsigned(decoder, &mut [], 0, MAX_PREFIX);
+    let more = exp_golomb::read(decoder, MAX_PREFIX);
     let magnitude = (1 + unary).saturating_add(more);
     if magnitude > MAX_MAGNITUDE.unsigned_abs().into() {
         decoder.fail();

@@ -5,6 +5,8 @@ mod coefficients;
 mod contexts;
 pub mod header;
 mod magnitude;
+#[cfg(feature = "internals")]
+pub mod trace;
 pub mod update;
 
 pub use header::{build, parse, rebind, Header, Mode, HEADER_SIZE, MAX_PAYLOAD};

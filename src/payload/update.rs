@@ -6,7 +6,7 @@
 use super::coefficients::{self, Place};
 use super::contexts::Contexts;
 use super::magnitude;
-use crate::entropy::{Context, Price, RangeDecoder, RangeEncoder, Writer};
+use crate::entropy::{Price, RangeDecoder, RangeEncoder, Writer};
 use crate::network::prior::{
     ChannelClass, UpdatePrior, BIAS_SIGNIFICANT, COEFFICIENTS_EMPTY, EMPTY, MAGNITUDE,
     NETWORK_EMPTY, SCALE_SIGNIFICANT, SIGN, UNARY,
@@ -88,7 +88,7 @@ pub fn write(update: &Update, prior: &UpdatePrior, writer: &mut impl Writer) -> 
     write_with(&mut prior.table().contexts(), update, prior, writer)
 }
 
-fn write_with(
+pub(super) fn write_with(
     contexts: &mut Contexts,
     update: &Update,
     prior: &UpdatePrior,
@@ -256,31 +256,4 @@ pub fn price(update: &Update, prior: &UpdatePrior) -> Result<u32> {
     let mut price = Price::new();
     write(update, prior, &mut price)?;
     Ok(price.bits256())
-}
-
-/// Every bin of `update` that has a context, and the context's number, in the order of coding: what
-/// initial states are learnt from.
-///
-/// # Errors
-/// Those of [`write()`].
-pub fn bins(update: &Update, prior: &UpdatePrior) -> Result<Vec<(usize, bool)>> {
-    let mut contexts = prior.table().contexts();
-    let mut trace = Trace { first: contexts.as_ptr() as usize, bins: Vec::new() };
-    write_with(&mut contexts, update, prior, &mut trace)?;
-    Ok(trace.bins)
-}
-
-/// Tells contexts by where they lie.
-struct Trace {
-    first: usize,
-    bins: Vec<(usize, bool)>,
-}
-
-impl Writer for Trace {
-    fn bit(&mut self, context: &mut Context, bit: bool) {
-        let address = std::ptr::from_ref(context) as usize;
-        self.bins.push(((address - self.first) / size_of::<Context>(), bit));
-    }
-
-    fn bypass(&mut self, _value: u32, _bits: u32) {}
 }

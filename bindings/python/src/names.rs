@@ -53,7 +53,7 @@ pub fn number<T: TryFrom<i64>>(
 /// Threads, as many as there are cores for 0.
 pub fn threads(value: i64) -> PyResult<usize> {
     match number("threads", value, 0..=256)? {
-        0 => Ok(sidelight::decoder::logical_cores()),
+        0 => Ok(sidelight::cpu::logical_cores()),
         n => Ok(n),
     }
 }

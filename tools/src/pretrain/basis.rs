@@ -6,7 +6,8 @@
 //! that leaves free how basis vectors are rotated, that what pictures ask for falls to few of them.
 
 use nalgebra::{DMatrix, SymmetricEigen};
-use sidelight::network::basis::{Basis, UNIT};
+use sidelight::network::basis::Basis;
+use sidelight::train::COEFFICIENT_UNIT as UNIT;
 
 /// Smallest eigenvalue that counts, as a part of the largest.
 const FLOOR: f64 = 1e-4;

@@ -15,7 +15,7 @@ use sidelight::network::prior::{ChannelClass, InitialStates, LayerClasses, Updat
 use sidelight::network::prior::{LEVELS, MAX_NETWORKS};
 use sidelight::network::update::{LayerUpdate, Update};
 use sidelight::network::Model;
-use sidelight::payload::update;
+use sidelight::payload::{trace, update};
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -248,7 +248,7 @@ fn groups<const N: usize>(counts: &[Count], weight: f64) -> Vec<usize> {
 fn tables(updates: &[Update], prior: UpdatePrior) -> Result<UpdatePrior> {
     let mut bins = vec![vec![Vec::new(); updates.len()]; CONTEXTS];
     for (i, update) in updates.iter().enumerate() {
-        update::bins(update, &prior)?.into_iter().for_each(|(c, bit)| bins[c][i].push(bit));
+        trace::bins(update, &prior)?.into_iter().for_each(|(c, bit)| bins[c][i].push(bit));
     }
     let mut table = *prior.table().as_bytes();
     for (context, bins) in bins.iter().enumerate().skip(MAX_NETWORKS) {
