@@ -11,7 +11,7 @@
 //! change without notice. Arrows point from left to right (`tests/layers.rs`):
 //!
 //! `capi → {encoder, decoder} → {adapt, filter, models} → {train, payload, kernels, codec} → network → {entropy,
-//! carriage, util} → {picture, cpu, error}`
+//! carriage} → util → {picture, cpu} → error`
 
 // Declared in a module of their own so that one line makes all of them public or private.
 #[path = "."]

@@ -144,7 +144,7 @@ pub fn fitting(codec: &Codec, size: Size) -> Result<&'static Model> {
     fits.map_or_else(|| default_for(codec.kind(), size), model)
 }
 
-/// Of `places` those of the codec whose size is `size`, or stands in for it.
+/// Picks from `places` the models of the codec whose size is `size`, or stands in for it.
 fn choose(
     places: impl Iterator<Item = usize> + Clone,
     codec: CodecKind,
@@ -219,7 +219,7 @@ mod tests {
         }
     }
 
-    /// As the header says of SidelightModelSize, whichever of these models a build has.
+    /// Sizes fall back as the header says of SidelightModelSize, whichever of these models a build has.
     #[test]
     fn sizes_that_are_left_out_fall_back() {
         for set in 0..1u32 << FILES.len() {

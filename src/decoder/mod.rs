@@ -28,7 +28,7 @@ pub struct DecoderSettings {
     pub threads: usize,
     /// Accept a payload without comparing its binding.
     pub skip_binding: bool,
-    /// Of the base models of [`Decoder::set_base`]; payloads name theirs.
+    /// Size of the base models of [`Decoder::set_base`]; payloads name theirs.
     pub size: Size,
 }
 

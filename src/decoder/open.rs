@@ -55,7 +55,7 @@ pub struct Probe {
 /// bound to and whether the updated weights are in range, only a decoder can tell.
 ///
 /// # Errors
-/// Those of [`payload::parse`]; [`Error::Corrupt`] if the update can't be read.
+/// Fails as [`payload::parse`] does; [`Error::Corrupt`] if the update can't be read.
 pub fn probe(payload: &[u8]) -> Result<Probe> {
     let header = payload::parse(payload)?;
     let mut probe =

@@ -2,7 +2,7 @@
 
 /// Rate of the fast estimate, and of the slow one at first, in 1/65536.
 const FAST: u16 = 4096;
-/// The same in contexts of rare events.
+/// Rate of the fast estimate in contexts of rare events, in 1/65536.
 const FAST_RARE: u16 = 512;
 /// Bins after which the slow estimate stays at 1/128.
 const SETTLED: u16 = 128 - 16;
@@ -47,7 +47,8 @@ impl Context {
         Self { fast: state, slow: state, seen: 0, rare: false }
     }
 
-    /// The same for a bin that is hardly ever one, and of which there are thousands.
+    /// A context of rare events: its bin is hardly ever one, and there are thousands of it. The bin is one with
+    /// probability `(2·probability + 1) / 512` at first.
     #[must_use]
     pub const fn rare(probability: u8) -> Self {
         Self { rare: true, ..Self::new(probability) }

@@ -23,9 +23,9 @@ pub struct Arch {
 }
 
 impl Arch {
-    /// Largest `channels` and `hidden` that are accepted: caps on work for hostile model files.
+    /// Largest `channels` that is accepted: a cap on work for hostile model files.
     pub const MAX_CHANNELS: usize = 64;
-    /// See [`MAX_CHANNELS`](Self::MAX_CHANNELS).
+    /// Largest `hidden` that is accepted: a cap on work for hostile model files.
     pub const MAX_HIDDEN: usize = 8;
     /// Most convolutions.
     pub const MAX_LAYERS: usize = Self::MAX_HIDDEN + 2;

@@ -107,7 +107,7 @@ pub(super) struct SumHeadroom {
 }
 
 impl SumHeadroom {
-    /// Of weights `[9][cin][cout]` whose inputs lie in 0..=`input_limit`.
+    /// Headroom of weights `[9][cin][cout]` whose inputs lie in 0..=`input_limit`.
     pub(super) fn new(weights: &[i16], (cin, cout): (usize, usize), input_limit: i32) -> Self {
         let input_limit = i64::from(input_limit);
         let mut headroom = Self { cin, cout, left: Vec::new() };

@@ -47,21 +47,22 @@ pub struct ModelLayer {
     pub mean: Vec<i16>,
     /// What a coefficient of an update changes.
     pub basis: Basis,
-    /// `[9][cin]` and `[cout]`: the product of both, in 1/65536, is the step of a coefficient at step field
-    /// 6; [`step`](Self::step).
+    /// `[9][cin]`: one factor of a coefficient's [`step`](Self::step); the product of both, in 1/65536, is the step
+    /// at step field 6.
     pub row_step: Vec<i32>,
-    /// See [`row_step`](Self::row_step).
+    /// `[cout]`: the other factor of [`step`](Self::step).
     pub column_step: Vec<i32>,
-    /// The same for a model whose coefficients are single weights ([`Model::single_weights`]): `[cin]`.
+    /// `[cin]`: one factor of a coefficient's step in a model whose coefficients are single weights
+    /// ([`Model::single_weights`]).
     pub weight_step_in: Vec<i32>,
-    /// See [`weight_step_in`](Self::weight_step_in): `[cout]`.
+    /// `[cout]`: the other factor of such a step.
     pub weight_step_out: Vec<i32>,
 }
 
 /// The convolutions of luma or of chroma.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
-    /// Its shape.
+    /// Shape of the network.
     pub arch: Arch,
     /// Convolutions, first to last.
     pub layers: Vec<ModelLayer>,
@@ -135,8 +136,8 @@ impl Network {
 }
 
 impl Model {
-    /// The same model, but for what coefficients of updates change: single weights, and no bias. Its coding
-    /// is untuned.
+    /// A copy of this model whose updates' coefficients change single weights, and no bias; its prior is untuned.
+    /// It is what the published recipe's updates apply to.
     ///
     /// # Errors
     /// None for models that files hold.

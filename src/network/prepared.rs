@@ -54,7 +54,7 @@ impl Prepared {
         Self::with_weights(model, condition, update, &Weights::new(model, update)?)
     }
 
-    /// The same with `weights`, those of this model and update.
+    /// `model` under `condition` with `update`, whose `weights` were computed before.
     pub(crate) fn with_weights(
         model: &Model,
         condition: Condition,

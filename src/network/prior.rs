@@ -15,7 +15,7 @@ const UNTUNED_LEVEL: u8 = 13;
 
 /// Magnitudes up to this are unary; what goes beyond is an Exp-Golomb code.
 pub(crate) const UNARY: usize = 14;
-/// The same for coefficients.
+/// Coefficients' magnitudes up to this are unary.
 pub(crate) const COEFFICIENT_UNARY: usize = 6;
 /// Levels of how seldom a coefficient is not 0: at level n with a probability of about 2^(−n/2).
 pub const LEVELS: u8 = 24;
@@ -80,14 +80,14 @@ impl ChannelClass {
 /// What is known of a layer's channels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LayerClasses {
-    /// Of each output channel's scale.
+    /// Class of each output channel's scale.
     pub scale: Vec<ChannelClass>,
-    /// Of each output channel's bias.
+    /// Class of each output channel's bias.
     pub bias: Vec<ChannelClass>,
-    /// The level of a coefficient is that of its row and that of its column together, or the highest,
-    /// [`LEVELS`] − 1; here of each row, `[9][inputs]`, none of them above that.
+    /// Level of each row, `[9][inputs]`, below [`LEVELS`]. A coefficient's level is the sum of its row's and its
+    /// column's, at most [`LEVELS`] − 1.
     pub row_level: Vec<u8>,
-    /// Of each column: one for each output channel.
+    /// Level of each column, one for each output channel.
     pub column_level: Vec<u8>,
 }
 
@@ -236,7 +236,7 @@ impl UpdatePrior {
     /// last. `networks` has the input and output channels of each layer.
     ///
     /// # Errors
-    /// Those of [`new`](Self::new).
+    /// Fails as [`new`](Self::new) does.
     pub fn untuned(networks: &[Vec<(usize, usize)>]) -> Result<Self> {
         check_size(networks.iter().flatten().copied())?;
         let classes = |shapes: &Vec<(usize, usize)>| {
@@ -259,7 +259,7 @@ impl UpdatePrior {
         Self::new(InitialStates::DEFAULT, networks.iter().map(classes).collect())
     }
 
-    /// The same classes with another table.
+    /// This prior with another table of initial states.
     #[cfg(feature = "internals")]
     #[must_use]
     pub fn with_table(self, table: InitialStates) -> Self {

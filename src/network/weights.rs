@@ -21,7 +21,7 @@ pub(crate) struct LayerWeights {
 }
 
 impl Weights {
-    /// Those of `model` with `update` applied.
+    /// The weights of `model` with `update` applied.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the model is not of its shape, the update not of the model's, or if its
@@ -59,7 +59,7 @@ impl Weights {
         Ok(Self(all))
     }
 
-    /// Of each layer.
+    /// Each layer's weights, luma's first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &LayerWeights> {
         self.0.iter()
     }

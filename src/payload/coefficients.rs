@@ -57,7 +57,7 @@ struct Cursor {
     near: usize,
     /// Sign of the last of them: 0 for none, 1 for positive, 2 for negative.
     kernel_sign: usize,
-    /// The same of the column.
+    /// Sign of the last coefficient of the column that is not 0, in the same code.
     column_sign: usize,
 }
 

@@ -105,7 +105,7 @@ pub fn build(mode: Mode, model: u32, body: &[u8], binding: u64) -> Result<Vec<u8
 /// Splits a payload and checks everything but its binding and its body.
 ///
 /// # Errors
-/// In this order: [`Error::Corrupt`] if it is shorter than a header, [`Error::TooLarge`] if it is
+/// Checked in this order: [`Error::Corrupt`] if it is shorter than a header, [`Error::TooLarge`] if it is
 /// longer than [`MAX_PAYLOAD`], [`Error::Unsupported`] for a version other than 0,
 /// [`Error::Corrupt`] if the check is wrong, [`Error::Unsupported`] for a mode of the future,
 /// [`Error::Corrupt`] for a body in [`Mode::Off`].
@@ -144,7 +144,7 @@ pub fn parse(bytes: &[u8]) -> Result<Header<'_>> {
 /// Binds a payload to another picture, whose context binding is `binding`.
 ///
 /// # Errors
-/// As [`parse`]; nothing was changed then.
+/// Fails as [`parse`] does; nothing was changed then.
 pub fn rebind(payload: &mut [u8], binding: u64) -> Result {
     parse(payload)?;
     seal(payload, binding);

@@ -10,7 +10,7 @@ use crate::Result;
 /// initial states are learnt from.
 ///
 /// # Errors
-/// Those of [`write()`](super::update::write).
+/// Fails as [`write()`](super::update::write).
 pub fn bins(update: &Update, prior: &UpdatePrior) -> Result<Vec<(usize, bool)>> {
     let mut contexts = prior.table().contexts();
     let mut trace = Trace { first: contexts.as_ptr() as usize, bins: Vec::new() };

@@ -57,7 +57,7 @@ impl Cursor {
         SIGN + 3 * (ChannelClass::SIGNS * self.kind as usize + class.sign()) + self.sign
     }
 
-    /// Those of the unary part.
+    /// Contexts of the unary part.
     fn magnitude(&self) -> std::ops::Range<usize> {
         let first = MAGNITUDE + UNARY * self.kind as usize;
         first..first + UNARY
@@ -241,7 +241,7 @@ fn read_list(
 /// The body of a payload for `update`.
 ///
 /// # Errors
-/// Those of [`write()`].
+/// Fails as [`write()`] does.
 pub fn encode(update: &Update, prior: &UpdatePrior) -> Result<Vec<u8>> {
     let mut encoder = RangeEncoder::new();
     write(update, prior, &mut encoder)?;
@@ -251,7 +251,7 @@ pub fn encode(update: &Update, prior: &UpdatePrior) -> Result<Vec<u8>> {
 /// What `update` costs in 1/256 bit, without the rounding to bytes.
 ///
 /// # Errors
-/// Those of [`write()`].
+/// Fails as [`write()`] does.
 pub fn price(update: &Update, prior: &UpdatePrior) -> Result<u32> {
     let mut price = Price::new();
     write(update, prior, &mut price)?;

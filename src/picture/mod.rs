@@ -117,7 +117,7 @@ impl<'a, S: Sample> Picture<'a, S> {
     /// A picture of `layout` from its planes, of which samples count as at most 2^`bit_depth` − 1.
     ///
     /// # Errors
-    /// As [`Picture::new`], and if `S` is not the type of `bit_depth`.
+    /// Fails as [`Picture::new`] does, and if `S` is not the type of `bit_depth`.
     pub fn with_depth(layout: Layout, bit_depth: u32, planes: &[Plane<'a, S>]) -> Result<Self> {
         check::<S>(layout, bit_depth, planes.iter().map(|p| (p.width(), p.height())))?;
         let mut all = [Plane::EMPTY; 3];
@@ -125,7 +125,7 @@ impl<'a, S: Sample> Picture<'a, S> {
         Ok(Self { layout, bit_depth, picture_type: PictureType::default(), planes: all })
     }
 
-    /// The same picture, coded as `picture_type`; [`PictureType::Irap`] otherwise.
+    /// This picture, coded as `picture_type`; [`PictureType::Irap`] otherwise.
     #[must_use]
     pub fn of_type(self, picture_type: PictureType) -> Self {
         Self { picture_type, ..self }
@@ -210,7 +210,7 @@ impl<'a, S: Sample> PictureMut<'a, S> {
     /// A picture of `layout` from three planes; those that the layout does not have are ignored.
     ///
     /// # Errors
-    /// As [`Picture::with_depth`].
+    /// Fails as [`Picture::with_depth`] does.
     pub fn with_depth(
         layout: Layout,
         bit_depth: u32,

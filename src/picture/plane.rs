@@ -37,7 +37,7 @@ impl<'a, S: Sample> Plane<'a, S> {
         Ok(Self { data: data.as_ptr(), stride, width, height, memory: PhantomData })
     }
 
-    /// The same over memory that is not a slice.
+    /// A `width × height` plane over memory that is not a slice.
     ///
     /// # Safety
     /// For `'a`, each of the `height` rows is readable for `width` samples, and nobody writes to it.
@@ -110,7 +110,7 @@ impl<'a, S: Sample> PlaneMut<'a, S> {
         Ok(Self { data: data.as_mut_ptr(), stride, width, height, memory: PhantomData })
     }
 
-    /// The same over memory that is not a slice.
+    /// A `width × height` plane over memory that is not a slice.
     ///
     /// # Safety
     /// For `'a`, each of the `height` rows is writable for `width` samples, rows do not overlap, and

@@ -5,7 +5,7 @@
 pub(crate) struct Fnv1a(u64);
 
 impl Fnv1a {
-    /// Of no bytes.
+    /// The hash of no bytes.
     pub(crate) const fn new() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
     }

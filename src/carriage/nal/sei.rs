@@ -69,7 +69,7 @@ pub(super) struct Messages<'a> {
 
 /// One SEI message.
 pub(super) struct Message<'a> {
-    /// Its bytes in the RBSP, type and size included.
+    /// Bytes of the message in the RBSP, type and size included.
     pub span: Range<usize>,
     kind: usize,
     data: &'a [u8],

@@ -283,7 +283,7 @@ impl<'a> AccessUnit<'a> {
     ///
     /// # Errors
     ///
-    /// Those of `call`; [`Error::OutOfMemory`].
+    /// Fails as `call` does; [`Error::OutOfMemory`].
     pub fn each_payload(&self, mut call: impl FnMut(&[u8]) -> Result) -> Result {
         let mut nals = self.nals()?;
         while let Some(nal) = nals.next()? {
