@@ -60,8 +60,9 @@ doc=./usr/share/doc/sidelight
     for file in README.md CHANGELOG.md SECURITY.md LICENSE-MIT LICENSE-APACHE models/README.md; do
         echo "$doc/$file"
     done
-    for file in "$root"/docs/*.md; do
-        echo "$doc/docs/$(basename "$file")"
+    # All but the lab notes.
+    for file in "$root"/docs/*.md "$root"/docs/*.png; do
+        [ "${file##*/}" = notebook.md ] || echo "$doc/docs/${file##*/}"
     done
 } | sort >expected
 listing root >installed
@@ -178,14 +179,19 @@ rm -rf cmake
 check "CMake: a copy that was moved" configure "$version"
 mv moved own
 
-cp -r "$root/c-examples" examples
-rm -rf examples/build
-check "the examples build" make -C examples
-for program in jpeg_encode jpeg_decode bench_filter; do
-    check "$program uses the installed copy" links_to examples/build/$program
+mkdir benches
+cp -r "$root/c-examples" .
+cp -r "$root/benches/c" benches
+rm -rf c-examples/build benches/c/build
+check "the examples build" make -C c-examples
+check "the benchmarks build" make -C benches/c
+for program in c-examples/build/minimal c-examples/build/jpeg_encode c-examples/build/jpeg_decode \
+    benches/c/build/bench_filter; do
+    check "${program##*/} uses the installed copy" links_to $program
 done
-check "jpeg_encode" examples/build/jpeg_encode --steps 2 --quality 20 "$root/tests/pictures/camera.png" x.jpg
-check "jpeg_decode" examples/build/jpeg_decode --mode base x.jpg x.png
+check "jpeg_encode" c-examples/build/jpeg_encode --steps 2 --quality 20 "$root/tests/pictures/camera.png" x.jpg
+check "jpeg_decode" c-examples/build/jpeg_decode --mode base x.jpg x.png
+check "minimal" c-examples/build/minimal show x.jpg x.y4m
 check "uninstall" make_ uninstall "PREFIX=$own"
 listing own >left
 check "uninstall leaves nothing" diff /dev/null left

@@ -5,17 +5,17 @@
 #   tools/setup.sh build    what `make examples` and `make demo` need
 #   tools/setup.sh test     what `make test` needs: all of it
 #   tools/setup.sh video    what `make video` needs
-#   tools/setup.sh eval     what `make eval` needs
-#   tools/setup.sh peers    what `make eval-peers` needs
-#   tools/setup.sh coders   what `make eval-coders` and `make bench-peers` need
-#   tools/setup.sh report   what `make test-report` needs
+#   tools/setup.sh eval     what `make -C tools eval` needs
+#   tools/setup.sh peers    what `make -C tools eval-peers` needs
+#   tools/setup.sh coders   what its `eval-coders` and `bench-peers` need
+#   tools/setup.sh report   what `make -C tools test-report` needs
 #   tools/setup.sh ffmpeg   what `make ffmpeg` and `make test-ffmpeg` need
 #   tools/setup.sh python   what `make test-python` needs
-#   tools/setup.sh torch    what `make test-torch` needs
+#   tools/setup.sh torch    what `make -C tools test-torch` needs
 #   tools/setup.sh python3.12   installs nothing: prints a Python of version 3.12 or later
 set -eu
 
-build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libpng-dev"
+build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libturbojpeg0-dev libpng-dev"
 test="g++ libjpeg-turbo-progs valgrind cmake abigail-tools"
 video="libx265-dev libavformat-dev libavcodec-dev libavutil-dev"
 eval="libjpeg-turbo-progs ffmpeg"
@@ -77,7 +77,7 @@ fi
 if ! command -v dpkg >/dev/null || ! command -v apt-get >/dev/null; then
     # Another system: what the build looks for may be there under another package's name.
     if command -v cc >/dev/null && command -v pkg-config >/dev/null &&
-        pkg-config --exists libjpeg libpng; then
+        pkg-config --exists libjpeg libturbojpeg libpng; then
         exit 0
     fi
     echo "setup: no apt-get here; install what corresponds to these Debian packages:" >&2

@@ -1,28 +1,22 @@
-//! Sidelight's tools: the demo, the evaluation and its peers, training of base models.
+//! Sidelight's tools: the evaluation and its peers, training of base models.
 
 mod codec;
-mod demo;
 mod eval;
 mod files;
 mod integers;
-mod jpeg;
-mod luma;
 mod machine;
-mod mozjpeg;
+mod media;
 mod page;
 mod peers;
 mod pretrain;
 mod report;
 mod speed;
-mod yuv;
 
 use clap::Parser;
 
 #[derive(Parser)]
 #[command(version, about)]
 enum Command {
-    /// Run the main job on a folder of pictures through the C examples
-    Demo(demo::Options),
     /// Evaluate on a folder of pictures with a real codec: figures, BD-rates, tables
     Eval(eval::Options),
     /// Measure other filters and codecs on an evaluation's pictures
@@ -53,7 +47,6 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
-        Command::Demo(options) => demo::run(&options),
         Command::Eval(options) => eval::run(&options),
         Command::Peers(options) => peers::run(&options),
         Command::Integers(options) => integers::run(&options),

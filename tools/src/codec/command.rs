@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 /// Said where a program does not start.
-pub const MISSING: &str = "it does not start: is it installed? (make eval installs it)";
+pub const MISSING: &str = "it does not start: is it installed? (make -C tools eval installs it)";
 
 /// Runs `program`, feeds it `input`, and returns what it wrote to its standard output.
 pub fn pipe(program: &str, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>> {

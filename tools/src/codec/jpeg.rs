@@ -1,14 +1,13 @@
 //! JPEG by libjpeg-turbo's own program, and what all JPEG files have in common.
 
 use super::{command, Codec};
-use crate::yuv::{Original, Yuv};
-use anyhow::{bail, ensure, Context, Result};
+use crate::media::jpeg::decode;
+use crate::media::yuv::{Original, Yuv};
+use anyhow::{ensure, Context, Result};
 use image::DynamicImage;
-use mozjpeg::CompInfoExt;
 use sidelight::carriage::jpeg;
-use sidelight::{CodecParams, Layout};
+use sidelight::CodecParams;
 use std::io::Write;
-use std::panic::{catch_unwind, resume_unwind};
 
 /// cjpeg with optimised Huffman tables and 4:2:0.
 pub struct Turbo {
@@ -49,7 +48,7 @@ impl Codec for Turbo {
     }
 
     fn decode(&self, file: &[u8], like: &Yuv) -> Result<Yuv> {
-        decode(file, like)
+        decode_like(file, like)
     }
 
     fn params(&self, file: &[u8], _decoded: &Yuv, _quality: u32) -> Result<CodecParams> {
@@ -91,41 +90,11 @@ fn pnm(image: &DynamicImage) -> Vec<u8> {
     out
 }
 
-/// Planes of a gray or 4:2:0 JPEG, by the accurate integer transform, as stock decoders make them.
-pub fn decode(file: &[u8], like: &Yuv) -> Result<Yuv> {
-    // libjpeg's fatal errors unwind.
-    catch_unwind(|| decode_or_unwind(file, like)).unwrap_or_else(|panic| {
-        match panic.downcast::<String>() {
-            Ok(message) => bail!("{message}"),
-            Err(other) => resume_unwind(other),
-        }
-    })
-}
-
-fn decode_or_unwind(file: &[u8], like: &Yuv) -> Result<Yuv> {
-    let decoder = mozjpeg::Decompress::new_mem(file)?;
-    let factors: Vec<(i32, i32)> =
-        decoder.components().iter().map(|c| (c.h_samp_factor, c.v_samp_factor)).collect();
-    let strides: Vec<usize> = decoder.components().iter().map(CompInfoExt::row_stride).collect();
-    let layout = match factors[..] {
-        [(1, 1)] => Layout::I400,
-        [(2, 2), (1, 1), (1, 1)] => Layout::I420,
-        _ => bail!("a JPEG with sampling factors {factors:?}"),
-    };
-    let (width, height) = decoder.size();
-    let expected = (like.width, like.height, like.layout());
-    ensure!((width, height, layout) == expected, "the JPEG is {width}x{height}, {layout:?}");
-    let mut decoder = decoder.raw()?;
-    let mut padded = vec![Vec::new(); factors.len()];
-    decoder.read_raw_data(&mut padded.iter_mut().collect::<Vec<_>>());
-    decoder.finish()?;
-    let mut out = Yuv::new(width, height, layout);
-    for (i, (plane, stride)) in padded.iter().zip(strides).enumerate() {
-        let (w, h) = out.size(i);
-        let rows = plane.chunks_exact(stride).zip(out.planes[i].chunks_exact_mut(w));
-        let copied = rows.map(|(from, to)| to.copy_from_slice(&from[..w])).count();
-        ensure!(copied == h, "the JPEG has {copied} rows of {h}");
-    }
+/// The planes of a gray or 4:2:0 JPEG, which is of the size and layout of `like`.
+pub fn decode_like(file: &[u8], like: &Yuv) -> Result<Yuv> {
+    let out = decode(file)?;
+    let shape = |yuv: &Yuv| (yuv.width, yuv.height, yuv.layout());
+    ensure!(shape(&out) == shape(like), "the JPEG is {:?}, not {:?}", shape(&out), shape(like));
     Ok(out)
 }
 

@@ -6,7 +6,7 @@ mod mozjpeg;
 mod x265;
 pub mod x265_clip;
 
-use crate::yuv::{Original, Yuv};
+use crate::media::yuv::{Original, Yuv};
 use anyhow::Result;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};

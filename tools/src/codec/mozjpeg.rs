@@ -1,8 +1,8 @@
 //! JPEG by mozjpeg's library, tuned for PSNR: what its cjpeg does with `-tune-psnr`.
 
 use super::{jpeg, Codec};
-use crate::mozjpeg::{compress, Coding, Tables, Trellis};
-use crate::yuv::{Original, Yuv};
+use crate::media::mozjpeg::{compress, Coding, Tables, Trellis};
+use crate::media::yuv::{Original, Yuv};
 use anyhow::Result;
 use sidelight::CodecParams;
 
@@ -30,7 +30,7 @@ impl Codec for TunedForPsnr {
     }
 
     fn decode(&self, file: &[u8], like: &Yuv) -> Result<Yuv> {
-        jpeg::decode(file, like)
+        jpeg::decode_like(file, like)
     }
 
     fn params(&self, file: &[u8], _decoded: &Yuv, _quality: u32) -> Result<CodecParams> {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::yuv::Planes;
+use crate::media::yuv::Planes;
 use image::{DynamicImage, Rgb, RgbImage};
 
 fn picture(width: u32, height: u32) -> DynamicImage {

@@ -1,7 +1,7 @@
 //! HEVC intra pictures by x265, through ffmpeg.
 
 use super::{command, Codec};
-use crate::yuv::{Original, Yuv};
+use crate::media::yuv::{Original, Yuv};
 use anyhow::{Context, Result};
 use sidelight::carriage::nal::{self, NalCodec};
 use sidelight::payload::binding;

@@ -1,7 +1,7 @@
 //! HEVC clips by x265 through ffmpeg: pictures to a stream and back, and what it says of each.
 
 use super::command;
-use crate::yuv::Yuv;
+use crate::media::yuv::Yuv;
 use anyhow::{ensure, Context, Result};
 use serde::Deserialize;
 use sidelight::{Layout, PictureType};
@@ -135,7 +135,7 @@ mod tests {
                 && coded[1..].iter().all(|c| c.qp > coded[0].qp)
         );
         for (p, c) in pictures.iter().zip(&coded) {
-            assert!(crate::luma::mse(&p.planes[0], &c.decoded.planes[0]) < 16.0);
+            assert!(crate::media::psnr::mse(&p.planes[0], &c.decoded.planes[0]) < 16.0);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::metrics::{measure, measure_psnr, psnr_yuv};
 use super::point::{name, net_gain, parts, timed, Outcome};
 use super::results::{Measured, Payload, Point, Seconds, Setup};
 use crate::codec::x265_clip::{self, Clip};
-use crate::yuv::Yuv;
+use crate::media::yuv::Yuv;
 use anyhow::{ensure, Context, Result};
 use sidelight::carriage::nal;
 use sidelight::payload::binding;

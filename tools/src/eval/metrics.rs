@@ -1,13 +1,9 @@
 //! Distortion of a picture.
 
 use super::results::Measured;
-use crate::yuv::Yuv;
+use crate::media::psnr::{mse, psnr};
+use crate::media::yuv::Yuv;
 use av_metrics::video::{ssim, ChromaSampling, Frame};
-
-/// PSNR in dB of 8-bit samples; `None` where nothing differs.
-pub fn psnr(mse: f64) -> Option<f64> {
-    (mse > 0.0).then(|| 10.0 * (255.0 * 255.0 / mse).log10())
-}
 
 /// (6 Y + Cb + Cr) / 8; luma's for gray pictures; `None` where a plane's is.
 pub fn psnr_yuv(psnr: &[Option<f64>]) -> Option<f64> {
@@ -27,7 +23,7 @@ pub fn measure(original: &Yuv, picture: &Yuv, bytes: usize) -> Measured {
 /// The same without SSIM and MS-SSIM, which take longer.
 pub fn measure_psnr(original: &Yuv, picture: &Yuv, bytes: usize) -> Measured {
     let planes = original.planes.iter().zip(&picture.planes);
-    let mse: Vec<f64> = planes.map(|(a, b)| crate::luma::mse(a, b)).collect();
+    let mse: Vec<f64> = planes.map(|(a, b)| mse(a, b)).collect();
     let psnr: Vec<_> = mse.iter().map(|mse| psnr(*mse)).collect();
     let psnr_yuv = psnr_yuv(&psnr);
     Measured { bytes, mse, psnr, psnr_yuv, ssim: None, ms_ssim: None }

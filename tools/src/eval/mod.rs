@@ -13,7 +13,7 @@ mod table;
 use crate::codec::{self, Codec};
 use crate::files::{self, hash, write};
 use crate::machine::Run;
-use crate::yuv::{Original, Planes, Yuv};
+use crate::media::yuv::{Original, Planes, Yuv};
 use anyhow::{bail, ensure, Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};

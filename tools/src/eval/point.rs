@@ -3,7 +3,7 @@
 use super::metrics::{measure, measure_psnr};
 use super::results::{Measured, Part, Payload, Point, Seconds, Setup};
 use crate::codec::Codec;
-use crate::yuv::{Original, Yuv};
+use crate::media::yuv::{Original, Yuv};
 use anyhow::Result;
 use sidelight::network::update::{LayerUpdate, Update};
 use sidelight::network::CodecKind;
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
     use crate::codec::Kind;
     use crate::eval::results::{Recipe, Size};
-    use crate::yuv::Planes;
+    use crate::media::yuv::Planes;
 
     /// Lists weigh what they add, coefficients are named where there are any, and the sum is the whole.
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::codec;
 use crate::machine::Run;
-use crate::yuv::Planes;
+use crate::media::yuv::Planes;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use sidelight::{EncoderSettings, Mode};

@@ -2,7 +2,7 @@
 //! programs take and give RGB, and their own luma and chroma are not JFIF's.
 
 use crate::codec::command;
-use crate::yuv::{Original, Planes, Yuv};
+use crate::media::yuv::{Original, Planes, Yuv};
 use anyhow::{Context, Result};
 
 /// A codec with the settings that are measured.

@@ -1,7 +1,7 @@
 //! Filters of ffmpeg that a decoder could run instead, on the same decoded planes.
 
 use crate::codec::command;
-use crate::yuv::Yuv;
+use crate::media::yuv::Yuv;
 use anyhow::Result;
 use sidelight::Layout;
 

@@ -8,7 +8,7 @@ use crate::codec;
 use crate::eval::metrics::measure_psnr;
 use crate::eval::results::{Measured, Results};
 use crate::files;
-use crate::yuv::{Original, Yuv};
+use crate::media::yuv::{Original, Yuv};
 use anyhow::{ensure, Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -256,7 +256,7 @@ mod tests {
         let picture = image::RgbImage::from_fn(67, 45, |x, y| {
             image::Rgb([(x * 5) as u8, (y * 6) as u8, ((x * y) % 200) as u8])
         });
-        let original = Original::new(picture.into(), crate::yuv::Planes::Colour);
+        let original = Original::new(picture.into(), crate::media::yuv::Planes::Colour);
         for filter in filters::all() {
             let out = filters::run(&original.yuv, &filter.settings[0]).unwrap();
             let m = measure_psnr(&original.yuv, &out, 0);

@@ -3,10 +3,10 @@
 //! For each picture in each of its rounds there are `<round>/<name>.csv`, an [`Entry`] for each
 //! sample, and `<round>/<name>.yuv`, for each sample the original and the decoded planes in 4:2:0.
 
-use super::planes::Planes;
 use super::source::{Crop, Source};
 use super::Part;
-use crate::luma::Luma;
+use crate::media::luma::Luma;
+use crate::media::planes::Planes;
 use anyhow::{ensure, Context, Result};
 use rand::Rng;
 use rand_pcg::Pcg64Mcg;

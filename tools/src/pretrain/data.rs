@@ -1,9 +1,9 @@
 //! Training crops: pictures at several scales, cut, flipped, transposed and degraded on the fly.
 
-use super::planes::Planes;
 use super::source::{Crop, Source};
 use super::tables::{self, Quantiser};
 use super::Part;
+use crate::media::planes::Planes;
 use anyhow::{bail, Result};
 use rand::Rng;
 use rand_pcg::Pcg64Mcg;
@@ -122,7 +122,7 @@ impl Source for Pictures {
 
 /// `original` coded with `quantiser`.
 fn coded(original: Planes, quantiser: &Quantiser) -> Result<Crop> {
-    let decoded = original.degraded(quantiser)?;
+    let decoded = quantiser.degrade(&original)?;
     let tables = &quantiser.tables;
     let condition = Condition::from_jpeg_tables(&tables[0], &tables[1], original.layout);
     Ok(Crop { original, decoded, condition, expected: expected_errors(condition) })

@@ -3,11 +3,12 @@
 
 use super::checkpoint::Checkpoint;
 use super::measure::{measure, place};
-use super::planes::Planes;
 use super::quantise::{quantise, Arithmetic};
-use super::source::{Crop, Material};
+use super::source::Crop;
+use super::Material;
 use super::{hadamard, Part, CHROMA_GAIN, OUTPUT_GAIN};
 use crate::files;
+use crate::media::planes::Planes;
 use anyhow::{ensure, Context, Result};
 use clap::Args;
 use rand::SeedableRng;

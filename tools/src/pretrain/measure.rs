@@ -2,8 +2,8 @@
 //! weights that its coefficients stand for, and the averages of its activations.
 
 use super::basis::{basis, Samples};
-use super::planes::Planes;
 use super::source::Crop;
+use crate::media::planes::Planes;
 use anyhow::Result;
 use rand::Rng;
 use sidelight::adapt::finetune::STEP_CHANGE;

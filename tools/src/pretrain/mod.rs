@@ -14,7 +14,6 @@ pub mod export;
 pub mod hevc_data;
 mod measure;
 mod muon;
-mod planes;
 pub mod plot;
 mod quantise;
 mod revive;
@@ -28,6 +27,8 @@ pub mod tune;
 use anyhow::{Context, Result};
 use checkpoint::Checkpoint;
 use clap::{Args, ValueEnum};
+use coded::Coded;
+use data::Pictures;
 use quantise::Arithmetic;
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
@@ -38,7 +39,7 @@ use sidelight::train::adam::AdamRates;
 use sidelight::train::map::Map;
 use sidelight::train::net::{Net, Train, Workspace};
 use sidelight::Picture;
-use source::{Crop, Material, Source};
+use source::{Crop, Source};
 use start::Start;
 use std::borrow::Cow;
 use std::io::Write;
@@ -73,6 +74,31 @@ impl Part {
             Self::Luma => Arch::luma(channels, hidden),
             Self::Chroma => Arch::chroma(channels, hidden),
         }
+    }
+}
+
+/// Where training crops come from: pictures degraded on the fly, or pictures coded before.
+#[derive(Args)]
+pub struct Material {
+    /// Folder of PNG pictures to train on, as JPEG
+    #[arg(long, required_unless_present = "coded")]
+    data: Option<PathBuf>,
+    /// Folder that hevc-data made, to train on instead
+    #[arg(long, conflicts_with = "data")]
+    coded: Option<PathBuf>,
+    /// Quantisation tables to train with; updates are always tuned on standard ones
+    #[arg(long, value_enum, default_value_t, conflicts_with = "coded")]
+    tables: tables::Kind,
+}
+
+impl Material {
+    /// `vivid`: no training crop has its chroma weakened.
+    pub fn open(&self, vivid: bool) -> Result<Box<dyn Source>> {
+        Ok(match (&self.data, &self.coded) {
+            (_, Some(folder)) => Box::new(Coded::open(folder)?),
+            (Some(folder), None) => Box::new(Pictures::open(folder, vivid, self.tables)?),
+            (None, None) => anyhow::bail!("either --data or --coded"),
+        })
     }
 }
 
@@ -423,7 +449,7 @@ impl Trainer {
             Backend::Torch => Box::new(torch::Torch::new(arch, options)?),
             #[cfg(not(feature = "torch"))]
             Backend::Torch => anyhow::bail!(
-                "--backend torch: this build is without libtorch; `make tools-torch` makes one with it"
+                "--backend torch: this build is without libtorch; `make -C tools tools-torch` makes one with it"
             ),
         };
         Ok(Self { batch, loss: 0.0, count: 0 })

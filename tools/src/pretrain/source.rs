@@ -1,16 +1,11 @@
-//! Where training crops come from: pictures degraded on the fly, or pictures coded before.
+//! What training crops are, and what gives them.
 
-use super::coded::Coded;
-use super::data::Pictures;
-use super::planes::Planes;
-use super::tables::Kind;
 use super::Part;
+use crate::media::planes::Planes;
 use anyhow::Result;
-use clap::Args;
 use rand_pcg::Pcg64Mcg;
 use sidelight::network::CodecKind;
 use sidelight::{Condition, Picture};
-use std::path::PathBuf;
 
 /// A decoded crop and its original, with the condition that the decoder would know.
 pub struct Crop {
@@ -60,28 +55,4 @@ pub trait Source: Sync {
 
     /// Sets of held-out crops of `size × size` for `part`'s network, by kind and quality.
     fn validation(&self, size: usize, part: Part) -> Result<Vec<Vec<Crop>>>;
-}
-
-#[derive(Args)]
-pub struct Material {
-    /// Folder of PNG pictures to train on, as JPEG
-    #[arg(long, required_unless_present = "coded")]
-    data: Option<PathBuf>,
-    /// Folder that hevc-data made, to train on instead
-    #[arg(long, conflicts_with = "data")]
-    coded: Option<PathBuf>,
-    /// Quantisation tables to train with; updates are always tuned on standard ones
-    #[arg(long, value_enum, default_value_t, conflicts_with = "coded")]
-    tables: Kind,
-}
-
-impl Material {
-    /// `vivid`: no training crop has its chroma weakened.
-    pub fn open(&self, vivid: bool) -> Result<Box<dyn Source>> {
-        Ok(match (&self.data, &self.coded) {
-            (_, Some(folder)) => Box::new(Coded::open(folder)?),
-            (Some(folder), None) => Box::new(Pictures::open(folder, vivid, self.tables)?),
-            (None, None) => anyhow::bail!("either --data or --coded"),
-        })
-    }
 }

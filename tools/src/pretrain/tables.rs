@@ -1,6 +1,9 @@
 //! Quantisers to train with: tables in natural order, and how coefficients are rounded.
 
-use crate::mozjpeg::Trellis;
+use crate::media::jpeg;
+use crate::media::mozjpeg::Trellis;
+use crate::media::planes::Planes;
+use anyhow::Result;
 use clap::ValueEnum;
 use rand::Rng;
 use sidelight::codec::standard_luma_table;
@@ -25,6 +28,20 @@ pub struct Quantiser {
     pub tables: [[u16; 64]; 2],
     /// `None` to round to the nearest.
     pub trellis: Option<Trellis>,
+}
+
+impl Quantiser {
+    /// All planes after JPEG coding and decoding.
+    pub fn degrade(&self, planes: &Planes) -> Result<Planes> {
+        let coded = planes.planes.iter().enumerate().map(|(i, p)| {
+            let table = &self.tables[i.min(1)];
+            jpeg::decode_gray(&match self.trellis {
+                None => jpeg::encode(p, table),
+                Some(trellis) => jpeg::encode_trellis(p, table, trellis),
+            }?)
+        });
+        Ok(Planes { layout: planes.layout, planes: coded.collect::<Result<_>>()? })
+    }
 }
 
 impl From<[[u16; 64]; 2]> for Quantiser {

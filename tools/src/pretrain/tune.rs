@@ -1,7 +1,8 @@
 //! Learns from fine-tuned training pictures how a model's updates are coded: the classes of its channels
 //! and the initial states of the contexts.
 
-use super::source::{Material, Source};
+use super::source::Source;
+use super::Material;
 use crate::files;
 use anyhow::{ensure, Context, Result};
 use clap::Args;

@@ -71,8 +71,8 @@ pub fn run(options: &Options) -> Result<()> {
         include_str!("page.html"),
         include_str!("page.css"),
         concat!(include_str!("chart.js"), include_str!("page.js")),
-        &report,
-    )?;
+        &serde_json::to_string(&report)?,
+    );
     files::write(&page, html.as_bytes())?;
     println!("{}", page.display());
     Ok(())

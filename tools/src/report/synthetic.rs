@@ -5,7 +5,7 @@ use crate::eval::results::{
     BdRates, Mean, Measured, Part, Payload, PictureBdRate, Point, QualityMean, Results, Seconds,
     Setup, Summary, COMPARISONS,
 };
-use crate::yuv::Planes;
+use crate::media::yuv::Planes;
 use image::{imageops, Rgb, RgbImage};
 use serde_json::{json, Value};
 use std::path::Path;

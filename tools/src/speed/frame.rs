@@ -1,8 +1,9 @@
 //! A frame to be timed on: a mosaic of pictures, its planes coded as JPEG and decoded.
 
-use crate::luma::Luma;
-use crate::yuv::Yuv;
-use crate::{files, jpeg};
+use crate::files;
+use crate::media::jpeg;
+use crate::media::luma::Luma;
+use crate::media::yuv::Yuv;
 use anyhow::{bail, Result};
 use clap::Args;
 use image::{imageops, RgbImage};
@@ -37,7 +38,7 @@ pub fn run(options: &Options) -> Result<()> {
     for i in 0..3 {
         let (width, height) = frame.size(i);
         let plane = Luma { width, height, data: std::mem::take(&mut frame.planes[i]) };
-        frame.planes[i] = jpeg::decode(&jpeg::encode(&plane, &table)?)?.data;
+        frame.planes[i] = jpeg::decode_gray(&jpeg::encode(&plane, &table)?)?.data;
     }
     files::write(&options.out, &frame.to_raw())
 }

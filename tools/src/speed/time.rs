@@ -2,7 +2,7 @@
 
 use super::{prepared, read_model};
 use crate::files;
-use crate::yuv::Yuv;
+use crate::media::yuv::Yuv;
 use anyhow::{bail, Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;

@@ -1,7 +1,7 @@
 //! Clips out of still pictures: a camera moves over one, a part of another moves in front of it.
 
 use super::colour::{Colour, Frame};
-use crate::yuv::Yuv;
+use crate::media::yuv::Yuv;
 use image::RgbImage;
 use rand::Rng;
 use rand_pcg::Pcg64Mcg;

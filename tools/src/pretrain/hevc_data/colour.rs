@@ -1,6 +1,6 @@
 //! From RGB to 4:2:0 as video is made.
 
-use crate::yuv::Yuv;
+use crate::media::yuv::Yuv;
 use rand::Rng;
 use rand_pcg::Pcg64Mcg;
 

@@ -8,7 +8,7 @@ use super::coded::Entry;
 use super::data;
 use crate::codec::x265_clip::{self, Coded};
 use crate::files;
-use crate::yuv::Yuv;
+use crate::media::yuv::Yuv;
 use anyhow::{Context, Result};
 use clap::Args;
 use clip::Scene;

@@ -30,7 +30,7 @@ fn the_page_needs_neither_peers_nor_pictures() {
 }
 
 #[test]
-#[ignore = "needs Chromium: make test-report"]
+#[ignore = "needs Chromium: make -C tools test-report"]
 fn the_page_works_in_a_browser() {
     let Some(mut browser) = Browser::start() else {
         let message = "skipped: there is no Chromium here; tools/setup.sh report installs it";

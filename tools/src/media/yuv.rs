@@ -1,5 +1,6 @@
 //! Pictures as codecs see them: 8-bit luma and half-resolution chroma.
 
+use super::{jfif, planes};
 use anyhow::{bail, Result};
 use clap::ValueEnum;
 use image::{DynamicImage, GrayImage};
@@ -25,33 +26,11 @@ impl Yuv {
         Self { width, height, planes }
     }
 
-    /// JFIF planes of an RGB picture as libjpeg makes them: 16-bit fixed-point colour conversion and
-    /// 2×2 means whose rounding alternates along a row, edges replicated.
+    /// JFIF planes of an RGB picture as libjpeg-turbo makes them.
     pub fn from_rgb(rgb: &image::RgbImage) -> Self {
         let (width, height) = (rgb.width() as usize, rgb.height() as usize);
-        let mut full = [vec![0; width * height], vec![0; width * height], vec![0; width * height]];
-        for (i, p) in rgb.pixels().enumerate() {
-            let [r, g, b] = p.0.map(i32::from);
-            const CHROMA: i32 = (128 << 16) + 32767;
-            full[0][i] = ((19595 * r + 38470 * g + 7471 * b + 32768) >> 16) as u8;
-            full[1][i] = ((-11059 * r - 21709 * g + 32768 * b + CHROMA) >> 16) as u8;
-            full[2][i] = ((32768 * r - 27439 * g - 5329 * b + CHROMA) >> 16) as u8;
-        }
-        let half = |plane: &[u8]| -> Vec<u8> {
-            let (w, h) = (width.div_ceil(2), height.div_ceil(2));
-            let at =
-                |y: usize, x: usize| u32::from(plane[y.min(height - 1) * width + x.min(width - 1)]);
-            let mean = |i: usize| {
-                let (y, x) = (2 * (i / w), 2 * (i % w));
-                let sum = at(y, x) + at(y, x + 1) + at(y + 1, x) + at(y + 1, x + 1);
-                ((sum + 1 + (i % w % 2) as u32) >> 2) as u8
-            };
-            (0..w * h).map(mean).collect()
-        };
-        let chroma = [half(&full[1]), half(&full[2])];
-        let [luma, ..] = full;
-        let [cb, cr] = chroma;
-        Self { width, height, planes: vec![luma, cb, cr] }
+        let planes = planes::Planes::from_rgb(rgb, jfif::TURBO).sampled(Layout::I420).planes;
+        Self { width, height, planes: planes.into_iter().map(|p| p.data).collect() }
     }
 
     pub fn layout(&self) -> Layout {

@@ -1,7 +1,14 @@
 //! The luma plane of a one-picture YUV4MPEG2 file.
 
-use crate::luma::Luma;
 use anyhow::{bail, ensure, Context, Result};
+
+/// A plane of luma, rows without padding.
+#[derive(Debug)]
+pub struct Luma {
+    pub width: usize,
+    pub height: usize,
+    pub data: Vec<u8>,
+}
 
 /// Reads the luma of the first picture.
 pub fn luma(bytes: &[u8]) -> Result<Luma> {

@@ -1,8 +1,8 @@
-//! Colour pictures for training: JFIF YCbCr planes, cut and sampled down as a JPEG encoder does.
+//! Colour pictures of any layout: JFIF YCbCr planes, cut and sampled down as a JPEG encoder does.
 
-use super::tables::Quantiser;
-use crate::jpeg;
-use crate::luma::{luma_of, mse, Luma};
+use super::jfif;
+use super::luma::Luma;
+use super::psnr::mse;
 use anyhow::{Context, Result};
 use sidelight::{Layout, Picture, PictureMut, PlaneMut};
 use std::path::Path;
@@ -15,28 +15,23 @@ pub struct Planes {
 }
 
 impl Planes {
-    /// Y, Cb, Cr of a picture file at full size, full range, rounded as libjpeg does.
+    /// Y, Cb, Cr of a picture file at full size and full range, to train on.
     pub fn open(path: &Path) -> Result<Self> {
         let picture = image::open(path).with_context(|| path.display().to_string())?.to_rgb8();
-        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        Ok(Self::from_rgb(&picture, jfif::NEAREST))
+    }
+
+    /// Y, Cb, Cr at full size, with `cb` for the factors of red and green in Cb.
+    pub fn from_rgb(rgb: &image::RgbImage, cb: [i32; 2]) -> Self {
+        let (width, height) = (rgb.width() as usize, rgb.height() as usize);
         let plane = |of: &dyn Fn([u8; 3]) -> u8| Luma {
             width,
             height,
-            data: picture.pixels().map(|p| of(p.0)).collect(),
+            data: rgb.pixels().map(|p| of(p.0)).collect(),
         };
-        // 16-bit fixed point; "− 1" as in libjpeg, so that 255.5 does not round to 256.
-        let chroma = |r: i32, g: i32, b: i32| {
-            move |p: [u8; 3]| {
-                let sum = r * i32::from(p[0]) + g * i32::from(p[1]) + b * i32::from(p[2]);
-                ((sum + (128 << 16) + 32768 - 1) >> 16) as u8
-            }
-        };
-        let planes = vec![
-            plane(&luma_of),
-            plane(&chroma(-11058, -21710, 32768)),
-            plane(&chroma(32768, -27439, -5329)),
-        ];
-        Ok(Self { layout: Layout::I444, planes })
+        let chroma = |i: usize| move |p| jfif::chroma(p, cb)[i];
+        let planes = vec![plane(&jfif::luma), plane(&chroma(0)), plane(&chroma(1))];
+        Self { layout: Layout::I444, planes }
     }
 
     /// The library's view of it.
@@ -98,32 +93,19 @@ impl Planes {
         self
     }
 
-    /// From full-size chroma to `layout`, with box filters. Sizes are even.
+    /// From full-size chroma to `layout`, with box filters.
     pub fn sampled(mut self, layout: Layout) -> Self {
         assert_eq!(self.layout, Layout::I444);
         self.planes.truncate(layout.planes());
         for p in self.planes.iter_mut().skip(1) {
             match layout {
-                Layout::I420 => *p = halved(p, 2),
-                Layout::I422 => *p = halved(p, 1),
+                Layout::I420 => *p = p.halved(2),
+                Layout::I422 => *p = p.halved(1),
                 Layout::I444 | Layout::I400 => {}
             }
         }
         self.layout = layout;
         self
-    }
-
-    /// All planes after JPEG coding and decoding.
-    pub fn degraded(&self, quantiser: &Quantiser) -> Result<Self> {
-        let planes = self.planes.iter().enumerate();
-        let coded = planes.map(|(i, p)| {
-            let table = &quantiser.tables[i.min(1)];
-            jpeg::decode(&match quantiser.trellis {
-                None => jpeg::encode(p, table),
-                Some(trellis) => jpeg::encode_trellis(p, table, trellis),
-            }?)
-        });
-        Ok(Self { layout: self.layout, planes: coded.collect::<Result<_>>()? })
     }
 
     /// Mean squared error of every plane, 0 where there is none.
@@ -133,32 +115,5 @@ impl Planes {
             *e = mse(&a.data, &b.data);
         }
         all
-    }
-}
-
-/// Means over 2 columns and `rows` rows, rounded up and down in turn from column to column as
-/// libjpeg does.
-fn halved(p: &Luma, rows: usize) -> Luma {
-    let (width, height) = (p.width / 2, p.height / rows);
-    let mut data = Vec::with_capacity(width * height);
-    for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
-        let above = &p.data[rows * y * p.width + 2 * x..][..2];
-        let below = &p.data[(rows * y + rows - 1) * p.width + 2 * x..][..2];
-        let sum = [above, below].into_iter().flatten().map(|s| u32::from(*s)).sum::<u32>();
-        // Two equal rows where there is one: twice its sum.
-        data.push(((sum + 1 + (x % 2) as u32) / 4) as u8);
-    }
-    Luma { width, height, data }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chroma_is_sampled_as_libjpeg_does() {
-        let plane = Luma { width: 4, height: 2, data: vec![1, 2, 1, 2, 2, 1, 2, 1] };
-        assert_eq!(halved(&plane, 2).data, [1, 2]);
-        assert_eq!(halved(&plane, 1).data, [1, 2, 1, 2]);
     }
 }

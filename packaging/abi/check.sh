@@ -1,8 +1,8 @@
 #!/bin/sh
 # The ABI as a C program sees it, against sidelight.abi.
 #
-#   abi/check.sh check LIBRARY      fails if it broke, tells what was added
-#   abi/check.sh baseline LIBRARY   rewrites sidelight.abi
+#   packaging/abi/check.sh check LIBRARY      fails if it broke, tells what was added
+#   packaging/abi/check.sh baseline LIBRARY   rewrites sidelight.abi
 #
 # What rustc writes of its types into the library names the toolchain and every private struct behind a
 # handle, and knows no C enum: so the types are taken from include/sidelight.h, which tests/header.rs
@@ -10,11 +10,11 @@
 set -eu
 export LC_ALL=C
 
-[ $# = 2 ] || { echo "usage: abi/check.sh check|baseline LIBRARY" >&2; exit 1; }
+[ $# = 2 ] || { echo "usage: packaging/abi/check.sh check|baseline LIBRARY" >&2; exit 1; }
 task=$1
 library=$2
 here=$(cd "$(dirname "$0")" && pwd)
-header=$here/../include/sidelight.h
+header=$here/../../include/sidelight.h
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -66,7 +66,7 @@ check)
         "$here/sidelight.abi" "$work/now.abi" >"$work/breaks" || status=$?
     if [ $status != 0 ]; then
         cat "$work/breaks" >&2
-        echo "abi: programs built with abi/sidelight.abi may break. If all of it is known to be" >&2
+        echo "abi: programs built with packaging/abi/sidelight.abi may break. If all of it is known to be" >&2
         echo "abi: harmless (bytes taken from a reserved[], say), or the version is a new one:" >&2
         echo "abi: make abi-baseline" >&2
         exit 1
@@ -75,9 +75,9 @@ check)
         "$here/sidelight.abi" "$work/now.abi" || status=$?
     [ $((status & 3)) = 0 ] || exit 1 # abidiff itself failed
     if [ $status = 0 ]; then
-        echo "abi: as in abi/sidelight.abi"
+        echo "abi: as in packaging/abi/sidelight.abi"
     else
-        echo "abi: compatible with abi/sidelight.abi; before a release: make abi-baseline"
+        echo "abi: compatible with packaging/abi/sidelight.abi; before a release: make abi-baseline"
     fi
     ;;
 *)

@@ -4,7 +4,8 @@ const rows = data;
 function showPicture(name) {
   const own = rows.filter(r => r.picture === name);
   const view = new Compare({
-    variants: [["jpeg", "JPEG"], ["sidelight", "Sidelight"]], left: "jpeg", right: "sidelight",
+    variants: [["jpeg", "JPEG"], ["base", "Base model"], ["update", "With update"]],
+    left: "jpeg", right: "update",
   });
   const caption = make("p", { className: "note" });
   const pick = qf => {
@@ -13,8 +14,8 @@ function showPicture(name) {
     const image = new Image();
     image.onload = () => view.show({
       name, width: image.naturalWidth, height: image.naturalHeight,
-      sources: { jpeg: files("jpeg"), sidelight: files("sidelight") },
-      tags: { jpeg: "JPEG", sidelight: "Sidelight" },
+      sources: { jpeg: files("jpeg"), base: files("base"), update: files("update") },
+      tags: { jpeg: "JPEG", base: "Base model", update: "With update" },
     });
     image.src = files("jpeg");
     caption.textContent = `${r.jpeg_bytes} bytes of JPEG at ${r.psnr_jpeg.toFixed(2)} dB, ` +

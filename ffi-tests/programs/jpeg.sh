@@ -4,13 +4,14 @@
 set -u
 export LC_ALL=C
 
-here=$(cd "$(dirname "$0")" && pwd)
-encode="$here/build/jpeg_encode"
-decode="$here/build/jpeg_decode"
-bench="$here/build/bench_filter"
-pictures="$here/../tests/pictures"
-golden="$here/../tests/data/jpeg"
-. "$here/../tests/check.sh"
+root=$(cd "$(dirname "$0")/../.." && pwd)
+encode="$root/c-examples/build/jpeg_encode"
+decode="$root/c-examples/build/jpeg_decode"
+minimal="$root/c-examples/build/minimal"
+bench="$root/benches/c/build/bench_filter"
+pictures="$root/tests/pictures"
+golden="$root/tests/data/jpeg"
+. "$root/tests/check.sh"
 
 # refused TEXT OUTPUT COMMAND...: it fails, says TEXT, and leaves no OUTPUT.
 refused() {
@@ -138,6 +139,45 @@ check "bench: bad format" refused "bad value" x.raw "$bench" --size 61x47 --form
 check "bench: bad size" refused "bad value" x.raw "$bench" --size 0x47 --format gray --out x.raw noise.raw
 check "bench: not a JPEG" refused "" x.raw "$bench" --jpeg noise.raw --out x.raw
 
+# ---- the smallest example ----
+
+# shown FILE.jpg: minimal decodes and filters as jpeg_decode does, without a word.
+shown() {
+    "$minimal" show "$1" ours.y4m 2>words.txt && "$decode" "$1" theirs.y4m >/dev/null &&
+        cmp theirs.y4m ours.y4m && cmp words.txt /dev/null
+}
+# bare FILE.jpg: without a payload it shows what is decoded.
+bare() {
+    says "no payload.*unfiltered" "$minimal" show "$1" ours.y4m && "$decode" --mode off "$1" theirs.y4m &&
+        cmp theirs.y4m ours.y4m
+}
+
+djpeg -grayscale -outfile coffee.pgm coffee.jpg
+for size in 1x1 5x4 33x1 70x45 whole; do
+    case $size in
+    whole) cp coffee.ppm color.ppm && cp coffee.pgm gray.pgm ;;
+    *)
+        width=${size%x*}
+        height=${size#*x}
+        { printf 'P6\n%d %d\n255\n' "$width" "$height"; tail -c 300000 coffee.ppm | head -c $((3 * width * height)); } >color.ppm
+        { printf 'P5\n%d %d\n255\n' "$width" "$height"; tail -c 300000 coffee.ppm | head -c $((width * height)); } >gray.pgm
+        ;;
+    esac
+    for kind in gray-420 color-420 color-422 color-444; do
+        [ "$size $kind" != "whole color-422" ] || continue # it takes long
+        case $kind in gray*) in=gray.pgm ;; *) in=color.ppm ;; esac
+        name="minimal: $size $kind"
+        "$encode" --mode off --quality 20 --sampling "${kind#*-}" $in bare.jpg >/dev/null
+        check "$name: attach" "$minimal" attach $in bare.jpg attached.jpg
+        check "$name: show" shown attached.jpg
+        check "$name: without a payload" bare bare.jpg
+        jpegtran -copy none -outfile back.jpg attached.jpg && jpegtran -copy none -outfile plain.jpg bare.jpg
+        check "$name: the JPEG stays" cmp plain.jpg back.jpg
+    done
+done
+check "minimal: an update is sent" [ "$("$decode" attached.jpg x.png | cut -d: -f1)" = update ]
+"$minimal" attach coffee.ppm bare.jpg again.jpg
+check "minimal: attached again: the same" cmp attached.jpg again.jpg
 # ---- payloads that are stale, damaged or another picture's ----
 
 "$encode" --quality 20 --steps 40 "$pictures/coffee.png" cup.jpg >/dev/null
@@ -147,6 +187,8 @@ jpegtran -rotate 90 -copy all -outfile rotated.jpg cup.jpg
 check "rotated: stale" unfiltered stale rotated.jpg
 jpegtran -copy none -outfile stripped.jpg cup.jpg
 check "stripped: no payload" unfiltered "no payload" stripped.jpg
+check "minimal: rotated: stale" says "stale.*unfiltered" "$minimal" show rotated.jpg ours.y4m
+check "minimal: rotated: as decoded" sh -c "'$decode' --mode off rotated.jpg theirs.y4m && cmp theirs.y4m ours.y4m"
 
 # The payload lies behind the identifier: at byte $at (from 0), $length bytes.
 at=$(grep -abo SLIGHT cup.jpg | head -1 | cut -d: -f1)
@@ -183,7 +225,16 @@ for sample in 1x2 4x1; do
 done
 check "arithmetic coding: unfiltered" unfiltered "not supported" "$golden/arithmetic.jpg"
 printf 'not a jpeg' >junk.jpg
+printf 'P6\n1 1\n255\nrgb' >tiny.ppm
 check "junk" refused "" x.png "$decode" junk.jpg x.png
+check "minimal: CMYK" refused "unusual" x.y4m "$minimal" show "$golden/cmyk.jpg" x.y4m
+check "minimal: sampling" refused "" x.y4m "$minimal" show odd.jpg x.y4m
+check "minimal: junk" refused "" x.y4m "$minimal" show junk.jpg x.y4m
+check "minimal: no such file" refused "nothing.jpg" x.y4m "$minimal" show nothing.jpg x.y4m
+check "minimal: no such original" refused "original" x.jpg "$minimal" attach nothing.ppm cup.jpg x.jpg
+check "minimal: another's original" refused "another size" x.jpg "$minimal" attach tiny.ppm cup.jpg x.jpg
+check "minimal: no such folder" refused "no/x.y4m" no/x.y4m "$minimal" show cup.jpg no/x.y4m
+check "minimal: usage" refused "usage" x.y4m "$minimal" show cup.jpg
 check "junk in" refused "" x.jpg "$encode" junk.jpg x.jpg
 check "no such file" refused "" x.png "$decode" nothing.jpg x.png
 check "no such file in" refused "" x.jpg "$encode" nothing.png x.jpg
@@ -255,6 +306,7 @@ for output in x.png x.ppm x.y4m; do
     check "no room for all of it: $output" full "File too large" $output "$decode" cup.jpg $output
 done
 check "no room for all of it: x.jpg" full "File too large" x.jpg "$encode" --mode off "$pictures/camera.png" x.jpg
+check "no room for all of it: minimal" full "x.y4m" x.y4m "$minimal" show cup.jpg x.y4m
 check "no room for all of it: bench" full "File too large" x.yuv "$bench" --repeat 1 --jpeg cup.jpg --out x.yuv
 for command in "$decode cup.jpg y.png" "$encode --mode off $pictures/camera.png y.jpg" "$bench --repeat 1 --jpeg cup.jpg"; do
     check "nowhere to print: ${command%% *}" sh -c "! $command >/dev/full"

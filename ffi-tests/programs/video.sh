@@ -4,10 +4,10 @@
 set -u
 export LC_ALL=C
 
-here=$(cd "$(dirname "$0")" && pwd)
-encode="$here/build/hevc_encode"
-decode="$here/build/hevc_decode"
-. "$here/../tests/check.sh"
+root=$(cd "$(dirname "$0")/../.." && pwd)
+encode="$root/c-examples/build/hevc_encode"
+decode="$root/c-examples/build/hevc_decode"
+. "$root/tests/check.sh"
 
 # refused TEXT OUTPUT COMMAND...: it fails, not by a signal, says TEXT, and leaves no OUTPUT.
 refused() {

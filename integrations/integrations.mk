@@ -1,0 +1,45 @@
+# The integrations and the binding for Python, against the library in the build folder. Included by the
+# Makefile at the root.
+
+##@ Integrations
+
+FFMPEG = $(abspath $(TARGET))/ffmpeg
+ffmpeg: pc ## A small FFmpeg with the filter, of the distribution's source [FFMPEG_SOURCE=<source tree>]
+	@tools/setup.sh ffmpeg
+	@integrations/ffmpeg/build.sh $(FFMPEG) "$(FFMPEG_SOURCE)"
+
+test-ffmpeg: ffmpeg ## Its tests
+	integrations/ffmpeg/test.sh $(FFMPEG)
+
+# VapourSynth's wheel has headers and a .pc file; it wants Python 3.12 or later. Nothing outside the
+# folder is written: the tests do without `vapoursynth config`.
+VS = $(abspath $(TARGET))/vapoursynth
+vapoursynth: pc $(VS)/venv/ready ## The plugin for VapourSynth: integrations/vapoursynth/README.md
+	@PKG_CONFIG_PATH="$$($(VS)/venv/bin/vapoursynth get-pkgconfig-dir):$$PKG_CONFIG_PATH" \
+	    $(MAKE) --no-print-directory -C integrations/vapoursynth BUILD=$(VS)
+
+test-vapoursynth: vapoursynth ## Its tests
+	$(VS)/venv/bin/python integrations/vapoursynth/test.py $(VS)/vs-sidelight.so \
+	    $(RELEASE)/$(SHARED)
+
+$(VS)/venv/ready: integrations/vapoursynth/requirements.txt
+	python=$$(tools/setup.sh python3.12) && $$python -m venv --clear $(VS)/venv
+	$(VS)/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
+# The wheel is built with what requirements.txt pins, not with the newest of everything.
+PY = $(abspath $(TARGET))/python
+test-python: $(PY)/venv/ready ## The binding for Python, built and tested: bindings/python/README.md
+	PATH="$(PY)/venv/bin:$$PATH" CARGO_TARGET_DIR=$(PY)/cargo pip install --quiet \
+	    --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall \
+	    ./bindings/python
+	cd bindings/python && PYTHONDONTWRITEBYTECODE=1 $(PY)/venv/bin/python -m pytest \
+	    -p no:cacheprovider
+
+$(PY)/venv/ready: bindings/python/tests/requirements.txt
+	@tools/setup.sh python
+	python3 -m venv --clear $(PY)/venv
+	$(PY)/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
+.PHONY: ffmpeg test-ffmpeg vapoursynth test-vapoursynth test-python

@@ -1,0 +1,353 @@
+//! The main job on a few pictures, through the C examples: a table, a JSON file, a page with
+//! before/after sliders, and one crop before and after. Every figure is measured on the files that the
+//! examples wrote.
+//!
+//!     sidelight-demo <folder of the examples> <folder of PNG pictures> <folder to write to>
+
+#[allow(dead_code)] // of chroma nothing is measured
+#[path = "../../src/media/jfif.rs"]
+mod jfif;
+#[path = "../../src/page/mod.rs"]
+mod page;
+mod picture;
+#[path = "../../src/media/psnr.rs"]
+mod psnr;
+mod y4m;
+
+use anyhow::{bail, ensure, Context, Result};
+use picture::Picture;
+use psnr::{mse, psnr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+const QUALITIES: [u32; 3] = [10, 20, 40];
+
+/// The crop of before-after.png: picture, quality, left, top.
+const CROP: (&str, u32, usize, usize) = ("coffee", 10, 170, 10);
+/// Its width and height, what it is magnified by, and pixels between its panels.
+const CROP_SIZE: (usize, usize, usize) = (160, 2, 8);
+
+struct Options {
+    examples: PathBuf,
+    pictures: PathBuf,
+    out: PathBuf,
+}
+
+/// One picture at one quality.
+#[derive(Debug)]
+struct Row {
+    picture: String,
+    qf: u32,
+    /// The plain JPEG.
+    jpeg_bytes: usize,
+    payload_bytes: usize,
+    /// What the file grew by in all.
+    container_bytes: usize,
+    psnr_jpeg: f64,
+    psnr_base: f64,
+    psnr_update: f64,
+    /// Gain of the filtered picture over the JPEG, less what `container_bytes` more of JPEG would
+    /// have gained.
+    net_gain_db: f64,
+    encode_s: f64,
+    decode_ms: f64,
+}
+
+impl Row {
+    /// What is wrong with it, if anything.
+    fn complaint(&self) -> Option<String> {
+        let slack = 1e-9;
+        let ordered =
+            self.psnr_update >= self.psnr_base - slack && self.psnr_base >= self.psnr_jpeg - slack;
+        let at = format!("{} at QF {}", self.picture, self.qf);
+        if !ordered {
+            Some(format!("{at}: a better mode has a lower PSNR: {self:?}"))
+        } else if self.net_gain_db.is_nan() || self.net_gain_db < 0.0 {
+            Some(format!("{at}: the payload does not pay: {self:?}"))
+        } else {
+            None
+        }
+    }
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let Ok([examples, pictures, out]) = <[PathBuf; 3]>::try_from(arguments) else {
+        bail!("usage: sidelight-demo <the examples> <PNG pictures> <folder to write to>");
+    };
+    run(&Options { examples, pictures, out })
+}
+
+fn run(options: &Options) -> Result<()> {
+    std::fs::create_dir_all(&options.out)
+        .with_context(|| format!("making {}", options.out.display()))?;
+    let pictures = pictures(&options.pictures)?;
+    print_head();
+    let mut rows = Vec::new();
+    for picture in &pictures {
+        for qf in QUALITIES {
+            let row = measure(options, picture, qf)?;
+            print_row(&row);
+            rows.push(row);
+        }
+    }
+    println!(
+        "\nPSNR-Y is of jpeg_decode's files. Net gain: PSNR-Y with the payload, less the JPEG's, less\n\
+         what the bytes that the file grew by would have gained as JPEG (measured at QF + 3).\n\
+         Times are of whole processes."
+    );
+    let json = json(&rows);
+    let page = options.out.join("index.html");
+    let html = page::html(include_str!("../page.html"), "", include_str!("../page.js"), &json);
+    for (path, text) in [(&options.out.join("results.json"), json), (&page, html)] {
+        std::fs::write(path, text).with_context(|| path.display().to_string())?;
+    }
+    println!("\nBefore and after, with sliders: {}", page.display());
+    if let Some(path) = before_after(options, &rows)? {
+        println!("JPEG, base model, update, at one look: {}", path.display());
+    }
+    let complaints: Vec<String> = rows.iter().filter_map(Row::complaint).collect();
+    ensure!(complaints.is_empty(), "{}", complaints.join("\n"));
+    Ok(())
+}
+
+/// Writes the crop that README.md shows, where its picture is among the demo's.
+fn before_after(options: &Options, rows: &[Row]) -> Result<Option<PathBuf>> {
+    let (picture, qf, left, top) = CROP;
+    let (side, scale, gap) = CROP_SIZE;
+    if !rows.iter().any(|r| r.picture == picture && r.qf == qf) {
+        return Ok(None);
+    }
+    let open = |which| Picture::open(&options.out.join(format!("{picture}-q{qf}-{which}.png")));
+    let pictures = ["jpeg", "base", "update"].map(open).into_iter().collect::<Result<Vec<_>>>()?;
+    let path = options.out.join("before-after.png");
+    Picture::panels(&pictures, (left, top), side, scale, gap)?.write(&path)?;
+    Ok(Some(path))
+}
+
+/// The colour PNG files of a folder, by name.
+fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let mut paths = entries.map(|e| Ok(e?.path())).collect::<Result<Vec<_>>>()?;
+    paths.retain(|p| p.extension().is_some_and(|e| e == "png"));
+    paths.sort();
+    let mut colour = Vec::new();
+    for path in paths {
+        if picture::has_color(&path).with_context(|| path.display().to_string())? {
+            colour.push(path);
+        }
+    }
+    ensure!(!colour.is_empty(), "{}: no colour PNG pictures", folder.display());
+    Ok(colour)
+}
+
+fn name(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn measure(options: &Options, picture: &Path, qf: u32) -> Result<Row> {
+    let original = Picture::open(picture)?;
+    let original_luma = original.luma();
+    let stem = format!("{}-q{qf}", name(picture));
+    let file = |suffix: &str| options.out.join(format!("{stem}{suffix}"));
+    let encode = |qf: u32, mode: &str, out: &Path| -> Result<f64> {
+        let quality = qf.to_string();
+        let arguments = ["--quality", &quality, "--mode", mode].map(Path::new);
+        call(options, "jpeg_encode", &[&arguments[..], &[picture, out]].concat())
+    };
+    let decode = |mode: Option<&str>, from: &Path, to: &Path| -> Result<f64> {
+        let mut arguments: Vec<&Path> = Vec::new();
+        if let Some(mode) = mode {
+            arguments.extend(["--mode", mode].map(Path::new));
+        }
+        arguments.extend([from, to]);
+        call(options, "jpeg_decode", &arguments)
+    };
+    // PSNR-Y of what a file decodes to.
+    let quality_of = |mode: Option<&str>, from: &Path| -> Result<(f64, f64)> {
+        let y4m = file(".y4m");
+        let seconds = decode(mode, from, &y4m)?;
+        let decoded = y4m::luma(&std::fs::read(&y4m)?).context(stem.clone())?;
+        std::fs::remove_file(&y4m)?;
+        let same = (decoded.width, decoded.height) == (original.width, original.height);
+        ensure!(same, "{stem}: another size came out");
+        Ok((psnr(mse(&original_luma, &decoded.data)).unwrap_or(f64::INFINITY), seconds))
+    };
+
+    let (plain, updated, neighbour) = (file("-plain.jpg"), file(".jpg"), file("-next.jpg"));
+    encode(qf, "off", &plain)?;
+    let encode_s = encode(qf, "update", &updated)?;
+    let (psnr_jpeg, _) = quality_of(Some("off"), &updated)?;
+    // What the encoder took, which need not be what jpeg_decode takes by itself.
+    let based = file("-base.jpg");
+    encode(qf, "base", &based)?;
+    let (psnr_base, _) = quality_of(None, &based)?;
+    decode(None, &based, &file("-base.png"))?;
+    std::fs::remove_file(&based)?;
+    let (psnr_update, decode_s) = quality_of(None, &updated)?;
+    decode(Some("off"), &updated, &file("-jpeg.png"))?;
+    decode(None, &updated, &file("-update.png"))?;
+
+    // JPEG's own slope, from the next quality.
+    encode(qf + 3, "off", &neighbour)?;
+    let (psnr_next, _) = quality_of(None, &neighbour)?;
+    let size = |path: &Path| -> Result<usize> { Ok(std::fs::metadata(path)?.len() as usize) };
+    let (plain_bytes, next_bytes) = (size(&plain)?, size(&neighbour)?);
+    ensure!(next_bytes > plain_bytes, "{stem}: the next quality takes no more bytes");
+    let slope = (psnr_next - psnr_jpeg) / (next_bytes - plain_bytes) as f64;
+    std::fs::remove_file(&neighbour)?;
+
+    let container_bytes = size(&updated)?
+        .checked_sub(plain_bytes)
+        .with_context(|| format!("{stem}: the file with the payload is smaller"))?;
+    let payload_bytes = payload_bytes(&std::fs::read(&updated)?)
+        .with_context(|| format!("{stem}: the file's segments are damaged"))?;
+    Ok(Row {
+        picture: name(picture),
+        qf,
+        jpeg_bytes: plain_bytes,
+        payload_bytes,
+        container_bytes,
+        psnr_jpeg,
+        psnr_base,
+        psnr_update,
+        net_gain_db: psnr_update - psnr_jpeg - slope * container_bytes as f64,
+        encode_s,
+        decode_ms: 1e3 * decode_s,
+    })
+}
+
+/// Runs one of the examples and returns the seconds that it took.
+fn call(options: &Options, program: &str, arguments: &[&Path]) -> Result<f64> {
+    let path = options.examples.join(program);
+    // A file of an earlier run must not pass for this one's.
+    if let Some(out) = arguments.last().filter(|out| out.exists()) {
+        std::fs::remove_file(out).with_context(|| out.display().to_string())?;
+    }
+    let clock = Instant::now();
+    let output = Command::new(&path)
+        .args(arguments)
+        .output()
+        .with_context(|| format!("running {} (make examples builds it)", path.display()))?;
+    if !output.status.success() {
+        bail!("{program} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(clock.elapsed().as_secs_f64())
+}
+
+/// Bytes of the payload in a JPEG file, 0 if there is none: docs/carriage-jpeg.md. `None` if there are
+/// no segments up to the first scan.
+fn payload_bytes(file: &[u8]) -> Option<usize> {
+    const IDENTIFIER: &[u8] = b"SLIGHT\0";
+    let mut rest = file.strip_prefix(&[0xFF, 0xD8])?;
+    loop {
+        let &[0xFF, marker, high, low, ..] = rest else { return None };
+        let segment = rest.get(4..2 + usize::from(u16::from_be_bytes([high, low])))?;
+        match (marker, segment.strip_prefix(IDENTIFIER)) {
+            (0xEA, Some(payload)) => return Some(payload.len()),
+            (0xDA, _) => return Some(0),
+            _ => rest = &rest[4 + segment.len()..],
+        }
+    }
+}
+
+/// The rows as JSON.
+fn json(rows: &[Row]) -> String {
+    let number = |v: f64| if v.is_finite() { v.to_string() } else { "null".to_owned() };
+    let row = |r: &Row| {
+        format!(
+            "{{\"picture\":{},\"qf\":{},\"jpeg_bytes\":{},\"payload_bytes\":{},\"container_bytes\":{},\
+             \"psnr_jpeg\":{},\"psnr_base\":{},\"psnr_update\":{},\"net_gain_db\":{},\
+             \"encode_s\":{},\"decode_ms\":{}}}",
+            json_string(&r.picture),
+            r.qf,
+            r.jpeg_bytes,
+            r.payload_bytes,
+            r.container_bytes,
+            number(r.psnr_jpeg),
+            number(r.psnr_base),
+            number(r.psnr_update),
+            number(r.net_gain_db),
+            number(r.encode_s),
+            number(r.decode_ms)
+        )
+    };
+    format!("[{}]\n", rows.iter().map(row).collect::<Vec<_>>().join(",\n"))
+}
+
+fn json_string(text: &str) -> String {
+    let escaped = text.chars().map(|c| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if c < ' ' => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    });
+    format!("\"{}\"", escaped.collect::<String>())
+}
+
+fn print_head() {
+    println!(
+        "{:<14}{:>4}{:>9}{:>9}   {:>7}{:>8}{:>9}{:>10}{:>10}{:>11}",
+        "picture",
+        "QF",
+        "JPEG",
+        "payload",
+        "PSNR-Y",
+        "+ base",
+        "+ update",
+        "net gain",
+        "encode",
+        "decode"
+    );
+    println!(
+        "{:<14}{:>4}{:>9}{:>9}   {:>7}{:>8}{:>9}{:>10}{:>10}{:>11}",
+        "", "", "bytes", "bytes", "JPEG", "dB", "dB", "dB", "s", "ms"
+    );
+}
+
+fn print_row(r: &Row) {
+    println!(
+        "{:<14}{:>4}{:>9}{:>9}   {:>7.3}{:>8.3}{:>9.3}{:>10.3}{:>10.2}{:>11.1}",
+        r.picture,
+        r.qf,
+        r.jpeg_bytes,
+        r.payload_bytes,
+        r.psnr_jpeg,
+        r.psnr_base,
+        r.psnr_update,
+        r.net_gain_db,
+        r.encode_s,
+        r.decode_ms
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_payload_is_found() {
+        let app =
+            |marker: u8, data: &[u8]| [&[0xFF, marker, 0, data.len() as u8 + 2][..], data].concat();
+        let file = |segments: &[Vec<u8>]| [&[0xFF, 0xD8][..], &segments.concat()].concat();
+        let (jfif, scan) = (app(0xE0, b"JFIF\0"), app(0xDA, b"xyz"));
+        let ours = app(0xEA, b"SLIGHT\0payload");
+        assert_eq!(payload_bytes(&file(&[jfif.clone(), ours.clone(), scan.clone()])), Some(7));
+        assert_eq!(
+            payload_bytes(&file(&[jfif.clone(), app(0xEA, b"other"), scan.clone()])),
+            Some(0)
+        );
+        assert_eq!(payload_bytes(&file(&[jfif.clone(), scan, ours])), Some(0));
+        for damaged in
+            [&b""[..], b"\xFF\xD8", b"\xFF\xD8\xFF\xEA\0\x09SLIGHT", b"\xFF\xD8\xFF\xEA\0\0"]
+        {
+            assert_eq!(payload_bytes(damaged), None);
+        }
+        assert_eq!(payload_bytes(&file(&[jfif])), None);
+    }
+
+    #[test]
+    fn strings_are_json() {
+        assert_eq!(json_string("a\"b\\c\nd"), r#""a\"b\\c\u000ad""#);
+    }
+}
