@@ -29,7 +29,7 @@ impl Filter {
     /// Prepares `prepared` for the CPU at `level`.
     #[must_use]
     pub fn new(prepared: Prepared, level: CpuLevel) -> Self {
-        let kernels = Kernels::new(level);
+        let kernels = Kernels::new(level.supported());
         Self {
             luma: Convolution::all(prepared.luma, &kernels),
             chroma: Convolution::all(prepared.chroma, &kernels),
