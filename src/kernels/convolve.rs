@@ -1,4 +1,4 @@
-//! The kernels, once for every instruction set.
+//! The convolutions' kernels, once for every instruction set: `x86/mod.rs` instantiates them for each level.
 
 use super::vector::Vector;
 use super::{Convolution, Packed, RowMut, Rows};
@@ -44,7 +44,7 @@ pub(super) unsafe fn row<
 }
 
 /// # Safety
-/// As [`row`], and `cin` is `CIN`.
+/// What [`row`] asks for holds, and `cin` is `CIN`.
 #[inline(always)]
 unsafe fn row_of<
     V: Vector<L>,
@@ -99,7 +99,7 @@ fn blocks(width: usize, size: usize) -> impl Iterator<Item = usize> {
 /// channels.
 ///
 /// # Safety
-/// As [`row_of`], and `x + P ≤ width`, `co + N · L ≤ cout`.
+/// What [`row_of`] asks for holds, and `x + P ≤ width`, `co + N · L ≤ cout`.
 #[inline(always)]
 unsafe fn block<
     V: Vector<L>,
@@ -148,7 +148,7 @@ unsafe fn block<
 /// Sums requantised and stored, one register after the other: small code for what is rare.
 ///
 /// # Safety
-/// As [`block`]; `at` is the first activation's place.
+/// What [`block`] asks for holds; `at` is the first activation's place.
 #[inline(always)]
 unsafe fn general<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
     conv: &Convolution,
@@ -181,7 +181,7 @@ unsafe fn general<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
 /// Sums requantised, if they are not yet, and stored as activations of 16 bits, two registers at a time.
 ///
 /// # Safety
-/// As [`block`]; `to` is the first activation's place; the shift is 32.
+/// What [`block`] asks for holds; `to` is the first activation's place; the shift is 32.
 #[inline(always)]
 unsafe fn store_i16<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
     l: &PreparedLayer,
@@ -206,10 +206,10 @@ unsafe fn store_i16<V: Vector<L>, const L: usize, const P: usize, const N: usize
     }
 }
 
-/// The same as bytes, four registers at a time.
+/// Sums requantised, if they are not yet, and stored as bytes, four registers at a time.
 ///
 /// # Safety
-/// As [`words`].
+/// What [`store_i16`] asks for holds.
 #[inline(always)]
 unsafe fn store_u8<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
     l: &PreparedLayer,
@@ -249,7 +249,7 @@ trait Activation: Copy {
     /// Adds the products of a block to `acc`, but for what may be left of them.
     ///
     /// # Safety
-    /// As [`block`]; `pixels` are what it reads first of each source row.
+    /// What [`block`] asks for holds; `pixels` are what it reads first of each source row.
     unsafe fn convolve<
         V: Vector<L>,
         const L: usize,
@@ -273,7 +273,7 @@ trait Activation: Copy {
 /// A block's steps of `LANE` input channels each; where registers are many, all but the last.
 ///
 /// # Safety
-/// As [`Activation::convolve`].
+/// What [`Activation::convolve`] asks for holds.
 #[inline(always)]
 unsafe fn steps<
     A: Activation,
@@ -558,7 +558,7 @@ pub(super) unsafe fn row_last<V: Vector<L>, const L: usize>(
 }
 
 /// # Safety
-/// As [`row_last`], and `cout` is `N`.
+/// What [`row_last`] asks for holds, and `cout` is `N`.
 #[inline(always)]
 unsafe fn row_last_of<V: Vector<L>, const L: usize, const N: usize>(
     conv: &Convolution,

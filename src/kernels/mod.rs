@@ -33,10 +33,10 @@ pub struct Convolution {
 /// Weights in the order of the kernels.
 #[derive(Clone, Debug)]
 pub enum Packed {
-    /// For activations of 16 bits: `[3][cin / 2][3][cout][2]`, the rows of weights, pairs of input channels, a
+    /// Weights for activations of 16 bits: `[3][cin / 2][3][cout][2]`, the rows of weights, pairs of input channels, a
     /// row's weights; for a last layer, of 4 or 2 output channels, `[cout][9][cin]`.
     I16(Vec<i16>),
-    /// For activations of 8 bits: `[3][cin / 4][3][cout][4]`.
+    /// Weights for activations of 8 bits: `[3][cin / 4][3][cout][4]`.
     I8(Vec<i8>),
 }
 
@@ -123,13 +123,13 @@ fn pack<const N: usize, T>(layer: &PreparedLayer, convert: impl Fn(i16) -> T) ->
 /// layer's overflow proof assumed.
 #[derive(Clone, Copy, Debug)]
 pub enum Rows<'a> {
-    /// For weights packed as [`Packed::I16`].
+    /// Activations of 16 bits, for weights packed as [`Packed::I16`].
     I16([&'a [i16]; 3]),
-    /// For weights packed as [`Packed::I8`].
+    /// Activations of 8 bits, for weights packed as [`Packed::I8`].
     U8([&'a [u8]; 3]),
 }
 
-/// Where a convolution's output goes: pixels 0..width of `cout` activations each.
+/// The place of a convolution's output: pixels 0..width of `cout` activations each.
 #[derive(Debug)]
 pub enum RowMut<'a> {
     /// The output of any layer.
@@ -147,14 +147,14 @@ pub type ConvRowLast = fn(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &
 /// The kernels of one level.
 #[derive(Clone, Copy)]
 pub struct Kernels {
-    /// For layers whose output channels are a multiple of 16.
+    /// Layers whose output channels are a multiple of 16.
     pub conv_row: ConvRow,
-    /// For layers of 4 or 2 output channels, input channels a multiple of 16 and one bias for each
+    /// Last layers, of 4 or 2 output channels, input channels a multiple of 16 and one bias for each
     /// channel.
     pub conv_row_last: ConvRowLast,
     /// Whether products of bytes are added in 32 bits by fours, so that no layer needs a proof for less.
     pub dot4: bool,
-    /// For rows of samples.
+    /// Rows of samples.
     pub samples: SampleKernels,
 }
 

@@ -15,7 +15,7 @@ enum Style {
     NearZero,
     /// Weights of one sign and activations at their limit: sums next to ±2^31.
     Limit(i64),
-    /// The same sums from one pair of input channels, whose weights are −2^15.
+    /// Sums next to ±2^31 from one pair of input channels, whose weights are −2^15.
     Pair(i64),
 }
 

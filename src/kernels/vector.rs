@@ -7,7 +7,7 @@
 /// they are inlined into does.
 ///
 /// # Safety
-/// For every method: the CPU has the instruction set, and pointers are valid for what is read or
+/// Every method asks for this: the CPU has the instruction set, and pointers are valid for what is read or
 /// written through them. No alignment is needed.
 pub(super) trait Vector<const LANES: usize>: Copy {
     /// Whether the products of four bytes are added in 32 bits at once.

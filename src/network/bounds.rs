@@ -37,7 +37,7 @@ pub fn update_bounds(model: &Model, condition: Condition, field: u8) -> Vec<[Vec
     all
 }
 
-/// For each layer, what its inputs may be, and what its output channels' sums may reach besides weights and biases:
+/// What each layer's inputs may be, and what its output channels' sums may reach besides weights and biases:
 /// what the conditions add at most is taken off.
 pub(crate) fn sum_bounds(model: &Model, conditions: &[Condition]) -> Vec<(i64, Vec<i64>)> {
     let of_network = |network: &Network| {

@@ -174,7 +174,7 @@ unsafe fn gradient_block<V: Vector, const NV: usize, const CI: usize>(
     }
 }
 
-/// `grad[t][co][ci] += …` like [`weight_gradient`], for `CO` output channels, 4 or 2: vectors are of input
+/// `grad[t][co][ci] += …`, as it is in [`weight_gradient`], for `CO` output channels, 4 or 2: vectors are of input
 /// channels.
 ///
 /// # Safety

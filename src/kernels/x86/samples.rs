@@ -9,7 +9,7 @@ use std::arch::x86_64::*;
 struct Depth {
     max: __m128i,
     middle: __m128i,
-    /// From samples to 12 bits.
+    /// Left shift that makes 12 bits of samples.
     shift: __m128i,
     half: __m128i,
 }
