@@ -5,6 +5,8 @@
 //! convolutions once, over the registers of `vector.rs`, which `x86/sse41.rs`, `x86/avx2.rs` and `x86/avx512.rs`
 //! implement; `tests.rs` compares every level with the reference.
 
+// Compiled for every CPU, so that it stays free of any instruction set.
+#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code))]
 mod convolve;
 mod samples;
 pub mod scalar;
