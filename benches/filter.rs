@@ -85,7 +85,7 @@ fn rows(c: &mut Criterion) {
         let mut bytes_out = vec![0u8; WIDTH * cout];
         group.throughput(Throughput::Elements((9 * cin * cout * WIDTH) as u64));
         for level in CpuLevel::available() {
-            let kernels = Kernels::new(level);
+            let kernels = Kernels::new(level.supported());
             let conv = Convolution::new(layer(cin, cout), limit, &kernels);
             let name = if bytes { "i8" } else { "i16" };
             group.bench_function(format!("{cin}_to_{cout}_{name}_{level:?}"), |b| {

@@ -217,10 +217,11 @@ static void determinism(void)
 {
     struct coded c = cheap_picture(2);
     SidelightBuffer first = encode(&c, SIDELIGHT_MODE_UPDATE, 1, NULL);
-    static const uint32_t threads[] = {1, 2, 5, 3};
+    static const uint32_t threads[] = {1, 2, 5, 3, 4};
     static const uint32_t levels[] = {SIDELIGHT_CPU_LEVEL_SCALAR, SIDELIGHT_CPU_LEVEL_SSE41,
-                                      SIDELIGHT_CPU_LEVEL_AVX2, SIDELIGHT_CPU_LEVEL_BEST};
-    for (int i = 0; i < 4; i++) {
+                                      SIDELIGHT_CPU_LEVEL_AVX2, SIDELIGHT_CPU_LEVEL_AVXVNNI,
+                                      SIDELIGHT_CPU_LEVEL_BEST};
+    for (int i = 0; i < 5; i++) {
         SidelightBuffer other = encode(&c, SIDELIGHT_MODE_UPDATE, threads[i], NULL);
         CHECK(same(&first, &other));
         sidelight_buffer_unref(&other);

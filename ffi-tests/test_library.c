@@ -84,14 +84,14 @@ static void logging(void)
 
 static void cpu_level(void)
 {
-    CHECK_INT(sidelight_set_cpu_level(4), SIDELIGHT_ERROR_INVALID_ARGUMENT);
+    CHECK_INT(sidelight_set_cpu_level(5), SIDELIGHT_ERROR_INVALID_ARGUMENT);
     CHECK_INT(sidelight_set_cpu_level(254), SIDELIGHT_ERROR_INVALID_ARGUMENT);
     CHECK_INT(sidelight_set_cpu_level(256), SIDELIGHT_ERROR_INVALID_ARGUMENT);
     CHECK_INT(sidelight_set_cpu_level(UINT32_MAX), SIDELIGHT_ERROR_INVALID_ARGUMENT);
 
     static const uint32_t levels[] = {SIDELIGHT_CPU_LEVEL_SCALAR, SIDELIGHT_CPU_LEVEL_SSE41,
-                                      SIDELIGHT_CPU_LEVEL_AVX2, SIDELIGHT_CPU_LEVEL_AVX512,
-                                      SIDELIGHT_CPU_LEVEL_BEST};
+                                      SIDELIGHT_CPU_LEVEL_AVX2, SIDELIGHT_CPU_LEVEL_AVXVNNI,
+                                      SIDELIGHT_CPU_LEVEL_AVX512, SIDELIGHT_CPU_LEVEL_BEST};
     const SidelightCodecParams params = plain_params();
     struct frame in = frame_new(SIDELIGHT_LAYOUT_I400, 45, 38, 0, 0);
     struct frame out = frame_new(SIDELIGHT_LAYOUT_I400, 45, 38, 0, 0);

@@ -147,9 +147,13 @@ typedef enum SidelightCpuLevel {
    */
   SIDELIGHT_CPU_LEVEL_AVX2 = 2,
   /**
+   * AVX-VNNI, AVX2 and FMA; CPUs with AVX-512 may lack it.
+   */
+  SIDELIGHT_CPU_LEVEL_AVXVNNI = 3,
+  /**
    * AVX-512 F, BW, VL and VNNI.
    */
-  SIDELIGHT_CPU_LEVEL_AVX512 = 3,
+  SIDELIGHT_CPU_LEVEL_AVX512 = 4,
   /**
    * The best that this CPU has.
    */
@@ -672,8 +676,9 @@ void sidelight_set_log_callback(SidelightLog callback,
 
 /**
  * Caps the instruction set that the library uses at `level`, a SidelightCpuLevel, for the whole process;
- * it is never raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2;
- * anything else is ignored; read once, when it is first needed) allow. Results are the same at every level.
+ * it is never raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2, avxvnni,
+ * avx512; anything else is ignored; read once, when it is first needed) allow. A level that the CPU lacks stands for
+ * the highest below it that the CPU has. Results are the same at every level.
  * Handles opened later obey it. May be called from any thread.
  *
  * @return 0, or SIDELIGHT_ERROR_INVALID_ARGUMENT for an unknown level.

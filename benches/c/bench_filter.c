@@ -19,7 +19,8 @@ static const char usage[] =
     "  --repeat N       repetitions, 1 to 10000 (default 20)\n"
     "  --threads N      threads, 0 = one for each core (default 1)\n"
     "  --model SIZE     small, medium or large base model, where there is no payload (default medium)\n"
-    "  --cpu LEVEL      scalar, sse41, avx2, avx512 or best: the highest to use (default best)\n"
+    "  --cpu LEVEL      scalar, sse41, avx2, avxvnni, avx512 or best: the highest to use\n"
+    "                   (default best)\n"
     "  --out FILE       where to write the filtered planes\n";
 
 typedef struct Options {
@@ -225,6 +226,7 @@ static int parse_level(const char *text) {
   } levels[] = {{"scalar", SIDELIGHT_CPU_LEVEL_SCALAR},
                 {"sse41", SIDELIGHT_CPU_LEVEL_SSE41},
                 {"avx2", SIDELIGHT_CPU_LEVEL_AVX2},
+                {"avxvnni", SIDELIGHT_CPU_LEVEL_AVXVNNI},
                 {"avx512", SIDELIGHT_CPU_LEVEL_AVX512},
                 {"best", SIDELIGHT_CPU_LEVEL_BEST}};
   for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {

@@ -108,7 +108,7 @@ EOF
     done
     SIDELIGHT_CPU=avx2 "$encode" --quality 20 --steps 40 "$pictures/$picture.png" cpu.jpg >/dev/null
     check "$picture: encode with AVX2" cmp one.jpg cpu.jpg
-    for level in scalar sse41 avx2; do
+    for level in scalar sse41 avx2 avxvnni; do
         SIDELIGHT_CPU=$level "$decode" one.jpg cpu.y4m >/dev/null
         check "$picture: decode with $level" cmp one.y4m cpu.y4m
     done
@@ -128,7 +128,7 @@ for format in gray yuv420p yuv422p yuv444p; do
     for depth in "" 10le 12le; do
         set -- --size 61x47 --format $format$depth --repeat 1 noise.raw
         check "bench: $format$depth" "$bench" "$@" --out best.raw --threads 3
-        for level in scalar sse41 avx2 avx512; do
+        for level in scalar sse41 avx2 avxvnni avx512; do
             check "bench: $format$depth, $level" "$bench" "$@" --cpu $level --out level.raw
             check "bench: $format$depth, $level: same" cmp best.raw level.raw
         done

@@ -112,7 +112,7 @@ for video in a b; do
         ours --threads $threads $video.hevc >ours.txt
         check "$video: $threads threads" cmp good.md5 ours.txt
     done
-    for level in scalar sse41 avx2; do
+    for level in scalar sse41 avx2 avxvnni; do
         SIDELIGHT_CPU=$level "$decode" --md5 $video.hevc ours.md5 >/dev/null && awk '{ print $NF }' ours.md5 >ours.txt
         check "$video: $level" cmp good.md5 ours.txt
     done

@@ -48,8 +48,9 @@ pub extern "C" fn sidelight_set_log_callback(callback: SidelightLog, user: *mut 
 }
 
 /// Caps the instruction set that the library uses at `level`, a SidelightCpuLevel, for the whole process;
-/// it is never raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2;
-/// anything else is ignored; read once, when it is first needed) allow. Results are the same at every level.
+/// it is never raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2, avxvnni,
+/// avx512; anything else is ignored; read once, when it is first needed) allow. A level that the CPU lacks stands for
+/// the highest below it that the CPU has. Results are the same at every level.
 /// Handles opened later obey it. May be called from any thread.
 ///
 /// @return 0, or SIDELIGHT_ERROR_INVALID_ARGUMENT for an unknown level.
@@ -60,6 +61,7 @@ pub extern "C" fn sidelight_set_cpu_level(level: u32) -> c_int {
             l if l == SidelightCpuLevel::Scalar as u32 => Some(CpuLevel::Scalar),
             l if l == SidelightCpuLevel::Sse41 as u32 => Some(CpuLevel::Sse41),
             l if l == SidelightCpuLevel::Avx2 as u32 => Some(CpuLevel::Avx2),
+            l if l == SidelightCpuLevel::Avxvnni as u32 => Some(CpuLevel::AvxVnni),
             l if l == SidelightCpuLevel::Avx512 as u32 => Some(CpuLevel::Avx512),
             l if l == SidelightCpuLevel::Best as u32 => None,
             _ => return Err(Error::InvalidArgument),

@@ -102,8 +102,10 @@ pub enum SidelightCpuLevel {
     Sse41 = 1,
     /// AVX2 and FMA.
     Avx2 = 2,
+    /// AVX-VNNI, AVX2 and FMA; CPUs with AVX-512 may lack it.
+    Avxvnni = 3,
     /// AVX-512 F, BW, VL and VNNI.
-    Avx512 = 3,
+    Avx512 = 4,
     /// The best that this CPU has.
     Best = 255,
 }

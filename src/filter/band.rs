@@ -130,7 +130,7 @@ pub(super) fn run<S: Sample>(
         }
         if t < height {
             let RowMut::I16(row) = lines[0].inner(t) else { unreachable!("inputs have 16 bits") };
-            pack(input, t, inputs, row);
+            pack(&kernels.samples, input, t, inputs, row);
             lines[0].replicate_ends(t);
         }
         for (l, conv) in convolutions.iter().enumerate() {
@@ -147,7 +147,7 @@ pub(super) fn run<S: Sample>(
             } else {
                 let Rows::I16(src) = src else { unreachable!("last layers read 16 bits") };
                 (kernels.conv_row_last)(conv, y, src, residual);
-                unpack(input, y, outputs, residual, first_row, out);
+                unpack(&kernels.samples, input, y, outputs, residual, first_row, out);
             }
         }
     }

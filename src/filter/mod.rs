@@ -29,7 +29,7 @@ impl Filter {
     /// Prepares `prepared` for the CPU at `level`.
     #[must_use]
     pub fn new(prepared: Prepared, level: CpuLevel) -> Self {
-        let kernels = Kernels::new(level);
+        let kernels = Kernels::new(level.supported());
         Self {
             luma: Convolution::all(prepared.luma, &kernels),
             chroma: Convolution::all(prepared.chroma, &kernels),
@@ -51,11 +51,11 @@ impl Filter {
         self.picture_while(input, output, threads, &mut || true).map(drop)
     }
 
-    /// The same while `go_on`, which the caller's thread asks at each row that it filters and while it waits for
-    /// the others, returns true; false if it did not at the last time.
+    /// Filters like [`Filter::picture`] while `go_on`, which the caller's thread asks at each row that it
+    /// filters and while it waits for the others, returns true; false if it did not at the last time.
     ///
     /// # Errors
-    /// As [`Filter::picture`].
+    /// Those of [`Filter::picture`].
     pub fn picture_while<S: Sample>(
         &self,
         input: &Picture<'_, S>,
@@ -192,7 +192,7 @@ impl Filter {
 /// Copies a band of a picture.
 ///
 /// # Errors
-/// As [`Filter::band`].
+/// Those of [`Filter::band`].
 pub fn copy_band<S: Sample>(
     input: &Picture<'_, S>,
     first_row: usize,

@@ -23,7 +23,7 @@ pub(super) struct Scratch<'a> {
 }
 
 impl Scratch<'_> {
-    /// The same memory, for one use of several.
+    /// This memory, for one use of several.
     pub(super) fn again(&mut self) -> Scratch<'_> {
         Scratch { words: self.words, bytes: self.bytes }
     }

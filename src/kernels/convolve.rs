@@ -1,7 +1,8 @@
-//! The kernels, once for every instruction set.
+//! The convolutions' kernels, once for every instruction set: `x86/mod.rs` instantiates them for each level.
 
 use super::vector::Vector;
-use super::{Convolution, Packed, RowMut, Rows, Sums};
+use super::{Convolution, Packed, RowMut, Rows};
+use crate::network::bounds::SumWidth;
 use crate::network::prepared::PreparedLayer;
 
 /// One row of a layer of many output channels: blocks of `P` pixels and `N` registers of channels (`PB` and
@@ -43,7 +44,7 @@ pub(super) unsafe fn row<
 }
 
 /// # Safety
-/// As [`row`], and `cin` is `CIN`.
+/// What [`row`] asks for holds, and `cin` is `CIN`.
 #[inline(always)]
 unsafe fn row_of<
     V: Vector<L>,
@@ -98,7 +99,7 @@ fn blocks(width: usize, size: usize) -> impl Iterator<Item = usize> {
 /// channels.
 ///
 /// # Safety
-/// As [`row_of`], and `x + P ≤ width`, `co + N · L ≤ cout`.
+/// What [`row_of`] asks for holds, and `x + P ≤ width`, `co + N · L ≤ cout`.
 #[inline(always)]
 unsafe fn block<
     V: Vector<L>,
@@ -138,8 +139,8 @@ unsafe fn block<
             step::<A, V, L, P, N, CIN, true>(&mut acc, from, weights, l.cout, m);
         }
         match dst {
-            RowMut::I16(dst) => words(l, acc, m, dst.as_mut_ptr().add(at)),
-            RowMut::U8(dst) => bytes(l, acc, m, dst.as_mut_ptr().add(at)),
+            RowMut::I16(dst) => store_i16(l, acc, m, dst.as_mut_ptr().add(at)),
+            RowMut::U8(dst) => store_u8(l, acc, m, dst.as_mut_ptr().add(at)),
         }
     }
 }
@@ -147,7 +148,7 @@ unsafe fn block<
 /// Sums requantised and stored, one register after the other: small code for what is rare.
 ///
 /// # Safety
-/// As [`block`]; `at` is the first activation's place.
+/// What [`block`] asks for holds; `at` is the first activation's place.
 #[inline(always)]
 unsafe fn general<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
     conv: &Convolution,
@@ -166,7 +167,7 @@ unsafe fn general<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
             let y = sums.requantise(m, l.shift);
             match dst {
                 RowMut::I16(dst) => {
-                    let y = y.words(y).clamp(l.low as i16, l.high as i16);
+                    let y = y.to_i16(y).clamp(l.low as i16, l.high as i16);
                     y.store_first_half(dst.as_mut_ptr().add(at));
                 }
                 RowMut::U8(dst) => {
@@ -180,9 +181,9 @@ unsafe fn general<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
 /// Sums requantised, if they are not yet, and stored as activations of 16 bits, two registers at a time.
 ///
 /// # Safety
-/// As [`block`]; `to` is the first activation's place; the shift is 32.
+/// What [`block`] asks for holds; `to` is the first activation's place; the shift is 32.
 #[inline(always)]
-unsafe fn words<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
+unsafe fn store_i16<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
     l: &PreparedLayer,
     sums: [[V; N]; P],
     multiplier: [V; N],
@@ -190,11 +191,11 @@ unsafe fn words<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
 ) {
     // SAFETY: forwarded.
     unsafe {
-        let y = if V::MANY { sums } else { all_requantised(sums, multiplier) };
+        let y = if V::MANY_REGISTERS { sums } else { all_requantised(sums, multiplier) };
         for i in (0..P * N).step_by(2) {
             let (a, b) = (i, (i + 1).min(P * N - 1));
             let place = |i: usize| to.add(i / N * l.cout + i % N * L);
-            let pair = y[a / N][a % N].words(y[b / N][b % N]);
+            let pair = y[a / N][a % N].to_i16(y[b / N][b % N]);
             let pair = pair.clamp(l.low as i16, l.high as i16);
             if N.is_multiple_of(2) || l.cout == N * L && a < b {
                 pair.store(place(a));
@@ -205,12 +206,12 @@ unsafe fn words<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
     }
 }
 
-/// The same as bytes, four registers at a time.
+/// Sums requantised, if they are not yet, and stored as bytes, four registers at a time.
 ///
 /// # Safety
-/// As [`words`].
+/// What [`store_i16`] asks for holds.
 #[inline(always)]
-unsafe fn bytes<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
+unsafe fn store_u8<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
     l: &PreparedLayer,
     sums: [[V; N]; P],
     multiplier: [V; N],
@@ -220,7 +221,7 @@ unsafe fn bytes<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
     const { assert!(N % 2 == 1 || (P * N).is_multiple_of(4)) }
     // SAFETY: forwarded.
     unsafe {
-        let y = if V::MANY { sums } else { all_requantised(sums, multiplier) };
+        let y = if V::MANY_REGISTERS { sums } else { all_requantised(sums, multiplier) };
         for first in (0..P * N).step_by(4) {
             let (mut four, mut place) = ([V::zero(); 4], [to; 4]);
             for k in 0..4 {
@@ -248,7 +249,7 @@ trait Activation: Copy {
     /// Adds the products of a block to `acc`, but for what may be left of them.
     ///
     /// # Safety
-    /// As [`block`]; `pixels` are what it reads first of each source row.
+    /// What [`block`] asks for holds; `pixels` are what it reads first of each source row.
     unsafe fn convolve<
         V: Vector<L>,
         const L: usize,
@@ -272,7 +273,7 @@ trait Activation: Copy {
 /// A block's steps of `LANE` input channels each; where registers are many, all but the last.
 ///
 /// # Safety
-/// As [`Activation::convolve`].
+/// What [`Activation::convolve`] asks for holds.
 #[inline(always)]
 unsafe fn steps<
     A: Activation,
@@ -293,13 +294,13 @@ unsafe fn steps<
         let mut at = pixels[0];
         for (ky, row) in pixels.into_iter().enumerate() {
             at = row;
-            for _ in 0..CIN / LANE - usize::from(V::MANY && ky == 2) {
+            for _ in 0..CIN / LANE - usize::from(V::MANY_REGISTERS && ky == 2) {
                 step::<A, V, L, P, N, CIN, false>(acc, at, weights, cout, [V::zero(); N]);
                 at = at.add(LANE);
                 weights = weights.add(3 * cout);
             }
         }
-        V::MANY.then_some((at, weights))
+        V::MANY_REGISTERS.then_some((at, weights))
     }
 }
 
@@ -351,10 +352,10 @@ impl Activation for u8 {
         // SAFETY: as the caller promises.
         unsafe {
             let mut weights = weights.as_ptr().cast::<i32>().add(co);
-            if V::WHOLE {
+            if V::DOT4 {
                 return steps::<Self, V, L, P, N, CIN, 4>(acc, pixels, weights, cout);
             }
-            let Sums::I16 { halves } = conv.sums else { unreachable!("checked") };
+            let SumWidth::I16 { halves } = conv.sum_width else { unreachable!("checked") };
             let (run, parts) = (halves.div_ceil(2), if halves == 1 { 2 } else { 1 });
             for mut four in pixels {
                 for (first, part) in
@@ -362,9 +363,9 @@ impl Activation for u8 {
                 {
                     let (from, to) = (part * CIN / 8, (part + 1) * CIN / 4 / parts);
                     let mut partial = [[V::zero(); N]; P];
-                    // What begins a sum needs no addition. (SSE4.1's loop gets slower by that.)
-                    let mut begun = usize::from(L > 4);
-                    if L > 4 {
+                    // What begins a sum needs no addition.
+                    let mut begun = usize::from(V::BEGINS_WITH_PRODUCTS);
+                    if V::BEGINS_WITH_PRODUCTS {
                         let weights = weights.add((3 * from + first) * cout);
                         let four = four.add(4 * from);
                         byte_step::<V, L, P, N, CIN, true>(&mut partial, four, weights);
@@ -383,7 +384,7 @@ impl Activation for u8 {
                     }
                     for (acc, partial) in acc.iter_mut().zip(&partial) {
                         for (acc, partial) in acc.iter_mut().zip(partial) {
-                            *acc = acc.add(partial.whole());
+                            *acc = acc.add(partial.widen());
                         }
                     }
                 }
@@ -410,7 +411,7 @@ unsafe fn requantised<V: Vector<L>, const L: usize, const N: usize>(
     // SAFETY: as the caller promises.
     unsafe {
         for (sums, m) in sums.iter_mut().zip(multiplier) {
-            *sums = sums.requantise_high(m, m.odd());
+            *sums = sums.requantise_high(m, m.odd_lanes());
         }
     }
     sums
@@ -439,7 +440,7 @@ unsafe fn byte_step<
         for (p, partial) in partial.iter_mut().enumerate() {
             let a = V::broadcast(from.add(p * CIN));
             for (partial, w) in partial.iter_mut().zip(w) {
-                *partial = if FIRST { V::bytes(a, w) } else { partial.dot_bytes(a, w) };
+                *partial = if FIRST { V::mul_u8i8(a, w) } else { partial.dot_bytes(a, w) };
             }
         }
     }
@@ -468,7 +469,7 @@ unsafe fn all_requantised<V: Vector<L>, const L: usize, const P: usize, const N:
     // SAFETY: as the caller promises.
     unsafe {
         for n in 0..N {
-            let odd = multiplier[n].odd();
+            let odd = multiplier[n].odd_lanes();
             for sums in sums.iter_mut() {
                 sums[n] = sums[n].requantise_high(multiplier[n], odd);
             }
@@ -557,7 +558,7 @@ pub(super) unsafe fn row_last<V: Vector<L>, const L: usize>(
 }
 
 /// # Safety
-/// As [`row_last`], and `cout` is `N`.
+/// What [`row_last`] asks for holds, and `cout` is `N`.
 #[inline(always)]
 unsafe fn row_last_of<V: Vector<L>, const L: usize, const N: usize>(
     conv: &Convolution,
@@ -591,9 +592,9 @@ unsafe fn row_last_of<V: Vector<L>, const L: usize, const N: usize>(
                     );
                 }
             }
-            let y = V::sums(acc).add(bias).requantise(multiplier, l.shift);
+            let y = V::hsum(acc).add(bias).requantise(multiplier, l.shift);
             let to = dst.as_mut_ptr().add(x * N);
-            y.words(y).clamp(l.low as i16, l.high as i16).store_first_half(to);
+            y.to_i16(y).clamp(l.low as i16, l.high as i16).store_first_half(to);
         }
     }
 }

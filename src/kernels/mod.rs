@@ -1,43 +1,44 @@
-//! Inner loops of the filter: one table of functions, a scalar reference and instruction-set
-//! specific versions that give the same bytes.
+//! Inner loops of the filter: one table of functions for each level, all of which give the same bytes.
+//!
+//! The arithmetic is that of docs/model.md; the contract of the kernels are [`ConvRow`], [`ConvRowLast`] and
+//! [`SampleKernels`]. `scalar.rs` and `samples.rs` are the reference. For instruction sets, `convolve.rs` writes the
+//! convolutions once, over the registers of `vector.rs`, which `x86/sse41.rs`, `x86/avx2.rs` and `x86/avx512.rs`
+//! implement; `tests.rs` compares every level with the reference.
 
+// Compiled for every CPU, so that it stays free of any instruction set.
+#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code))]
 mod convolve;
+mod samples;
 pub mod scalar;
-mod sums;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-#[cfg(not(target_arch = "x86_64"))]
-#[path = "no_samples.rs"]
-pub(crate) mod samples;
-#[cfg(target_arch = "x86_64")]
-pub(crate) use x86::samples;
-
-use crate::cpu::CpuLevel;
+use crate::cpu::Supported;
+use crate::network::bounds::{are_bytes, SumWidth};
 use crate::network::prepared::PreparedLayer;
-pub use sums::Sums;
+pub use samples::{CorrectChroma, CorrectLuma, PackChroma, PackLuma, SampleKernels};
 
 /// A convolution prepared for the kernels.
 #[derive(Clone, Debug)]
 pub struct Convolution {
-    /// Its integer parameters.
+    /// The layer's integer parameters.
     pub layer: PreparedLayer,
-    /// What its products may be added in.
-    pub sums: Sums,
-    /// Its weights as the row kernels read them.
+    /// What the products may be added in.
+    pub sum_width: SumWidth,
+    /// The weights as the row kernels read them.
     pub packed: Packed,
-    /// Its multipliers as they read them.
+    /// The multipliers as the row kernels read them.
     pub requantisation: Requantisation,
 }
 
 /// Weights in the order of the kernels.
 #[derive(Clone, Debug)]
 pub enum Packed {
-    /// For activations of 16 bits: `[3][cin / 2][3][cout][2]`, the rows of weights, pairs of input channels, a
+    /// Weights for activations of 16 bits: `[3][cin / 2][3][cout][2]`, the rows of weights, pairs of input channels, a
     /// row's weights; for a last layer, of 4 or 2 output channels, `[cout][9][cin]`.
     I16(Vec<i16>),
-    /// For activations of 8 bits: `[3][cin / 4][3][cout][4]`.
+    /// Weights for activations of 8 bits: `[3][cin / 4][3][cout][4]`.
     I8(Vec<i8>),
 }
 
@@ -68,14 +69,12 @@ impl Convolution {
     #[must_use]
     pub fn new(layer: PreparedLayer, limit: Option<i32>, kernels: &Kernels) -> Self {
         let (cin, cout) = (layer.cin, layer.cout);
-        let bytes =
-            |limit: &i32| *limit <= 255 && layer.weights.iter().all(|w| i8::try_from(*w).is_ok());
-        let limit = limit.filter(bytes);
-        let sums = match limit {
-            Some(limit) if !kernels.whole_bytes => Sums::narrowest(&layer, limit),
-            _ => Sums::I32,
+        let limit = limit.filter(|limit| are_bytes(&layer.weights, *limit));
+        let sum_width = match limit {
+            Some(limit) if !kernels.dot4 => SumWidth::narrowest(&layer, limit),
+            _ => SumWidth::I32,
         };
-        let packed = if limit.is_some() && (kernels.whole_bytes || sums != Sums::I32) {
+        let packed = if limit.is_some() && (kernels.dot4 || sum_width != SumWidth::I32) {
             Packed::I8(pack::<4, i8>(&layer, |w| w as i8))
         } else if cout < 16 {
             let of = |co: usize| (0..9 * cin).map(move |i| i * cout + co);
@@ -84,7 +83,7 @@ impl Convolution {
             Packed::I16(pack::<2, i16>(&layer, |w| w))
         };
         let requantisation = Requantisation::new(&layer);
-        Self { layer, sums, packed, requantisation }
+        Self { layer, sum_width, packed, requantisation }
     }
 
     /// All of a network's layers, first to last.
@@ -126,48 +125,49 @@ fn pack<const N: usize, T>(layer: &PreparedLayer, convert: impl Fn(i16) -> T) ->
 /// layer's overflow proof assumed.
 #[derive(Clone, Copy, Debug)]
 pub enum Rows<'a> {
-    /// For weights packed as [`Packed::I16`].
+    /// Activations of 16 bits, for weights packed as [`Packed::I16`].
     I16([&'a [i16]; 3]),
-    /// For weights packed as [`Packed::I8`].
+    /// Activations of 8 bits, for weights packed as [`Packed::I8`].
     U8([&'a [u8]; 3]),
 }
 
-/// Where a convolution's output goes: pixels 0..width of `cout` activations each.
+/// The place of a convolution's output: pixels 0..width of `cout` activations each.
 #[derive(Debug)]
 pub enum RowMut<'a> {
-    /// Of any layer.
+    /// The output of any layer.
     I16(&'a mut [i16]),
-    /// Of a layer whose outputs lie in 0..=255.
+    /// The output of a layer whose outputs lie in 0..=255.
     U8(&'a mut [u8]),
 }
 
-/// Row `y` of a 3×3 convolution with requantisation.
+/// Row `y` of a 3×3 convolution with requantisation, as docs/model.md has it.
 pub type ConvRow = fn(conv: &Convolution, y: usize, src: Rows<'_>, dst: RowMut<'_>);
 
-/// The same for a last layer.
+/// Row `y` of a last layer's convolution.
 pub type ConvRowLast = fn(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]);
 
 /// The kernels of one level.
 #[derive(Clone, Copy)]
 pub struct Kernels {
-    /// For layers whose output channels are a multiple of 16.
+    /// Layers whose output channels are a multiple of 16.
     pub conv_row: ConvRow,
-    /// For layers of 4 or 2 output channels, input channels a multiple of 16 and one bias for each
+    /// Last layers, of 4 or 2 output channels, input channels a multiple of 16 and one bias for each
     /// channel.
     pub conv_row_last: ConvRowLast,
-    /// Whether products of bytes are added in 32 bits, so that no layer needs a proof for less.
-    pub whole_bytes: bool,
+    /// Whether products of bytes are added in 32 bits by fours, so that no layer needs a proof for less.
+    pub dot4: bool,
+    /// Rows of samples.
+    pub samples: SampleKernels,
 }
 
 impl Kernels {
-    /// The best kernels up to `level` that the CPU can run.
+    /// The kernels of `cpu`'s level.
     #[must_use]
-    pub fn new(level: CpuLevel) -> Self {
-        #[allow(unused_mut)]
-        let mut table = scalar::KERNELS;
+    pub fn new(cpu: Supported) -> Self {
         #[cfg(target_arch = "x86_64")]
-        x86::fill(&mut table, level.supported());
-        let _ = level;
+        let table = x86::kernels(cpu.level());
+        #[cfg(not(target_arch = "x86_64"))]
+        let (Supported { .. }, table) = (cpu, scalar::KERNELS);
         table
     }
 }

@@ -1,10 +1,12 @@
-//! The reference: what every other kernel must give.
+//! The reference of the convolutions' kernels: what those of every other level must give.
 
+use super::samples::{Portable, SampleKernels};
 use super::{check_row, Convolution, Kernels, RowMut, Rows};
 
-pub(super) const KERNELS: Kernels = Kernels { conv_row, conv_row_last, whole_bytes: true };
+pub(super) const KERNELS: Kernels =
+    Kernels { conv_row, conv_row_last, dot4: true, samples: SampleKernels::new::<Portable>() };
 
-/// See [`ConvRow`](super::ConvRow). Any even number of output channels.
+/// The kernel [`ConvRow`](super::ConvRow), for any even number of output channels.
 pub fn conv_row(conv: &Convolution, y: usize, src: Rows<'_>, dst: RowMut<'_>) {
     check_row(conv, src, &dst);
     match (src, dst) {
@@ -15,7 +17,7 @@ pub fn conv_row(conv: &Convolution, y: usize, src: Rows<'_>, dst: RowMut<'_>) {
     }
 }
 
-/// See [`ConvRowLast`](super::ConvRowLast).
+/// The kernel [`ConvRowLast`](super::ConvRowLast).
 pub fn conv_row_last(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
     conv_row(conv, y, Rows::I16(src), RowMut::I16(dst));
 }

@@ -1,8 +1,11 @@
-//! Every kernel against the scalar reference, on adversarial inputs over all small widths.
+//! Every level's kernels (`scalar.rs`, `samples.rs`, `x86/`) against the reference, on adversarial inputs over all
+//! small widths.
 
-use super::{Convolution, Kernels, Packed, RowMut, Rows, Sums};
+use super::{Convolution, Kernels, Packed, RowMut, Rows};
 use crate::cpu::CpuLevel;
+use crate::network::bounds::SumWidth;
 use crate::network::prepared::PreparedLayer;
+use crate::picture::{Layout, Sample, SampleRowMut};
 use crate::util::rng::Xorshift;
 
 /// How extreme a trial's values are.
@@ -12,7 +15,7 @@ enum Style {
     NearZero,
     /// Weights of one sign and activations at their limit: sums next to ±2^31.
     Limit(i64),
-    /// The same sums from one pair of input channels, whose weights are −2^15.
+    /// Sums next to ±2^31 from one pair of input channels, whose weights are −2^15.
     Pair(i64),
 }
 
@@ -131,10 +134,10 @@ fn byte_layer(
         ..layer(rng, style, cin, cout, 1)
     };
     layer.multiplier.iter_mut().for_each(|m| *m = (*m).min(1 << layer.shift.min(30)));
-    match Sums::narrowest(&layer, limit as i32) {
+    match SumWidth::narrowest(&layer, limit as i32) {
         _ if run == 0 => layer,
-        Sums::I16 { halves: 6 } if matches!(style, Style::NearZero) => layer,
-        Sums::I16 { halves } if halves == run => layer,
+        SumWidth::I16 { halves: 6 } if matches!(style, Style::NearZero) => layer,
+        SumWidth::I16 { halves } if halves == run => layer,
         other => panic!("{style:?}: {other:?} where {run} half weights were meant"),
     }
 }
@@ -200,9 +203,9 @@ const STYLES: [Style; 6] = [
 fn kernels_equal_the_reference() {
     const GUARD: i16 = 0x5a5a;
     let mut rng = Xorshift(0x1234_5678_9abc_def1);
-    let reference = Kernels::new(CpuLevel::Scalar);
+    let reference = Kernels::new(CpuLevel::Scalar.supported());
     for level in CpuLevel::available() {
-        let tested = Kernels::new(level);
+        let tested = Kernels::new(level.supported());
         for (cin, cout, period) in SHAPES {
             for width in (1..=40).chain([131, 384]) {
                 for style in STYLES {
@@ -261,7 +264,7 @@ fn byte_kernels_equal_the_reference() {
             let case = format!("{style:?} {cin}->{cout} {limit} {run} width {width}");
             let mut expected = None;
             for level in CpuLevel::available() {
-                let kernels = Kernels::new(level);
+                let kernels = Kernels::new(level.supported());
                 let limit = bytes_in.then_some(limit as i32);
                 let conv = Convolution::new(layer.clone(), limit, &kernels);
                 let src = match conv.packed {
@@ -317,17 +320,21 @@ fn sums_that_may_leave_16_bits_are_found() {
             for (input, w) in weights {
                 all[input * cout + cout - 1] = *w;
             }
-            Sums::narrowest(&PreparedLayer { weights: all.into(), ..plain.clone() }, limit)
+            SumWidth::narrowest(&PreparedLayer { weights: all.into(), ..plain.clone() }, limit)
         };
         let row = 3 * cin;
-        assert_eq!(with(&[], 255), Sums::I16 { halves: 6 });
-        assert_eq!(with(&[], 256), Sums::I32, "no bytes");
-        assert_eq!(with(&[(5, 128)], 1), Sums::I32, "no 8-bit weight");
-        assert_eq!(with(&[(5, -128)], 255), Sums::I16 { halves: 6 });
-        assert_eq!(with(&[(5, 64), (8, 64)], 255), Sums::I16 { halves: 6 }, "32640 at most");
-        assert_eq!(with(&[(5, 64), (6, 65)], 255), Sums::I16 { halves: 6 }, "in different halves");
-        assert_eq!(with(&[(0, 64), (5, 65)], 255), Sums::I32);
-        assert_eq!(with(&[(0, -64), (5, -65)], 255), Sums::I32);
+        assert_eq!(with(&[], 255), SumWidth::I16 { halves: 6 });
+        assert_eq!(with(&[], 256), SumWidth::I32, "no bytes");
+        assert_eq!(with(&[(5, 128)], 1), SumWidth::I32, "no 8-bit weight");
+        assert_eq!(with(&[(5, -128)], 255), SumWidth::I16 { halves: 6 });
+        assert_eq!(with(&[(5, 64), (8, 64)], 255), SumWidth::I16 { halves: 6 }, "32640 at most");
+        assert_eq!(
+            with(&[(5, 64), (6, 65)], 255),
+            SumWidth::I16 { halves: 6 },
+            "in different halves"
+        );
+        assert_eq!(with(&[(0, 64), (5, 65)], 255), SumWidth::I32);
+        assert_eq!(with(&[(0, -64), (5, -65)], 255), SumWidth::I32);
         // In the first or the last half of any weight; or from the end of one to the start of the other.
         let later = cin / 2 + 1;
         for at in (0..9).map(|weight| weight * cin) {
@@ -335,38 +342,42 @@ fn sums_that_may_leave_16_bits_are_found() {
                 with(&[(at + from, 64 * sign), (at + to - 3, 65 * sign)], 255)
             };
             for sign in [1, -1] {
-                assert_eq!(ends(0, cin / 2, sign), Sums::I32);
-                assert_eq!(ends(cin / 2, cin, sign), Sums::I32);
-                assert_eq!(ends(0, cin, sign), Sums::I16 { halves: 1 });
-                assert_eq!(ends(cin / 2 - 3, cin / 2 + 3, sign), Sums::I16 { halves: 1 });
-                assert_eq!(ends(cin / 2 - 1, cin / 2 + 5, sign), Sums::I16 { halves: 1 });
+                assert_eq!(ends(0, cin / 2, sign), SumWidth::I32);
+                assert_eq!(ends(cin / 2, cin, sign), SumWidth::I32);
+                assert_eq!(ends(0, cin, sign), SumWidth::I16 { halves: 1 });
+                assert_eq!(ends(cin / 2 - 3, cin / 2 + 3, sign), SumWidth::I16 { halves: 1 });
+                assert_eq!(ends(cin / 2 - 1, cin / 2 + 5, sign), SumWidth::I16 { halves: 1 });
             }
         }
         assert_eq!(
             with(&[(0, 64), (later, 65)], 255),
-            Sums::I16 { halves: 1 },
+            SumWidth::I16 { halves: 1 },
             "of different parts"
         );
-        assert_eq!(with(&[(5, 100), (9, -100)], 255), Sums::I16 { halves: 6 }, "of either sign");
+        assert_eq!(
+            with(&[(5, 100), (9, -100)], 255),
+            SumWidth::I16 { halves: 6 },
+            "of either sign"
+        );
         assert_eq!(
             with(&[(0, 64), (cin, 65)], 255),
-            Sums::I16 { halves: 2 },
+            SumWidth::I16 { halves: 2 },
             "of different weights"
         );
-        assert_eq!(with(&[(2, 64), (row - 1, 65)], 255), Sums::I16 { halves: 2 });
+        assert_eq!(with(&[(2, 64), (row - 1, 65)], 255), SumWidth::I16 { halves: 2 });
         assert_eq!(
             with(&[(2, 64), (row + 2, 65)], 255),
-            Sums::I16 { halves: 6 },
+            SumWidth::I16 { halves: 6 },
             "of different rows"
         );
-        assert_eq!(with(&[(0, 127), (row - 4, 127), (4, 4)], 127), Sums::I16 { halves: 6 });
-        assert_eq!(with(&[(0, 127), (row - 4, 127), (4, 5)], 127), Sums::I16 { halves: 2 });
-        assert_eq!(with(&[(0, 127), (cin - 4, 127), (4, 4)], 127), Sums::I16 { halves: 6 });
-        assert_eq!(with(&[(0, 127), (cin - 4, 127), (4, 5)], 127), Sums::I16 { halves: 1 });
-        assert_eq!(with(&[(0, 127), (1, 127), (4, 5)], 127), Sums::I32);
+        assert_eq!(with(&[(0, 127), (row - 4, 127), (4, 4)], 127), SumWidth::I16 { halves: 6 });
+        assert_eq!(with(&[(0, 127), (row - 4, 127), (4, 5)], 127), SumWidth::I16 { halves: 2 });
+        assert_eq!(with(&[(0, 127), (cin - 4, 127), (4, 4)], 127), SumWidth::I16 { halves: 6 });
+        assert_eq!(with(&[(0, 127), (cin - 4, 127), (4, 5)], 127), SumWidth::I16 { halves: 1 });
+        assert_eq!(with(&[(0, 127), (1, 127), (4, 5)], 127), SumWidth::I32);
         // The widest sums of every weight decide.
         let both = [(0, 64), (cin, 65), (row, 64), (row + later, 65)];
-        assert_eq!(with(&both, 255), Sums::I16 { halves: 1 });
+        assert_eq!(with(&both, 255), SumWidth::I16 { halves: 1 });
     }
 }
 
@@ -378,7 +389,7 @@ fn bytes_where_they_can_be() {
     let small = [1, 2, 6].map(|run| byte_layer(&mut rng, Style::Limit(1), 32, 32, 255, run));
     let words = PreparedLayer { weights: vec![128; large.weights.len()].into(), ..large.clone() };
     for level in CpuLevel::available() {
-        let kernels = Kernels::new(level);
+        let kernels = Kernels::new(level.supported());
         let bytes = |layer: &PreparedLayer, limit| {
             let conv = Convolution::new(layer.clone(), limit, &kernels);
             matches!(conv.packed, Packed::I8(_))
@@ -387,7 +398,106 @@ fn bytes_where_they_can_be() {
             assert!(bytes(small, Some(255)));
             assert!(!bytes(small, Some(256)) && !bytes(small, None));
         }
-        assert_eq!(bytes(&large, Some(255)), kernels.whole_bytes);
+        assert_eq!(bytes(&large, Some(255)), kernels.dot4);
         assert!(!bytes(&words, Some(255)));
+    }
+}
+
+/// Every level's kernels of samples against the scalar ones: all layouts, widths and channels, samples beyond the
+/// depth's range where there is room.
+fn check_samples<S: Sample + PartialEq + std::fmt::Debug>(depth: u32, sample: fn(u64) -> S) {
+    const GUARD: i16 = 0x5a5a;
+    let mut rng = Xorshift(0x0bad_cafe ^ u64::from(depth));
+    let reference = Kernels::new(CpuLevel::Scalar.supported()).samples;
+    let cases = (1..=70).chain([131, 256]).flat_map(|width| Layout::ALL.map(|l| (width, l)));
+    for (width, layout) in cases {
+        let pixels = usize::div_ceil(width, 2);
+        let columns = layout.plane_size(1, width, 2).0;
+        let extreme = rng.next().is_multiple_of(3);
+        let mut row = |len: usize| -> Vec<S> {
+            let any = |_| match (extreme, rng.next()) {
+                (true, bits) if bits % 2 == 0 => sample(0),
+                (true, _) => sample(u64::MAX),
+                (false, bits) => sample(bits),
+            };
+            (0..len).map(any).collect()
+        };
+        let luma = [row(width), row(width)];
+        // Where a pixel has one row of chroma, both are that one.
+        let mut chroma = [[row(columns), row(columns)], [row(columns), row(columns)]];
+        if layout == Layout::I420 {
+            chroma.iter_mut().for_each(|rows| rows[1] = rows[0].clone());
+        }
+        let mut residuals = |len: usize| -> Vec<i16> {
+            let any = |_| match (extreme, rng.next()) {
+                (true, bits) => [i16::MIN, i16::MAX, -4096, 4095][bits as usize % 4],
+                (false, bits) => bits as i16 >> (bits >> 32 & 7),
+            };
+            (0..len).map(any).collect()
+        };
+        let (luma_residual, chroma_residual) = (residuals(4 * pixels), residuals(2 * pixels));
+        for level in CpuLevel::available() {
+            let tested = Kernels::new(level.supported()).samples;
+            let case = format!("{level:?} {layout:?} {depth} bits, width {width}");
+            for inputs in [4, 6] {
+                let [expected, got] = [reference, tested].map(|kernels| {
+                    let mut out = vec![GUARD; inputs * (pixels + 8)];
+                    let dst = &mut out[..inputs * pixels];
+                    (kernels.pack_luma)(luma.each_ref().map(|r| S::row(r)), inputs, depth, dst);
+                    if inputs == 6 && layout != Layout::I400 {
+                        let planes = chroma.each_ref().map(|p| p.each_ref().map(|r| S::row(r)));
+                        (kernels.pack_chroma)(planes, layout, depth, dst);
+                    }
+                    out
+                });
+                assert!(expected == got, "{case}, {inputs} inputs");
+                let untouched = |(i, v): (usize, &i16)| {
+                    let chroma = inputs == 6 && layout != Layout::I400;
+                    (*v == GUARD) == (i >= inputs * pixels || i % inputs >= 4 && !chroma)
+                };
+                assert!(got.iter().enumerate().all(untouched), "{case}, {inputs} inputs");
+            }
+            for channel in [0, 2] {
+                let [expected, got] = [reference, tested].map(|kernels| {
+                    corrected(&luma[0], sample(0), |dst| {
+                        let src = S::row(&luma[0]);
+                        (kernels.correct_luma)(src, &luma_residual, channel, depth, dst);
+                    })
+                });
+                assert!(expected == got, "{case}, channel {channel}");
+            }
+            for channel in if layout == Layout::I400 { 0..0 } else { 0..2 } {
+                let src = &chroma[channel][0];
+                let [expected, got] = [reference, tested].map(|kernels| {
+                    corrected(src, sample(0), |dst| {
+                        let src = S::row(src);
+                        let residual = &chroma_residual;
+                        (kernels.correct_chroma)(src, residual, channel, layout, depth, dst);
+                    })
+                });
+                assert!(expected == got, "{case}, channel {channel}");
+            }
+        }
+    }
+}
+
+/// What `work` makes of a row as long as `src`; it must leave the samples behind it as they are.
+fn corrected<S: Sample + PartialEq + std::fmt::Debug>(
+    src: &[S],
+    guard: S,
+    work: impl FnOnce(SampleRowMut<'_>),
+) -> Vec<S> {
+    let mut out = vec![guard; src.len() + 32];
+    work(S::row_mut(&mut out[..src.len()]));
+    assert!(out.drain(src.len()..).all(|s| s == guard));
+    out
+}
+
+#[test]
+fn sample_kernels_equal_the_reference() {
+    check_samples(8, |bits| bits as u8);
+    for depth in [10, 12] {
+        // Some are beyond the range.
+        check_samples(depth, |bits| bits as u16 >> (bits >> 20 & 7));
     }
 }

@@ -37,7 +37,7 @@ pub fn update_bounds(model: &Model, condition: Condition, field: u8) -> Vec<[Vec
     all
 }
 
-/// For each layer, what its inputs may be, and what its output channels' sums may reach besides weights and biases:
+/// What each layer's inputs may be, and what its output channels' sums may reach besides weights and biases:
 /// what the conditions add at most is taken off.
 pub(crate) fn sum_bounds(model: &Model, conditions: &[Condition]) -> Vec<(i64, Vec<i64>)> {
     let of_network = |network: &Network| {
@@ -96,44 +96,101 @@ pub(super) fn prove(layer: &PreparedLayer, input_limit: i32) -> Result {
 const BYTES: RangeInclusive<i64> = i8::MIN as i64..=i8::MAX as i64;
 const WORDS: RangeInclusive<i64> = -(i16::MAX as i64)..=i16::MAX as i64;
 
+/// Whether inputs in 0..=`input_limit` and `weights` are bytes.
+pub(crate) fn are_bytes(weights: &[i16], input_limit: i32) -> bool {
+    input_limit <= 255 && weights.iter().all(|w| BYTES.contains(&i64::from(*w)))
+}
+
+/// Sums of 16 bits that products of a layer of bytes are added to, from all of a sign: for each half of the input
+/// channels at a position, output channel, every other two of the input channels (4k and 4k + 1, or 4k + 2 and
+/// 4k + 3), and sign. Half weights that follow each other make longer sums.
+#[derive(Clone, Copy)]
+struct ByteSums {
+    cin: usize,
+    cout: usize,
+}
+
+impl ByteSums {
+    /// Sums of half a weight.
+    fn row(self) -> usize {
+        4 * self.cout
+    }
+
+    /// The sum that weight `i` of `[9][cin][cout]` counts to with one of the signs.
+    fn slot(self, i: usize, positive: bool) -> usize {
+        let (half_weight, co) = (i / (self.cin / 2 * self.cout), i % self.cout);
+        let pair = i / self.cout % 4 / 2;
+        half_weight * self.row() + 4 * co + 2 * pair + usize::from(positive)
+    }
+
+    /// The most that magnitudes of weights in sum `slot` may add up to: one more below than above.
+    fn most(slot: usize, input_limit: i32) -> i64 {
+        (32768 - slot as i64 % 2) / i64::from(input_limit.max(1))
+    }
+
+    /// The magnitudes of weights, by sum.
+    fn of(self, weights: &[i16]) -> Vec<i64> {
+        let mut sums = vec![0; 18 * self.row()];
+        for (i, w) in weights.iter().enumerate() {
+            sums[self.slot(i, *w > 0)] += i64::from(w.unsigned_abs());
+        }
+        sums
+    }
+}
+
+/// What a convolution's products may be added in; the result is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SumWidth {
+    /// Sums of 32 bits.
+    I32,
+    /// Sums of 16 bits, wrapping, over runs of half weights, which have half of the input channels each: those
+    /// of a row's three weights, of one weight, or one half; input channels 4k and 4k + 1 apart from 4k + 2 and
+    /// 4k + 3. No such sum leaves 16 bits. Inputs lie in 0..=255, weights in −128..=127.
+    I16 {
+        /// 6, 2 or 1.
+        halves: usize,
+    },
+}
+
+impl SumWidth {
+    /// The narrowest that hold for inputs from 0 to `input_limit`.
+    pub(crate) fn narrowest(layer: &PreparedLayer, input_limit: i32) -> Self {
+        if !are_bytes(&layer.weights, input_limit) {
+            return Self::I32;
+        }
+        let sums = ByteSums { cin: layer.cin, cout: layer.cout };
+        let (row, magnitudes) = (sums.row(), sums.of(&layer.weights));
+        let fit = |halves: &usize| {
+            magnitudes.chunks_exact(halves * row).all(|run| {
+                let sum = |slot: usize| run[slot..].iter().step_by(row).sum::<i64>();
+                (0..row).all(|slot| sum(slot) <= ByteSums::most(slot, input_limit))
+            })
+        };
+        [6, 2, 1].into_iter().find(fit).map_or(Self::I32, |halves| Self::I16 { halves })
+    }
+}
+
 /// How far weights may be moved. Where a layer's products are of bytes and their sums over half the inputs at
 /// one position stay in 16 bits, they shall with an update as well: such layers are faster.
 pub(super) struct SumHeadroom {
-    cin: usize,
-    cout: usize,
-    /// What the sums of bytes have left, for each position, output channel, half of the input channels,
-    /// every other two of these and sign; none in other layers.
+    sums: ByteSums,
+    /// What the magnitudes in each sum of bytes have left; none in other layers.
     left: Vec<i64>,
 }
 
 impl SumHeadroom {
-    /// Headroom of weights `[9][cin][cout]` whose inputs lie in 0..=`input_limit`.
+    /// The headroom of weights `[9][cin][cout]` whose inputs lie in 0..=`input_limit`.
     pub(super) fn new(weights: &[i16], (cin, cout): (usize, usize), input_limit: i32) -> Self {
-        let input_limit = i64::from(input_limit);
-        let mut headroom = Self { cin, cout, left: Vec::new() };
-        let bytes = weights.iter().all(|w| BYTES.contains(&i64::from(*w)));
-        if input_limit > 255 || !bytes {
-            return headroom;
+        let sums = ByteSums { cin, cout };
+        let mut left = Vec::new();
+        if are_bytes(weights, input_limit) {
+            let magnitudes = sums.of(weights).into_iter().enumerate();
+            left.extend(magnitudes.map(|(slot, sum)| ByteSums::most(slot, input_limit) - sum));
         }
-        // One more below than above.
-        headroom.left =
-            (0..9 * cout * 8).map(|i| (32768 - i as i64 % 2) / input_limit.max(1)).collect();
-        for (i, w) in weights.iter().map(|w| i64::from(*w)).enumerate() {
-            let slot = headroom.slot(i, w > 0);
-            headroom.left[slot] -= w.abs();
+        if left.iter().any(|left| *left < 0) {
+            left.clear();
         }
-        if headroom.left.iter().any(|left| *left < 0) {
-            headroom.left.clear();
-        }
-        headroom
-    }
-
-    /// Where weight `i` counts by its sign.
-    fn slot(&self, i: usize, positive: bool) -> usize {
-        let (ci, co) = (i / self.cout % self.cin, i % self.cout);
-        let position = i / self.cout / self.cin;
-        let part = 2 * (2 * ci / self.cin) + ci % 4 / 2;
-        ((position * self.cout + co) * 4 + part) * 2 + usize::from(positive)
+        Self { sums, left }
     }
 
     /// What weight `i` becomes that was `old` and shall be `wanted`: as near to that as there is headroom.
@@ -141,7 +198,7 @@ impl SumHeadroom {
         if self.left.is_empty() {
             return wanted.clamp(*WORDS.start(), *WORDS.end()) as i16;
         }
-        let (from, to) = (self.slot(i, old > 0), self.slot(i, wanted > 0));
+        let (from, to) = (self.sums.slot(i, old > 0), self.sums.slot(i, wanted > 0));
         self.left[from] += old.abs();
         let most = self.left[to].min(if wanted > 0 { *BYTES.end() } else { -BYTES.start() });
         let new = wanted.clamp(-most, most);

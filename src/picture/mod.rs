@@ -4,7 +4,7 @@ mod plane;
 mod sample;
 
 pub use plane::{Plane, PlaneMut};
-pub use sample::Sample;
+pub use sample::{Sample, SampleRow, SampleRowMut};
 
 use crate::{Error, Result};
 

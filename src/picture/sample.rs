@@ -1,5 +1,23 @@
 //! Types of samples.
 
+/// Samples side by side to read, of either type.
+#[derive(Clone, Copy, Debug)]
+pub enum SampleRow<'a> {
+    /// Samples of 8 bits.
+    U8(&'a [u8]),
+    /// Samples of up to 16 bits.
+    U16(&'a [u16]),
+}
+
+/// Samples side by side to write, of either type.
+#[derive(Debug)]
+pub enum SampleRowMut<'a> {
+    /// Samples of 8 bits.
+    U8(&'a mut [u8]),
+    /// Samples of up to 16 bits.
+    U16(&'a mut [u16]),
+}
+
 /// A sample in memory, in the machine's byte order.
 pub trait Sample: Copy + Send + Sync {
     /// Bit depths of pictures of such samples.
@@ -10,6 +28,12 @@ pub trait Sample: Copy + Send + Sync {
 
     /// `value`, which is in the samples' range.
     fn new(value: i16) -> Self;
+
+    /// A row, by its type.
+    fn row(row: &[Self]) -> SampleRow<'_>;
+
+    /// A row to write, by its type.
+    fn row_mut(row: &mut [Self]) -> SampleRowMut<'_>;
 }
 
 impl Sample for u8 {
@@ -22,6 +46,14 @@ impl Sample for u8 {
     fn new(value: i16) -> Self {
         value as u8
     }
+
+    fn row(row: &[Self]) -> SampleRow<'_> {
+        SampleRow::U8(row)
+    }
+
+    fn row_mut(row: &mut [Self]) -> SampleRowMut<'_> {
+        SampleRowMut::U8(row)
+    }
 }
 
 impl Sample for u16 {
@@ -33,5 +65,13 @@ impl Sample for u16 {
 
     fn new(value: i16) -> Self {
         value as u16
+    }
+
+    fn row(row: &[Self]) -> SampleRow<'_> {
+        SampleRow::U16(row)
+    }
+
+    fn row_mut(row: &mut [Self]) -> SampleRowMut<'_> {
+        SampleRowMut::U16(row)
     }
 }

@@ -32,7 +32,7 @@ impl Adam {
         self.step_by(rates, t, values, grad, |_| 1.0);
     }
 
-    /// The same with a factor of its own for each parameter's step size.
+    /// One step with a factor of its own for each parameter's step size.
     pub fn step_by(
         &mut self,
         rates: AdamRates,

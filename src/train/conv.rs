@@ -4,8 +4,8 @@
 //! input channel), whatever the back end: the results are the same on every CPU.
 
 use super::map::Map;
-use super::vector::{Portable, Vector};
-use crate::cpu::CpuLevel;
+use super::vector::{by_level, Portable, Vector};
+use crate::cpu::Supported;
 
 /// What happens to a convolution's sums.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,28 +35,24 @@ pub(super) struct Conv<'a> {
 ///
 /// `src` covers `dst`'s pixels and has a border of at least one more.
 ///
-/// # Safety
-/// The CPU has `level`'s instruction set.
-///
 /// # Panics
 /// If shapes disagree.
-pub(super) unsafe fn conv3x3(level: CpuLevel, conv: &Conv<'_>, src: &Map, dst: &mut Map) {
+pub(super) fn conv3x3(cpu: Supported, conv: &Conv<'_>, src: &Map, dst: &mut Map) {
     assert!(src.pad >= 1 && src.height >= dst.height && src.width >= dst.width);
     assert!(conv.cin <= src.channels && conv.cout == dst.channels && conv.cout.is_multiple_of(8));
     assert_eq!(conv.weights.len(), 9 * conv.cin * conv.cout);
     assert!(conv.period.is_power_of_two());
     assert_eq!(conv.bias.len(), conv.period * conv.period * conv.cout);
     assert_eq!(conv.scale.len(), conv.cout);
-    // SAFETY: the shapes above keep every access in bounds (see `conv_generic`); the instruction set
-    // is the caller's promise.
+    // SAFETY: the shapes above keep every access in bounds (see `conv_generic`); the CPU has the instruction
+    // sets of `cpu`'s level.
     unsafe {
-        match level {
-            #[cfg(target_arch = "x86_64")]
-            CpuLevel::Avx512 => conv_avx512(conv, src, dst),
-            #[cfg(target_arch = "x86_64")]
-            CpuLevel::Avx2 => conv_avx2(conv, src, dst),
-            _ => conv_portable(conv, src, dst),
-        }
+        by_level!(
+            cpu,
+            avx512: conv_avx512(conv, src, dst),
+            avx2: conv_avx2(conv, src, dst),
+            portable: conv_portable(conv, src, dst),
+        )
     }
 }
 

@@ -4,19 +4,16 @@
 //! results are the same on every CPU.
 
 use super::map::Map;
-use super::vector::{Portable, Vector};
-use crate::cpu::CpuLevel;
+use super::vector::{by_level, Portable, Vector};
+use crate::cpu::Supported;
 
 /// `grad[t][ci][co] += Σ over pixels of src[y + ky − 1][x + kx − 1][ci] · dy[y][x][co]` for `co < cout`; all
 /// channels of `dy` above are 0.
 ///
-/// # Safety
-/// The CPU has `level`'s instruction set.
-///
 /// # Panics
 /// If shapes disagree.
-pub(super) unsafe fn weight_gradient(
-    level: CpuLevel,
+pub(super) fn weight_gradient(
+    cpu: Supported,
     src: &Map,
     (cin, cout): (usize, usize),
     dy: &Map,
@@ -34,23 +31,28 @@ pub(super) unsafe fn weight_gradient(
         for ((t, co, ci), g) in places().zip(&mut turned) {
             *g = grad[(t * cin + ci) * dy.channels + co];
         }
-        // SAFETY: shapes as asserted; the instruction set is the caller's promise.
-        unsafe { narrow_gradient(level, src, (cin, cout), dy, &mut turned) };
+        // SAFETY: shapes are as asserted.
+        unsafe {
+            if cout == 4 {
+                narrow_gradient::<4>(cpu, src, cin, dy, &mut turned);
+            } else {
+                narrow_gradient::<2>(cpu, src, cin, dy, &mut turned);
+            }
+        }
         for ((t, co, ci), g) in places().zip(&turned) {
             grad[(t * cin + ci) * dy.channels + co] = *g;
         }
         return;
     }
-    // SAFETY: shapes as asserted keep every access in bounds; the instruction set is the caller's
-    // promise.
+    // SAFETY: shapes as asserted keep every access in bounds; the CPU has the instruction sets of `cpu`'s
+    // level.
     unsafe {
-        match level {
-            #[cfg(target_arch = "x86_64")]
-            CpuLevel::Avx512 => gradient_avx512(src, cin, dy, grad),
-            #[cfg(target_arch = "x86_64")]
-            CpuLevel::Avx2 => gradient_avx2(src, cin, dy, grad),
-            _ => gradient_portable(src, cin, dy, grad),
-        }
+        by_level!(
+            cpu,
+            avx512: gradient_avx512(src, cin, dy, grad),
+            avx2: gradient_avx2(src, cin, dy, grad),
+            portable: gradient_portable(src, cin, dy, grad),
+        )
     }
 }
 
@@ -172,31 +174,26 @@ unsafe fn gradient_block<V: Vector, const NV: usize, const CI: usize>(
     }
 }
 
-/// `grad[t][co][ci] += …` as of [`weight_gradient`], for few output channels: vectors are of input channels.
+/// `grad[t][co][ci] += …`, as it is in [`weight_gradient`], for `CO` output channels, 4 or 2: vectors are of input
+/// channels.
 ///
 /// # Safety
-/// Shapes as asserted there, with `cin` a multiple of 16; the CPU has `level`'s instruction set.
-unsafe fn narrow_gradient(
-    level: CpuLevel,
+/// Shapes are as asserted there, with `cin` a multiple of 16.
+unsafe fn narrow_gradient<const CO: usize>(
+    cpu: Supported,
     src: &Map,
-    (cin, cout): (usize, usize),
+    cin: usize,
     dy: &Map,
     grad: &mut [f32],
 ) {
-    // SAFETY: forwarded.
+    // SAFETY: forwarded; the CPU has the instruction sets of `cpu`'s level.
     unsafe {
-        match (level, cout) {
-            #[cfg(target_arch = "x86_64")]
-            (CpuLevel::Avx512, 4) => narrow_avx512::<4>(src, cin, dy, grad),
-            #[cfg(target_arch = "x86_64")]
-            (CpuLevel::Avx512, _) => narrow_avx512::<2>(src, cin, dy, grad),
-            #[cfg(target_arch = "x86_64")]
-            (CpuLevel::Avx2, 4) => narrow_avx2::<4>(src, cin, dy, grad),
-            #[cfg(target_arch = "x86_64")]
-            (CpuLevel::Avx2, _) => narrow_avx2::<2>(src, cin, dy, grad),
-            (_, 4) => narrow_generic::<Portable, 4>(src, cin, dy, grad),
-            _ => narrow_generic::<Portable, 2>(src, cin, dy, grad),
-        }
+        by_level!(
+            cpu,
+            avx512: narrow_avx512::<CO>(src, cin, dy, grad),
+            avx2: narrow_avx2::<CO>(src, cin, dy, grad),
+            portable: narrow_generic::<Portable, CO>(src, cin, dy, grad),
+        )
     }
 }
 
@@ -217,7 +214,7 @@ unsafe fn narrow_avx512<const CO: usize>(src: &Map, cin: usize, dy: &Map, grad: 
 /// Blocks of a row of three weights × `CO` output channels × one vector of input channels.
 ///
 /// # Safety
-/// As [`narrow_gradient`]'s, with `CO` for `cout`; the CPU has `V`'s instruction set.
+/// Shapes are as for [`narrow_gradient`]; the CPU has `V`'s instruction set.
 #[allow(clippy::needless_range_loop)] // constant indices, once unrolled
 #[inline(always)]
 unsafe fn narrow_generic<V: Vector, const CO: usize>(
@@ -267,13 +264,10 @@ unsafe fn narrow_generic<V: Vector, const CO: usize>(
 /// `sums[phase][c] += Σ over the phase's pixels of d[y][x][c] · by[y][x][c]`, or of `d` alone; phases as
 /// in [`Conv`](super::conv::Conv).
 ///
-/// # Safety
-/// The CPU has `level`'s instruction set.
-///
 /// # Panics
 /// If shapes disagree.
-pub(super) unsafe fn channel_sums(
-    level: CpuLevel,
+pub(super) fn channel_sums(
+    cpu: Supported,
     d: &Map,
     by: Option<&Map>,
     period: usize,
@@ -285,13 +279,14 @@ pub(super) unsafe fn channel_sums(
     for y in 0..d.height {
         let sums = &mut sums[y % period * period * c..][..period * c];
         let (d, by) = (d.row(y), by.map(|by| by.row(y)));
-        // SAFETY: the rows are equally long, a multiple of c; the instruction set is the caller's promise.
+        // SAFETY: the rows are equally long, a multiple of c; the CPU has the instruction sets of `cpu`'s level.
         unsafe {
-            match level {
-                #[cfg(target_arch = "x86_64")]
-                CpuLevel::Avx512 | CpuLevel::Avx2 => sums_avx2(c, d, by, sums),
-                _ => sums_generic::<Portable>(c, d, by, sums),
-            }
+            by_level!(
+                cpu,
+                avx512: sums_avx2(c, d, by, sums),
+                avx2: sums_avx2(c, d, by, sums),
+                portable: sums_generic::<Portable>(c, d, by, sums),
+            )
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::conv::{conv3x3, Conv, Finish};
 use super::gradient::{channel_sums, weight_gradient};
 use super::map::Map;
-use crate::cpu::CpuLevel;
+use crate::cpu::{CpuLevel, Supported};
 use crate::network::condition::{FEATURES, FEATURE_BITS};
 use crate::network::model::INPUT_LIMIT;
 use crate::network::{Arch, Condition, Network};
@@ -36,9 +36,9 @@ pub struct Layer {
 /// The whole network.
 #[derive(Clone, Debug)]
 pub struct Net {
-    /// Its shape.
+    /// The network's shape.
     pub arch: Arch,
-    /// Its convolutions, first to last.
+    /// The network's convolutions, first to last.
     pub layers: Vec<Layer>,
 }
 
@@ -54,13 +54,13 @@ pub enum Train {
 }
 
 impl Layer {
-    /// Of a gradient: the derivatives by each output channel's bias, in all phases alike.
+    /// A gradient's derivatives by each output channel's bias, in all phases alike.
     pub fn by_bias(&self) -> impl Iterator<Item = f32> + '_ {
         let rows = |c: usize| self.bias[c..].iter().step_by(padded(self.cout));
         (0..self.cout).map(move |c| rows(c).sum())
     }
 
-    /// Of a gradient by [`Train::All`] for the layer `own`: the derivatives by weights, `[9][cin][cout]`.
+    /// A gradient's derivatives by weights, `[9][cin][cout]`, for the layer `own` and [`Train::All`].
     pub fn by_weight<'a>(&'a self, own: &'a Self) -> impl Iterator<Item = f32> + 'a {
         let rows = self.weights.chunks_exact(padded(self.cout));
         rows.flat_map(|row| row.iter().zip(&own.scale).take(self.cout).map(|(g, s)| g * s))
@@ -118,7 +118,7 @@ impl Net {
             .flat_map(|l| [&mut l.weights, &mut l.bias, &mut l.condition, &mut l.scale])
     }
 
-    /// The same, shared.
+    /// Every parameter tensor in the order of [`Net::tensors_mut`], shared.
     pub fn tensors(&self) -> impl Iterator<Item = &Vec<f32>> {
         self.layers.iter().flat_map(|l| [&l.weights, &l.bias, &l.condition, &l.scale])
     }
@@ -131,8 +131,7 @@ pub(super) fn features(condition: Condition) -> [f32; FEATURES] {
 
 /// Buffers for one crop. `run` fills them forward; `backward` adds to gradients.
 pub struct Workspace {
-    /// Never above what the CPU has.
-    level: CpuLevel,
+    cpu: Supported,
     /// `maps[0]` is the input, `maps[l + 1]` layer l's output; a border of one pixel each.
     maps: Vec<Map>,
     /// Gradient with respect to a layer's output, framed by two pixels of zeros.
@@ -144,7 +143,7 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// For crops of `height × width` half-resolution pixels, with instructions up to `level`; results
+    /// Buffers for crops of `height × width` half-resolution pixels, with instructions up to `level`; results
     /// do not depend on it.
     ///
     /// # Errors
@@ -157,7 +156,7 @@ impl Workspace {
         // Room for every layer: a backward pass needs no more.
         let widest = maps.iter().map(|map| map.channels).max().unwrap_or(0);
         Ok(Self {
-            level: level.supported(),
+            cpu: level.supported(),
             maps,
             dy: Map::new(height, width, widest, 2)?,
             dx: Map::new(height, width, widest, 1)?,
@@ -195,8 +194,8 @@ impl Workspace {
         self.forward_with(net, condition, origin, |_, _| ());
     }
 
-    /// The same, with `finish(layer, row)` of each row of each layer's output before the next layer
-    /// reads it; a backward pass takes no notice.
+    /// Runs the network like [`forward`](Self::forward), with `finish(layer, row)` of each row of each
+    /// layer's output before the next layer reads it; a backward pass takes no notice.
     pub fn forward_with(
         &mut self,
         net: &Net,
@@ -234,8 +233,7 @@ impl Workspace {
             };
             let (src, dst) = self.maps.split_at_mut(l + 1);
             src[l].replicate_border();
-            // SAFETY: `level` is supported.
-            unsafe { conv3x3(self.level, &conv, &src[l], &mut dst[0]) };
+            conv3x3(self.cpu, &conv, &src[l], &mut dst[0]);
             (0..dst[0].height).for_each(|y| finish(l, dst[0].row_mut(y)));
         }
     }
@@ -265,12 +263,11 @@ impl Workspace {
             let cout = padded(layer.cout);
             let period = if l == 0 { net.arch.period } else { 1 };
             let (output, grad_l) = (&self.maps[l + 1], &mut grad.layers[l]);
-            channel_gradients(self.level, layer, period, output, &self.dy, train, &f, grad_l);
+            channel_gradients(self.cpu, layer, period, output, &self.dy, train, &f, grad_l);
             if train != Train::ScaleBias {
                 let weights = &mut grad.layers[l].weights;
                 let channels = (layer.cin, layer.cout);
-                // SAFETY: `level` is supported.
-                unsafe { weight_gradient(self.level, &self.maps[l], channels, &self.dy, weights) };
+                weight_gradient(self.cpu, &self.maps[l], channels, &self.dy, weights);
             }
             if l == 0 {
                 break;
@@ -293,8 +290,7 @@ impl Workspace {
             self.dx.channels = layer.cin;
             self.dx.pad = 0;
             self.dx.data.resize((h + 2) * (w + 2) * layer.cin, 0.0);
-            // SAFETY: `level` is supported.
-            unsafe { conv3x3(self.level, &conv, &self.dy, &mut self.dx) };
+            conv3x3(self.cpu, &conv, &self.dy, &mut self.dx);
             self.dx.height = h;
             self.dx.width = w;
             self.dx.pad = 1;
@@ -347,7 +343,7 @@ fn flip(layer: &Layer, out: &mut Vec<f32>) {
 /// unscaled sums.
 #[allow(clippy::too_many_arguments)]
 fn channel_gradients(
-    level: CpuLevel,
+    cpu: Supported,
     layer: &Layer,
     period: usize,
     output: &Map,
@@ -358,8 +354,7 @@ fn channel_gradients(
 ) {
     let cout = padded(layer.cout);
     let mut sums = vec![0.0f32; period * period * cout];
-    // SAFETY: `level` is supported.
-    unsafe { channel_sums(level, dz, None, period, &mut sums) };
+    channel_sums(cpu, dz, None, period, &mut sums);
     for (phase, sums) in sums.chunks_exact(cout).enumerate() {
         for (c, sum) in sums.iter().enumerate() {
             let s = sum * layer.scale[c];
@@ -371,8 +366,7 @@ fn channel_gradients(
     }
     if train != Train::Weights {
         let mut scaled = vec![0.0f32; cout];
-        // SAFETY: as above.
-        unsafe { channel_sums(level, dz, Some(output), 1, &mut scaled) };
+        channel_sums(cpu, dz, Some(output), 1, &mut scaled);
         for ((g, sum), scale) in grad.scale.iter_mut().zip(&scaled).zip(&layer.scale) {
             *g += sum / scale;
         }

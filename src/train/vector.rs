@@ -1,6 +1,20 @@
 //! f32 vectors of the trainer. Every back end fuses multiply and add and keeps each lane's order
 //! of summation, so results do not depend on the vector width.
 
+/// Evaluates what is written for the instruction set of `$cpu`'s level.
+macro_rules! by_level {
+    ($cpu:expr, avx512: $avx512:expr, avx2: $avx2:expr, portable: $portable:expr $(,)?) => {
+        match $cpu.level() {
+            #[cfg(target_arch = "x86_64")]
+            crate::cpu::CpuLevel::Avx512 => $avx512,
+            #[cfg(target_arch = "x86_64")]
+            crate::cpu::CpuLevel::AvxVnni | crate::cpu::CpuLevel::Avx2 => $avx2,
+            _ => $portable,
+        }
+    };
+}
+pub(super) use by_level;
+
 /// One vector register of `N` f32 lanes.
 ///
 /// Methods are `inline(always)` and carry no `target_feature`: only the outermost function that

@@ -1,21 +1,34 @@
-//! Kernels for x86-64.
+//! Kernels for x86-64: `sse41.rs`, `avx2.rs` (which is AVX-VNNI's too) and `avx512.rs` are registers, which
+//! `kernels/convolve.rs` makes kernels of; `samples.rs` is samples for all of them.
+
+/// Writes methods of a [`Vector`], whose bodies are instructions of its set.
+macro_rules! instructions {
+    ($(fn $name:ident $(<$type:ident>)? ($($argument:tt)*) $(-> $out:ty)? $body:block)*) => {$(
+        #[inline(always)]
+        unsafe fn $name $(<$type>)? ($($argument)*) $(-> $out)? {
+            // SAFETY: the caller promises that the CPU has the instruction set and that pointers are valid.
+            unsafe { $body }
+        }
+    )*};
+}
 
 mod avx2;
 mod avx512;
-pub(crate) mod samples;
+mod samples;
 mod sse41;
 
+use super::samples::SampleKernels;
 use super::vector::Vector;
 use super::{check_row, convolve, scalar, Convolution, Kernels, RowMut, Rows};
 use crate::cpu::CpuLevel;
 
-/// Replaces what `level` has something better for.
-pub(super) fn fill(table: &mut Kernels, level: CpuLevel) {
-    *table = match level {
-        CpuLevel::Scalar => return,
+/// The kernels of `level`.
+pub(super) fn kernels(level: CpuLevel) -> Kernels {
+    match level {
+        CpuLevel::Scalar => scalar::KERNELS,
         CpuLevel::Sse41 => SSE41,
-        CpuLevel::Avx2 if is_x86_feature_detected!("avxvnni") => AVX2_VNNI,
         CpuLevel::Avx2 => AVX2,
+        CpuLevel::AvxVnni => AVX_VNNI,
         CpuLevel::Avx512 => AVX512,
     }
 }
@@ -60,18 +73,19 @@ macro_rules! level {
                     return ($below.conv_row_last)(conv, y, src, dst);
                 }
                 assert!(conv.layer.cin.is_multiple_of(16) && conv.layer.period == 1);
-                // SAFETY: as above.
+                // SAFETY: tables are handed out only where the CPU has the level; the rest is checked.
                 unsafe { row(conv, src, dst) }
             }
-            let whole_bytes = <V as Vector<$lanes>>::WHOLE;
-            Kernels { conv_row, conv_row_last, whole_bytes }
+            let dot4 = <V as Vector<$lanes>>::DOT4;
+            let samples = SampleKernels::new::<samples::Sse2>();
+            Kernels { conv_row, conv_row_last, dot4, samples }
         };
     };
 }
 
 level!(SSE41, "sse4.1", sse41::Sse41, 4, 4 x 2, 8 x 1, bytes 2 x 4, scalar::KERNELS);
-level!(AVX2, "avx2", avx2::Avx2<false>, 8, 4 x 2, 8 x 1, bytes 6 x 2, SSE41);
-level!(AVX2_VNNI, "avx2", avx2::Avx2<true>, 8, 4 x 2, 8 x 1, bytes 4 x 2, SSE41);
+level!(AVX2, "avx2", avx2::Avx2, 8, 4 x 2, 8 x 1, bytes 6 x 2, SSE41);
+level!(AVX_VNNI, "avx2", avx2::AvxVnni, 8, 4 x 2, 8 x 1, bytes 4 x 2, SSE41);
 level!(
     AVX512,
     "avx512f,avx512bw,avx512vl,avx512vnni",

@@ -1,13 +1,15 @@
-//! Samples to activations and back with SSE2, which every x86-64 has: what is a multiple of eight samples.
+//! Samples to activations and back with SSE2, which every x86-64 has: whole blocks of eight samples, and the
+//! portable code for the rest. The contract is `kernels/samples.rs`, the tests are `kernels/tests.rs`.
 
-use crate::picture::Sample;
+use super::super::samples::{Portable, SampleRows};
+use crate::picture::{Layout, Sample};
 use std::arch::x86_64::*;
 
 /// What a bit depth asks for, in every lane.
 struct Depth {
     max: __m128i,
     middle: __m128i,
-    /// To 12 bits.
+    /// Left shift that makes 12 bits of samples.
     shift: __m128i,
     half: __m128i,
 }
@@ -66,104 +68,111 @@ fn load(from: &[i16; 8]) -> __m128i {
     unsafe { _mm_loadu_si128(from.as_ptr().cast()) }
 }
 
-/// Two rows of luma to the first four of `N` activations of every pixel. Returns how many pixels are done.
-pub(crate) fn pack_luma<S: Sample, const N: usize>(
-    [above, below]: [&[S]; 2],
-    dst: &mut [i16],
-    depth: u32,
-) -> usize {
-    let depth = Depth::new(depth);
-    let rows = above.as_chunks::<8>().0.iter().zip(below.as_chunks::<8>().0);
-    let groups = dst.as_chunks_mut::<N>().0.as_chunks_mut::<4>().0;
-    let done = 4 * rows.len().min(groups.len());
-    for ((above, below), pixels) in rows.zip(groups) {
-        let (above, below) = (depth.activations(above), depth.activations(below));
-        // SAFETY: SSE2; pixels have room for four activations at least.
-        unsafe {
-            let pairs = [_mm_unpacklo_epi32(above, below), _mm_unpackhi_epi32(above, below)];
-            for (pair, pixels) in pairs.into_iter().zip(pixels.as_chunks_mut::<2>().0) {
-                _mm_storel_epi64(pixels[0].as_mut_ptr().cast(), pair);
-                _mm_storeh_pd(pixels[1].as_mut_ptr().cast(), _mm_castsi128_pd(pair));
+/// Rows with SSE2.
+pub(super) struct Sse2;
+
+impl SampleRows for Sse2 {
+    fn pack_luma<S: Sample, const N: usize>(rows: [&[S]; 2], bits: u32, dst: &mut [i16]) {
+        let depth = Depth::new(bits);
+        let blocks = rows[0].as_chunks::<8>().0.iter().zip(rows[1].as_chunks::<8>().0);
+        let groups = dst.as_chunks_mut::<N>().0.as_chunks_mut::<4>().0;
+        let done = 4 * blocks.len().min(groups.len());
+        for ((above, below), pixels) in blocks.zip(groups) {
+            let (above, below) = (depth.activations(above), depth.activations(below));
+            // SAFETY: SSE2; pixels have room for four activations at least.
+            unsafe {
+                let pairs = [_mm_unpacklo_epi32(above, below), _mm_unpackhi_epi32(above, below)];
+                for (pair, pixels) in pairs.into_iter().zip(pixels.as_chunks_mut::<2>().0) {
+                    _mm_storel_epi64(pixels[0].as_mut_ptr().cast(), pair);
+                    _mm_storeh_pd(pixels[1].as_mut_ptr().cast(), _mm_castsi128_pd(pair));
+                }
             }
         }
+        Portable::pack_luma::<S, N>(rows.map(|row| &row[2 * done..]), bits, &mut dst[N * done..]);
     }
-    done
-}
 
-/// A row of Cb and one of Cr to the last two of six activations of every pixel. Returns how many are done.
-pub(crate) fn pack_chroma<S: Sample>([cb, cr]: [&[S]; 2], dst: &mut [i16], depth: u32) -> usize {
-    let depth = Depth::new(depth);
-    let rows = cb.as_chunks::<8>().0.iter().zip(cr.as_chunks::<8>().0);
-    let groups = dst.as_chunks_mut::<6>().0.as_chunks_mut::<8>().0;
-    let done = 8 * rows.len().min(groups.len());
-    for ((cb, cr), pixels) in rows.zip(groups) {
-        let (cb, cr) = (depth.activations(cb), depth.activations(cr));
-        let mut both = [[0i16; 2]; 8];
-        // SAFETY: SSE2; `both` has 32 bytes.
-        unsafe {
-            let to: *mut __m128i = both.as_mut_ptr().cast();
-            _mm_storeu_si128(to, _mm_unpacklo_epi16(cb, cr));
-            _mm_storeu_si128(to.add(1), _mm_unpackhi_epi16(cb, cr));
+    fn pack_chroma<S: Sample>(planes: [[&[S]; 2]; 2], layout: Layout, bits: u32, dst: &mut [i16]) {
+        if layout != Layout::I420 {
+            return Portable::pack_chroma(planes, layout, bits, dst);
         }
-        for (pixel, both) in pixels.iter_mut().zip(both) {
-            pixel[4..].copy_from_slice(&both);
+        let depth = Depth::new(bits);
+        // Both rows of a plane are one.
+        let [[cb, _], [cr, _]] = planes;
+        let blocks = cb.as_chunks::<8>().0.iter().zip(cr.as_chunks::<8>().0);
+        let groups = dst.as_chunks_mut::<6>().0.as_chunks_mut::<8>().0;
+        let done = 8 * blocks.len().min(groups.len());
+        for ((cb, cr), pixels) in blocks.zip(groups) {
+            let (cb, cr) = (depth.activations(cb), depth.activations(cr));
+            let mut both = [[0i16; 2]; 8];
+            // SAFETY: SSE2; `both` has 32 bytes.
+            unsafe {
+                let to: *mut __m128i = both.as_mut_ptr().cast();
+                _mm_storeu_si128(to, _mm_unpacklo_epi16(cb, cr));
+                _mm_storeu_si128(to.add(1), _mm_unpackhi_epi16(cb, cr));
+            }
+            for (pixel, both) in pixels.iter_mut().zip(both) {
+                pixel[4..].copy_from_slice(&both);
+            }
         }
+        let rest = planes.map(|rows| rows.map(|row| &row[done..]));
+        Portable::pack_chroma(rest, layout, bits, &mut dst[6 * done..]);
     }
-    done
-}
 
-/// A row of luma, corrected by the residuals `channel` and `channel + 1` of every pixel. Returns how many
-/// samples are done.
-pub(crate) fn correct_luma<S: Sample>(
-    src: &[S],
-    dst: &mut [S],
-    residual: &[i16],
-    channel: usize,
-    depth: u32,
-) -> usize {
-    let depth = Depth::new(depth);
-    let samples = src.as_chunks::<8>().0.iter().zip(dst.as_chunks_mut::<8>().0);
-    let residuals = residual.as_chunks::<8>().0.as_chunks::<2>().0;
-    let done = 8 * samples.len().min(residuals.len());
-    for ((src, dst), [left, right]) in samples.zip(residuals) {
-        // SAFETY: SSE2.
-        let residuals = unsafe {
-            let (a, b) = (_mm_castsi128_ps(load(left)), _mm_castsi128_ps(load(right)));
-            _mm_castps_si128(if channel == 0 {
-                _mm_shuffle_ps(a, b, 0b10_00_10_00)
-            } else {
-                _mm_shuffle_ps(a, b, 0b11_01_11_01)
-            })
-        };
-        depth.correct(src, residuals, dst);
+    fn correct_luma<S: Sample>(
+        src: &[S],
+        residual: &[i16],
+        channel: usize,
+        bits: u32,
+        dst: &mut [S],
+    ) {
+        let depth = Depth::new(bits);
+        let blocks = src.as_chunks::<8>().0.iter().zip(dst.as_chunks_mut::<8>().0);
+        let residuals = residual.as_chunks::<8>().0.as_chunks::<2>().0;
+        let done = 8 * blocks.len().min(residuals.len());
+        for ((src, dst), [left, right]) in blocks.zip(residuals) {
+            // SAFETY: SSE2.
+            let residuals = unsafe {
+                let (a, b) = (_mm_castsi128_ps(load(left)), _mm_castsi128_ps(load(right)));
+                _mm_castps_si128(if channel == 0 {
+                    _mm_shuffle_ps(a, b, 0b10_00_10_00)
+                } else {
+                    _mm_shuffle_ps(a, b, 0b11_01_11_01)
+                })
+            };
+            depth.correct(src, residuals, dst);
+        }
+        let (src, residual, dst) = (&src[done..], &residual[2 * done..], &mut dst[done..]);
+        Portable::correct_luma(src, residual, channel, bits, dst);
     }
-    done
-}
 
-/// A row of chroma, corrected by residual `channel` of the two of every pixel. Returns how many samples are
-/// done.
-pub(crate) fn correct_chroma<S: Sample>(
-    src: &[S],
-    dst: &mut [S],
-    residual: &[i16],
-    channel: usize,
-    depth: u32,
-) -> usize {
-    let depth = Depth::new(depth);
-    let samples = src.as_chunks::<8>().0.iter().zip(dst.as_chunks_mut::<8>().0);
-    let residuals = residual.as_chunks::<8>().0.as_chunks::<2>().0;
-    let done = 8 * samples.len().min(residuals.len());
-    for ((src, dst), pair) in samples.zip(residuals) {
-        // SAFETY: SSE2.
-        let residuals = unsafe {
-            let [a, b] = pair.each_ref().map(|r| {
-                // Channel 1 lies in the high halves.
-                let r = load(r);
-                _mm_srai_epi32(if channel == 0 { _mm_slli_epi32(r, 16) } else { r }, 16)
-            });
-            _mm_packs_epi32(a, b)
-        };
-        depth.correct(src, residuals, dst);
+    fn correct_chroma<S: Sample>(
+        src: &[S],
+        residual: &[i16],
+        channel: usize,
+        layout: Layout,
+        bits: u32,
+        dst: &mut [S],
+    ) {
+        if layout == Layout::I444 {
+            return Portable::correct_chroma(src, residual, channel, layout, bits, dst);
+        }
+        let depth = Depth::new(bits);
+        let blocks = src.as_chunks::<8>().0.iter().zip(dst.as_chunks_mut::<8>().0);
+        let residuals = residual.as_chunks::<8>().0.as_chunks::<2>().0;
+        let done = 8 * blocks.len().min(residuals.len());
+        for ((src, dst), pair) in blocks.zip(residuals) {
+            // SAFETY: SSE2.
+            let residuals = unsafe {
+                let [a, b] = pair.each_ref().map(|r| {
+                    // Channel 1 lies in the high halves.
+                    let r = load(r);
+                    _mm_srai_epi32(if channel == 0 { _mm_slli_epi32(r, 16) } else { r }, 16)
+                });
+                _mm_packs_epi32(a, b)
+            };
+            depth.correct(src, residuals, dst);
+        }
+        let (src, residual, dst) = (&src[done..], &residual[2 * done..], &mut dst[done..]);
+        Portable::correct_chroma(src, residual, channel, layout, bits, dst);
     }
-    done
 }

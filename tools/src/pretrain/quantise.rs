@@ -236,7 +236,7 @@ fn integers(
 }
 
 /// The largest gain whose rounded weights fit in 8 bits and in sums of 16 bits:
-/// `sidelight::kernels::Sums`.
+/// `sidelight::network::bounds::SumWidth`.
 fn byte_gain(weights: &[f64], cin: usize, limit: i32) -> f64 {
     /// Sums of the positive and of the negative values, over each run of weights and half of the channels.
     fn sums<T: Copy + PartialOrd + Default + std::ops::AddAssign>(

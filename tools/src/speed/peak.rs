@@ -98,12 +98,13 @@ fn blocks() -> Vec<(&'static str, &'static str, usize, Block)> {
         all.push(("Sse41", "i16", 8 * 8 * STEPS, sse41_i16));
         all.push(("Sse41", "i8", 8 * 16 * STEPS, sse41_i8));
     }
-    if is_x86_feature_detected!("avxvnni") {
-        all.push(("Avx2", "i16", 8 * 16 * STEPS, avx_vnni_i16));
-        all.push(("Avx2", "i8", 8 * 32 * STEPS, avx_vnni_i8));
-    } else if is_x86_feature_detected!("avx2") {
+    if is_x86_feature_detected!("avx2") {
         all.push(("Avx2", "i16", 8 * 16 * STEPS, avx2_i16));
         all.push(("Avx2", "i8", 12 * 32 * STEPS, avx2_i8));
+    }
+    if is_x86_feature_detected!("avxvnni") {
+        all.push(("AvxVnni", "i16", 8 * 16 * STEPS, avx_vnni_i16));
+        all.push(("AvxVnni", "i8", 8 * 32 * STEPS, avx_vnni_i8));
     }
     if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni") {
         all.push(("Avx512", "i16", 24 * 32 * STEPS, avx512_i16));

@@ -4,7 +4,7 @@ use super::{prepared, read_model};
 use crate::files;
 use crate::media::yuv::Yuv;
 use anyhow::{bail, Context, Result};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
@@ -30,20 +30,18 @@ pub struct Options {
     #[arg(long, num_args = 2, value_names = ["WIDTH", "HEIGHT"], default_values_t = [1920, 1080])]
     size: Vec<usize>,
     /// Highest instruction set to use
-    #[arg(long, value_enum, default_value_t = Cpu::Best)]
-    cpu: Cpu,
+    #[arg(long, value_parser = cpu_level, default_value = "best")]
+    cpu: CpuLevel,
     /// File to write the filtered planes to
     #[arg(long)]
     filtered: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Cpu {
-    Scalar,
-    Sse41,
-    Avx2,
-    Avx512,
-    Best,
+fn cpu_level(name: &str) -> Result<CpuLevel, &'static str> {
+    if name == "best" {
+        return Ok(CpuLevel::current());
+    }
+    CpuLevel::from_name(name).ok_or("scalar, sse41, avx2, avxvnni, avx512 or best")
 }
 
 /// The first line that is printed.
@@ -81,18 +79,12 @@ impl Macs {
 pub fn run(options: &Options) -> Result<()> {
     let &[width, height] = &options.size[..] else { bail!("a width and a height, please") };
     let model = read_model(&options.model)?;
-    let level = match options.cpu {
-        Cpu::Scalar => CpuLevel::Scalar,
-        Cpu::Sse41 => CpuLevel::Sse41,
-        Cpu::Avx2 => CpuLevel::Avx2,
-        Cpu::Avx512 => CpuLevel::Avx512,
-        Cpu::Best => CpuLevel::current(),
-    };
-    let kernels = Kernels::new(level);
+    let cpu = options.cpu.supported();
+    let kernels = Kernels::new(cpu);
     let prepared = prepared(&model, options.quality)?;
     let [luma_macs, chroma_macs] =
         [&prepared.luma, &prepared.chroma].map(|layers| Macs::new(layers, &kernels, width, height));
-    let filter = Filter::new(prepared, level);
+    let filter = Filter::new(prepared, cpu.level());
     let raw = std::fs::read(&options.frame).with_context(|| options.frame.display().to_string())?;
     let colour = Yuv::from_raw(width, height, Layout::I420, &raw)?;
     let luma = Yuv { width, height, planes: vec![colour.planes[0].clone()] };
@@ -103,7 +95,7 @@ pub fn run(options: &Options) -> Result<()> {
     }
     say(&Ready {
         model: format!("{:08x}", model.id),
-        cpu: format!("{:?}", level.supported()),
+        cpu: format!("{:?}", cpu.level()),
         luma: luma_macs,
         chroma: chroma_macs,
     })?;

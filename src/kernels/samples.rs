@@ -1,0 +1,256 @@
+//! Samples to activations and back: the contract of these kernels, and the portable code, which is the reference.
+//! `x86/samples.rs` is the code for x86-64, the tests are `kernels/tests.rs`.
+
+use crate::picture::{Layout, Sample, SampleRow, SampleRowMut};
+
+/// Bits of samples that would be activations as they are.
+const SCALE: u32 = 12;
+
+/// Two rows of luma, converted to the first four of `inputs` (4 or 6) activations of every half-resolution
+/// pixel of `dst`. Behind an odd width the last sample counts twice.
+pub type PackLuma = fn(rows: [SampleRow<'_>; 2], inputs: usize, depth: u32, dst: &mut [i16]);
+
+/// Means of the samples of Cb and of Cr beside each half-resolution pixel, converted to the last two of its
+/// six activations; `planes` are of either the first and the last row beside the pixels.
+pub type PackChroma =
+    fn(planes: [[SampleRow<'_>; 2]; 2], layout: Layout, depth: u32, dst: &mut [i16]);
+
+/// A row of luma plus the residuals `channel` and `channel + 1` (0 or 2) of each half-resolution pixel's four,
+/// rounded at the picture's depth and clipped.
+pub type CorrectLuma =
+    fn(src: SampleRow<'_>, residual: &[i16], channel: usize, depth: u32, dst: SampleRowMut<'_>);
+
+/// A row of chroma plus residual `channel` (0 or 1) of each half-resolution pixel's two, rounded and clipped
+/// likewise. Samples beside one pixel share its residual.
+pub type CorrectChroma = fn(
+    src: SampleRow<'_>,
+    residual: &[i16],
+    channel: usize,
+    layout: Layout,
+    depth: u32,
+    dst: SampleRowMut<'_>,
+);
+
+/// The samples' kernels of one level. They panic where rows are not as long as each other ask for.
+#[derive(Clone, Copy)]
+pub struct SampleKernels {
+    /// Luma to activations.
+    pub pack_luma: PackLuma,
+    /// Chroma to activations.
+    pub pack_chroma: PackChroma,
+    /// Residuals to luma.
+    pub correct_luma: CorrectLuma,
+    /// Residuals to chroma.
+    pub correct_chroma: CorrectChroma,
+}
+
+/// The code of an instruction set, by the type of samples. The methods are the kernels of the same names.
+pub(super) trait SampleRows {
+    /// The kernel [`PackLuma`] with `N` inputs.
+    fn pack_luma<S: Sample, const N: usize>(rows: [&[S]; 2], depth: u32, dst: &mut [i16]);
+    /// The kernel [`PackChroma`].
+    fn pack_chroma<S: Sample>(planes: [[&[S]; 2]; 2], layout: Layout, depth: u32, dst: &mut [i16]);
+    /// The kernel [`CorrectLuma`].
+    fn correct_luma<S: Sample>(
+        src: &[S],
+        residual: &[i16],
+        channel: usize,
+        depth: u32,
+        dst: &mut [S],
+    );
+    /// The kernel [`CorrectChroma`].
+    fn correct_chroma<S: Sample>(
+        src: &[S],
+        residual: &[i16],
+        channel: usize,
+        layout: Layout,
+        depth: u32,
+        dst: &mut [S],
+    );
+}
+
+impl SampleKernels {
+    /// The table of an instruction set's code.
+    pub(super) const fn new<R: SampleRows>() -> Self {
+        Self {
+            pack_luma: |rows, inputs, depth, dst| match rows {
+                [SampleRow::U8(above), SampleRow::U8(below)] => {
+                    pack_luma::<R, u8>([above, below], inputs, depth, dst);
+                }
+                [SampleRow::U16(above), SampleRow::U16(below)] => {
+                    pack_luma::<R, u16>([above, below], inputs, depth, dst);
+                }
+                _ => panic!("samples of different types"),
+            },
+            pack_chroma: |planes, layout, depth, dst| match planes {
+                [[SampleRow::U8(a), SampleRow::U8(b)], [SampleRow::U8(c), SampleRow::U8(d)]] => {
+                    pack_chroma::<R, u8>([[a, b], [c, d]], layout, depth, dst);
+                }
+                [[SampleRow::U16(a), SampleRow::U16(b)], [SampleRow::U16(c), SampleRow::U16(d)]] => {
+                    pack_chroma::<R, u16>([[a, b], [c, d]], layout, depth, dst);
+                }
+                _ => panic!("samples of different types"),
+            },
+            correct_luma: |src, residual, channel, depth, dst| match (src, dst) {
+                (SampleRow::U8(src), SampleRowMut::U8(dst)) => {
+                    correct_luma::<R, u8>(src, residual, channel, depth, dst);
+                }
+                (SampleRow::U16(src), SampleRowMut::U16(dst)) => {
+                    correct_luma::<R, u16>(src, residual, channel, depth, dst);
+                }
+                _ => panic!("samples of different types"),
+            },
+            correct_chroma: |src, residual, channel, layout, depth, dst| match (src, dst) {
+                (SampleRow::U8(src), SampleRowMut::U8(dst)) => {
+                    correct_chroma::<R, u8>(src, residual, channel, layout, depth, dst);
+                }
+                (SampleRow::U16(src), SampleRowMut::U16(dst)) => {
+                    correct_chroma::<R, u16>(src, residual, channel, layout, depth, dst);
+                }
+                _ => panic!("samples of different types"),
+            },
+        }
+    }
+}
+
+fn pack_luma<R: SampleRows, S: Sample>(
+    rows: [&[S]; 2],
+    inputs: usize,
+    depth: u32,
+    dst: &mut [i16],
+) {
+    let width = rows[0].len();
+    assert!(rows[1].len() == width && dst.len() == width.div_ceil(2) * inputs);
+    match inputs {
+        4 => R::pack_luma::<S, 4>(rows, depth, dst),
+        6 => R::pack_luma::<S, 6>(rows, depth, dst),
+        _ => panic!("networks have 4 or 6 inputs"),
+    }
+}
+
+fn pack_chroma<R: SampleRows, S: Sample>(
+    planes: [[&[S]; 2]; 2],
+    layout: Layout,
+    depth: u32,
+    dst: &mut [i16],
+) {
+    let (width, wide) = (planes[0][0].len(), chroma_columns(layout));
+    assert!(planes.as_flattened().iter().all(|row| row.len() == width));
+    assert_eq!(dst.len(), width.div_ceil(wide) * 6);
+    R::pack_chroma(planes, layout, depth, dst);
+}
+
+fn correct_luma<R: SampleRows, S: Sample>(
+    src: &[S],
+    residual: &[i16],
+    channel: usize,
+    depth: u32,
+    dst: &mut [S],
+) {
+    assert!(dst.len() == src.len() && residual.len() == src.len().div_ceil(2) * 4);
+    assert!(channel == 0 || channel == 2);
+    R::correct_luma(src, residual, channel, depth, dst);
+}
+
+fn correct_chroma<R: SampleRows, S: Sample>(
+    src: &[S],
+    residual: &[i16],
+    channel: usize,
+    layout: Layout,
+    depth: u32,
+    dst: &mut [S],
+) {
+    let pixels = src.len().div_ceil(chroma_columns(layout));
+    assert!(dst.len() == src.len() && residual.len() == pixels * 2 && channel < 2);
+    R::correct_chroma(src, residual, channel, layout, depth, dst);
+}
+
+/// Columns of chroma samples beside a half-resolution pixel.
+fn chroma_columns(layout: Layout) -> usize {
+    layout.chroma_beside_pixel().map_or(1, |(_, wide)| wide)
+}
+
+/// Rows in portable code.
+pub(super) struct Portable;
+
+impl SampleRows for Portable {
+    fn pack_luma<S: Sample, const N: usize>(
+        [above, below]: [&[S]; 2],
+        depth: u32,
+        dst: &mut [i16],
+    ) {
+        let (middle, max, shift) = (1i16 << (depth - 1), (1i16 << depth) - 1, SCALE - depth);
+        let activation = |s: S| (s.at_most(max) - middle) << shift;
+        // Of an odd width's last pixel the right half is beyond the picture.
+        let (whole, odd) = dst.as_chunks_mut::<N>().0.split_at_mut(above.len() / 2);
+        let rows = above.as_chunks::<2>().0.iter().zip(below.as_chunks::<2>().0);
+        for (out, (above, below)) in whole.iter_mut().zip(rows) {
+            out[..2].copy_from_slice(&above.map(activation));
+            out[2..4].copy_from_slice(&below.map(activation));
+        }
+        if let ([out], Some(above), Some(below)) = (odd, above.last(), below.last()) {
+            out[..2].fill(activation(*above));
+            out[2..4].fill(activation(*below));
+        }
+    }
+
+    fn pack_chroma<S: Sample>(planes: [[&[S]; 2]; 2], layout: Layout, depth: u32, dst: &mut [i16]) {
+        let (middle, max, shift) = (1i16 << (depth - 1), (1i16 << depth) - 1, SCALE - depth);
+        let wide = chroma_columns(layout);
+        for (c, rows) in planes.into_iter().enumerate() {
+            let last = rows[0].len().saturating_sub(1);
+            for (x, out) in dst.as_chunks_mut::<6>().0.iter_mut().enumerate() {
+                let (left, right) = (wide * x, (wide * x + wide - 1).min(last));
+                // The same sample two or four times where the layout has fewer.
+                let sum: i16 =
+                    rows.iter().map(|r| r[left].at_most(max) + r[right].at_most(max)).sum();
+                out[4 + c] = (((sum - 4 * middle) << shift) + 2) >> 2;
+            }
+        }
+    }
+
+    fn correct_luma<S: Sample>(
+        src: &[S],
+        residual: &[i16],
+        channel: usize,
+        depth: u32,
+        dst: &mut [S],
+    ) {
+        let residuals = residual.as_chunks::<4>().0;
+        let (samples, odd) = src.as_chunks::<2>();
+        let (targets, odd_target) = dst.as_chunks_mut::<2>();
+        for ((s, d), r) in samples.iter().zip(targets).zip(residuals) {
+            d[0] = corrected(s[0], r[channel], depth);
+            d[1] = corrected(s[1], r[channel + 1], depth);
+        }
+        if let ([s], [d], Some(r)) = (odd, odd_target, residuals.last()) {
+            *d = corrected(*s, r[channel], depth);
+        }
+    }
+
+    fn correct_chroma<S: Sample>(
+        src: &[S],
+        residual: &[i16],
+        channel: usize,
+        layout: Layout,
+        depth: u32,
+        dst: &mut [S],
+    ) {
+        let wide = chroma_columns(layout);
+        let residuals = residual.as_chunks::<2>().0;
+        for ((src, dst), r) in src.chunks(wide).zip(dst.chunks_mut(wide)).zip(residuals) {
+            for (s, d) in src.iter().zip(dst) {
+                *d = corrected(*s, r[channel], depth);
+            }
+        }
+    }
+}
+
+/// A sample plus its residual, rounded at the picture's depth and clipped. Sums that saturate are clipped
+/// either way.
+fn corrected<S: Sample>(sample: S, residual: i16, depth: u32) -> S {
+    let max = (1i16 << depth) - 1;
+    let shift = SCALE - depth;
+    let rounded = residual.saturating_add((1 << shift) >> 1) >> shift;
+    S::new(sample.at_most(max).saturating_add(rounded).clamp(0, max))
+}
