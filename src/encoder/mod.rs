@@ -3,9 +3,10 @@
 mod progress;
 mod search;
 
-use crate::adapt::finetune::{fine_tune, Recipe, Task};
+use crate::adapt::distortion::{Distortion, PlaneErrors};
 use crate::adapt::math::psnr;
-use crate::adapt::objective::Objective;
+use crate::adapt::task::{Objective, Task};
+use crate::adapt::trainer::fine_tune;
 use crate::codec::{Codec, CodecParams};
 use crate::cpu::CpuLevel;
 use crate::decoder::logical_cores;
@@ -33,8 +34,8 @@ pub struct EncoderSettings {
     pub budget: Option<Duration>,
     /// Of the base model, where there is one of that size.
     pub size: Size,
-    /// What is trained.
-    pub recipe: Recipe,
+    /// What is trained, and how it is made small.
+    pub objective: Objective,
 }
 
 impl Default for EncoderSettings {
@@ -46,7 +47,7 @@ impl Default for EncoderSettings {
             steps: None,
             budget: None,
             size: Size::default(),
-            recipe: Recipe::default(),
+            objective: Objective::default(),
         }
     }
 }
@@ -185,12 +186,12 @@ impl Encoder {
         let slope = rate.slope(shape.width() * shape.height() * pictures.len())?;
         let models = self.models(params.codec.kind())?;
         let mut model = *models.first().ok_or(Error::UnknownModel)?;
-        let objective = Objective::new(model.chroma.is_some() && shape.layout() != Layout::I400);
+        let distortion = Distortion::new(model.chroma.is_some() && shape.layout() != Layout::I400);
         let search = |model| Search {
             encoder: self,
             pictures,
             model,
-            objective,
+            distortion,
             slope,
             carriage_bytes: rate.carriage_bytes,
             binding: params.binding,
@@ -226,16 +227,18 @@ impl Encoder {
         let mut steps = 0;
         let examples = search.examples(&codec, &base)?;
         // With no error left there is nothing to gain.
-        let left = examples.iter().any(|e| objective.cost(&e.base_mse) > objective.cost(&[0.0; 3]));
+        let left = examples
+            .iter()
+            .any(|e| distortion.cost(e.base_mse) > distortion.cost(PlaneErrors::ZERO));
         if self.settings.mode == Mode::Update && left && !progress.canceled() {
             let (default_steps, tiles) = self.effort(pictures);
             let task = Task {
                 examples: &examples,
                 model,
-                objective,
+                distortion,
                 db_per_bit: slope / 8.0 * pictures.len() as f64 / examples.len() as f64,
                 steps: self.settings.steps.unwrap_or(default_steps),
-                recipe: self.settings.recipe,
+                objective: self.settings.objective,
                 tiles,
                 budget: self.settings.budget,
                 threads: self.settings.threads,
@@ -256,11 +259,12 @@ impl Encoder {
         progress.begin(Phase::Choosing);
         progress.tell(1.0);
         let gray = shape.layout() == Layout::I400;
-        let mean = |errors: &[[f64; 3]], p: usize| -> f64 {
+        let mean = |errors: &[PlaneErrors], p: usize| -> f64 {
             let depth = shape.bit_depth();
             errors.iter().map(|e| psnr(e[p], depth)).sum::<f64>() / errors.len() as f64
         };
-        let chroma = |errors: &[[f64; 3]]| [1, 2].map(|p| if gray { 0.0 } else { mean(errors, p) });
+        let chroma =
+            |errors: &[PlaneErrors]| [1, 2].map(|p| if gray { 0.0 } else { mean(errors, p) });
         let report = Report {
             mode: best.mode,
             psnr_decoded: mean(&plain, 0),
@@ -278,9 +282,9 @@ impl Encoder {
     /// The base models to try.
     fn models(&self, codec: CodecKind) -> Result<Vec<&'static Model>> {
         let models = models::of_size(codec, self.settings.size)?;
-        match self.settings.recipe {
-            Recipe::RateAware => Ok(models.collect()),
-            Recipe::Published => models.map(models::single_weights).collect(),
+        match self.settings.objective {
+            Objective::RateDistortion => Ok(models.collect()),
+            Objective::Published => models.map(models::single_weights).collect(),
         }
     }
 

@@ -2,8 +2,9 @@
 
 use super::progress::Progress;
 use super::{Encoder, Pair};
-use crate::adapt::finetune::{Example, Recipe, Tuned};
-use crate::adapt::objective::{mse, Objective};
+use crate::adapt::distortion::{Distortion, PlaneErrors};
+use crate::adapt::task::{Example, Objective};
+use crate::adapt::tuned::Tuned;
 use crate::codec::Codec;
 use crate::filter::Filter;
 use crate::network::condition::MAX_QP;
@@ -33,7 +34,7 @@ const ROUNDINGS: [(f32, f32); 7] = [
     (0.8, 1.35),
     (0.5, f32::INFINITY),
 ];
-/// The same for [`Recipe::Published`]: the share that is kept, and clusters.
+/// The same for [`Objective::Published`]: the share that is kept, and clusters.
 const CLUSTERINGS: [(f64, usize); 9] = [
     (0.001, 2),
     (0.002, 2),
@@ -57,7 +58,7 @@ pub(super) struct Candidate {
     pub mode: Mode,
     pub payload: Vec<u8>,
     /// Mean squared error of each picture's planes.
-    pub errors: Vec<[f64; 3]>,
+    pub errors: Vec<PlaneErrors>,
     /// In dB, bytes included.
     cost: f64,
 }
@@ -85,7 +86,7 @@ pub(super) struct Search<'a, S> {
     pub encoder: &'a Encoder,
     pub pictures: &'a [Pair<'a, S>],
     pub model: &'static Model,
-    pub objective: Objective,
+    pub distortion: Distortion,
     /// dB that another byte buys in the codec.
     pub slope: f64,
     /// Bytes that a payload costs besides its own.
@@ -95,8 +96,8 @@ pub(super) struct Search<'a, S> {
 
 impl<'a, S: Sample> Search<'a, S> {
     /// Mean cost of the pictures, in dB.
-    pub fn cost(&self, errors: &[[f64; 3]]) -> f64 {
-        errors.iter().map(|e| self.objective.cost(e)).sum::<f64>() / errors.len() as f64
+    pub fn cost(&self, errors: &[PlaneErrors]) -> f64 {
+        errors.iter().map(|e| self.distortion.cost(*e)).sum::<f64>() / errors.len() as f64
     }
 
     /// A payload for `codec` whose update is `update` and whose pictures have these errors.
@@ -105,7 +106,7 @@ impl<'a, S: Sample> Search<'a, S> {
         mode: Mode,
         codec: &Codec,
         update: &[u8],
-        errors: Vec<[f64; 3]>,
+        errors: Vec<PlaneErrors>,
     ) -> Result<Candidate> {
         // Off needs no model: docs/payload.md asks for 0.
         let id = if mode == Mode::Off { 0 } else { self.model.id };
@@ -130,7 +131,7 @@ impl<'a, S: Sample> Search<'a, S> {
         &self,
         tuned: &Tuned<'_>,
         codec: &Codec,
-        [plain, base]: [&[[f64; 3]]; 2],
+        [plain, base]: [&[PlaneErrors]; 2],
         progress: &mut Progress<'_>,
     ) -> Result<Option<Candidate>> {
         let mut best = None;
@@ -139,14 +140,14 @@ impl<'a, S: Sample> Search<'a, S> {
         let cost = |network| self.network_cost(network, &none, base);
         let mut least = [(cost(0)?, none.clone()), (cost(1)?, none.clone())];
         let mut tried: Vec<Update> = Vec::new();
-        let count = match self.encoder.settings.recipe {
-            Recipe::RateAware => ROUNDINGS.len(),
-            Recipe::Published => CLUSTERINGS.len(),
+        let count = match self.encoder.settings.objective {
+            Objective::RateDistortion => ROUNDINGS.len(),
+            Objective::Published => CLUSTERINGS.len(),
         };
         for i in 0..count {
-            let update = match self.encoder.settings.recipe {
-                Recipe::RateAware => tuned.round(ROUNDINGS[i].0, ROUNDINGS[i].1),
-                Recipe::Published => tuned.cluster(CLUSTERINGS[i].0, CLUSTERINGS[i].1),
+            let update = match self.encoder.settings.objective {
+                Objective::RateDistortion => tuned.round(ROUNDINGS[i].0, ROUNDINGS[i].1),
+                Objective::Published => tuned.cluster(CLUSTERINGS[i].0, CLUSTERINGS[i].1),
             };
             // Where one network would overflow, the other one's part may be sent all the same.
             for update in [update.clone(), self.part(0, &update), self.part(1, &update)] {
@@ -196,9 +197,9 @@ impl<'a, S: Sample> Search<'a, S> {
         &self,
         update: &Update,
         codec: &Codec,
-        plain: &[[f64; 3]],
+        plain: &[PlaneErrors],
         go_on: &mut dyn FnMut(f64) -> bool,
-    ) -> Result<Option<(Vec<[f64; 3]>, Candidate)>> {
+    ) -> Result<Option<(Vec<PlaneErrors>, Candidate)>> {
         let Ok(weights) = Weights::new(self.model, Some(update)) else { return Ok(None) };
         let valid = every_condition(codec)
             .all(|c| Prepared::with_weights(self.model, c, Some(update), &weights).is_ok());
@@ -229,19 +230,20 @@ impl<'a, S: Sample> Search<'a, S> {
     }
 
     /// The part of the cost that one network's update decides, its bytes about.
-    fn network_cost(&self, network: usize, update: &Update, errors: &[[f64; 3]]) -> Result<f64> {
+    fn network_cost(&self, network: usize, update: &Update, errors: &[PlaneErrors]) -> Result<f64> {
         let alone = self.part(network, update);
         let bytes = f64::from(payload::update::price(&alone, &self.model.prior)?) / 2048.0;
         let planes = &Model::PLANES[network];
         let terms =
-            errors.iter().map(|e| self.objective.terms(e)[planes.clone()].iter().sum::<f64>());
+            errors.iter().map(|e| self.distortion.terms(*e)[planes.clone()].iter().sum::<f64>());
         Ok(terms.sum::<f64>() / errors.len() as f64 + self.slope * bytes)
     }
 
     /// Mean squared error of each decoded picture's planes; when canceled, of the first ones.
-    pub fn unfiltered(&self, progress: &mut Progress<'_>) -> Vec<[f64; 3]> {
+    pub fn unfiltered(&self, progress: &mut Progress<'_>) -> Vec<PlaneErrors> {
         let error = |(i, p): (usize, &Pair<'_, S>)| {
-            (i == 0 || progress.measuring(0.0)).then(|| mse(&p.original, &p.decoded))
+            (i == 0 || progress.measuring(0.0))
+                .then(|| PlaneErrors::between(&p.original, &p.decoded))
         };
         self.pictures.iter().enumerate().map_while(error).collect()
     }
@@ -252,9 +254,9 @@ impl<'a, S: Sample> Search<'a, S> {
         &self,
         codec: &Codec,
         update: Option<&Update>,
-        plain: &[[f64; 3]],
+        plain: &[PlaneErrors],
         go_on: &mut dyn FnMut(f64) -> bool,
-    ) -> Result<Option<Vec<[f64; 3]>>> {
+    ) -> Result<Option<Vec<PlaneErrors>>> {
         let weights = Weights::new(self.model, update)?;
         let mut filters = [None, None, None];
         let mut all = Vec::with_capacity(plain.len());
@@ -281,8 +283,8 @@ impl<'a, S: Sample> Search<'a, S> {
     }
 
     /// Pictures that are filtered, to learn from.
-    pub fn examples(&self, codec: &Codec, base: &[[f64; 3]]) -> Result<Vec<Example<'a, S>>> {
-        let example = |(pair, base_mse): (&Pair<'a, S>, &[f64; 3])| {
+    pub fn examples(&self, codec: &Codec, base: &[PlaneErrors]) -> Result<Vec<Example<'a, S>>> {
+        let example = |(pair, base_mse): (&Pair<'a, S>, &PlaneErrors)| {
             let Pair { original, decoded } = *pair;
             let condition = codec.condition(decoded.layout(), decoded.picture_type())?;
             Some(Example { original, decoded, condition, base_mse: *base_mse })
@@ -348,7 +350,7 @@ impl<'a, S: Sample> Search<'a, S> {
         let mut sum = 0.0;
         for i in some {
             match self.filtered_mse(&filter, &self.pictures[*i], &mut || progress.poll(0.0))? {
-                Some(errors) => sum += self.objective.cost(&errors),
+                Some(errors) => sum += self.distortion.cost(errors),
                 None => return Ok(f64::INFINITY),
             }
         }
@@ -362,7 +364,7 @@ impl<'a, S: Sample> Search<'a, S> {
         filter: &Filter,
         pair: &Pair<'_, S>,
         go_on: &mut dyn FnMut() -> bool,
-    ) -> Result<Option<[f64; 3]>> {
+    ) -> Result<Option<PlaneErrors>> {
         if !go_on() {
             return Ok(None);
         }
@@ -391,23 +393,26 @@ impl<'a, S: Sample> Search<'a, S> {
             Plane::new(samples, width * size_of::<S>(), width, height)
         });
         let planes = planes.collect::<Result<Vec<_>>>()?;
-        Ok(Some(mse(&pair.original, &Picture::with_depth(layout, depth, &planes)?)))
+        Ok(Some(PlaneErrors::between(
+            &pair.original,
+            &Picture::with_depth(layout, depth, &planes)?,
+        )))
     }
 
     /// Leaves the classes of pictures as they are whose mean is not better than unfiltered.
     pub fn without_losses(
         &self,
         codec: &Codec,
-        mut errors: Vec<[f64; 3]>,
-        plain: &[[f64; 3]],
-    ) -> (Codec, Vec<[f64; 3]>) {
+        mut errors: Vec<PlaneErrors>,
+        plain: &[PlaneErrors],
+    ) -> (Codec, Vec<PlaneErrors>) {
         let mut codec = codec.clone();
         if let Codec::Hevc { qp } = &mut codec {
             let class = |i: usize| self.pictures[i].decoded.picture_type().class();
             for (c, qp) in qp.iter_mut().enumerate() {
                 let members = || (0..errors.len()).filter(|i| class(*i) == c);
                 let change: f64 = members()
-                    .map(|i| self.objective.cost(&errors[i]) - self.objective.cost(&plain[i]))
+                    .map(|i| self.distortion.cost(errors[i]) - self.distortion.cost(plain[i]))
                     .sum();
                 if change >= 0.0 {
                     *qp = 0;
@@ -451,7 +456,7 @@ mod tests {
             encoder: &Encoder::new(settings).unwrap(),
             pictures: &[Pair { original: view(&data[0]), decoded: view(&data[1]) }],
             model: default_for(CodecKind::Jpeg, Size::M).unwrap(),
-            objective: Objective::new(true),
+            distortion: Distortion::new(true),
             slope: 0.0,
             carriage_bytes: 0,
             binding: 1,
