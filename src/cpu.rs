@@ -86,3 +86,9 @@ impl CpuLevel {
         Self::ALL.into_iter().filter(|l| l.supported() == *l).collect()
     }
 }
+
+/// Logical cores that this process may use.
+#[must_use]
+pub fn logical_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

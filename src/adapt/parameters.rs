@@ -50,6 +50,8 @@ pub(super) struct Parameters {
     layers: Vec<LayerParameters>,
     /// The first layer of each network.
     networks: Vec<Range<usize>>,
+    /// Output channels of all layers of the model, also those of networks that are not trained.
+    channels: Vec<usize>,
     scratch: Scratch,
     /// Whether changes of weights are rounded to integers.
     rounds: bool,
@@ -172,7 +174,8 @@ impl Parameters {
         let networks = model.networks().take(networks).map(of_network).collect();
         let scratch = Scratch::new(layers().map(|l| l.weights.len()).max().unwrap_or(0))?;
         let rounds = objective == Objective::RateDistortion;
-        Ok(Self { all, layers: of_layers, networks, scratch, rounds })
+        let channels = model.shapes().iter().map(|shape| shape.1).collect();
+        Ok(Self { all, layers: of_layers, networks, channels, scratch, rounds })
     }
 
     /// One by one.
@@ -284,10 +287,10 @@ impl Parameters {
         }
     }
 
-    /// The update of `model` that gives its parameters these integers, at step field `step`.
-    pub fn update(&self, model: &Model, step: u8, integers: impl Iterator<Item = f32>) -> Update {
-        let shapes = model.shapes();
-        let mut layers: Vec<LayerUpdate> = shapes.iter().map(|s| LayerUpdate::zeros(s.1)).collect();
+    /// The update that gives the parameters these integers, at step field `step`.
+    pub fn update(&self, step: u8, integers: impl Iterator<Item = f32>) -> Update {
+        let channels = self.channels.iter();
+        let mut layers: Vec<LayerUpdate> = channels.map(|n| LayerUpdate::zeros(*n)).collect();
         let mut integers = integers.map(|q| q as i16);
         for (of, layer) in self.layers.iter().zip(&mut layers) {
             layer.scale = integers.by_ref().take(of.cout).collect();
@@ -406,7 +409,7 @@ mod tests {
                 parameters.apply(&values, &base, &mut nets);
                 let over: Vec<bool> = parameters.layers.iter().map(|l| l.over).collect();
                 assert!(over.iter().enumerate().all(|(l, over)| l == last || !over), "{over:?}");
-                let update = parameters.update(model, 11, values.iter().copied());
+                let update = parameters.update(11, values.iter().copied());
                 let valid = Prepared::new(model, condition, Some(&update)).is_ok();
                 assert!(valid || over[last]);
                 if !over[last] {
@@ -431,7 +434,7 @@ mod tests {
             let values = sparse(&parameters, &mut random);
             let mut nets = base.clone();
             parameters.apply(&values, &base, &mut nets);
-            let update = parameters.update(model, 0, values.iter().copied());
+            let update = parameters.update(0, values.iter().copied());
             let weights = Weights::new(model, Some(&update)).unwrap();
             let layers = model.networks().flat_map(|n| &n.layers).zip(&update.layers);
             let floats = nets.iter().flat_map(|n| &n.layers);

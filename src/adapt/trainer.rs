@@ -40,10 +40,10 @@ const COEFFICIENT_DEAD_ZONE: f32 = 1.0;
 ///
 /// # Panics
 /// Without examples.
-pub fn fine_tune<'a, S: Sample>(
-    task: &Task<'a, S>,
+pub fn fine_tune<S: Sample>(
+    task: &Task<'_, S>,
     progress: &mut dyn FnMut(f64) -> bool,
-) -> Result<Tuned<'a>> {
+) -> Result<Tuned> {
     let mut go_on = true;
     let mut progress = |fraction| {
         go_on = go_on && progress(fraction);
@@ -241,11 +241,10 @@ impl<'t, 'a, S: Sample> Trainer<'t, 'a, S> {
     }
 
     /// What was learnt.
-    fn finish(self) -> Tuned<'a> {
+    fn finish(self) -> Tuned {
         Tuned {
             step: self.step_field,
             steps: self.steps,
-            model: self.task.model,
             parameters: self.parameters,
             values: self.values,
         }

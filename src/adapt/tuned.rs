@@ -3,29 +3,29 @@
 use super::parameters::{quantise, Parameter, ParameterKind, Parameters};
 use super::published;
 use crate::network::update::Update;
-use crate::network::Model;
 #[cfg(test)]
-use {super::task::Objective, crate::network::Condition};
+use {
+    super::task::Objective,
+    crate::network::{Condition, Model},
+};
 
 /// A fine-tuned update before rounding.
-pub struct Tuned<'a> {
+pub struct Tuned {
     /// Step field of the payload.
     pub step: u8,
     /// Optimiser steps that were run.
     pub steps: u32,
-    /// The base model.
-    pub(super) model: &'a Model,
     /// What each value stands for.
     pub(super) parameters: Parameters,
     /// One value for each parameter, in units of the parameter's step at `step`.
     pub(super) values: Vec<f32>,
 }
 
-impl<'a> Tuned<'a> {
+impl Tuned {
     /// An update whose coefficients are `value(layer, number)`, and all else 0.
     #[cfg(test)]
     pub(crate) fn with_coefficients(
-        model: &'a Model,
+        model: &Model,
         conditions: &[Condition],
         step: u8,
         mut value: impl FnMut(usize, usize) -> f32,
@@ -37,7 +37,7 @@ impl<'a> Tuned<'a> {
             values.resize(range.start, 0.0);
             values.extend((0..range.len()).map(|i| value(layer, i)));
         }
-        Self { step, steps: 0, model, parameters, values }
+        Self { step, steps: 0, parameters, values }
     }
 
     /// The update whose integers are nearest. Magnitudes of scales and biases below `zone` become 0, and those of
@@ -50,7 +50,7 @@ impl<'a> Tuned<'a> {
         };
         let pairs = self.values.iter().zip(self.parameters.iter());
         let integers = pairs.map(|(v, p)| quantise(*v, zone(p)));
-        self.parameters.update(self.model, self.step, integers)
+        self.parameters.update(self.step, integers)
     }
 
     /// The update of the largest `share` of the values, each as the nearest of `clusters` integer means
@@ -58,6 +58,6 @@ impl<'a> Tuned<'a> {
     #[must_use]
     pub fn cluster(&self, share: f64, clusters: usize) -> Update {
         let integers = published::clustered(&self.values, share, clusters);
-        self.parameters.update(self.model, self.step, integers.into_iter())
+        self.parameters.update(self.step, integers.into_iter())
     }
 }

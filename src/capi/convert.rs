@@ -13,7 +13,7 @@ const MAX_THREADS: u32 = 256;
 
 pub(super) fn threads(n: u32) -> Result<usize> {
     match n {
-        0 => Ok(crate::decoder::logical_cores()),
+        0 => Ok(crate::cpu::logical_cores()),
         1..=MAX_THREADS => Ok(n as usize),
         _ => Err(Error::InvalidArgument),
     }

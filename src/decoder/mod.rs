@@ -2,7 +2,7 @@
 
 use crate::carriage::nal;
 use crate::codec::{Codec, CodecParams};
-use crate::cpu::CpuLevel;
+use crate::cpu::{logical_cores, CpuLevel};
 use crate::filter::{self, Filter};
 use crate::models::{self, Size};
 use crate::network::update::Update;
@@ -32,12 +32,6 @@ impl Default for DecoderSettings {
     fn default() -> Self {
         Self { threads: logical_cores(), skip_binding: false, size: Size::default() }
     }
-}
-
-/// Logical cores that this process may use.
-#[must_use]
-pub fn logical_cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Holds what a payload asks for and filters pictures with it.
