@@ -122,6 +122,12 @@ impl CpuLevel {
     }
 }
 
+/// Logical cores that this process may use.
+#[must_use]
+pub fn logical_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::CpuLevel::{self, *};
@@ -157,10 +163,4 @@ mod tests {
         assert_eq!(CpuLevel::from_name("AVX2"), None);
         assert_eq!(CpuLevel::from_name(""), None);
     }
-}
-
-/// Logical cores that this process may use.
-#[must_use]
-pub fn logical_cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -1,7 +1,7 @@
 //! Encodes that are canceled: when progress is told, and what comes back.
 
+use sidelight::adapt::distortion::PlaneErrors;
 use sidelight::adapt::math::psnr;
-use sidelight::adapt::objective::mse;
 use sidelight::network::CodecKind;
 use sidelight::{
     models, payload, Codec, CodecParams, Decoder, DecoderSettings, Encoder, EncoderSettings, Error,
@@ -127,7 +127,7 @@ fn psnr_with(model: u32, pair: &Pair<'_>, codec: &Codec) -> f64 {
     let mut out = vec![0; width * height];
     let plane = PlaneMut::new(&mut out, width, width, height).unwrap();
     decoder.filter(&pair.decoded, PictureMut::new(Layout::I400, vec![plane]).unwrap()).unwrap();
-    psnr(mse(&pair.original, &view(&out, width, height))[0], 8)
+    psnr(PlaneErrors::between(&pair.original, &view(&out, width, height)).luma(), 8)
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! Fine-tuning: training on the very picture, with the update's rounding and price in the loop.
 
-pub mod finetune;
+mod basis;
+pub mod distortion;
 pub mod math;
-pub mod objective;
 mod parameters;
 mod published;
 mod sampler;
 mod schedule;
+pub mod task;
 pub mod tiles;
+pub mod trainer;
+pub mod tuned;
+mod worker;

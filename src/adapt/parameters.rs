@@ -1,6 +1,8 @@
 //! What is trained: the integers of an update, and what they change in the networks.
 
-use super::finetune::Recipe;
+use super::basis::{add, LayerBasis, Scratch};
+use super::task::Objective;
+use crate::train::COEFFICIENT_UNIT as UNIT;
 use crate::network::bounds::{sum_bounds, update_bounds};
 use crate::network::model::{ModelLayer, INPUT_LIMIT};
 use crate::network::prior::LayerClasses;
@@ -49,45 +51,40 @@ pub(super) struct Parameters {
     layers: Vec<LayerParameters>,
     /// The first layer of each network.
     networks: Vec<Range<usize>>,
-    /// Room for a layer's weights, twice.
-    scratch: [Vec<f32>; 2],
+    /// Output channels of all layers of the model, also those of networks that are not trained.
+    channels: Vec<usize>,
+    scratch: Scratch,
     /// Whether changes of weights are rounded to integers.
     rounds: bool,
 }
 
-/// The integers of a layer, and how coefficients become weights: docs/model.md, Update.
+/// The integers of a layer, and what they do to it: docs/model.md, Update.
 struct LayerParameters {
+    /// Where the layer's integers are among all.
     range: Range<usize>,
+    /// Input channels.
     cin: usize,
+    /// Output channels.
     cout: usize,
-    /// `[9][9]`, `[cin][cin]` and `[cout][cout]`, a basis vector in a row.
-    kernel: Vec<f32>,
-    input: Vec<f32>,
-    output: Vec<f32>,
-    /// The last of these transposed.
-    output_by_channel: Vec<f32>,
+    /// What coefficients change.
+    basis: LayerBasis,
     /// `[cin]`, what inputs are on average.
     mean: Vec<f32>,
-    /// Largest input, and `[cout]` what the sums of integers may reach.
+    /// The largest input.
     largest: f32,
+    /// `[cout]`, what the sums of integers may reach.
     most: Vec<f32>,
-    /// With the values that were applied last a sum might be larger.
+    /// Whether a sum might be larger with the values that were applied last.
     over: bool,
 }
 
 impl LayerParameters {
     fn new(range: Range<usize>, m: &ModelLayer, largest: f32, most: Vec<f32>) -> Self {
-        let floats = |matrix: &[i8]| matrix.iter().map(|v| f32::from(*v)).collect::<Vec<f32>>();
-        let output = floats(&m.basis.output);
-        let n = m.cout;
         Self {
             range,
             cin: m.cin,
-            cout: n,
-            kernel: floats(&m.basis.kernel),
-            input: floats(&m.basis.input),
-            output_by_channel: (0..n * n).map(|i| output[i % n * n + i / n]).collect(),
-            output,
+            cout: m.cout,
+            basis: LayerBasis::new(m),
             mean: m.mean.iter().map(|v| f32::from(*v) / INPUT_LIMIT as f32).collect(),
             largest,
             most,
@@ -115,88 +112,6 @@ impl LayerParameters {
         let n = self.cout;
         [0..n, n..2 * n, 2 * n..self.range.len()]
     }
-
-    /// What coefficients, times their amounts, make of the weights, `[9][cin][cout]`: in `scratch[1]`.
-    fn synthesise(&self, coefficients: impl Iterator<Item = f32>, scratch: &mut [Vec<f32>; 2]) {
-        let (cin, cout) = (self.cin, self.cout);
-        let [by_pattern, weights] = scratch;
-        by_pattern[..9 * cin * cout].fill(0.0);
-        weights[..9 * cin * cout].fill(0.0);
-        let mut row_of = [0.0; Arch::MAX_CHANNELS];
-        let row_of = &mut row_of[..cout];
-        let mut empty = true;
-        for (i, value) in coefficients.enumerate() {
-            let (row, column) = (i / cout, i % cout);
-            if column == 0 {
-                row_of.fill(0.0);
-                empty = true;
-            }
-            if value != 0.0 {
-                add(row_of, value, &self.output[column * cout..][..cout]);
-                empty = false;
-            }
-            if column + 1 == cout && !empty {
-                let (pattern, vector) = (row / cin, row % cin);
-                let rows = by_pattern[pattern * cin * cout..].chunks_exact_mut(cout);
-                for (to, factor) in rows.zip(&self.input[vector * cin..][..cin]) {
-                    add(to, *factor, row_of);
-                }
-            }
-        }
-        let patterns = by_pattern[..9 * cin * cout].chunks_exact(cin * cout);
-        for (pattern, factors) in patterns.zip(self.kernel.chunks_exact(9)) {
-            for (to, factor) in weights.chunks_exact_mut(cin * cout).zip(factors) {
-                if *factor != 0.0 {
-                    add(to, *factor, pattern);
-                }
-            }
-        }
-    }
-
-    /// From derivatives by weights and biases to those by coefficients, but for their amounts; in place.
-    fn adjoint(&self, gradient: &mut [f32], scratch: &mut [Vec<f32>; 2]) {
-        let (cin, cout) = (self.cin, self.cout);
-        let [_, bias, coefficients] = self.parts();
-        let (before, weights) = gradient.split_at_mut(coefficients.start);
-        let bias = &before[bias];
-        for (i, row) in weights.chunks_exact_mut(cout).enumerate() {
-            add(row, -self.mean[i % cin], bias);
-        }
-        let [by_pattern, rows] = scratch;
-        for (factors, to) in
-            self.kernel.chunks_exact(9).zip(by_pattern.chunks_exact_mut(cin * cout))
-        {
-            to.fill(0.0);
-            for (factor, position) in factors.iter().zip(weights.chunks_exact(cin * cout)) {
-                if *factor != 0.0 {
-                    add(to, *factor, position);
-                }
-            }
-        }
-        rows[..9 * cin * cout].fill(0.0);
-        for (row, to) in rows[..9 * cin * cout].chunks_exact_mut(cout).enumerate() {
-            let (pattern, vector) = (row / cin, row % cin);
-            let channels = by_pattern[pattern * cin * cout..].chunks_exact(cout);
-            for (factor, from) in self.input[vector * cin..][..cin].iter().zip(channels) {
-                if *factor != 0.0 {
-                    add(to, *factor, from);
-                }
-            }
-        }
-        for (row, to) in
-            rows[..9 * cin * cout].chunks_exact(cout).zip(weights.chunks_exact_mut(cout))
-        {
-            to.fill(0.0);
-            for (value, factors) in row.iter().zip(self.output_by_channel.chunks_exact(cout)) {
-                add(to, *value, factors);
-            }
-        }
-    }
-}
-
-/// Adds `factor` times `from`.
-fn add(to: &mut [f32], factor: f32, from: &[f32]) {
-    to.iter_mut().zip(from).for_each(|(to, v)| *to += factor * v);
 }
 
 /// The nearest integer to a number below 2^22.
@@ -206,7 +121,7 @@ fn nearest(v: f32) -> f32 {
 }
 
 impl Parameters {
-    /// What `recipe` trains of the first `networks` of `model` at step field `field`.
+    /// What `objective` trains of the first `networks` of `model` at step field `field`.
     ///
     /// # Errors
     /// [`OutOfMemory`](crate::Error::OutOfMemory).
@@ -215,7 +130,7 @@ impl Parameters {
         networks: usize,
         conditions: &[Condition],
         field: u8,
-        recipe: Recipe,
+        objective: Objective,
     ) -> Result<Self> {
         let mut room = conditions
             .iter()
@@ -231,9 +146,9 @@ impl Parameters {
         let mut of_layers = Vec::new();
         for (m, classes) in layers().zip(classes) {
             let [scales, biases] = room.next().unwrap_or_default();
-            // The published recipe trains no scales.
+            // The published objective trains no scales.
             let scales =
-                scales.iter().map(|most| if recipe == Recipe::Published { 0 } else { *most });
+                scales.iter().map(|most| if objective == Objective::Published { 0 } else { *most });
             let start = all.len();
             let value = |kind, amount, most: i16| {
                 let most = f32::from(most);
@@ -258,10 +173,10 @@ impl Parameters {
             first - n.layers.len()..first
         };
         let networks = model.networks().take(networks).map(of_network).collect();
-        let most = layers().map(|l| l.weights.len()).max().unwrap_or(0);
-        let scratch = [alloc::try_filled(most, 0.0)?, alloc::try_filled(most, 0.0)?];
-        let rounds = recipe == Recipe::RateAware;
-        Ok(Self { all, layers: of_layers, networks, scratch, rounds })
+        let scratch = Scratch::new(layers().map(|l| l.weights.len()).max().unwrap_or(0))?;
+        let rounds = objective == Objective::RateDistortion;
+        let channels = model.shapes().iter().map(|shape| shape.1).collect();
+        Ok(Self { all, layers: of_layers, networks, channels, scratch, rounds })
     }
 
     /// One by one.
@@ -304,8 +219,7 @@ impl Parameters {
                 for (c, i) in scales.enumerate() {
                     to.scale[c] = from.scale[c] + change(i);
                 }
-                layer.synthesise(coefficients.map(change), &mut self.scratch);
-                let changes = &mut self.scratch[1][..9 * layer.cin * layer.cout];
+                let changes = layer.basis.synthesise(coefficients.map(change), &mut self.scratch);
                 if self.rounds {
                     changes.iter_mut().for_each(|weight| *weight = nearest(*weight));
                 }
@@ -361,17 +275,23 @@ impl Parameters {
     pub fn differentiate(&mut self, gradient: &mut [f32]) {
         for layer in &self.layers {
             let of_layer = &mut gradient[layer.range.clone()];
-            layer.adjoint(of_layer, &mut self.scratch);
+            let [_, bias, coefficients] = layer.parts();
+            let (before, weights) = of_layer.split_at_mut(coefficients.start);
+            // Where a weight changes, the bias follows by the mean of the inputs.
+            for (i, row) in weights.chunks_exact_mut(layer.cout).enumerate() {
+                add(row, -layer.mean[i % layer.cin], &before[bias.clone()]);
+            }
+            layer.basis.adjoint(weights, &mut self.scratch);
             for (g, p) in of_layer.iter_mut().zip(&self.all[layer.range.clone()]) {
                 *g *= p.amount;
             }
         }
     }
 
-    /// The update of `model` that gives its parameters these integers, at step field `step`.
-    pub fn update(&self, model: &Model, step: u8, integers: impl Iterator<Item = f32>) -> Update {
-        let shapes = model.shapes();
-        let mut layers: Vec<LayerUpdate> = shapes.iter().map(|s| LayerUpdate::zeros(s.1)).collect();
+    /// The update that gives the parameters these integers, at step field `step`.
+    pub fn update(&self, step: u8, integers: impl Iterator<Item = f32>) -> Update {
+        let channels = self.channels.iter();
+        let mut layers: Vec<LayerUpdate> = channels.map(|n| LayerUpdate::zeros(*n)).collect();
         let mut integers = integers.map(|q| q as i16);
         for (of, layer) in self.layers.iter().zip(&mut layers) {
             layer.scale = integers.by_ref().take(of.cout).collect();
@@ -431,10 +351,10 @@ mod tests {
     use crate::picture::Layout;
     use crate::util::rng::Xorshift;
 
-    fn trained(model: &Model, recipe: Recipe, field: u8) -> (Vec<Net>, Parameters) {
+    fn trained(model: &Model, objective: Objective, field: u8) -> (Vec<Net>, Parameters) {
         let condition = Condition::from_jpeg_tables(&[20; 64], &[30; 64], Layout::I420);
         let nets = model.networks().map(Net::from_network).collect();
-        (nets, Parameters::new(model, 2, &[condition], field, recipe).unwrap())
+        (nets, Parameters::new(model, 2, &[condition], field, objective).unwrap())
     }
 
     fn sparse(parameters: &Parameters, random: &mut Xorshift) -> Vec<f32> {
@@ -476,7 +396,7 @@ mod tests {
         let of_size = |size| of_size(CodecKind::Jpeg, size).unwrap();
         for model in [Size::S, Size::M, Size::L].into_iter().flat_map(of_size) {
             let condition = Condition::from_jpeg_tables(&[20; 64], &[30; 64], Layout::I420);
-            let (base, mut parameters) = trained(model, Recipe::RateAware, 11);
+            let (base, mut parameters) = trained(model, Objective::RateDistortion, 11);
             let mut values = vec![0.0; parameters.len()];
             let last = model.luma.layers.len() - 1;
             let range = parameters.layers[last].range.clone();
@@ -490,7 +410,7 @@ mod tests {
                 parameters.apply(&values, &base, &mut nets);
                 let over: Vec<bool> = parameters.layers.iter().map(|l| l.over).collect();
                 assert!(over.iter().enumerate().all(|(l, over)| l == last || !over), "{over:?}");
-                let update = parameters.update(model, 11, values.iter().copied());
+                let update = parameters.update(11, values.iter().copied());
                 let valid = Prepared::new(model, condition, Some(&update)).is_ok();
                 assert!(valid || over[last]);
                 if !over[last] {
@@ -511,11 +431,11 @@ mod tests {
         let mut random = Xorshift(3);
         let of_size = |size| of_size(CodecKind::Jpeg, size).unwrap();
         for model in [Size::S, Size::M, Size::L].into_iter().flat_map(of_size) {
-            let (base, mut parameters) = trained(model, Recipe::RateAware, 0);
+            let (base, mut parameters) = trained(model, Objective::RateDistortion, 0);
             let values = sparse(&parameters, &mut random);
             let mut nets = base.clone();
             parameters.apply(&values, &base, &mut nets);
-            let update = parameters.update(model, 0, values.iter().copied());
+            let update = parameters.update(0, values.iter().copied());
             let weights = Weights::new(model, Some(&update)).unwrap();
             let layers = model.networks().flat_map(|n| &n.layers).zip(&update.layers);
             let floats = nets.iter().flat_map(|n| &n.layers);
@@ -564,8 +484,8 @@ mod tests {
     fn derivatives_are_carried_back() {
         let mut random = Xorshift(4);
         let model = default_for(CodecKind::Jpeg, Size::M).unwrap();
-        for recipe in [Recipe::RateAware, Recipe::Published] {
-            let (base, mut parameters) = trained(model, recipe, 3);
+        for objective in [Objective::RateDistortion, Objective::Published] {
+            let (base, mut parameters) = trained(model, objective, 3);
             parameters.rounds = false;
             let mut gradients: Vec<Net> = base.iter().map(|n| Net::zeros(n.arch)).collect();
             for tensor in gradients.iter_mut().flat_map(Net::tensors_mut) {

@@ -97,7 +97,7 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapt::finetune::Recipe;
+    use crate::adapt::task::Objective;
     use crate::models::{default_for, Size};
     use crate::network::{CodecKind, Condition};
     use crate::picture::Layout;
@@ -106,7 +106,8 @@ mod tests {
     fn chroma() -> (Schedule, Vec<f32>) {
         let model = default_for(CodecKind::Jpeg, Size::M).unwrap();
         let condition = Condition::from_jpeg_tables(&[20; 64], &[30; 64], Layout::I420);
-        let parameters = Parameters::new(model, 2, &[condition], 6, Recipe::RateAware).unwrap();
+        let parameters =
+            Parameters::new(model, 2, &[condition], 6, Objective::RateDistortion).unwrap();
         (Schedule::new(&parameters, 1, 2.0).unwrap(), vec![1.0; parameters.len()])
     }
 

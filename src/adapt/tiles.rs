@@ -1,6 +1,6 @@
 //! Windows of a picture for training: what the network sees, and which of its pixels count.
 
-use super::objective::squared_differences;
+use super::distortion::squared_differences;
 use crate::picture::{Layout, Picture, Sample};
 use crate::train::map::Map;
 use crate::util::alloc;
@@ -193,7 +193,7 @@ pub fn residual<S: Sample>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapt::objective::mse;
+    use crate::adapt::distortion::PlaneErrors;
     use crate::picture::Plane;
     use crate::util::rng::Xorshift;
 
@@ -240,7 +240,7 @@ mod tests {
             };
             let (original, decoded) = (picture(&original[..]), picture(&decoded[..]));
             let (tiles, _) = tiles(25, 39, 8, 2).unwrap();
-            let mse = mse(&original, &decoded);
+            let PlaneErrors(mse) = PlaneErrors::between(&original, &decoded);
             for (p, mse) in mse.into_iter().enumerate() {
                 let sum: f64 = tiles.iter().map(|t| squared_error(&original, &decoded, t, p)).sum();
                 let count = original.planes().get(p).map_or(0, |p| p.width() * p.height());

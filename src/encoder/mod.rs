@@ -1,19 +1,27 @@
 //! The encoder: fine-tunes on pictures, prices what it found and chooses.
 
+mod candidate;
+mod measure;
 mod progress;
 mod search;
+#[cfg(test)]
+mod tests;
 
-use crate::adapt::finetune::{fine_tune, Recipe, Task};
+use crate::adapt::distortion::{Distortion, PlaneErrors};
 use crate::adapt::math::psnr;
-use crate::adapt::objective::Objective;
+use crate::adapt::task::{Example, Objective, Task};
+use crate::adapt::trainer::fine_tune;
+use crate::adapt::tuned::Tuned;
 use crate::codec::{Codec, CodecParams};
-use crate::cpu::logical_cores;
-use crate::cpu::CpuLevel;
+use crate::cpu::{logical_cores, CpuLevel};
 use crate::models::{self, Size};
 use crate::network::{CodecKind, Model};
 use crate::payload::Mode;
 use crate::picture::{Layout, Picture, Sample};
+use crate::util::alloc;
 use crate::{Error, Result};
+use candidate::{Base, Candidate, Candidates};
+use measure::Measure;
 use progress::{Phase, Progress, GRACE};
 use search::Search;
 use std::time::{Duration, Instant};
@@ -33,8 +41,8 @@ pub struct EncoderSettings {
     pub budget: Option<Duration>,
     /// Of the base model, where there is one of that size.
     pub size: Size,
-    /// What is trained.
-    pub recipe: Recipe,
+    /// What is trained, and how it is made small.
+    pub objective: Objective,
 }
 
 impl Default for EncoderSettings {
@@ -46,7 +54,7 @@ impl Default for EncoderSettings {
             steps: None,
             budget: None,
             size: Size::default(),
-            recipe: Recipe::default(),
+            objective: Objective::default(),
         }
     }
 }
@@ -184,103 +192,135 @@ impl Encoder {
         params.codec.check()?;
         let slope = rate.slope(shape.width() * shape.height() * pictures.len())?;
         let models = self.models(params.codec.kind())?;
-        let mut model = *models.first().ok_or(Error::UnknownModel)?;
-        let objective = Objective::new(model.chroma.is_some() && shape.layout() != Layout::I400);
-        let search = |model| Search {
-            encoder: self,
-            pictures,
-            model,
+        let model = models.first().ok_or(Error::UnknownModel)?;
+        let colour = model.chroma.is_some() && shape.layout() != Layout::I400;
+
+        let progress = &mut Progress::new(progress);
+        let EncoderSettings { threads, objective, .. } = self.settings;
+        let distortion = Distortion::new(colour);
+        let measure = Measure::new(pictures, distortion, threads, self.level, progress);
+        let (base, fast_enough) = self.prepare(&measure, &models, &params.codec, progress)?;
+        let tuned = self.train(&measure, &base, slope, progress)?;
+        let candidates = Candidates {
+            measure: &measure,
+            base: &base,
             objective,
             slope,
             carriage_bytes: rate.carriage_bytes,
             binding: params.binding,
         };
+        progress.begin(Phase::Choosing);
+        // Who canceled would wait in vain where measuring takes longer than that.
+        let measured = tuned.as_ref().filter(|_| fast_enough || !progress.canceled());
+        let best = self.choose(&candidates, measured, progress)?;
+        progress.tell(1.0);
+        let steps = tuned.map_or(0, |tuned| tuned.steps);
+        let report = report(&measure, &base, &best, slope, steps);
+        Ok(Encoded { payload: best.payload, report })
+    }
 
-        let mut progress = Progress::new(progress);
-        let plain = search(model).unfiltered(&mut progress);
-        let mut best = search(model).candidate(Mode::Off, &params.codec, &[], plain.clone())?;
-        // Canceled before they were measured: nothing is known of the base models.
-        let (mut codec, mut base) = (params.codec.clone(), plain.clone());
-        let mut soon = true;
-        for (i, tried) in models.iter().enumerate() {
-            let search = search(tried);
-            let strong = match &params.codec {
-                Codec::Jpeg { .. } => params.codec.clone(),
-                Codec::Hevc { qp } => Codec::Hevc { qp: search.strengths(*qp, &mut progress)? },
+    /// The best base model, with its strengths, and whether measuring each took less than [`GRACE`].
+    fn prepare<S: Sample>(
+        &self,
+        measure: &Measure<'_, S>,
+        models: &[&'static Model],
+        codec: &Codec,
+        progress: &mut Progress<'_>,
+    ) -> Result<(Base, bool)> {
+        let mut best: Option<Base> = None;
+        let mut fast_enough = true;
+        for (i, &model) in models.iter().enumerate() {
+            let search = Search { measure, model };
+            let tuned_qp = match codec {
+                Codec::Jpeg { .. } => codec.clone(),
+                Codec::Hevc { qp } => Codec::Hevc { qp: search.strengths(*qp, progress)? },
             };
             let clock = Instant::now();
-            let measured = search.filtered(&strong, None, &plain, &mut |part| {
+            let measured = measure.filtered(model, &tuned_qp, None, &mut |part| {
                 progress.measuring((i as f64 + part) / models.len() as f64)
             })?;
-            soon &= clock.elapsed() < GRACE;
+            fast_enough &= clock.elapsed() < GRACE;
             let Some(errors) = measured else { break };
-            let (strong, errors) = search.without_losses(&strong, errors, &plain);
-            if i == 0 || search.cost(&errors) < search.cost(&base) {
-                (model, codec, base) = (tried, strong, errors);
+            let (codec, errors) = measure.without_losses(&tuned_qp, errors);
+            let cost = measure.cost(&errors);
+            if best.as_ref().is_none_or(|best| cost < measure.cost(&best.errors)) {
+                best = Some(Base { model, codec, errors });
             }
         }
-        let search = search(model);
-        if self.settings.mode != Mode::Off {
-            best = best.better(search.candidate(Mode::Base, &codec, &[], base.clone())?);
+        // Canceled before any was measured: nothing is known of the base models.
+        let unknown = || {
+            let model = models.first().ok_or(Error::UnknownModel)?;
+            Ok(Base { model, codec: codec.clone(), errors: measure.unfiltered.clone() })
+        };
+        Ok((best.map_or_else(unknown, Ok)?, fast_enough))
+    }
+
+    /// Fine-tunes the base model on the pictures that it filters; `None` if that is not asked for or can't gain.
+    fn train<'a, S: Sample>(
+        &self,
+        measure: &Measure<'a, S>,
+        base: &Base,
+        slope: f64,
+        progress: &mut Progress<'_>,
+    ) -> Result<Option<Tuned>> {
+        let Measure { pictures, distortion, .. } = *measure;
+        if self.settings.mode != Mode::Update || progress.canceled() {
+            return Ok(None);
         }
-        let mut steps = 0;
-        let examples = search.examples(&codec, &base)?;
+        let example = |(pair, errors): (&Pair<'a, S>, &PlaneErrors)| {
+            let Pair { original, decoded } = *pair;
+            let condition = base.codec.condition(decoded.layout(), decoded.picture_type())?;
+            Some(Example { original, decoded, condition, base_mse: *errors })
+        };
+        let examples = pictures.iter().zip(&base.errors).filter_map(example);
+        let examples = alloc::try_collect(pictures.len(), examples)?;
         // With no error left there is nothing to gain.
-        let left = examples.iter().any(|e| objective.cost(&e.base_mse) > objective.cost(&[0.0; 3]));
-        if self.settings.mode == Mode::Update && left && !progress.canceled() {
-            let (default_steps, tiles) = self.effort(pictures);
-            let task = Task {
-                examples: &examples,
-                model,
-                objective,
-                db_per_bit: slope / 8.0 * pictures.len() as f64 / examples.len() as f64,
-                steps: self.settings.steps.unwrap_or(default_steps),
-                recipe: self.settings.recipe,
-                tiles,
-                budget: self.settings.budget,
-                threads: self.settings.threads,
-                level: self.level,
-            };
-            progress.begin(Phase::Training);
-            let tuned = fine_tune(&task, &mut |fraction| progress.tell(fraction))?;
-            steps = tuned.steps;
-            progress.begin(Phase::Choosing);
-            // Who canceled would wait in vain where measuring takes longer than that.
-            if soon || !progress.canceled() {
-                let update = search.best_update(&tuned, &codec, [&plain, &base], &mut progress)?;
-                if let Some(update) = update {
-                    best = best.better(update);
-                }
+        let least = distortion.cost(PlaneErrors::ZERO);
+        if !examples.iter().any(|e| distortion.cost(e.base_mse) > least) {
+            return Ok(None);
+        }
+        let (default_steps, tiles) = self.effort(pictures);
+        let task = Task {
+            examples: &examples,
+            model: base.model,
+            distortion,
+            db_per_bit: slope / 8.0 * pictures.len() as f64 / examples.len() as f64,
+            steps: self.settings.steps.unwrap_or(default_steps),
+            objective: self.settings.objective,
+            tiles,
+            budget: self.settings.budget,
+            threads: self.settings.threads,
+            level: self.level,
+        };
+        progress.begin(Phase::Training);
+        fine_tune(&task, &mut |fraction| progress.tell(fraction)).map(Some)
+    }
+
+    /// The candidate with the best net gain among off, the base model and what was learnt.
+    fn choose<S: Sample>(
+        &self,
+        candidates: &Candidates<'_, '_, S>,
+        tuned: Option<&Tuned>,
+        progress: &mut Progress<'_>,
+    ) -> Result<Candidate> {
+        let mut best = candidates.off()?;
+        if self.settings.mode != Mode::Off {
+            best = best.better(candidates.base()?);
+        }
+        if let Some(tuned) = tuned {
+            if let Some(update) = candidates.best_update(tuned, progress)? {
+                best = best.better(update);
             }
         }
-        progress.begin(Phase::Choosing);
-        progress.tell(1.0);
-        let gray = shape.layout() == Layout::I400;
-        let mean = |errors: &[[f64; 3]], p: usize| -> f64 {
-            let depth = shape.bit_depth();
-            errors.iter().map(|e| psnr(e[p], depth)).sum::<f64>() / errors.len() as f64
-        };
-        let chroma = |errors: &[[f64; 3]]| [1, 2].map(|p| if gray { 0.0 } else { mean(errors, p) });
-        let report = Report {
-            mode: best.mode,
-            psnr_decoded: mean(&plain, 0),
-            psnr_base: mean(&base, 0),
-            psnr_payload: mean(&best.errors, 0),
-            psnr_chroma_decoded: chroma(&plain),
-            psnr_chroma_base: chroma(&base),
-            psnr_chroma_payload: chroma(&best.errors),
-            slope_db_per_byte: slope,
-            steps,
-        };
-        Ok(Encoded { payload: best.payload, report })
+        Ok(best)
     }
 
     /// The base models to try.
     fn models(&self, codec: CodecKind) -> Result<Vec<&'static Model>> {
         let models = models::of_size(codec, self.settings.size)?;
-        match self.settings.recipe {
-            Recipe::RateAware => Ok(models.collect()),
-            Recipe::Published => models.map(models::single_weights).collect(),
+        match self.settings.objective {
+            Objective::RateDistortion => Ok(models.collect()),
+            Objective::Published => models.map(models::single_weights).collect(),
         }
     }
 
@@ -289,6 +329,34 @@ impl Encoder {
         let (steps, tiles) = EFFORTS[usize::from(self.settings.effort) - 1];
         let shape = &pictures[0].decoded;
         (grown(steps, shape.width() * shape.height() * pictures.len()), tiles)
+    }
+}
+
+/// What `best` does, and what else was measured on the way.
+fn report<S: Sample>(
+    measure: &Measure<'_, S>,
+    base: &Base,
+    best: &Candidate,
+    slope_db_per_byte: f64,
+    steps: u32,
+) -> Report {
+    let shape = &measure.pictures[0].decoded;
+    let gray = shape.layout() == Layout::I400;
+    let mean = |errors: &[PlaneErrors], p: usize| -> f64 {
+        let depth = shape.bit_depth();
+        errors.iter().map(|e| psnr(e[p], depth)).sum::<f64>() / errors.len() as f64
+    };
+    let chroma = |errors: &[PlaneErrors]| [1, 2].map(|p| if gray { 0.0 } else { mean(errors, p) });
+    Report {
+        mode: best.mode,
+        psnr_decoded: mean(&measure.unfiltered, 0),
+        psnr_base: mean(&base.errors, 0),
+        psnr_payload: mean(&best.errors, 0),
+        psnr_chroma_decoded: chroma(&measure.unfiltered),
+        psnr_chroma_base: chroma(&base.errors),
+        psnr_chroma_payload: chroma(&best.errors),
+        slope_db_per_byte,
+        steps,
     }
 }
 
@@ -302,31 +370,4 @@ fn grown(steps: u32, samples: usize) -> u32 {
     let all = u128::from(steps).pow(3) * samples * samples;
     let fits = |n: &u32| u128::from(*n).pow(3) * USUAL * USUAL <= all;
     (steps..=5 * steps).rev().find(fits).unwrap_or(steps)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn steps_grow_with_samples() {
-        let usual = 768 * 512;
-        for (steps, _) in EFFORTS {
-            for samples in [1, usual / 2, usual] {
-                assert_eq!(grown(steps, samples), steps);
-            }
-            assert_eq!(grown(steps, 8 * usual), 4 * steps);
-            for samples in [12 * usual, usize::MAX] {
-                assert_eq!(grown(steps, samples), 5 * steps);
-            }
-            for samples in (usual..12 * usual).step_by(10_007) {
-                let growth = (samples as f64 / usual as f64).powf(2.0 / 3.0).min(5.0);
-                let off = f64::from(grown(steps, samples)) - f64::from(steps) * growth;
-                assert!((-1.000_001..=0.000_001).contains(&off), "{steps} {samples} {off}");
-            }
-        }
-        // A photograph of 3014×1695.
-        assert_eq!(grown(300, 3014 * 1695), 1500);
-        assert_eq!(grown(300, 2048 * 1216), 1026);
-    }
 }

@@ -4,21 +4,22 @@ use std::time::{Duration, Instant};
 
 /// Who cancels waits no longer than this for what is being measured.
 pub(super) const GRACE: Duration = Duration::from_millis(120);
-/// Time between reports of what is long and has no steps.
+/// Time between reports of what takes long and has no steps.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A part of an encode.
+/// A phase of an encode.
 #[derive(Clone, Copy)]
 pub(super) enum Phase {
     /// Measuring the pictures and the base model.
     Preparing,
+    /// Fine-tuning the base model.
     Training,
     /// Measuring what was learnt.
     Choosing,
 }
 
 impl Phase {
-    /// Where it lies among the whole.
+    /// The part of the whole encode that the phase takes: start and end.
     fn range(self) -> (f64, f64) {
         match self {
             Self::Preparing => (0.0, 0.05),
@@ -31,8 +32,8 @@ impl Phase {
 /// Tells the host how far an encode is, and whether it goes on.
 pub(super) struct Progress<'a> {
     progress: &'a mut dyn FnMut(f64) -> bool,
-    part: Phase,
-    /// Of the whole, as told last.
+    phase: Phase,
+    /// Part of the whole encode that is done, as told last.
     fraction: f64,
     told: Instant,
     canceled: Option<Instant>,
@@ -41,21 +42,21 @@ pub(super) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// `progress` gets the fraction done and returns whether to go on; it is not called again after it said no.
+    /// `progress` gets the fraction done and returns whether to go on; after a no it is not called again.
     pub fn new(progress: &'a mut dyn FnMut(f64) -> bool) -> Self {
         let told = Instant::now();
-        let (part, fraction, canceled) = (Phase::Preparing, 0.0, None);
-        Self { progress, part, fraction, told, canceled, pause: PAUSE, grace: GRACE }
+        let (phase, fraction, canceled) = (Phase::Preparing, 0.0, None);
+        Self { progress, phase, fraction, told, canceled, pause: PAUSE, grace: GRACE }
     }
 
-    /// What comes next.
-    pub fn begin(&mut self, part: Phase) {
-        self.part = part;
+    /// Begins a phase.
+    pub fn begin(&mut self, phase: Phase) {
+        self.phase = phase;
     }
 
-    /// Tells that `fraction` of the part is done; returns whether to go on.
+    /// Tells that `fraction` of the phase is done; returns whether to go on.
     pub fn tell(&mut self, fraction: f64) -> bool {
-        let (start, end) = self.part.range();
+        let (start, end) = self.phase.range();
         self.fraction = self.fraction.max(start + (end - start) * fraction);
         if self.canceled.is_none() && !(self.progress)(self.fraction) {
             self.canceled = Some(Instant::now());
@@ -64,12 +65,12 @@ impl<'a> Progress<'a> {
         !self.canceled()
     }
 
-    /// The same if it did not tell lately.
+    /// Tells as [`tell`](Self::tell) does, unless it told a moment ago; returns whether to go on.
     pub fn poll(&mut self, fraction: f64) -> bool {
         !self.canceled() && (self.told.elapsed() < self.pause || self.tell(fraction))
     }
 
-    /// The same while something is being measured, which goes on for a short time when canceled: it may be what
+    /// Polls while something is being measured, which goes on for a short time when canceled: it may be what
     /// makes the result better.
     pub fn measuring(&mut self, fraction: f64) -> bool {
         self.poll(fraction) || self.canceled.is_some_and(|since| since.elapsed() < self.grace)
@@ -83,7 +84,7 @@ impl<'a> Progress<'a> {
 
 #[cfg(test)]
 impl<'a> Progress<'a> {
-    /// One that always tells, and for which nothing goes on when canceled.
+    /// A progress that always tells, and for which nothing goes on when canceled.
     pub fn strict(progress: &'a mut dyn FnMut(f64) -> bool) -> Self {
         Self { pause: Duration::ZERO, grace: Duration::ZERO, ..Self::new(progress) }
     }
@@ -94,15 +95,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fractions_rise_through_the_parts() {
+    fn fractions_rise_through_the_phases() {
         let mut told = Vec::new();
         let mut callback = |fraction| {
             told.push(fraction);
             true
         };
         let mut progress = Progress::new(&mut callback);
-        for part in [Phase::Preparing, Phase::Training, Phase::Choosing] {
-            progress.begin(part);
+        for phase in [Phase::Preparing, Phase::Training, Phase::Choosing] {
+            progress.begin(phase);
             assert!(
                 progress.tell(0.0)
                     && progress.tell(0.5)

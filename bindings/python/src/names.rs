@@ -2,6 +2,7 @@
 
 use crate::errors::invalid;
 use pyo3::PyResult;
+use sidelight::adapt::task::Objective;
 use sidelight::carriage::nal::NalCodec;
 use sidelight::{Layout, Mode, PictureType, Size};
 use std::ops::RangeInclusive;
@@ -22,6 +23,8 @@ pub const MODES: [(&str, Mode); 3] =
     [("off", Mode::Off), ("base", Mode::Base), ("update", Mode::Update)];
 pub const SIZES: [(&str, Size); 4] =
     [("default", Size::M), ("s", Size::S), ("m", Size::M), ("l", Size::L)];
+pub const OBJECTIVES: [(&str, Objective); 2] =
+    [("rate-distortion", Objective::RateDistortion), ("published", Objective::Published)];
 pub const NAL_CODECS: [(&str, NalCodec); 3] =
     [("h264", NalCodec::H264), ("hevc", NalCodec::Hevc), ("vvc", NalCodec::Vvc)];
 

@@ -49,8 +49,8 @@ pub struct Options {
     #[arg(long, value_enum, default_value = "m")]
     size: results::Size,
     /// What is trained, and how it is made small
-    #[arg(long, value_enum, default_value = "rate-aware")]
-    recipe: results::Recipe,
+    #[arg(long, value_enum, default_value = "rate-distortion")]
+    objective: results::Objective,
     /// Pictures measured at a time; 0 for one per core
     #[arg(long, default_value_t = 0)]
     jobs: usize,
@@ -87,7 +87,7 @@ pub fn run(options: &Options) -> Result<()> {
         effort: options.effort,
         steps: options.steps,
         size: options.size,
-        recipe: options.recipe,
+        objective: options.objective,
         program: hash(&std::fs::read(std::env::current_exe()?)?),
     };
     for folder in ["points", "payloads", "pictures"] {

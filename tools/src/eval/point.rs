@@ -177,7 +177,7 @@ pub fn parts(payload: &[u8]) -> Result<Vec<Part>> {
 mod tests {
     use super::*;
     use crate::codec::Kind;
-    use crate::eval::results::{Recipe, Size};
+    use crate::eval::results::{Objective, Size};
     use crate::media::yuv::Planes;
 
     /// Lists weigh what they add, coefficients are named where there are any, and the sum is the whole.
@@ -226,7 +226,7 @@ mod tests {
             effort: 5,
             steps: Some(20),
             size: Size::M,
-            recipe: Recipe::RateAware,
+            objective: Objective::RateDistortion,
             program: String::new(),
         };
         let run = || run("crop", &original, &*codec, 20, &setup).unwrap();

@@ -38,7 +38,7 @@ pub struct Setup {
     #[serde(default)]
     pub size: Size,
     #[serde(default)]
-    pub recipe: Recipe,
+    pub objective: Objective,
     /// SHA-256 of this very program, library and models inside.
     pub program: String,
 }
@@ -53,7 +53,7 @@ impl Setup {
             steps: self.steps,
             budget: None,
             size: self.size.into(),
-            recipe: self.recipe.into(),
+            objective: self.objective.into(),
         }
     }
 }
@@ -71,19 +71,19 @@ pub enum Size {
 /// How an update is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Recipe {
+pub enum Objective {
     /// Scales, biases and weights, rounded in the loop, each at its price
     #[default]
-    RateAware,
+    RateDistortion,
     /// Lam et al. (arXiv 1905.04079): compressibility loss, pruning, k-means
     Published,
 }
 
-impl From<Recipe> for sidelight::adapt::finetune::Recipe {
-    fn from(recipe: Recipe) -> Self {
-        match recipe {
-            Recipe::RateAware => Self::RateAware,
-            Recipe::Published => Self::Published,
+impl From<Objective> for sidelight::adapt::task::Objective {
+    fn from(objective: Objective) -> Self {
+        match objective {
+            Objective::RateDistortion => Self::RateDistortion,
+            Objective::Published => Self::Published,
         }
     }
 }

@@ -12,7 +12,7 @@ fn options(data: &Path, out: &Path) -> Options {
         effort: 5,
         steps: Some(6),
         size: Default::default(),
-        recipe: Default::default(),
+        objective: Default::default(),
         jobs: 2,
         show: 1,
     }

@@ -8,8 +8,9 @@ use anyhow::{ensure, Context, Result};
 use clap::Args;
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
-use sidelight::adapt::finetune::{fine_tune, Example, Recipe, Task};
-use sidelight::adapt::objective::Objective;
+use sidelight::adapt::distortion::{Distortion, PlaneErrors};
+use sidelight::adapt::task::{Example, Objective, Task};
+use sidelight::adapt::trainer::fine_tune;
 use sidelight::cpu::CpuLevel;
 use sidelight::entropy::{Price, Writer};
 use sidelight::network::prior::{ChannelClass, InitialStates, LayerClasses, UpdatePrior, CONTEXTS};
@@ -70,15 +71,15 @@ fn updates(source: &dyn Source, model: &Model, options: &Options) -> Result<Vec<
             decoded: crop.decoded(),
             condition: crop.condition,
             // The base model gains about a decibel.
-            base_mse: crop.errors().map(|e| 0.78 * e),
+            base_mse: PlaneErrors(crop.errors().map(|e| 0.78 * e)),
         };
         let task = Task {
             examples: &[example],
             model,
-            objective: Objective::new(model.chroma.is_some()),
+            distortion: Distortion::new(model.chroma.is_some()),
             db_per_bit: source.db_per_doubling() / std::f64::consts::LN_2 / bytes / 8.0,
             steps: 300,
-            recipe: Recipe::RateAware,
+            objective: Objective::RateDistortion,
             tiles: 2,
             budget: None,
             threads: options.threads,

@@ -42,7 +42,7 @@ pub fn results() -> Results {
             effort: 5,
             steps: None,
             size: Default::default(),
-            recipe: Default::default(),
+            objective: Default::default(),
             program: "0123456789abcdef".repeat(4),
         },
         qualities: QUALITIES.to_vec(),
