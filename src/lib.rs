@@ -27,7 +27,7 @@ pub use codec::{Codec, CodecParams};
 pub use decoder::{Decoder, DecoderSettings};
 pub use encoder::{Encoded, Encoder, EncoderSettings, Pair, Rate, Report};
 pub use error::{Error, Result};
-pub use models::Size;
+pub use models::ModelSize;
 pub use network::Condition;
 pub use payload::Mode;
 pub use picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample};

@@ -1,6 +1,6 @@
 //! What a payload says of itself.
 
-use crate::models::{self, Size};
+use crate::models::{self, ModelSize};
 use crate::network::CodecKind;
 use crate::payload::{self, Mode};
 use crate::{Error, Result};
@@ -13,7 +13,7 @@ pub struct Probe {
     /// Id of the base model; 0 where the mode is off.
     pub model: u32,
     /// What this build knows of that model; `None` also where the mode is off.
-    pub known: Option<(CodecKind, Size)>,
+    pub known: Option<(CodecKind, ModelSize)>,
     /// For video: QPs of intra, P and B pictures, 0 for types that are not filtered.
     pub strengths: Option<[u8; 3]>,
     /// Bytes of the update; 0 if the model is not known.

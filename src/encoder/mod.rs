@@ -9,7 +9,7 @@ use crate::adapt::objective::Objective;
 use crate::codec::{Codec, CodecParams};
 use crate::cpu::CpuLevel;
 use crate::decoder::logical_cores;
-use crate::models::{self, Size};
+use crate::models::{self, ModelSize};
 use crate::network::{CodecKind, Model};
 use crate::payload::Mode;
 use crate::picture::{Layout, Picture, Sample};
@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 /// Settings of an [`Encoder`].
 #[derive(Clone, Copy, Debug)]
 pub struct EncoderSettings {
-    /// The most that may be sent.
-    pub mode: Mode,
+    /// Whether to send no update, only the word whether the base model shall be used.
+    pub no_update: bool,
     /// Threads, at least 1; the payload does not depend on it.
     pub threads: usize,
     /// What training may cost: 1, least, to [`MAX_EFFORT`]; docs/adaptation.md has what each gains.
@@ -32,7 +32,7 @@ pub struct EncoderSettings {
     /// Time that training may take; the payload then depends on the machine's speed.
     pub budget: Option<Duration>,
     /// Of the base model, where there is one of that size.
-    pub size: Size,
+    pub model_size: ModelSize,
     /// What is trained.
     pub recipe: Recipe,
 }
@@ -40,12 +40,12 @@ pub struct EncoderSettings {
 impl Default for EncoderSettings {
     fn default() -> Self {
         Self {
-            mode: Mode::Update,
+            no_update: false,
             threads: logical_cores(),
             effort: DEFAULT_EFFORT,
             steps: None,
             budget: None,
-            size: Size::default(),
+            model_size: ModelSize::default(),
             recipe: Recipe::default(),
         }
     }
@@ -130,6 +130,8 @@ pub const DEFAULT_EFFORT: u8 = 5;
 const EFFORTS: [(u32, usize); 9] =
     [(40, 2), (80, 2), (150, 2), (200, 2), (300, 2), (500, 2), (900, 2), (1500, 3), (3000, 4)];
 
+/// Most training steps that may be asked for.
+pub const MAX_STEPS: u32 = 100_000;
 /// Most pictures that may share a payload.
 pub const MAX_PICTURES: usize = 4096;
 
@@ -143,10 +145,10 @@ impl Encoder {
     /// An encoder.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for 0 threads, an effort out of range or more than 100,000 steps.
+    /// [`Error::InvalidArgument`] for 0 threads, an effort out of range or more than [`MAX_STEPS`].
     pub fn new(settings: EncoderSettings) -> Result<Self> {
         let effort_ok = (1..=MAX_EFFORT).contains(&settings.effort);
-        if settings.threads == 0 || !effort_ok || settings.steps.is_some_and(|s| s > 100_000) {
+        if settings.threads == 0 || !effort_ok || settings.steps.is_some_and(|s| s > MAX_STEPS) {
             return Err(Error::InvalidArgument);
         }
         Ok(Self { settings, level: CpuLevel::current() })
@@ -157,7 +159,7 @@ impl Encoder {
     /// the one that gains most is the base model.
     ///
     /// For video the strengths that the payload sets for each picture type are searched from the
-    /// params' QPs; a type that would not gain over these pictures, or that none of them has, is
+    /// parameters' QPs; a type that would not gain over these pictures, or that none of them has, is
     /// left as it is.
     ///
     /// `progress` gets the fraction done, some fifty times a second, and returns whether to go on; otherwise the
@@ -167,7 +169,7 @@ impl Encoder {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if there are no pictures or more than [`MAX_PICTURES`], if their
-    /// shapes differ, or if the params or the rate are out of range.
+    /// shapes differ, or if the parameters or the rate are out of range.
     pub fn encode<S: Sample>(
         &self,
         pictures: &[Pair<'_, S>],
@@ -220,14 +222,12 @@ impl Encoder {
             }
         }
         let search = search(model);
-        if self.settings.mode != Mode::Off {
-            best = best.better(search.candidate(Mode::Base, &codec, &[], base.clone())?);
-        }
+        best = best.better(search.candidate(Mode::Base, &codec, &[], base.clone())?);
         let mut steps = 0;
         let examples = search.examples(&codec, &base)?;
         // With no error left there is nothing to gain.
         let left = examples.iter().any(|e| objective.cost(&e.base_mse) > objective.cost(&[0.0; 3]));
-        if self.settings.mode == Mode::Update && left && !progress.canceled() {
+        if !self.settings.no_update && left && !progress.canceled() {
             let (default_steps, tiles) = self.effort(pictures);
             let task = Task {
                 examples: &examples,
@@ -277,7 +277,7 @@ impl Encoder {
 
     /// The base models to try.
     fn models(&self, codec: CodecKind) -> Result<Vec<&'static Model>> {
-        let models = models::of_size(codec, self.settings.size)?;
+        let models = models::of_size(codec, self.settings.model_size)?;
         match self.settings.recipe {
             Recipe::RateAware => Ok(models.collect()),
             Recipe::Published => models.map(models::single_weights).collect(),

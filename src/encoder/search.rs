@@ -423,7 +423,7 @@ impl<'a, S: Sample> Search<'a, S> {
 mod tests {
     use super::*;
     use crate::encoder::EncoderSettings;
-    use crate::models::{default_for, Size};
+    use crate::models::{default_for, ModelSize};
     use crate::network::CodecKind;
 
     const SIDE: usize = 48;
@@ -450,7 +450,7 @@ mod tests {
         check(&Search {
             encoder: &Encoder::new(settings).unwrap(),
             pictures: &[Pair { original: view(&data[0]), decoded: view(&data[1]) }],
-            model: default_for(CodecKind::Jpeg, Size::M).unwrap(),
+            model: default_for(CodecKind::Jpeg, ModelSize::Medium).unwrap(),
             objective: Objective::new(true),
             slope: 0.0,
             carriage_bytes: 0,

@@ -12,7 +12,7 @@ use sidelight::network::{CodecKind, Condition, Model, Prepared};
 use sidelight::payload::{self, update, Mode, HEADER_SIZE};
 use sidelight::picture::{Picture, PictureMut, Plane, PlaneMut, Sample};
 use sidelight::{
-    models, Codec, CodecParams, Decoder, DecoderSettings, Error, Layout, PictureType, Result, Size,
+    models, Codec, CodecParams, Decoder, DecoderSettings, Error, Layout, PictureType, Result, ModelSize,
 };
 use std::sync::OnceLock;
 
@@ -25,7 +25,7 @@ pub fn embedded() -> &'static [&'static Model] {
     MODELS.get_or_init(|| {
         let mut all: Vec<&Model> = Vec::new();
         for codec in [CodecKind::Jpeg, CodecKind::Hevc] {
-            for size in [Size::S, Size::M, Size::L] {
+            for size in [ModelSize::Small, ModelSize::Medium, ModelSize::Large] {
                 for model in models::of_size(codec, size).unwrap() {
                     if all.iter().all(|m| m.id != model.id) {
                         all.push(model);

@@ -128,7 +128,7 @@ mod tests {
     }
 
     fn model() -> &'static Model {
-        models::default_for(CodecKind::Jpeg, models::Size::M).unwrap()
+        models::default_for(CodecKind::Jpeg, models::ModelSize::Medium).unwrap()
     }
 
     /// Values from −3 to 3, another mix in every list; every 50th weight of the second layer.

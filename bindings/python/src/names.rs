@@ -3,7 +3,7 @@
 use crate::errors::invalid;
 use pyo3::PyResult;
 use sidelight::carriage::nal::NalCodec;
-use sidelight::{Layout, Mode, PictureType, Size};
+use sidelight::{Layout, Mode, PictureType, ModelSize};
 use std::ops::RangeInclusive;
 
 pub const LAYOUTS: [(&str, Layout); 4] = [
@@ -21,7 +21,7 @@ pub const TYPES: [(&str, PictureType); 4] = [
 pub const MODES: [(&str, Mode); 3] =
     [("off", Mode::Off), ("base", Mode::Base), ("update", Mode::Update)];
 pub const SIZES: [(&str, Size); 4] =
-    [("default", Size::M), ("s", Size::S), ("m", Size::M), ("l", Size::L)];
+    [("default", ModelSize::Medium), ("s", ModelSize::Small), ("m", ModelSize::Medium), ("l", ModelSize::Large)];
 pub const NAL_CODECS: [(&str, NalCodec); 3] =
     [("h264", NalCodec::H264), ("hevc", NalCodec::Hevc), ("vvc", NalCodec::Vvc)];
 

@@ -45,14 +45,14 @@ pub struct Setup {
 
 impl Setup {
     /// The encoder's settings.
-    pub fn encoder(&self, mode: Mode) -> EncoderSettings {
+    pub fn encoder(&self, no_update: bool) -> EncoderSettings {
         EncoderSettings {
-            mode,
+            no_update,
             threads: 1,
             effort: self.effort,
             steps: self.steps,
             budget: None,
-            size: self.size.into(),
+            model_size: self.size.into(),
             recipe: self.recipe.into(),
         }
     }
@@ -88,12 +88,12 @@ impl From<Recipe> for sidelight::adapt::finetune::Recipe {
     }
 }
 
-impl From<Size> for sidelight::Size {
+impl From<Size> for sidelight::ModelSize {
     fn from(size: Size) -> Self {
         match size {
-            Size::S => Self::S,
-            Size::M => Self::M,
-            Size::L => Self::L,
+            Size::S => Self::Small,
+            Size::M => Self::Medium,
+            Size::L => Self::Large,
         }
     }
 }
