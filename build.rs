@@ -2,6 +2,11 @@
 
 use std::{env, fs, path::PathBuf};
 
+/// The library's own stands in src/carriage/nal; tests/header.rs compares them.
+const SEI_UUID: [u8; 16] = [
+    0x6f, 0xe5, 0x35, 0x31, 0x39, 0x28, 0x45, 0xb9, 0x8d, 0x14, 0x90, 0xec, 0x3b, 0x13, 0xed, 0x9f,
+];
+
 fn main() {
     println!("cargo:rerun-if-changed=src/capi");
     println!("cargo:rerun-if-changed=cbindgen.toml");
@@ -9,12 +14,17 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
     let mut config = cbindgen::Config::from_root_or_default(&root);
     let number = |n: &str| env::var(format!("CARGO_PKG_VERSION_{n}")).expect("set by cargo");
+    // cbindgen has no constant arrays.
+    let uuid = SEI_UUID.map(|byte| format!("0x{byte:02x}"));
+    let uuid = format!("\n  {},\n  {},\n", uuid[..8].join(", "), uuid[8..].join(", "));
     config.after_includes = Some(format!(
         "\n#define SIDELIGHT_VERSION_MAJOR {}\n#define SIDELIGHT_VERSION_MINOR {}\n\
          #define SIDELIGHT_VERSION_PATCH {}\n\n\
-         /** What sidelight_version() returns for this header. */\n\
+         /// What sidelight_version() returns for this header.\n\
          #define SIDELIGHT_VERSION \\\n  (SIDELIGHT_VERSION_MAJOR << 16 | SIDELIGHT_VERSION_MINOR << 8 | \
-         SIDELIGHT_VERSION_PATCH)\n",
+         SIDELIGHT_VERSION_PATCH)\n\n\
+         /// The UUID that SEI messages with a payload begin with.\n\
+         static const uint8_t SIDELIGHT_SEI_UUID[16] = {{{uuid}}};\n",
         number("MAJOR"),
         number("MINOR"),
         number("PATCH")

@@ -12,7 +12,7 @@ use std::hint::black_box;
 const TABLE: [u16; 64] = [24; 64];
 
 fn prepared(layout: Layout) -> Prepared {
-    let model = models::default_for(CodecKind::Jpeg, models::Size::M).unwrap();
+    let model = models::default_for(CodecKind::Jpeg, models::ModelSize::Medium).unwrap();
     Prepared::new(model, Condition::from_jpeg_tables(&TABLE, &TABLE, layout), None).unwrap()
 }
 

@@ -23,7 +23,7 @@ const RATES: AdamRates = AdamRates { rate: 1e-4, beta1: 0.9, beta2: 0.999 };
 
 /// The shipped network with its scales multiplied into its weights, which are what is trained.
 fn shipped() -> Net {
-    let model = models::default_for(CodecKind::Jpeg, models::Size::M);
+    let model = models::default_for(CodecKind::Jpeg, models::ModelSize::Medium);
     let mut net = Net::from_network(&model.expect("a model of luma").luma);
     for layer in &mut net.layers {
         for tensor in [&mut layer.weights, &mut layer.bias, &mut layer.condition] {

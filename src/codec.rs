@@ -96,7 +96,7 @@ impl Codec {
     }
 }
 
-/// Codec params of a picture, or of all pictures that share a payload.
+/// Codec parameters of a picture, or of all pictures that share a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodecParams {
     /// How it was coded.

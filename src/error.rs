@@ -27,8 +27,6 @@ pub enum Error {
     Unsupported = 95,
     /// The payload was made for another picture, or the picture was edited since (ESTALE).
     Stale = 116,
-    /// Reserved: nothing returns it now (ECANCELED).
-    Canceled = 125,
     /// A bug inside the library (ENOTRECOVERABLE).
     Internal = 131,
 }
@@ -38,7 +36,7 @@ pub type Result<T = ()> = std::result::Result<T, Error>;
 
 impl Error {
     /// Every error, for tests that walk all codes.
-    pub const ALL: [Error; 10] = [
+    pub const ALL: [Error; 9] = [
         Error::NoPayload,
         Error::OutOfMemory,
         Error::UnknownModel,
@@ -47,7 +45,6 @@ impl Error {
         Error::Corrupt,
         Error::Unsupported,
         Error::Stale,
-        Error::Canceled,
         Error::Internal,
     ];
 
@@ -69,7 +66,6 @@ impl Error {
             Error::Corrupt => c"damaged or malformed data",
             Error::Unsupported => c"not supported by this version",
             Error::Stale => c"stale: the payload was made for another picture",
-            Error::Canceled => c"canceled by the caller",
             Error::Internal => c"internal error",
         }
     }

@@ -41,6 +41,7 @@ pub mod capi;
 pub mod carriage;
 mod util;
 
+pub use adapt::task::Objective;
 pub use codec::{Codec, CodecParams};
 pub use cpu::{logical_cores, CpuLevel};
 pub use decoder::{probe, Decoder, DecoderSettings, Probe};
@@ -48,7 +49,7 @@ pub use encoder::{
     Encoded, Encoder, EncoderSettings, Pair, Rate, Report, MAX_EFFORT, MAX_PICTURES,
 };
 pub use error::{Error, Result};
-pub use models::Size;
+pub use models::ModelSize;
 pub use network::{CodecKind, Condition};
 pub use payload::binding::of_picture as picture_binding;
 pub use payload::{rebind, Mode, MAX_PAYLOAD};

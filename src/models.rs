@@ -8,21 +8,21 @@ use std::sync::OnceLock;
 
 /// Sizes of models: what a luma sample of a colour picture costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Size {
+pub enum ModelSize {
     /// About 2,900 multiply-accumulates: for video on small machines.
-    S,
+    Small,
     /// About 9,500.
     #[default]
-    M,
+    Medium,
     /// About 23,600: for stills.
-    L,
+    Large,
 }
 
 /// A model file inside.
 #[allow(dead_code)] // in builds without models
 struct File {
     codec: CodecKind,
-    size: Size,
+    size: ModelSize,
     tables: Tables,
     bytes: &'static [u8],
 }
@@ -43,7 +43,7 @@ macro_rules! embedded {
     ($codec:ident, $size:ident, $tables:ident, $name:literal) => {
         File {
             codec: CodecKind::$codec,
-            size: Size::$size,
+            size: ModelSize::$size,
             tables: Tables::$tables,
             bytes: include_bytes!(concat!("../models/", $name)),
         }
@@ -54,21 +54,21 @@ macro_rules! embedded {
 /// that it lacks.
 static FILES: &[File] = &[
     #[cfg(feature = "model-jpeg-m")]
-    embedded!(Jpeg, M, Any, "jpeg-ycc-32x3.slm"),
+    embedded!(Jpeg, Medium, Any, "jpeg-ycc-32x3.slm"),
     #[cfg(feature = "model-jpeg-m")]
-    embedded!(Jpeg, M, Standard, "jpeg-standard-32x3.slm"),
+    embedded!(Jpeg, Medium, Standard, "jpeg-standard-32x3.slm"),
     #[cfg(feature = "model-jpeg-s")]
-    embedded!(Jpeg, S, Any, "jpeg-ycc-16x3.slm"),
+    embedded!(Jpeg, Small, Any, "jpeg-ycc-16x3.slm"),
     #[cfg(feature = "model-jpeg-s")]
-    embedded!(Jpeg, S, Standard, "jpeg-standard-16x3.slm"),
+    embedded!(Jpeg, Small, Standard, "jpeg-standard-16x3.slm"),
     #[cfg(feature = "model-jpeg-l")]
-    embedded!(Jpeg, L, Any, "jpeg-ycc-48x4.slm"),
+    embedded!(Jpeg, Large, Any, "jpeg-ycc-48x4.slm"),
     #[cfg(feature = "model-jpeg-l")]
-    embedded!(Jpeg, L, Standard, "jpeg-standard-48x4.slm"),
+    embedded!(Jpeg, Large, Standard, "jpeg-standard-48x4.slm"),
     #[cfg(feature = "model-hevc-m")]
-    embedded!(Hevc, M, Any, "hevc-32x3.slm"),
+    embedded!(Hevc, Medium, Any, "hevc-32x3.slm"),
     #[cfg(feature = "model-hevc-s")]
-    embedded!(Hevc, S, Any, "hevc-16x3.slm"),
+    embedded!(Hevc, Small, Any, "hevc-16x3.slm"),
 ];
 
 /// The models of [`FILES`], read when they are asked for.
@@ -92,7 +92,7 @@ fn place_of(id: u32) -> Option<usize> {
 ///
 /// # Errors
 /// [`Error::UnknownModel`].
-pub fn by_id(id: u32) -> Result<(&'static Model, Size)> {
+pub fn by_id(id: u32) -> Result<(&'static Model, ModelSize)> {
     if let Some(place) = place_of(id) {
         return Ok((model(place)?, FILES[place].size));
     }
@@ -120,7 +120,7 @@ pub fn single_weights(model: &Model) -> Result<&'static Model> {
 ///
 /// # Errors
 /// [`Error::UnknownModel`] if this build has none.
-pub fn of_size(codec: CodecKind, size: Size) -> Result<impl Iterator<Item = &'static Model>> {
+pub fn of_size(codec: CodecKind, size: ModelSize) -> Result<impl Iterator<Item = &'static Model>> {
     Ok(choose(0..FILES.len(), codec, size)?.filter_map(|place| model(place).ok()))
 }
 
@@ -128,7 +128,7 @@ pub fn of_size(codec: CodecKind, size: Size) -> Result<impl Iterator<Item = &'st
 ///
 /// # Errors
 /// [`Error::UnknownModel`] if this build has none.
-pub fn default_for(codec: CodecKind, size: Size) -> Result<&'static Model> {
+pub fn default_for(codec: CodecKind, size: ModelSize) -> Result<&'static Model> {
     of_size(codec, size)?.next().ok_or(Error::UnknownModel)
 }
 
@@ -136,7 +136,7 @@ pub fn default_for(codec: CodecKind, size: Size) -> Result<&'static Model> {
 ///
 /// # Errors
 /// [`Error::UnknownModel`] if this build has none.
-pub fn fitting(codec: &Codec, size: Size) -> Result<&'static Model> {
+pub fn fitting(codec: &Codec, size: ModelSize) -> Result<&'static Model> {
     let standard = codec.standard_quality().is_some_and(|q| STANDARD_QUALITIES.contains(&q));
     let tables = if standard { Tables::Standard } else { Tables::Any };
     let mut places = choose(0..FILES.len(), codec.kind(), size)?;
@@ -148,7 +148,7 @@ pub fn fitting(codec: &Codec, size: Size) -> Result<&'static Model> {
 fn choose(
     places: impl Iterator<Item = usize> + Clone,
     codec: CodecKind,
-    size: Size,
+    size: ModelSize,
 ) -> Result<impl Iterator<Item = usize>> {
     let places = places.filter(move |place| FILES[*place].codec == codec);
     let sizes = places.clone().map(|place| FILES[place].size);
@@ -177,11 +177,11 @@ mod tests {
     #[test]
     fn features_name_the_models_that_are_inside() {
         let named = [
-            (cfg!(feature = "model-jpeg-s"), CodecKind::Jpeg, Size::S),
-            (cfg!(feature = "model-jpeg-m"), CodecKind::Jpeg, Size::M),
-            (cfg!(feature = "model-jpeg-l"), CodecKind::Jpeg, Size::L),
-            (cfg!(feature = "model-hevc-s"), CodecKind::Hevc, Size::S),
-            (cfg!(feature = "model-hevc-m"), CodecKind::Hevc, Size::M),
+            (cfg!(feature = "model-jpeg-s"), CodecKind::Jpeg, ModelSize::Small),
+            (cfg!(feature = "model-jpeg-m"), CodecKind::Jpeg, ModelSize::Medium),
+            (cfg!(feature = "model-jpeg-l"), CodecKind::Jpeg, ModelSize::Large),
+            (cfg!(feature = "model-hevc-s"), CodecKind::Hevc, ModelSize::Small),
+            (cfg!(feature = "model-hevc-m"), CodecKind::Hevc, ModelSize::Medium),
         ];
         let mut count = 0;
         for (wanted, codec, size) in named {
@@ -209,7 +209,9 @@ mod tests {
             (jpeg(standard_luma_table(61)), Tables::Any),
             (jpeg([20; 64]), Tables::Any),
         ];
-        for (codec, size) in codecs.iter().flat_map(|c| [Size::S, Size::M, Size::L].map(|s| (c, s)))
+        for (codec, size) in codecs
+            .iter()
+            .flat_map(|c| [ModelSize::Small, ModelSize::Medium, ModelSize::Large].map(|s| (c, s)))
         {
             let (codec, tables) = codec;
             let Ok(mut same_size) = of_size(codec.kind(), size) else { continue };
@@ -225,12 +227,14 @@ mod tests {
         for set in 0..1u32 << FILES.len() {
             let kept = || (0..FILES.len()).filter(move |place| set >> place & 1 == 1);
             for codec in [CodecKind::Jpeg, CodecKind::Hevc] {
-                for size in [Size::S, Size::M, Size::L] {
+                for size in [ModelSize::Small, ModelSize::Medium, ModelSize::Large] {
                     let of_size = |s| -> Vec<usize> {
                         let is = |p: &usize| (FILES[*p].codec, FILES[*p].size) == (codec, s);
                         kept().filter(is).collect()
                     };
-                    let mut sizes = [size, Size::M, Size::S, Size::L].into_iter().map(of_size);
+                    let mut sizes = [size, ModelSize::Medium, ModelSize::Small, ModelSize::Large]
+                        .into_iter()
+                        .map(of_size);
                     let expected = sizes.find(|s| !s.is_empty()).ok_or(Error::UnknownModel);
                     let found = choose(kept(), codec, size).map(Iterator::collect);
                     assert_eq!(found, expected, "{set:b} {codec:?} {size:?}");

@@ -36,9 +36,8 @@ fn picture(planes: &mut [Vec<u8>; 3]) -> SidelightPicture {
         height: HEIGHT,
         layout: SidelightLayout::I444 as u32,
         bit_depth: 8,
-        range: SidelightRange::Full as u32,
         picture_type: SidelightPictureType::Irap as u32,
-        reserved: [0; 16],
+        reserved: [0; 20],
     }
 }
 

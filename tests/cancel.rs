@@ -5,7 +5,7 @@ use sidelight::adapt::math::psnr;
 use sidelight::network::CodecKind;
 use sidelight::{
     models, payload, Codec, CodecParams, Decoder, DecoderSettings, Encoder, EncoderSettings, Error,
-    Layout, Mode, Pair, Picture, PictureMut, PictureType, Plane, PlaneMut, Rate, Report, Size,
+    Layout, Mode, ModelSize, Pair, Picture, PictureMut, PictureType, Plane, PlaneMut, Rate, Report,
 };
 use std::time::{Duration, Instant};
 
@@ -140,7 +140,7 @@ fn small_pictures_canceled_at_once() {
     assert_eq!(run.report.steps, 0);
     // Where the machine did not get to all base models, it is that of the first one, or as what was decoded.
     let base = run.report.psnr_base;
-    let first = models::of_size(CodecKind::Jpeg, Size::default()).unwrap().next().unwrap();
+    let first = models::of_size(CodecKind::Jpeg, ModelSize::default()).unwrap().next().unwrap();
     let first = psnr_with(first.id, &pair, &codec);
     let known = [whole.report.psnr_base, run.report.psnr_decoded, first];
     assert!(known.iter().any(|psnr| (base - psnr).abs() < 1e-9), "{base} {known:?}");

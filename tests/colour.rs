@@ -6,8 +6,8 @@ use sidelight::filter::Filter;
 use sidelight::network::{CodecKind, Model, Prepared};
 use sidelight::{
     models, payload, probe, Codec, CodecParams, Decoder, DecoderSettings, Encoded, Encoder,
-    EncoderSettings, Layout, Mode, Pair, Picture, PictureMut, PictureType, Plane, PlaneMut, Rate,
-    Size,
+    EncoderSettings, Layout, Mode, ModelSize, Pair, Picture, PictureMut, PictureType, Plane,
+    PlaneMut, Rate,
 };
 
 const WIDTH: usize = 71;
@@ -106,7 +106,7 @@ fn updates_serve_all_planes() {
         let mut decoder = Decoder::new(DecoderSettings { threads: 2, ..Default::default() });
         assert_eq!(decoder.set_payload(&encoded.payload, &params()), Ok(Mode::Update));
         let updated = decoded.filtered(&decoder);
-        decoder.set_base(&params()).unwrap();
+        decoder.set_mode(Mode::Base, &params()).unwrap();
         let base = decoded.filtered(&decoder);
         let psnr = [&decoded, &base, &updated].map(|s| [0, 1, 2].map(|p| original.psnr(s, p)));
         assert!((psnr[2][0] - encoded.report.psnr_payload).abs() < 1e-9, "{layout:?} {psnr:?}");
@@ -120,10 +120,10 @@ fn updates_serve_all_planes() {
 #[test]
 fn chroma_counts_in_the_choice_of_a_base_model() {
     let mut decoder = Decoder::new(DecoderSettings { threads: 2, ..Default::default() });
-    let settings = EncoderSettings { mode: Mode::Base, ..Default::default() };
+    let settings = EncoderSettings { no_update: true, ..Default::default() };
     let encoder = Encoder::new(settings).unwrap();
     let models: Vec<u32> =
-        models::of_size(CodecKind::Jpeg, Size::M).unwrap().map(|m| m.id).collect();
+        models::of_size(CodecKind::Jpeg, ModelSize::Medium).unwrap().map(|m| m.id).collect();
     let (mut differ, mut taken) = (0, [0, 0]);
     for (layout, quality) in
         COLOUR.into_iter().flat_map(|l| (4..=90).step_by(4).map(move |q| (l, q)))
@@ -178,7 +178,7 @@ fn luma_does_not_depend_on_chroma() {
     let gray = Samples { layout: Layout::I400, planes: vec![colour.planes[0].clone()] };
     let original = Samples::original(Layout::I420);
     let mut decoder = Decoder::new(DecoderSettings::default());
-    decoder.set_base(&params()).unwrap();
+    decoder.set_mode(Mode::Base, &params()).unwrap();
     assert_eq!(colour.filtered(&decoder).planes[0], gray.filtered(&decoder).planes[0]);
     let payload = encode(&original, &colour, 1, 10).payload;
     decoder.set_payload(&payload, &params()).unwrap();
@@ -188,7 +188,7 @@ fn luma_does_not_depend_on_chroma() {
 /// Training makes models of luma alone on the way.
 #[test]
 fn a_model_of_luma_leaves_chroma_alone() {
-    let model = models::default_for(params().codec.kind(), Size::M).unwrap();
+    let model = models::default_for(params().codec.kind(), ModelSize::Medium).unwrap();
     let model = Model { chroma: None, ..model.clone() };
     for layout in COLOUR {
         let condition = params().codec.condition(layout, PictureType::Irap).unwrap();
@@ -239,8 +239,8 @@ fn lossless_chroma_does_not_decide() {
 #[test]
 fn shipped_models_are_frozen() {
     let hashes = |params: &CodecParams, size| {
-        let mut decoder = Decoder::new(DecoderSettings { size, ..Default::default() });
-        decoder.set_base(params).unwrap();
+        let mut decoder = Decoder::new(DecoderSettings { model_size: size, ..Default::default() });
+        decoder.set_mode(Mode::Base, params).unwrap();
         Layout::ALL.map(|layout| {
             let samples = Samples::original(layout).coded().filtered(&decoder);
             let bytes = samples.planes.into_iter().flatten();
@@ -252,9 +252,10 @@ fn shipped_models_are_frozen() {
     let with = |codec| CodecParams { codec, binding: 0 };
     let hevc = with(Codec::Hevc { qp: [33; 3] });
     let standard = with(Codec::Jpeg { luma: standard_luma_table(30), chroma: None });
-    let sizes = [Size::S, Size::M, Size::L];
+    let sizes = [ModelSize::Small, ModelSize::Medium, ModelSize::Large];
     let jpeg = [params(), standard].into_iter().flat_map(|h| sizes.map(|s| hashes(&h, s)));
-    let all: Vec<_> = jpeg.chain([Size::S, Size::M].map(|s| hashes(&hevc, s))).collect();
+    let all: Vec<_> =
+        jpeg.chain([ModelSize::Small, ModelSize::Medium].map(|s| hashes(&hevc, s))).collect();
     // JPEG's for any tables by size, those for standard ones, then HEVC's; by layout.
     let expected = [
         [

@@ -13,7 +13,8 @@ use hostile::{embedded, seal_model, seal_payload, BINDING};
 use sidelight::carriage::nal::{Framing, NalCodec};
 use sidelight::network::update::{LayerUpdate, Update};
 use sidelight::network::CodecKind;
-use sidelight::payload::{build, update, Mode, HEADER_SIZE, MAX_PAYLOAD};
+use sidelight::payload::header::HEADER_SIZE;
+use sidelight::payload::{build, update, Mode, MAX_PAYLOAD};
 use std::fs;
 use std::path::Path;
 

@@ -2,7 +2,6 @@
 
 use super::basis::{add, LayerBasis, Scratch};
 use super::task::Objective;
-use crate::train::COEFFICIENT_UNIT as UNIT;
 use crate::network::bounds::{sum_bounds, update_bounds};
 use crate::network::model::{ModelLayer, INPUT_LIMIT};
 use crate::network::prior::LayerClasses;
@@ -345,7 +344,7 @@ pub(super) fn quantise(v: f32, dead_zone: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::{default_for, of_size, Size};
+    use crate::models::{default_for, of_size, ModelSize};
     use crate::network::weights::Weights;
     use crate::network::{CodecKind, Prepared};
     use crate::picture::Layout;
@@ -372,7 +371,7 @@ mod tests {
     /// What any of the conditions adds is taken off what sums may reach.
     #[test]
     fn sums_have_room_for_every_condition() {
-        let model = default_for(CodecKind::Jpeg, Size::M).unwrap();
+        let model = default_for(CodecKind::Jpeg, ModelSize::Medium).unwrap();
         let tables = [1, 8, 40, 250].map(|step| [step; 64]);
         let conditions = tables.map(|t| Condition::from_jpeg_tables(&t, &t, Layout::I420));
         let all = sum_bounds(model, &conditions);
@@ -394,7 +393,9 @@ mod tests {
     fn sums_are_held() {
         let mut random = Xorshift(5);
         let of_size = |size| of_size(CodecKind::Jpeg, size).unwrap();
-        for model in [Size::S, Size::M, Size::L].into_iter().flat_map(of_size) {
+        for model in
+            [ModelSize::Small, ModelSize::Medium, ModelSize::Large].into_iter().flat_map(of_size)
+        {
             let condition = Condition::from_jpeg_tables(&[20; 64], &[30; 64], Layout::I420);
             let (base, mut parameters) = trained(model, Objective::RateDistortion, 11);
             let mut values = vec![0.0; parameters.len()];
@@ -430,7 +431,9 @@ mod tests {
     fn networks_are_those_of_the_update() {
         let mut random = Xorshift(3);
         let of_size = |size| of_size(CodecKind::Jpeg, size).unwrap();
-        for model in [Size::S, Size::M, Size::L].into_iter().flat_map(of_size) {
+        for model in
+            [ModelSize::Small, ModelSize::Medium, ModelSize::Large].into_iter().flat_map(of_size)
+        {
             let (base, mut parameters) = trained(model, Objective::RateDistortion, 0);
             let values = sparse(&parameters, &mut random);
             let mut nets = base.clone();
@@ -483,7 +486,7 @@ mod tests {
     #[test]
     fn derivatives_are_carried_back() {
         let mut random = Xorshift(4);
-        let model = default_for(CodecKind::Jpeg, Size::M).unwrap();
+        let model = default_for(CodecKind::Jpeg, ModelSize::Medium).unwrap();
         for objective in [Objective::RateDistortion, Objective::Published] {
             let (base, mut parameters) = trained(model, objective, 3);
             parameters.rounds = false;

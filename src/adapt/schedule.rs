@@ -98,13 +98,13 @@ impl Schedule {
 mod tests {
     use super::*;
     use crate::adapt::task::Objective;
-    use crate::models::{default_for, Size};
+    use crate::models::{default_for, ModelSize};
     use crate::network::{CodecKind, Condition};
     use crate::picture::Layout;
 
     /// Chroma's schedule, and values of 1 for all parameters.
     fn chroma() -> (Schedule, Vec<f32>) {
-        let model = default_for(CodecKind::Jpeg, Size::M).unwrap();
+        let model = default_for(CodecKind::Jpeg, ModelSize::Medium).unwrap();
         let condition = Condition::from_jpeg_tables(&[20; 64], &[30; 64], Layout::I420);
         let parameters =
             Parameters::new(model, 2, &[condition], 6, Objective::RateDistortion).unwrap();

@@ -2,11 +2,57 @@
 
 use super::types::{SidelightLog, SidelightLogLevel};
 use crate::util::fault;
-use crate::{Error, Result};
+use crate::Error;
 use libc::{c_int, c_void};
 use std::ffi::CString;
+use std::fmt::{self, Display};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Mutex;
+
+/// Why a call was refused.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    error: Error,
+    /// What is wrong, where it is more than the error says: the argument, its value, what it should be.
+    what: Option<String>,
+}
+
+pub(super) type Result<T = ()> = std::result::Result<T, Refusal>;
+
+impl Refusal {
+    /// An argument that is out of its range.
+    pub fn argument(what: impl Into<String>) -> Self {
+        Self::new(Error::InvalidArgument, what)
+    }
+
+    pub fn new(error: Error, what: impl Into<String>) -> Self {
+        Self { error, what: Some(what.into()) }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self { error, what: None }
+    }
+}
+
+impl Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            Some(what) => f.write_str(what),
+            None => self.error.fmt(f),
+        }
+    }
+}
+
+/// Refuses a call unless `ok`; what is wrong with its arguments is put into words only then.
+pub(super) fn require<S: Into<String>>(ok: bool, what: impl FnOnce() -> S) -> Result {
+    if ok {
+        Ok(())
+    } else {
+        Err(Refusal::argument(what()))
+    }
+}
 
 /// Runs a function's body: the result's value, or the negative code of its error, which is logged
 /// under the function's name. A panic becomes [`Error::Internal`].
@@ -16,15 +62,15 @@ pub(super) fn guard(name: &str, body: impl FnOnce() -> Result<c_int>) -> c_int {
         body()
     };
     // Whatever the body borrowed is either unchanged or set to a safe state before it can panic.
-    let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or(Err(Error::Internal));
-    result.unwrap_or_else(|error| {
-        let level = match error {
-            Error::NoPayload => return error.code(),
+    let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or(Err(Error::Internal.into()));
+    result.unwrap_or_else(|refusal| {
+        let level = match refusal.error {
+            Error::NoPayload => return Error::NoPayload.code(),
             Error::Stale | Error::UnknownModel => SidelightLogLevel::Warning,
             _ => SidelightLogLevel::Error,
         };
-        log(level, &format!("{name}: {error}"));
-        error.code()
+        log(level, format_args!("{name}: {refusal}"));
+        refusal.error.code()
     })
 }
 
@@ -42,33 +88,39 @@ pub(super) fn set_logger(callback: SidelightLog, user: *mut c_void) {
     *LOGGER.lock().unwrap_or_else(|e| e.into_inner()) = Logger { callback, user };
 }
 
-pub(super) fn log(level: SidelightLogLevel, message: &str) {
+/// Hands a message to the host's callback; without one it is not even formatted.
+pub(super) fn log(level: SidelightLogLevel, message: fmt::Arguments<'_>) {
     let (callback, user) = {
         let logger = LOGGER.lock().unwrap_or_else(|e| e.into_inner());
         (logger.callback, logger.user)
     };
-    if let (Some(callback), Ok(message)) = (callback, CString::new(message)) {
+    let Some(callback) = callback else { return };
+    if let Ok(message) = CString::new(message.to_string()) {
         // SAFETY: the host registered this callback with this argument.
         unsafe { callback(user, level as u32, message.as_ptr()) }
     }
 }
 
-/// A reference to what `pointer` points to.
+fn null(name: &str) -> Refusal {
+    Refusal::argument(format!("{name} is NULL"))
+}
+
+/// A reference to what `pointer`, the argument `name`, points to.
 ///
 /// # Safety
 /// `pointer` is NULL or points to a valid `T` that nobody changes for `'a`.
-pub(super) unsafe fn reference<'a, T>(pointer: *const T) -> Result<&'a T> {
+pub(super) unsafe fn reference<'a, T>(pointer: *const T, name: &str) -> Result<&'a T> {
     // SAFETY: forwarded.
-    unsafe { pointer.as_ref() }.ok_or(Error::InvalidArgument)
+    unsafe { pointer.as_ref() }.ok_or_else(|| null(name))
 }
 
-/// The bytes at `data`; empty for a size of 0.
+/// The same to change.
 ///
 /// # Safety
-/// `data` is NULL or readable for `size` bytes that nobody changes for `'a`.
-pub(super) unsafe fn bytes<'a>(data: *const u8, size: usize) -> Result<&'a [u8]> {
+/// `pointer` is NULL or points to a valid `T` that nobody else uses for `'a`.
+pub(super) unsafe fn reference_mut<'a, T>(pointer: *mut T, name: &str) -> Result<&'a mut T> {
     // SAFETY: forwarded.
-    unsafe { slice(data, size) }
+    unsafe { pointer.as_mut() }.ok_or_else(|| null(name))
 }
 
 /// Frees a handle and clears the caller's pointer to it.
@@ -86,25 +138,30 @@ pub(super) unsafe fn close<T>(handle: *mut *mut T) {
     }
 }
 
-/// The `count` values at `pointer`.
+/// The `count` values at `pointer`, the arguments of these names; none for a count of 0.
 ///
 /// # Safety
 /// `pointer` is NULL, or aligned and readable for `count` values that nobody changes for `'a`.
-pub(super) unsafe fn slice<'a, T>(pointer: *const T, count: usize) -> Result<&'a [T]> {
+pub(super) unsafe fn slice<'a, T>(
+    pointer: *const T,
+    count: usize,
+    [name, count_name]: [&str; 2],
+) -> Result<&'a [T]> {
     if count == 0 {
         return Ok(&[]);
     }
-    if pointer.is_null() || count > isize::MAX as usize / size_of::<T>().max(1) {
-        return Err(Error::InvalidArgument);
-    }
+    require(!pointer.is_null(), || format!("{name} is NULL, but {count_name} is {count}"))?;
+    require(count <= isize::MAX as usize / size_of::<T>().max(1), || {
+        format!("{count_name} is {count}, more than fits in memory")
+    })?;
     // SAFETY: forwarded.
     Ok(unsafe { std::slice::from_raw_parts(pointer, count) })
 }
 
-/// Fails unless `pointer`, an output argument, is there.
-pub(super) fn output<T>(pointer: *mut T) -> Result<*mut T> {
+/// Fails unless `pointer`, the output argument `name`, is there.
+pub(super) fn output<T>(pointer: *mut T, name: &str) -> Result<*mut T> {
     if pointer.is_null() {
-        Err(Error::InvalidArgument)
+        Err(null(name))
     } else {
         Ok(pointer)
     }

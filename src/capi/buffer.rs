@@ -1,9 +1,8 @@
 //! Bytes that the library hands out.
 
-use super::boundary::guard;
+use super::boundary::{guard, Result};
 use super::types::SidelightBuffer;
 use crate::util::alloc;
-use crate::Result;
 
 impl SidelightBuffer {
     /// Takes over `bytes`.
@@ -20,8 +19,7 @@ impl SidelightBuffer {
     }
 }
 
-/// Frees the bytes of a buffer that the library filled, and clears it. NULL and cleared buffers are
-/// fine.
+/// Frees the bytes of a buffer that the library filled, and clears it. NULL and cleared buffers are fine.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_buffer_unref(buffer: *mut SidelightBuffer) {
     guard("sidelight_buffer_unref", || {

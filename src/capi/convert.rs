@@ -1,55 +1,62 @@
-//! From C structs to the Rust API's types and back; every field is checked.
+//! From C structs to the Rust API's types and back; every field is checked, and named where it is refused.
 
+use super::boundary::{require, Refusal, Result};
 use super::types::*;
 use crate::codec::{Codec, CodecParams};
-use crate::encoder::DEFAULT_EFFORT;
+use crate::encoder::{DEFAULT_EFFORT, MAX_EFFORT, MAX_STEPS};
+use crate::network::condition::MAX_QP;
 use crate::network::CodecKind;
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample, MAX_SIZE};
-use crate::{Error, Mode, Rate, Result, Size};
-use libc::c_void;
+use crate::{Error, Mode, ModelSize, Rate};
+use std::fmt::{self, Display};
 
 /// Most threads that settings may ask for.
 const MAX_THREADS: u32 = 256;
 
 pub(super) fn threads(n: u32) -> Result<usize> {
-    match n {
-        0 => Ok(crate::cpu::logical_cores()),
-        1..=MAX_THREADS => Ok(n as usize),
-        _ => Err(Error::InvalidArgument),
-    }
+    require(n <= MAX_THREADS, || format!("settings->threads is {n}, not 0 to {MAX_THREADS}"))?;
+    Ok(if n == 0 { crate::cpu::logical_cores() } else { n as usize })
 }
 
+/// A mode that is set without a payload.
 pub(super) fn mode(n: u32) -> Result<Mode> {
     match n {
         0 => Ok(Mode::Off),
         1 => Ok(Mode::Base),
-        2 => Ok(Mode::Update),
-        _ => Err(Error::InvalidArgument),
+        2 => Err(Refusal::argument("mode is SIDELIGHT_MODE_UPDATE, which takes a payload")),
+        _ => Err(Refusal::argument(format!("mode is {n}, no SidelightMode"))),
     }
 }
 
-pub(super) fn size(n: u32) -> Result<Size> {
+pub(super) fn model_size(n: u32) -> Result<ModelSize> {
     match n {
-        0 | 2 => Ok(Size::M),
-        1 => Ok(Size::S),
-        3 => Ok(Size::L),
-        _ => Err(Error::InvalidArgument),
+        0 | 2 => Ok(ModelSize::Medium),
+        1 => Ok(ModelSize::Small),
+        3 => Ok(ModelSize::Large),
+        _ => Err(Refusal::argument(format!("settings->model_size is {n}, no SidelightModelSize"))),
     }
 }
 
 /// 0 stands for the default.
 pub(super) fn effort(n: u32) -> Result<u8> {
-    match n {
-        0 => Ok(DEFAULT_EFFORT),
-        _ => u8::try_from(n).map_err(|_| Error::InvalidArgument),
+    match u8::try_from(n) {
+        Ok(0) => Ok(DEFAULT_EFFORT),
+        Ok(effort) if effort <= MAX_EFFORT => Ok(effort),
+        _ => Err(Refusal::argument(format!("settings->effort is {n}, not 0 to {MAX_EFFORT}"))),
     }
 }
 
-pub(super) fn size_out(size: Size) -> SidelightModelSize {
+/// 0 stands for the encoder's choice.
+pub(super) fn steps(n: u32) -> Result<Option<u32>> {
+    require(n <= MAX_STEPS, || format!("settings->steps is {n}, not 0 to {MAX_STEPS}"))?;
+    Ok((n != 0).then_some(n))
+}
+
+pub(super) fn model_size_out(size: ModelSize) -> SidelightModelSize {
     match size {
-        Size::S => SidelightModelSize::Small,
-        Size::M => SidelightModelSize::Medium,
-        Size::L => SidelightModelSize::Large,
+        ModelSize::Small => SidelightModelSize::Small,
+        ModelSize::Medium => SidelightModelSize::Medium,
+        ModelSize::Large => SidelightModelSize::Large,
     }
 }
 
@@ -60,11 +67,30 @@ pub(super) fn codec_out(kind: CodecKind) -> SidelightCodec {
     }
 }
 
-pub(super) fn zero<T: Copy + PartialEq + Default>(reserved: &[T]) -> Result {
-    if reserved.iter().all(|b| *b == T::default()) {
-        Ok(())
-    } else {
-        Err(Error::InvalidArgument)
+/// Checks the reserved fields of a struct; `name` is theirs.
+pub(super) fn zero<T: Copy + PartialEq + Default>(reserved: &[T], name: impl Display) -> Result {
+    match reserved.iter().position(|v| *v != T::default()) {
+        None => Ok(()),
+        Some(i) => Err(Refusal::argument(format!("{name}[{i}] is not zero"))),
+    }
+}
+
+/// A picture that was passed, and as what.
+#[derive(Clone, Copy)]
+pub(super) struct Passed<'a> {
+    picture: &'a SidelightPicture,
+    name: &'static str,
+    /// Its place where the argument is an array.
+    index: Option<usize>,
+}
+
+/// Writes what stands in front of a field's name.
+impl Display for Passed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.index {
+            None => write!(f, "{}->", self.name),
+            Some(index) => write!(f, "{}[{index}].", self.name),
+        }
     }
 }
 
@@ -75,133 +101,199 @@ pub(super) struct Shape {
     pub width: usize,
     pub height: usize,
     pub bit_depth: u32,
-    range: u32,
 }
 
-/// The shape of a picture whose fields are all in range.
-pub(super) fn shape(p: &SidelightPicture) -> Result<Shape> {
-    let layout = match p.layout {
-        0 => Layout::I400,
-        1 => Layout::I420,
-        2 => Layout::I422,
-        3 => Layout::I444,
-        _ => return Err(Error::InvalidArgument),
-    };
-    zero(&p.reserved)?;
-    picture_type(p)?;
-    if p.range > 1 || !(1..=16).contains(&p.bit_depth) {
-        return Err(Error::InvalidArgument);
+impl<'a> Passed<'a> {
+    /// The argument `name`.
+    pub fn new(picture: &'a SidelightPicture, name: &'static str) -> Self {
+        Self { picture, name, index: None }
     }
-    if !matches!(p.bit_depth, 8 | 10 | 12) {
-        return Err(Error::Unsupported);
-    }
-    let (width, height) = (p.width as usize, p.height as usize);
-    if !(1..=MAX_SIZE).contains(&width) || !(1..=MAX_SIZE).contains(&height) {
-        return Err(Error::InvalidArgument);
-    }
-    Ok(Shape { layout, width, height, bit_depth: p.bit_depth, range: p.range })
-}
 
-/// How the picture was coded.
-pub(super) fn picture_type(p: &SidelightPicture) -> Result<PictureType> {
-    match p.picture_type {
-        0 => Ok(PictureType::Irap),
-        1 => Ok(PictureType::I),
-        2 => Ok(PictureType::P),
-        3 => Ok(PictureType::B),
-        _ => Err(Error::InvalidArgument),
+    /// Picture `index` of the argument `name`.
+    pub fn in_array(pictures: &'a [SidelightPicture], index: usize, name: &'static str) -> Self {
+        Self { picture: &pictures[index], name, index: Some(index) }
     }
-}
 
-/// Pointer and stride of plane `i`.
-fn plane<S>(p: &SidelightPicture, i: usize) -> Result<(*mut S, usize)> {
-    let stride = usize::try_from(p.stride[i]).map_err(|_| Error::InvalidArgument)?;
-    if p.data[i].is_null() {
-        return Err(Error::InvalidArgument);
+    /// The shape, once all fields but those of the planes are known to be in range.
+    pub fn shape(&self) -> Result<Shape> {
+        let p = self.picture;
+        let layout = match p.layout {
+            0 => Layout::I400,
+            1 => Layout::I420,
+            2 => Layout::I422,
+            3 => Layout::I444,
+            n => return Err(Refusal::argument(format!("{self}layout is {n}, no SidelightLayout"))),
+        };
+        zero(&p.reserved, format_args!("{self}reserved"))?;
+        self.picture_type()?;
+        let depth = p.bit_depth;
+        if !matches!(depth, 8 | 10 | 12) {
+            let what = format!("{self}bit_depth is {depth}, not 8, 10 or 12");
+            // Depths that a later version may take.
+            let error = match depth {
+                1..=16 => Error::Unsupported,
+                _ => Error::InvalidArgument,
+            };
+            return Err(Refusal::new(error, what));
+        }
+        for (name, n) in [("width", p.width), ("height", p.height)] {
+            require((1..=MAX_SIZE).contains(&(n as usize)), || {
+                format!("{self}{name} is {n}, not 1 to {MAX_SIZE}")
+            })?;
+        }
+        let (width, height) = (p.width as usize, p.height as usize);
+        Ok(Shape { layout, width, height, bit_depth: depth })
     }
-    Ok((p.data[i].cast(), stride))
-}
 
-/// # Safety
-/// The picture's planes are readable, as the header says, for `'a`.
-pub(super) unsafe fn picture<'a, S: Sample>(p: &SidelightPicture) -> Result<Picture<'a, S>> {
-    let Shape { layout, width, height, bit_depth, .. } = shape(p)?;
-    let mut planes = [Plane::EMPTY; 3];
-    for (i, out) in planes.iter_mut().enumerate().take(layout.planes()) {
-        let (data, stride) = plane(p, i)?;
-        let (w, h) = layout.plane_size(i, width, height);
-        // SAFETY: forwarded.
-        *out = unsafe { Plane::from_raw(data, stride, w, h) }?;
+    /// The shape that it has in common with `other`.
+    pub fn same_shape(&self, other: &Passed) -> Result<Shape> {
+        let shape = other.shape()?;
+        if self.shape()? != shape {
+            let fields = |p: &SidelightPicture| {
+                [
+                    ("layout", p.layout),
+                    ("width", p.width),
+                    ("height", p.height),
+                    ("bit_depth", p.bit_depth),
+                ]
+            };
+            let pairs = fields(self.picture).into_iter().zip(fields(other.picture));
+            let differing = pairs.filter(|(a, b)| a != b).map(|((name, a), (_, b))| {
+                format!("{self}{name} is {a}, {other}{name} is {b}: they are to be the same")
+            });
+            return Err(Refusal::argument(differing.collect::<Vec<_>>().join("; ")));
+        }
+        Ok(shape)
     }
-    let picture = Picture::with_depth(layout, bit_depth, &planes[..layout.planes()])?;
-    Ok(picture.of_type(picture_type(p)?))
-}
 
-/// The band of luma rows `first..end` of a picture to write.
-///
-/// # Safety
-/// The band's rows are writable, as the header says, for `'a`, and nobody else touches them.
-pub(super) unsafe fn band_mut<'a, S: Sample>(
-    p: &SidelightPicture,
-    first: usize,
-    end: usize,
-) -> Result<PictureMut<'a, S>> {
-    let Shape { layout, width, height, bit_depth, .. } = shape(p)?;
-    if !first.is_multiple_of(2)
-        || first >= end
-        || end > height
-        || (!end.is_multiple_of(2) && end != height)
-    {
-        return Err(Error::InvalidArgument);
+    /// The shape of this picture and of `output`, once it is known to be the same and no plane is both.
+    pub fn pair(&self, output: &Passed) -> Result<Shape> {
+        let shape = self.same_shape(output)?;
+        let (data, other) = (&self.picture.data, &output.picture.data);
+        for i in 0..shape.layout.planes() {
+            require(data[i] != other[i], || {
+                format!("{self}data[{i}] and {output}data[{i}] are the same")
+            })?;
+        }
+        Ok(shape)
     }
-    let mut planes = [PlaneMut::EMPTY; 3];
-    for (i, out) in planes.iter_mut().enumerate().take(layout.planes()) {
-        let (data, stride) = plane::<S>(p, i)?;
-        let (w, h) = layout.plane_size(i, width, end - first);
-        let skip = layout.plane_size(i, width, first).1;
-        let offset = skip.checked_mul(stride).ok_or(Error::InvalidArgument)?;
-        // SAFETY: forwarded; `skip` rows are above the band.
-        *out = unsafe { PlaneMut::from_raw(data.wrapping_byte_add(offset), stride, w, h) }?;
-    }
-    PictureMut::with_depth(layout, bit_depth, planes)
-}
 
-/// The shape that two pictures have in common.
-pub(super) fn same_shape(a: &SidelightPicture, b: &SidelightPicture) -> Result<Shape> {
-    let of = shape(b)?;
-    if shape(a)? != of {
-        return Err(Error::InvalidArgument);
+    /// How the picture was coded.
+    fn picture_type(&self) -> Result<PictureType> {
+        match self.picture.picture_type {
+            0 => Ok(PictureType::Irap),
+            1 => Ok(PictureType::I),
+            2 => Ok(PictureType::P),
+            3 => Ok(PictureType::B),
+            n => Err(Refusal::argument(format!(
+                "{self}picture_type is {n}, no SidelightPictureType"
+            ))),
+        }
     }
-    Ok(of)
-}
 
-/// The shape of `input` and `output`, once it is known to be the same and no plane is both.
-pub(super) fn pair(input: &SidelightPicture, output: &SidelightPicture) -> Result<Shape> {
-    let of = same_shape(input, output)?;
-    let same = |(a, b): (&*mut c_void, &*mut c_void)| a == b;
-    if input.data.iter().zip(&output.data).take(of.layout.planes()).any(same) {
-        return Err(Error::InvalidArgument);
+    /// Pointer and stride of plane `i`, of which `columns` by `rows` samples are looked at.
+    fn plane<S>(&self, i: usize, columns: usize, rows: usize) -> Result<(*mut S, usize)> {
+        let (data, stride) = (self.picture.data[i].cast::<S>(), self.picture.stride[i]);
+        let bytes = size_of::<S>();
+        require(!data.is_null(), || format!("{self}data[{i}] is NULL"))?;
+        require(data.is_aligned(), || {
+            format!("{self}data[{i}] is odd, and samples have {bytes} bytes")
+        })?;
+        let row = columns * bytes;
+        let is = |what: &str| format!("{self}stride[{i}] is {stride}, {what}");
+        let n = usize::try_from(stride).map_err(|_| Refusal::argument(is("negative")))?;
+        require(n >= row, || is(&format!("less than a row of {row} bytes")))?;
+        require(n.is_multiple_of(bytes), || is(&format!("odd, and samples have {bytes} bytes")))?;
+        let span = n.checked_mul(rows - 1).and_then(|n| n.checked_add(row));
+        require(span.is_some_and(|n| n <= isize::MAX as usize), || {
+            is(&format!("which is more than fits in memory for {rows} rows"))
+        })?;
+        Ok((data, n))
     }
-    Ok(of)
+
+    /// The picture to read.
+    ///
+    /// # Safety
+    /// Its planes are readable, as the header says, for `'a`.
+    pub unsafe fn picture<S: Sample>(&self) -> Result<Picture<'a, S>> {
+        let Shape { layout, width, height, bit_depth } = self.shape()?;
+        let mut planes = [Plane::EMPTY; 3];
+        for (i, out) in planes.iter_mut().enumerate().take(layout.planes()) {
+            let (w, h) = layout.plane_size(i, width, height);
+            let (data, stride) = self.plane(i, w, h)?;
+            // SAFETY: forwarded.
+            *out = unsafe { Plane::from_raw(data, stride, w, h) }?;
+        }
+        let picture = Picture::with_depth(layout, bit_depth, &planes[..layout.planes()])?;
+        Ok(picture.of_type(self.picture_type()?))
+    }
+
+    /// The band of luma rows `first_row..end_row` of the picture, to write.
+    ///
+    /// # Safety
+    /// The band's rows are writable, as the header says, for `'a`, and nobody else touches them.
+    pub unsafe fn band_mut<S: Sample>(
+        &self,
+        first_row: usize,
+        end_row: usize,
+    ) -> Result<PictureMut<'a, S>> {
+        let Shape { layout, width, height, bit_depth } = self.shape()?;
+        require(first_row.is_multiple_of(2), || format!("first_row is {first_row}, not even"))?;
+        require(first_row < end_row, || {
+            format!("first_row is {first_row}, above end_row, which is {end_row}")
+        })?;
+        require(end_row <= height, || {
+            format!("end_row is {end_row}, above {self}height, which is {height}")
+        })?;
+        require(end_row.is_multiple_of(2) || end_row == height, || {
+            format!("end_row is {end_row}, neither even nor {self}height, which is {height}")
+        })?;
+        let mut planes = [PlaneMut::EMPTY; 3];
+        for (i, out) in planes.iter_mut().enumerate().take(layout.planes()) {
+            let (w, end) = layout.plane_size(i, width, end_row);
+            let (data, stride) = self.plane::<S>(i, w, end)?;
+            let above = layout.plane_size(i, width, first_row).1;
+            let data = data.wrapping_byte_add(above * stride);
+            // SAFETY: forwarded; rows before `above` are not the band's.
+            *out = unsafe { PlaneMut::from_raw(data, stride, w, end - above) }?;
+        }
+        Ok(PictureMut::with_depth(layout, bit_depth, planes)?)
+    }
 }
 
 pub(super) fn params(h: &SidelightCodecParams) -> Result<CodecParams> {
-    zero(&h.reserved)?;
-    let [luma, chroma] = h.quant;
-    let chroma = if chroma.iter().all(|q| *q == 0) { None } else { Some(chroma) };
+    zero(&h.reserved, "params->reserved")?;
     let codec = match h.codec {
-        0 => return Err(Error::InvalidArgument),
-        1 => Codec::Jpeg { luma, chroma },
-        2 => Codec::Hevc { qp: h.qp },
-        _ => return Err(Error::Unsupported),
+        0 => return Err(Refusal::argument("params->codec is 0, no SidelightCodec")),
+        1 => {
+            let [luma, chroma] = h.quant;
+            let chroma = chroma.iter().any(|step| *step != 0).then_some(chroma);
+            for (table, steps) in [Some(&luma), chroma.as_ref()].into_iter().flatten().enumerate() {
+                if let Some(i) = steps.iter().position(|step| *step == 0) {
+                    let what = format!("params->quant[{table}][{i}] is 0, not 1 to 65535");
+                    return Err(Refusal::argument(what));
+                }
+            }
+            Codec::Jpeg { luma, chroma }
+        }
+        2 => {
+            for (i, qp) in h.qp.iter().enumerate() {
+                require(*qp <= MAX_QP, || format!("params->qp[{i}] is {qp}, not 0 to {MAX_QP}"))?;
+            }
+            Codec::Hevc { qp: h.qp }
+        }
+        n => {
+            let what = format!("params->codec is {n}, a SidelightCodec of no version so far");
+            return Err(Refusal::new(Error::Unsupported, what));
+        }
     };
     Ok(CodecParams { codec, binding: h.binding })
 }
 
-pub(super) fn rate(h: &SidelightCodecParams) -> Rate {
-    Rate {
-        coded_bytes: h.coded_bytes,
-        slope_db_per_byte: h.slope_db_per_byte,
-        carriage_bytes: h.carriage_bytes,
-    }
+pub(super) fn rate(h: &SidelightCodecParams) -> Result<Rate> {
+    let slope_db_per_byte = h.slope_db_per_byte;
+    let is = |what| format!("params->slope_db_per_byte is {slope_db_per_byte}, {what}");
+    require(slope_db_per_byte.is_finite(), || is("not finite"))?;
+    require(slope_db_per_byte >= 0.0, || is("negative"))?;
+    Ok(Rate { coded_bytes: h.coded_bytes, slope_db_per_byte, carriage_bytes: h.carriage_bytes })
 }

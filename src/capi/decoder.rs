@@ -1,14 +1,13 @@
 //! The decoder.
 
-use super::boundary::{bytes, close, guard, output, reference, slice};
-use super::convert;
+use super::boundary::{close, guard, output, reference, reference_mut, require, slice, Result};
+use super::convert::{self, Passed};
 use super::types::*;
 use crate::util::alloc;
-use crate::{Decoder, DecoderSettings, Error, Mode, Result, Sample};
+use crate::{Decoder, DecoderSettings, Error, Mode, Sample};
 use libc::c_int;
 
-/// A decoder: holds the model that a payload asks for and filters pictures with it. One thread at a
-/// time may use it, but sidelight_decoder_filter_band() may be called by several at once.
+/// A decoder: the model that a payload asks for, which filters pictures.
 ///
 /// For each band that runs it needs three rows of every feature map, 2.4 MB where luma has 6000 columns,
 /// and keeps them for the next: once a picture of a size has been filtered, bands take nothing from the
@@ -27,30 +26,26 @@ const DEFAULTS: SidelightDecoderSettings = SidelightDecoderSettings {
 
 impl SidelightDecoder {
     fn new(settings: SidelightDecoderSettings) -> Result<Self> {
-        convert::zero(&settings.reserved)?;
-        convert::zero(&[settings.reserved32])?;
+        convert::zero(&settings.reserved, "settings->reserved")?;
+        require(settings.reserved32 == 0, || "settings->reserved32 is not zero")?;
         let inner = Decoder::new(DecoderSettings {
             threads: convert::threads(settings.threads)?,
             skip_binding: settings.skip_binding != 0,
-            size: convert::size(settings.model_size)?,
+            model_size: convert::model_size(settings.model_size)?,
         });
         Ok(Self { inner })
     }
 }
 
-/// Opens a decoder. Until a payload or a base model is set, it passes pictures through unfiltered.
-///
-/// @param settings copied; NULL for the defaults.
-/// @param out      written on success only; close with sidelight_decoder_close().
-/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT if `out` is NULL, a setting is out of range or a reserved
-/// field is not zero.
+/// Opens a decoder, to be closed with sidelight_decoder_close(). The settings are copied; NULL stands for the
+/// defaults. Until a payload or a base model is set, it passes pictures through unfiltered. Returns 0.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_open(
     settings: *const SidelightDecoderSettings,
     out: *mut *mut SidelightDecoder,
 ) -> c_int {
     guard("sidelight_decoder_open", || {
-        let out = output(out)?;
+        let out = output(out, "out")?;
         // SAFETY: NULL, or valid by the caller's promise.
         let settings = unsafe { settings.as_ref() }.copied().unwrap_or(DEFAULTS);
         let decoder = Box::new(SidelightDecoder::new(settings)?);
@@ -66,12 +61,12 @@ pub unsafe extern "C" fn sidelight_decoder_open(
 /// picture. A payload of another picture passes one time in 65536; then the filter runs with the wrong
 /// update, and safely.
 ///
-/// @param payload  `size` bytes; any bytes are safe.
-/// @param params    how the picture was coded; its binding must be the one that the encoder saw.
+/// @param payload `size` bytes; any bytes are safe.
+/// @param params  how the picture was coded; its binding must be the one that the encoder saw.
 /// @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if
 /// it was made for another picture or is for another codec; SIDELIGHT_ERROR_UNKNOWN_MODEL;
-/// SIDELIGHT_ERROR_UNSUPPORTED for a later version (damage may look like one); SIDELIGHT_ERROR_TOO_LARGE
-/// above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT.
+/// SIDELIGHT_ERROR_UNSUPPORTED for a later version (damage may look like one) or codec;
+/// SIDELIGHT_ERROR_TOO_LARGE above SIDELIGHT_MAX_PAYLOAD.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_set_payload(
     decoder: *mut SidelightDecoder,
@@ -81,10 +76,12 @@ pub unsafe extern "C" fn sidelight_decoder_set_payload(
 ) -> c_int {
     guard("sidelight_decoder_set_payload", || {
         // SAFETY: NULL, or a handle of `open` that no other thread uses.
-        let decoder = unsafe { decoder.as_mut() }.ok_or(Error::InvalidArgument)?;
+        let decoder = unsafe { reference_mut(decoder, "decoder") }?;
         decoder.inner.set_off();
         // SAFETY: the caller's promises.
-        let (payload, params) = unsafe { (bytes(payload, size)?, reference(params)?) };
+        let payload = unsafe { slice(payload, size, ["payload", "size"]) }?;
+        // SAFETY: as above.
+        let params = unsafe { reference(params, "params") }?;
         let mode = decoder.inner.set_payload(payload, &convert::params(params)?)?;
         Ok(mode as c_int)
     })
@@ -116,12 +113,12 @@ pub unsafe extern "C" fn sidelight_decoder_set_sei(
 ) -> c_int {
     guard("sidelight_decoder_set_sei", || {
         // SAFETY: NULL, or a handle of `open` that no other thread uses.
-        let decoder = unsafe { decoder.as_mut() }.ok_or(Error::InvalidArgument)?;
+        let decoder = unsafe { reference_mut(decoder, "decoder") }?;
         // SAFETY: the caller's promises.
         let set = unsafe { set_sei(&mut decoder.inner, picture, messages, sizes, count) };
         // What could not be read might have ended what was set before.
         let mode = set.inspect_err(|_| decoder.inner.set_off())?;
-        mode.map(|mode| mode as c_int).ok_or(Error::NoPayload)
+        Ok(mode.map(|mode| mode as c_int).ok_or(Error::NoPayload)?)
     })
 }
 
@@ -135,29 +132,37 @@ unsafe fn set_sei(
     count: usize,
 ) -> Result<Option<Mode>> {
     // SAFETY: the caller's promises.
-    let (picture, messages, sizes) =
-        unsafe { (reference(picture)?, slice(messages, count)?, slice(sizes, count)?) };
+    let (picture, messages, sizes) = unsafe {
+        (
+            Passed::new(reference(picture, "picture")?, "picture"),
+            slice(messages, count, ["messages", "count"])?,
+            slice(sizes, count, ["sizes", "count"])?,
+        )
+    };
     let mut all = alloc::try_with_capacity(count)?;
-    for (message, size) in messages.iter().zip(sizes) {
+    for (i, (message, size)) in messages.iter().zip(sizes).enumerate() {
+        require(*size == 0 || !message.is_null(), || {
+            format!("messages[{i}] is NULL, but sizes[{i}] is {size}")
+        })?;
         // SAFETY: the caller promises that each message has as many bytes as its size says.
-        all.push(unsafe { bytes(*message, *size) }?);
+        all.push(unsafe { slice(*message, *size, ["a message", "its size"]) }?);
     }
     let all = all.into_iter();
-    match convert::shape(picture)?.bit_depth {
+    Ok(match picture.shape()?.bit_depth {
         // SAFETY: the caller promises that the planes are readable.
-        8 => decoder.set_messages(&unsafe { convert::picture::<u8>(picture) }?, all),
+        8 => decoder.set_messages(&unsafe { picture.picture::<u8>() }?, all),
         // SAFETY: as above.
-        _ => decoder.set_messages(&unsafe { convert::picture::<u16>(picture) }?, all),
-    }
+        _ => decoder.set_messages(&unsafe { picture.picture::<u16>() }?, all),
+    }?)
 }
 
 /// Sets filtering without a payload: SIDELIGHT_MODE_BASE for the base model that fits the codec and, for JPEG,
-/// the params' luma table, SIDELIGHT_MODE_OFF to pass pictures through.
+/// the luma table, SIDELIGHT_MODE_OFF to pass pictures through. On an error pictures pass through.
 ///
 /// @param params how the picture was coded; may be NULL with SIDELIGHT_MODE_OFF. Its binding is not
 /// looked at.
-/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED; SIDELIGHT_ERROR_UNKNOWN_MODEL if
-/// this build has none for the codec. On an error the decoder passes pictures through.
+/// @return 0; SIDELIGHT_ERROR_UNSUPPORTED for a later codec; SIDELIGHT_ERROR_UNKNOWN_MODEL if this build has no
+/// model for the codec.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_set_mode(
     decoder: *mut SidelightDecoder,
@@ -166,16 +171,13 @@ pub unsafe extern "C" fn sidelight_decoder_set_mode(
 ) -> c_int {
     guard("sidelight_decoder_set_mode", || {
         // SAFETY: NULL, or a handle of `open` that no other thread uses.
-        let decoder = unsafe { decoder.as_mut() }.ok_or(Error::InvalidArgument)?;
+        let decoder = unsafe { reference_mut(decoder, "decoder") }?;
         decoder.inner.set_off();
-        match convert::mode(mode)? {
-            Mode::Off => {}
-            Mode::Base => {
-                // SAFETY: NULL, or valid by the caller's promise.
-                let params = unsafe { reference(params) }?;
-                decoder.inner.set_base(&convert::params(params)?)?;
-            }
-            _ => return Err(Error::InvalidArgument),
+        let mode = convert::mode(mode)?;
+        if mode != Mode::Off {
+            // SAFETY: NULL, or valid by the caller's promise.
+            let params = unsafe { reference(params, "params") }?;
+            decoder.inner.set_mode(mode, &convert::params(params)?)?;
         }
         Ok(0)
     })
@@ -187,8 +189,7 @@ pub unsafe extern "C" fn sidelight_decoder_set_mode(
 /// @param out a picture of the same shape, whose rows overlap neither each other nor those of `in`
 /// (a plane pointer equal to that of the same plane of `in` is refused; other overlap is undefined
 /// behaviour). After SIDELIGHT_ERROR_OUT_OF_MEMORY some of its rows may have been written.
-/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED for another bit depth of 1 to
-/// 16; SIDELIGHT_ERROR_OUT_OF_MEMORY.
+/// @return 0.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_filter(
     decoder: *mut SidelightDecoder,
@@ -197,9 +198,10 @@ pub unsafe extern "C" fn sidelight_decoder_filter(
 ) -> c_int {
     guard("sidelight_decoder_filter", || {
         // SAFETY: NULL, or valid by the caller's promise.
-        let (decoder, input, output) =
-            unsafe { (reference(decoder.cast_const())?, reference(r#in)?, reference(out)?) };
-        let filter = match convert::pair(input, output)?.bit_depth {
+        let decoder = unsafe { reference(decoder.cast_const(), "decoder") }?;
+        // SAFETY: as above.
+        let (input, output) = unsafe { pictures(r#in, out) }?;
+        let filter = match input.pair(&output)?.bit_depth {
             8 => filter::<u8>,
             _ => filter::<u16>,
         };
@@ -210,18 +212,23 @@ pub unsafe extern "C" fn sidelight_decoder_filter(
 }
 
 /// # Safety
-/// `input`'s planes are readable and `output`'s writable, as the header says.
-unsafe fn filter<S: Sample>(
-    decoder: &Decoder,
-    input: &SidelightPicture,
-    output: &SidelightPicture,
-) -> Result {
+/// Both are NULL or valid for `'a`.
+unsafe fn pictures<'a>(
+    input: *const SidelightPicture,
+    output: *const SidelightPicture,
+) -> Result<(Passed<'a>, Passed<'a>)> {
     // SAFETY: forwarded.
-    let (input, output) = unsafe {
-        let height = output.height as usize;
-        (convert::picture::<S>(input)?, convert::band_mut(output, 0, height)?)
-    };
-    decoder.filter(&input, output)
+    let (input, output) = unsafe { (reference(input, "in")?, reference(output, "out")?) };
+    Ok((Passed::new(input, "in"), Passed::new(output, "out")))
+}
+
+/// # Safety
+/// `input`'s planes are readable and `output`'s writable, as the header says.
+unsafe fn filter<S: Sample>(decoder: &Decoder, input: Passed<'_>, output: Passed<'_>) -> Result {
+    let height = output.shape()?.height;
+    // SAFETY: forwarded.
+    let (input, output) = unsafe { (input.picture::<S>()?, output.band_mut(0, height)?) };
+    Ok(decoder.filter(&input, output)?)
 }
 
 /// Filters the luma rows `first_row` to `end_row` - 1 and the chroma rows that belong to them, on the
@@ -245,9 +252,10 @@ pub unsafe extern "C" fn sidelight_decoder_filter_band(
 ) -> c_int {
     guard("sidelight_decoder_filter_band", || {
         // SAFETY: NULL, or valid by the caller's promise.
-        let (decoder, input, output) =
-            unsafe { (reference(decoder)?, reference(r#in)?, reference(out)?) };
-        let filter = match convert::pair(input, output)?.bit_depth {
+        let decoder = unsafe { reference(decoder, "decoder") }?;
+        // SAFETY: as above.
+        let (input, output) = unsafe { pictures(r#in, out) }?;
+        let filter = match input.pair(&output)?.bit_depth {
             8 => filter_band::<u8>,
             _ => filter_band::<u16>,
         };
@@ -264,18 +272,17 @@ pub unsafe extern "C" fn sidelight_decoder_filter_band(
 /// As [`filter`], but of `output` only the band's rows.
 unsafe fn filter_band<S: Sample>(
     decoder: &Decoder,
-    input: &SidelightPicture,
-    output: &SidelightPicture,
-    first: usize,
-    end: usize,
+    input: Passed<'_>,
+    output: Passed<'_>,
+    first_row: usize,
+    end_row: usize,
 ) -> Result {
     // SAFETY: forwarded.
-    let (input, output) =
-        unsafe { (convert::picture::<S>(input)?, convert::band_mut(output, first, end)?) };
-    decoder.filter_band(&input, first, output)
+    let (input, output) = unsafe { (input.picture::<S>()?, output.band_mut(first_row, end_row)?) };
+    Ok(decoder.filter_band(&input, first_row, output)?)
 }
 
-/// Closes a decoder and sets `*decoder` to NULL. NULL and a pointer to NULL are fine.
+/// Closes a decoder and sets `*decoder` to NULL.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_close(decoder: *mut *mut SidelightDecoder) {
     guard("sidelight_decoder_close", || {

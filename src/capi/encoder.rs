@@ -1,17 +1,16 @@
 //! The encoder.
 
-use super::boundary::{close, guard, log, output, reference, slice};
-use super::convert;
+use super::boundary::{close, guard, log, output, reference, require, slice, Result};
+use super::convert::{self, Passed};
 use super::types::*;
 use crate::encoder::MAX_PICTURES;
 use crate::payload::binding;
 use crate::util::alloc;
-use crate::{Codec, Encoded, Encoder, EncoderSettings, Error, Mode, Pair, Result, Sample};
+use crate::{Codec, Encoded, Encoder, EncoderSettings, Error, Pair, Sample};
 use libc::c_int;
 use std::time::Duration;
 
-/// An encoder: fine-tunes the network on pictures and writes payloads. One thread at a time may use
-/// it; it may move between threads.
+/// An encoder: fine-tunes the network on pictures and writes payloads.
 pub struct SidelightEncoder {
     inner: Encoder,
     settings: SidelightEncoderSettings,
@@ -29,40 +28,32 @@ const DEFAULTS: SidelightEncoderSettings = SidelightEncoderSettings {
     reserved: [0; 7],
 };
 
-/// 0 stands for nothing given.
-fn given(value: u32) -> Option<u32> {
-    (value != 0).then_some(value)
-}
-
 impl SidelightEncoder {
     fn new(settings: SidelightEncoderSettings) -> Result<Self> {
-        convert::zero(&settings.reserved)?;
+        convert::zero(&settings.reserved, "settings->reserved")?;
+        let budget = Duration::from_millis(settings.budget_ms.into());
         let inner = Encoder::new(EncoderSettings {
-            mode: if settings.no_update == 0 { Mode::Update } else { Mode::Base },
+            no_update: settings.no_update != 0,
             threads: convert::threads(settings.threads)?,
             effort: convert::effort(settings.effort)?,
-            steps: given(settings.steps),
-            budget: given(settings.budget_ms).map(|ms| Duration::from_millis(ms.into())),
-            size: convert::size(settings.model_size)?,
+            steps: convert::steps(settings.steps)?,
+            budget: (!budget.is_zero()).then_some(budget),
+            model_size: convert::model_size(settings.model_size)?,
             ..EncoderSettings::default()
         })?;
         Ok(Self { inner, settings })
     }
 }
 
-/// Opens an encoder.
-///
-/// @param settings copied; NULL for the defaults.
-/// @param out      written on success only; close with sidelight_encoder_close().
-/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT if `out` is NULL, a setting is out of range or a reserved
-/// field is not zero.
+/// Opens an encoder, to be closed with sidelight_encoder_close(). The settings are copied; NULL stands for the
+/// defaults. Returns 0.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_encoder_open(
     settings: *const SidelightEncoderSettings,
     out: *mut *mut SidelightEncoder,
 ) -> c_int {
     guard("sidelight_encoder_open", || {
-        let out = output(out)?;
+        let out = output(out, "out")?;
         // SAFETY: NULL, or valid by the caller's promise.
         let settings = unsafe { settings.as_ref() }.copied().unwrap_or(DEFAULTS);
         let encoder = Box::new(SidelightEncoder::new(settings)?);
@@ -90,13 +81,13 @@ pub unsafe extern "C" fn sidelight_encoder_open(
 /// @param original the pictures before coding, `count` of them.
 /// @param decoded  the codec's decoded pictures in the same order, all of one shape.
 /// @param count    1 to 4096; for JPEG 1.
-/// @param params    how they were coded.
-/// @param payload  written on success only; at least 8 bytes; free with sidelight_buffer_unref().
-/// @param report   what was measured, written on success only; may be NULL.
+/// @param params   how they were coded.
+/// @param payload  at least 8 bytes, to be freed with sidelight_buffer_unref().
+/// @param report   what was measured; may be NULL.
 /// @return 0 (also when canceled: the best so far; the report's PSNRs are then of the pictures that were
 /// measured, at least the first one, and psnr_base is that of the base models that were, else psnr_decoded);
-/// SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED (bit depth, codec);
-/// SIDELIGHT_ERROR_UNKNOWN_MODEL if this build has none for the codec; SIDELIGHT_ERROR_OUT_OF_MEMORY.
+/// SIDELIGHT_ERROR_UNSUPPORTED for a later codec; SIDELIGHT_ERROR_UNKNOWN_MODEL if this build has no model for the
+/// codec.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_encoder_encode(
     encoder: *mut SidelightEncoder,
@@ -108,15 +99,21 @@ pub unsafe extern "C" fn sidelight_encoder_encode(
     report: *mut SidelightReport,
 ) -> c_int {
     guard("sidelight_encoder_encode", || {
-        let out = output(payload)?;
+        let out = output(payload, "payload")?;
         // SAFETY: NULL, or valid by the caller's promise.
-        let (encoder, params) = unsafe { (reference(encoder)?, reference(params)?) };
-        if count == 0 || count > MAX_PICTURES {
-            return Err(Error::InvalidArgument);
-        }
+        let (encoder, params) =
+            unsafe { (reference(encoder, "encoder")?, reference(params, "params")?) };
+        require((1..=MAX_PICTURES).contains(&count), || {
+            format!("count is {count}, not 1 to {MAX_PICTURES}")
+        })?;
         // SAFETY: the caller promises `count` pictures each.
-        let (original, decoded) = unsafe { (slice(original, count)?, slice(decoded, count)?) };
-        let encode = match convert::shape(&decoded[0])?.bit_depth {
+        let (original, decoded) = unsafe {
+            (
+                slice(original, count, ["original", "count"])?,
+                slice(decoded, count, ["decoded", "count"])?,
+            )
+        };
+        let encode = match Passed::in_array(decoded, 0, "decoded").shape()?.bit_depth {
             8 => encode::<u8>,
             _ => encode::<u16>,
         };
@@ -131,8 +128,8 @@ pub unsafe extern "C" fn sidelight_encoder_encode(
         let r = encoded.report;
         log(
             SidelightLogLevel::Info,
-            &format!(
-                "{:?}: {} bytes, PSNR-Y {:.3} decoded, {:.3} base, {:.3} sent; {} steps",
+            format_args!(
+                "sidelight_encoder_encode: {:?}, {} bytes, PSNR-Y {:.3} decoded, {:.3} base, {:.3} sent; {} steps",
                 r.mode,
                 encoded.payload.len(),
                 r.psnr_decoded,
@@ -176,25 +173,28 @@ unsafe fn encode<S: Sample>(
     params: &SidelightCodecParams,
     progress: &mut dyn FnMut(f64) -> bool,
 ) -> Result<Encoded> {
-    let rate = convert::rate(params);
+    let rate = convert::rate(params)?;
     let mut params = convert::params(params)?;
-    let mut pairs = alloc::try_with_capacity(decoded.len())?;
-    for (original, decoded) in original.iter().zip(decoded) {
-        convert::same_shape(original, decoded)?;
+    let count = decoded.len();
+    let mut pairs = alloc::try_with_capacity(count)?;
+    for i in 0..count {
+        let first = Passed::in_array(decoded, 0, "decoded");
+        let original = Passed::in_array(original, i, "original");
+        let decoded = Passed::in_array(decoded, i, "decoded");
+        original.same_shape(&decoded)?;
+        decoded.same_shape(&first)?;
         // SAFETY: forwarded.
-        let (original, decoded) =
-            unsafe { (convert::picture::<S>(original)?, convert::picture::<S>(decoded)?) };
+        let (original, decoded) = unsafe { (original.picture::<S>()?, decoded.picture::<S>()?) };
         pairs.push(Pair { original, decoded });
     }
     match params.codec {
-        Codec::Jpeg { .. } if pairs.len() > 1 => return Err(Error::InvalidArgument),
-        Codec::Jpeg { .. } => {}
+        Codec::Jpeg { .. } => require(count == 1, || format!("count is {count}, for JPEG not 1"))?,
         Codec::Hevc { .. } => params.binding = binding::of_picture(&pairs[0].decoded),
     }
-    encoder.encode(&pairs, &params, rate, progress)
+    Ok(encoder.encode(&pairs, &params, rate, progress)?)
 }
 
-/// Closes an encoder and sets `*encoder` to NULL. NULL and a pointer to NULL are fine.
+/// Closes an encoder and sets `*encoder` to NULL.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_encoder_close(encoder: *mut *mut SidelightEncoder) {
     guard("sidelight_encoder_close", || {

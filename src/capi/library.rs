@@ -1,14 +1,13 @@
 //! Version, errors, logging and the CPU level.
 
-use super::boundary::{guard, set_logger};
+use super::boundary::{guard, set_logger, Refusal};
 use super::types::*;
 use crate::cpu::CpuLevel;
 use crate::Error;
 use libc::{c_char, c_int, c_void};
 
-/// Version of the library, 0x00MMmmpp (major, minor, patch).
-///
-/// Compare with SIDELIGHT_VERSION, which a program was compiled with. May be called from any thread.
+/// The library's version, 0x00MMmmpp (major, minor, patch). SIDELIGHT_VERSION is the one that a program was
+/// compiled with. Any thread may call it.
 #[no_mangle]
 pub extern "C" fn sidelight_version() -> u32 {
     const fn part(text: &str) -> u32 {
@@ -25,8 +24,7 @@ pub extern "C" fn sidelight_version() -> u32 {
     VERSION
 }
 
-/// One line of English for a negative result, or for 0. Never NULL; static, never freed. May be
-/// called from any thread.
+/// One line of English for a result: static, never NULL. Any thread may call it.
 #[no_mangle]
 pub extern "C" fn sidelight_strerror(error: c_int) -> *const c_char {
     if error >= 0 {
@@ -39,7 +37,7 @@ pub extern "C" fn sidelight_strerror(error: c_int) -> *const c_char {
 /// Sets the log callback of the whole process; NULL (the default) for none. Nothing else is printed, but
 /// before an abort for want of memory and by a panic, which is a bug.
 ///
-/// For programs, not for libraries inside them: there is one for all. Set it before other threads use the
+/// It is for programs, not for libraries inside them: there is one for all. Set it before other threads use the
 /// library, and keep callback and `user` alive until none does: a call may still be running when it is
 /// replaced. The callback must not call into the library.
 #[no_mangle]
@@ -48,12 +46,10 @@ pub extern "C" fn sidelight_set_log_callback(callback: SidelightLog, user: *mut 
 }
 
 /// Caps the instruction set that the library uses at `level`, a SidelightCpuLevel, for the whole process;
-/// it is never raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2, avxvnni,
-/// avx512; anything else is ignored; read once, when it is first needed) allow. A level that the CPU lacks stands for
-/// the highest below it that the CPU has. Results are the same at every level.
-/// Handles opened later obey it. May be called from any thread.
-///
-/// @return 0, or SIDELIGHT_ERROR_INVALID_ARGUMENT for an unknown level.
+/// it is never raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2,
+/// avxvnni, avx512; anything else is ignored; read once, when it is first needed) allow. A level that the CPU
+/// lacks stands for the highest below it that the CPU has. Results are the same at every level.
+/// Handles opened later obey it. Any thread may call it. Returns 0.
 #[no_mangle]
 pub extern "C" fn sidelight_set_cpu_level(level: u32) -> c_int {
     guard("sidelight_set_cpu_level", || {
@@ -64,7 +60,9 @@ pub extern "C" fn sidelight_set_cpu_level(level: u32) -> c_int {
             l if l == SidelightCpuLevel::Avxvnni as u32 => Some(CpuLevel::AvxVnni),
             l if l == SidelightCpuLevel::Avx512 as u32 => Some(CpuLevel::Avx512),
             l if l == SidelightCpuLevel::Best as u32 => None,
-            _ => return Err(Error::InvalidArgument),
+            n => {
+                return Err(Refusal::argument(format!("level is {n}, no SidelightCpuLevel")));
+            }
         });
         Ok(0)
     })

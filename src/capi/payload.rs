@@ -1,10 +1,10 @@
 //! Payloads by themselves.
 
-use super::boundary::{bytes, guard, output, reference};
-use super::convert;
+use super::boundary::{guard, output, reference, require, slice, Result};
+use super::convert::{self, Passed};
 use super::types::{SidelightPayloadInfo, SidelightPicture};
 use crate::payload::{self, binding};
-use crate::{Error, Mode, Result, Sample};
+use crate::{Error, Mode, Sample};
 use libc::c_int;
 
 /// Binds an encoder's payload to the decoded picture that will carry it. A payload for video stands in
@@ -13,8 +13,7 @@ use libc::c_int;
 ///
 /// @param payload `size` bytes, changed in place on success only.
 /// @param carrier the decoded picture; its type is not looked at.
-/// @return 0; SIDELIGHT_ERROR_CORRUPT and others if this is no payload, as
-/// sidelight_decoder_set_payload(); SIDELIGHT_ERROR_INVALID_ARGUMENT; SIDELIGHT_ERROR_UNSUPPORTED.
+/// @return 0; what sidelight_decoder_set_payload() returns for bytes that are no payload.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_payload_bind(
     payload: *mut u8,
@@ -22,12 +21,12 @@ pub unsafe extern "C" fn sidelight_payload_bind(
     carrier: *const SidelightPicture,
 ) -> c_int {
     guard("sidelight_payload_bind", || {
-        let payload = output(payload)?;
-        if size > isize::MAX as usize {
-            return Err(Error::InvalidArgument);
-        }
+        let payload = output(payload, "payload")?;
+        require(size <= isize::MAX as usize, || {
+            format!("size is {size}, more than fits in memory")
+        })?;
         // SAFETY: NULL, or valid by the caller's promise.
-        let carrier = unsafe { reference(carrier) }?;
+        let carrier = Passed::new(unsafe { reference(carrier, "carrier") }?, "carrier");
         // SAFETY: the caller promises that the planes are readable.
         let binding = unsafe { binding_of(carrier) }?;
         // SAFETY: not NULL, and the caller promises `size` bytes to write.
@@ -41,9 +40,8 @@ pub unsafe extern "C" fn sidelight_payload_bind(
 /// what it is bound to and whether the updated weights are in range, only a decoder can tell.
 ///
 /// @param payload `size` bytes; any bytes are safe.
-/// @param info    written on success only.
 /// @return 0; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_UNSUPPORTED for a later version or mode (damage may
-/// look like one); SIDELIGHT_ERROR_TOO_LARGE above 65536 bytes; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL.
+/// look like one); SIDELIGHT_ERROR_TOO_LARGE above SIDELIGHT_MAX_PAYLOAD.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_payload_probe(
     payload: *const u8,
@@ -51,12 +49,14 @@ pub unsafe extern "C" fn sidelight_payload_probe(
     info: *mut SidelightPayloadInfo,
 ) -> c_int {
     guard("sidelight_payload_probe", || {
-        let out = output(info)?;
+        let out = output(info, "info")?;
         // SAFETY: the caller's promise.
-        let payload = unsafe { bytes(payload, size) }?;
+        let payload = unsafe { slice(payload, size, ["payload", "size"]) }?;
         let probe = crate::probe(payload)?;
         let (codec, model_size) = match probe.known {
-            Some((kind, size)) => (convert::codec_out(kind) as u32, convert::size_out(size) as u32),
+            Some((kind, size)) => {
+                (convert::codec_out(kind) as u32, convert::model_size_out(size) as u32)
+            }
             None => (0, 0),
         };
         let filled = SidelightPayloadInfo {
@@ -80,14 +80,14 @@ pub unsafe extern "C" fn sidelight_payload_probe(
 ///
 /// # Safety
 /// The picture's planes are readable, as the header says.
-pub(super) unsafe fn binding_of(picture: &SidelightPicture) -> Result<u64> {
+unsafe fn binding_of(picture: Passed<'_>) -> Result<u64> {
     /// # Safety
     /// As the function around it.
-    unsafe fn of<S: Sample>(picture: &SidelightPicture) -> Result<u64> {
+    unsafe fn of<S: Sample>(picture: Passed<'_>) -> Result<u64> {
         // SAFETY: forwarded.
-        Ok(binding::of_picture(&unsafe { convert::picture::<S>(picture) }?))
+        Ok(binding::of_picture(&unsafe { picture.picture::<S>() }?))
     }
-    match convert::shape(picture)?.bit_depth {
+    match picture.shape()?.bit_depth {
         // SAFETY: forwarded.
         8 => unsafe { of::<u8>(picture) },
         // SAFETY: forwarded.

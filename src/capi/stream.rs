@@ -1,11 +1,14 @@
 //! Streams of NAL units.
 
-use super::boundary::{bytes, close, guard, output, reference};
+use super::boundary::{
+    close, guard, output, reference, reference_mut, require, slice, Refusal, Result,
+};
 use super::convert;
+use super::jpeg::new_payload;
 use super::types::SidelightBuffer;
 use crate::carriage::nal::{Framing, NalCodec, Stream};
 use crate::util::alloc;
-use crate::{Error, Result};
+use crate::Error;
 use libc::c_int;
 
 /// Codec of a stream of NAL units.
@@ -20,7 +23,7 @@ pub enum SidelightNalCodec {
     Vvc = 3,
 }
 
-/// What a stream is. Start from `= {0}`; the codec has no default.
+/// What a stream is. The codec has no default.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightStreamSettings {
@@ -29,7 +32,7 @@ pub struct SidelightStreamSettings {
     /// 0 for a byte stream with start codes (Annex B); 1, 2 or 4 for samples whose NAL units stand each
     /// behind a big-endian length of so many bytes (mp4, Matroska).
     pub length_bytes: u32,
-    /// Must be zero; calls fail otherwise.
+    /// Zero.
     pub reserved: [u64; 7],
 }
 
@@ -58,7 +61,7 @@ pub struct SidelightAccessUnit {
     pub reserved: [u8; 20],
 }
 
-/// A stream of NAL units that is cut into access units. One thread at a time may use it.
+/// A stream of NAL units that is cut into access units.
 pub struct SidelightStream {
     inner: Stream,
     /// The payload of the current unit.
@@ -67,17 +70,23 @@ pub struct SidelightStream {
 
 impl SidelightStream {
     fn new(settings: &SidelightStreamSettings) -> Result<Self> {
-        convert::zero(&settings.reserved)?;
+        convert::zero(&settings.reserved, "settings->reserved")?;
         let codec = match settings.codec {
             c if c == SidelightNalCodec::H264 as u32 => NalCodec::H264,
             c if c == SidelightNalCodec::Hevc as u32 => NalCodec::Hevc,
             c if c == SidelightNalCodec::Vvc as u32 => NalCodec::Vvc,
-            _ => return Err(Error::InvalidArgument),
+            n => {
+                let what = format!("settings->codec is {n}, no SidelightNalCodec");
+                return Err(Refusal::argument(what));
+            }
         };
-        let framing = match u8::try_from(settings.length_bytes) {
-            Ok(0) => Framing::AnnexB,
-            Ok(length_bytes) => Framing::LengthPrefixed(length_bytes),
-            Err(_) => return Err(Error::InvalidArgument),
+        let framing = match settings.length_bytes {
+            0 => Framing::AnnexB,
+            n @ (1 | 2 | 4) => Framing::LengthPrefixed(n as u8),
+            n => {
+                let what = format!("settings->length_bytes is {n}, not 0, 1, 2 or 4");
+                return Err(Refusal::argument(what));
+            }
         };
         Ok(Self { inner: Stream::new(codec, framing)?, payload: Vec::new() })
     }
@@ -93,7 +102,7 @@ impl SidelightStream {
         });
         if let Err(error) = read {
             self.inner.put_back();
-            return Err(error);
+            return Err(error.into());
         }
         Ok(Some(SidelightAccessUnit {
             data: unit.bytes().as_ptr(),
@@ -108,21 +117,16 @@ impl SidelightStream {
     }
 }
 
-/// Opens a stream.
-///
-/// @param settings copied.
-/// @param out      written on success only; close with sidelight_stream_close().
-/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL, or if a setting is out of range or a reserved field
-/// is not zero.
+/// Opens a stream, to be closed with sidelight_stream_close(). The settings are copied. Returns 0.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_stream_open(
     settings: *const SidelightStreamSettings,
     out: *mut *mut SidelightStream,
 ) -> c_int {
     guard("sidelight_stream_open", || {
-        let out = output(out)?;
+        let out = output(out, "out")?;
         // SAFETY: the caller's promise.
-        let settings = unsafe { reference(settings) }?;
+        let settings = unsafe { reference(settings, "settings") }?;
         let stream = Box::new(SidelightStream::new(settings)?);
         // SAFETY: not NULL, and the caller promises that it is writable.
         unsafe { out.write(Box::into_raw(stream)) };
@@ -137,9 +141,8 @@ pub unsafe extern "C" fn sidelight_stream_open(
 /// any number of them, otherwise one whole sample. NULL will do if `size` is 0.
 /// @param size 0 says that the stream ends: what is left is its last unit. Once that is taken, the next
 /// push begins another stream (after a seek, say).
-/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL, or if the sample before, or the end of the
-/// stream before, was not taken; SIDELIGHT_ERROR_OUT_OF_MEMORY; of a byte stream, the error that
-/// sidelight_stream_next() gave before.
+/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT also if the sample before, or the end of the stream before, was
+/// not taken; of a byte stream, the error that sidelight_stream_next() gave before.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_stream_push(
     stream: *mut SidelightStream,
@@ -148,13 +151,19 @@ pub unsafe extern "C" fn sidelight_stream_push(
 ) -> c_int {
     guard("sidelight_stream_push", || {
         // SAFETY: NULL, or a handle of `open` that no other thread uses.
-        let stream = unsafe { stream.as_mut() }.ok_or(Error::InvalidArgument)?;
+        let stream = unsafe { reference_mut(stream, "stream") }?;
         // SAFETY: the caller's promise.
-        let data = unsafe { bytes(data, size) }?;
+        let data = unsafe { slice(data, size, ["data", "size"]) }?;
         if data.is_empty() {
             stream.inner.finish();
         } else {
-            stream.inner.push(data)?;
+            stream.inner.push(data).map_err(|error| match error {
+                Error::InvalidArgument => Refusal::argument(
+                    "the sample or the end of the stream before this one was not taken with \
+                     sidelight_stream_next()",
+                ),
+                error => error.into(),
+            })?;
         }
         Ok(0)
     })
@@ -166,19 +175,18 @@ pub unsafe extern "C" fn sidelight_stream_push(
 /// @param unit written if the result is 1.
 /// @return 1; 0 if more bytes are needed or the stream has ended; SIDELIGHT_ERROR_CORRUPT if a byte
 /// stream does not begin with a start code, or the lengths in a sample do not add up (the sample is
-/// dropped, and the next may be pushed); SIDELIGHT_ERROR_TOO_LARGE for a unit over 64 MiB;
-/// SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL; SIDELIGHT_ERROR_OUT_OF_MEMORY, and the same unit comes with the
-/// next call. After SIDELIGHT_ERROR_CORRUPT or SIDELIGHT_ERROR_TOO_LARGE a byte stream does not go on: close
-/// it.
+/// dropped, and the next may be pushed); SIDELIGHT_ERROR_TOO_LARGE for a unit over 64 MiB. After
+/// SIDELIGHT_ERROR_OUT_OF_MEMORY the same unit comes with the next call; after SIDELIGHT_ERROR_CORRUPT or
+/// SIDELIGHT_ERROR_TOO_LARGE a byte stream does not go on: close it.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_stream_next(
     stream: *mut SidelightStream,
     unit: *mut SidelightAccessUnit,
 ) -> c_int {
     guard("sidelight_stream_next", || {
-        let out = output(unit)?;
+        let out = output(unit, "unit")?;
         // SAFETY: NULL, or a handle of `open` that no other thread uses.
-        let stream = unsafe { stream.as_mut() }.ok_or(Error::InvalidArgument)?;
+        let stream = unsafe { reference_mut(stream, "stream") }?;
         let Some(unit) = stream.next()? else { return Ok(0) };
         // SAFETY: not NULL, and the caller promises that it is writable.
         unsafe { out.write(unit) };
@@ -191,11 +199,10 @@ pub unsafe extern "C" fn sidelight_stream_next(
 /// picture. There is no such unit after a call that did not return 1, or after sidelight_stream_push().
 ///
 /// @param payload takes the place of all payloads in the unit; NULL to remove them.
-/// @param size    bytes of the payload; 0 if NULL.
-/// @param out     written on success only; free with sidelight_buffer_unref().
-/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT for NULL, if there is no such unit, or if it has no
-/// picture to carry a payload for; SIDELIGHT_ERROR_TOO_LARGE for a payload over 1 MiB, or over what
-/// `length_bytes` can tell (decoders take 65536 bytes); SIDELIGHT_ERROR_OUT_OF_MEMORY.
+/// @param size    bytes of the payload, 1 to SIDELIGHT_MAX_PAYLOAD; 0 if NULL.
+/// @param out     to be freed with sidelight_buffer_unref().
+/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT also if there is no such unit, or if it has no picture to carry a
+/// payload for; SIDELIGHT_ERROR_TOO_LARGE above SIDELIGHT_MAX_PAYLOAD, or over what `length_bytes` can tell.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_stream_rewrite(
     stream: *const SidelightStream,
@@ -204,13 +211,17 @@ pub unsafe extern "C" fn sidelight_stream_rewrite(
     out: *mut SidelightBuffer,
 ) -> c_int {
     guard("sidelight_stream_rewrite", || {
-        let out = output(out)?;
+        let out = output(out, "out")?;
         // SAFETY: NULL, or a handle of `open`.
-        let stream = unsafe { reference(stream) }?;
+        let stream = unsafe { reference(stream, "stream") }?;
         // SAFETY: the caller's promise.
-        let bytes = unsafe { bytes(payload, size) }?;
-        let unit = stream.inner.current().ok_or(Error::InvalidArgument)?;
-        let payload = if payload.is_null() { None } else { Some(bytes) };
+        let payload = unsafe { new_payload(payload, size, "size") }?;
+        let unit = stream.inner.current().ok_or_else(|| {
+            Refusal::argument("stream has no unit: sidelight_stream_next() did not return 1 last")
+        })?;
+        require(payload.is_none() || unit.has_picture(), || {
+            "the unit of stream has no picture to carry a payload for"
+        })?;
         let result = SidelightBuffer::new(unit.rewrite(payload)?)?;
         // SAFETY: not NULL, and the caller promises that it is writable.
         unsafe { out.write(result) };
@@ -218,7 +229,7 @@ pub unsafe extern "C" fn sidelight_stream_rewrite(
     })
 }
 
-/// Closes a stream and sets `*stream` to NULL. NULL and a pointer to NULL are fine.
+/// Closes a stream and sets `*stream` to NULL.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_stream_close(stream: *mut *mut SidelightStream) {
     guard("sidelight_stream_close", || {

@@ -1,6 +1,23 @@
-//! Plain structs and enums of the C API.
+//! Constants, plain structs and enums of the C API.
 
+use crate::{carriage, payload};
 use libc::{c_int, c_void, ptrdiff_t};
+
+/// The longest payload, in bytes: what a segment of a JPEG file has room for.
+pub const SIDELIGHT_MAX_PAYLOAD: usize = 65526;
+
+/// What carrying a payload adds to a JPEG file besides the payload, in bytes.
+pub const SIDELIGHT_JPEG_CARRIAGE_BYTES: u32 = 11;
+
+/// What an SEI message adds to an HEVC or VVC byte stream besides its payload of up to 238 bytes and emulation
+/// prevention, in bytes. H.264: one less.
+pub const SIDELIGHT_NAL_CARRIAGE_BYTES: u32 = 25;
+
+const _: () = {
+    assert!(SIDELIGHT_MAX_PAYLOAD == payload::MAX_PAYLOAD);
+    assert!(SIDELIGHT_JPEG_CARRIAGE_BYTES == carriage::jpeg::CARRIAGE_BYTES);
+    assert!(SIDELIGHT_NAL_CARRIAGE_BYTES == carriage::nal::CARRIAGE_BYTES);
+};
 
 /// How a picture's chroma is sampled.
 #[repr(C)]
@@ -14,16 +31,6 @@ pub enum SidelightLayout {
     I422 = 2,
     /// Chroma at full size.
     I444 = 3,
-}
-
-/// Sample range.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SidelightRange {
-    /// Full range, as in JPEG.
-    Full = 0,
-    /// Limited range, as in most video.
-    Limited = 1,
 }
 
 /// What a payload asks for, and what an encoder may choose.
@@ -110,7 +117,7 @@ pub enum SidelightCpuLevel {
     Best = 255,
 }
 
-/// A picture in the caller's memory. Start from `= {0}`.
+/// A picture in the caller's memory.
 ///
 /// Plane 0 is luma, 1 and 2 are Cb and Cr (ignored for SIDELIGHT_LAYOUT_I400). Chroma planes have
 /// (width + 1) / 2 columns (I420, I422) and (height + 1) / 2 rows (I420). The library never reads
@@ -120,8 +127,7 @@ pub enum SidelightCpuLevel {
 pub struct SidelightPicture {
     /// First sample of each plane. Input pictures are never written.
     pub data: [*mut c_void; 3],
-    /// Bytes from one row to the next of each plane; at least a row's bytes. Negative strides are
-    /// refused.
+    /// Bytes from one row to the next of each plane, at least a row's and not negative.
     pub stride: [ptrdiff_t; 3],
     /// Luma samples in a row, 1 to 65535.
     pub width: u32,
@@ -132,16 +138,13 @@ pub struct SidelightPicture {
     /// Bits per sample: 8, 10 or 12. With more than 8, samples are 16-bit numbers in the machine's byte
     /// order, pointers and strides are even, and samples above the depth's range count as its largest.
     pub bit_depth: u32,
-    /// A SidelightRange.
-    pub range: u32,
     /// A SidelightPictureType: decoded pictures of video only.
     pub picture_type: u32,
-    /// Must be zero; calls fail otherwise.
-    pub reserved: [u8; 16],
+    /// Zero.
+    pub reserved: [u8; 20],
 }
 
-/// What the host knows of how a picture was coded. Start from `= {0}`, or let sidelight_jpeg_read() fill
-/// it. The codec has no default.
+/// What the host knows of how a picture was coded; sidelight_jpeg_read() fills it. The codec has no default.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightCodecParams {
@@ -151,7 +154,8 @@ pub struct SidelightCodecParams {
     /// in 8-bit units. All-zero chroma stands for luma's table; sidelight_jpeg_read() leaves it zero where
     /// there is no second component or its table is not defined before the first scan.
     pub quant: [[u16; 64]; 2],
-    /// Bytes that carrying a payload adds to the file besides the payload. Read by the encoder only.
+    /// Bytes that carrying a payload adds to the file besides the payload, as SIDELIGHT_NAL_CARRIAGE_BYTES. Read by
+    /// the encoder only.
     pub carriage_bytes: u32,
     /// What a payload is bound to. JPEG: a hash of the coded data (sidelight_jpeg_read() computes it);
     /// encoder and decoder must see the same value. HEVC: not looked at, see sidelight_payload_bind().
@@ -165,11 +169,11 @@ pub struct SidelightCodecParams {
     /// HEVC: mean luma QP of intra, P and B pictures, 1 to 51; 0 for types that are to be left as they
     /// are. The encoder takes it as a start and sends what serves best.
     pub qp: [u8; 3],
-    /// Must be zero; calls fail otherwise.
+    /// Zero.
     pub reserved: [u8; 61],
 }
 
-/// Bytes owned by the library; free with sidelight_buffer_unref(). They may be written to, but `data` and
+/// Bytes owned by the library, to be freed with sidelight_buffer_unref(). They may be written to, but `data` and
 /// `size` stay as they are. Functions do not free what a buffer held before.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -180,19 +184,19 @@ pub struct SidelightBuffer {
     pub size: usize,
 }
 
-/// Called some fifty times a second, or more often, with the fraction done, 0.0 to 1.0, on the thread
-/// that called sidelight_encoder_encode(). Return 0 to go on; anything else cancels: it is not called
+/// A progress callback: gets the fraction done, 0.0 to 1.0, some fifty times a second, or more often, on the thread
+/// that called sidelight_encoder_encode(). It returns 0 to go on; anything else cancels: it is not called
 /// again, and the best payload so far is returned, for pictures of up to 24 megapixels within 200 ms.
 /// It must not call into the same encoder, and must return: no longjmp(), no C++ exception.
 pub type SidelightProgress =
     Option<unsafe extern "C" fn(user: *mut c_void, fraction: f64) -> c_int>;
 
-/// Called with a formatted, NUL-terminated message, valid during the call, and a SidelightLogLevel;
-/// from any thread that is inside the library. It must return: no longjmp(), no C++ exception.
+/// A log callback: gets a formatted, NUL-terminated message, valid during the call, and a SidelightLogLevel, from any
+/// thread that is inside the library. It must return: no longjmp(), no C++ exception.
 pub type SidelightLog =
     Option<unsafe extern "C" fn(user: *mut c_void, level: u32, message: *const libc::c_char)>;
 
-/// Settings of an encoder. Start from `= {0}`, the defaults.
+/// Settings of an encoder.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightEncoderSettings {
@@ -214,7 +218,7 @@ pub struct SidelightEncoderSettings {
     /// Milliseconds that training may take, 0 = no limit; measuring what it made comes on top. With a
     /// limit the payload depends on the machine's speed.
     pub budget_ms: u32,
-    /// Must be zero; calls fail otherwise.
+    /// Zero.
     pub reserved: [u64; 7],
 }
 
@@ -274,7 +278,7 @@ pub struct SidelightReport {
     pub reserved: [u8; 8],
 }
 
-/// Settings of a decoder. Start from `= {0}`, the defaults.
+/// Settings of a decoder.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightDecoderSettings {
@@ -285,13 +289,13 @@ pub struct SidelightDecoderSettings {
     pub skip_binding: u32,
     /// A SidelightModelSize for sidelight_decoder_set_mode(); payloads name their model.
     pub model_size: u32,
-    /// Must be zero; calls fail otherwise.
+    /// Zero.
     pub reserved32: u32,
-    /// Must be zero; calls fail otherwise.
+    /// Zero.
     pub reserved: [u64; 7],
 }
 
-/// Results below zero. The numbers are Linux errno values, the same on every platform.
+/// Results below zero. The numbers are Linux errno values on every platform.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SidelightError {
@@ -302,7 +306,7 @@ pub enum SidelightError {
     OutOfMemory = -12,
     /// The payload names a base model that this build does not have, or the build has none for the codec.
     UnknownModel = -19,
-    /// An argument is out of its stated range, or pictures disagree in shape.
+    /// An argument is NULL or out of its stated range, a reserved field is not zero, or pictures disagree in shape.
     InvalidArgument = -22,
     /// A size is over a stated limit.
     TooLarge = -27,
@@ -312,8 +316,6 @@ pub enum SidelightError {
     Unsupported = -95,
     /// The payload was made for another picture, or the picture was edited since.
     Stale = -116,
-    /// Reserved: nothing returns it now.
-    Canceled = -125,
     /// A bug inside the library. What the call was to write is unspecified; a decoder is to be set again.
     /// Handles may still be used and closed.
     Internal = -131,

@@ -1,17 +1,15 @@
-//! Payloads in APP10 segments of a JPEG file, and what of the file a payload is bound to.
+//! A payload in an APP10 segment of a JPEG file, and what of the file it is bound to.
 //!
 //! The format, for other implementers, is in `docs/carriage-jpeg.md`. Everything here reads bytes
 //! nobody vouches for: no input makes it panic, time is linear and memory bounded by the input.
 
 use crate::error::{Error, Result};
+use crate::payload::MAX_PAYLOAD;
 use crate::util::alloc;
 use crate::util::hash::Fnv1a;
 
-/// Identifier at the head of our APP10 segments, terminating NUL included.
+/// Identifier at the head of our APP10 segment, terminating NUL included.
 pub const IDENTIFIER: &[u8; 7] = b"SLIGHT\0";
-
-/// Largest payload that the carriage takes, in bytes: 255 full segments.
-pub const MAX_PAYLOAD: usize = MAX_SEGMENTS * MAX_CHUNK;
 
 /// Second bytes of the markers that the parser tells apart (T.81 table B.1).
 mod marker {
@@ -36,20 +34,11 @@ mod marker {
     pub const COM: u8 = 0xfe;
 }
 
-/// What the 16-bit length leaves for a segment's contents.
-const MAX_CONTENTS: usize = 0xffff - 2;
-/// Largest payload of a single segment.
-const MAX_SINGLE: usize = MAX_CONTENTS - IDENTIFIER.len();
-/// First byte after the identifier of a segment that holds one chunk of several; no payload
-/// begins with it.
-const CHUNK_TAG: u8 = 0xff;
-/// Chunk bytes of a segment, less tag, sequence number and count.
-const MAX_CHUNK: usize = MAX_SINGLE - 3;
-const MAX_SEGMENTS: usize = 255;
-/// What a payload in one segment adds to a file besides itself: marker, length and identifier.
+/// What a payload adds to a file besides itself: marker, length and identifier.
 pub const CARRIAGE_BYTES: u32 = 4 + IDENTIFIER.len() as u32;
-/// Marker, length and identifier, and the three bytes before a chunk.
-const MAX_OVERHEAD: usize = 4 + IDENTIFIER.len() + 3;
+
+// The 16-bit length of a segment counts itself and the identifier.
+const _: () = assert!(MAX_PAYLOAD == 0xffff - 2 - IDENTIFIER.len());
 
 /// Where the k-th entry of a quantisation table in the file goes in row-major order.
 #[rustfmt::skip]
@@ -172,21 +161,21 @@ pub fn info(jpeg: &[u8]) -> Result<JpegInfo> {
 ///
 /// # Errors
 ///
-/// - [`Error::InvalidArgument`]: the payload is empty or begins with 0xFF, as none does.
+/// - [`Error::InvalidArgument`]: the payload is empty.
 /// - [`Error::TooLarge`]: the payload is over [`MAX_PAYLOAD`].
 /// - [`Error::Corrupt`]: not a JPEG file, or damaged before the first SOS.
 /// - [`Error::OutOfMemory`]: no room for the copy.
 pub fn insert(jpeg: &[u8], payload: &[u8]) -> Result<Vec<u8>> {
-    if matches!(payload.first(), None | Some(&CHUNK_TAG)) {
+    if payload.is_empty() {
         return Err(Error::InvalidArgument);
     }
     if payload.len() > MAX_PAYLOAD {
         return Err(Error::TooLarge);
     }
-    let segments = pack(payload)?;
-    let mut out = copy_without_payload(jpeg, segments.len())?;
+    let segment = pack(payload)?;
+    let mut out = copy_without_payload(jpeg, segment.len())?;
     let at = end_of_leading_metadata(&out)?;
-    out.splice(at..at, segments);
+    out.splice(at..at, segment);
     Ok(out)
 }
 
@@ -198,18 +187,19 @@ pub fn insert(jpeg: &[u8], payload: &[u8]) -> Result<Vec<u8>> {
 /// # Errors
 ///
 /// - [`Error::NoPayload`]: there is none.
-/// - [`Error::Corrupt`]: not a JPEG file, damaged before the first SOS, or the payload's segments
-///   do not add up to one payload.
+/// - [`Error::Corrupt`]: not a JPEG file, damaged before the first SOS, or there is an empty payload or more than one.
 /// - [`Error::OutOfMemory`]: no room for the payload.
 pub fn extract(jpeg: &[u8]) -> Result<Vec<u8>> {
-    let mut parts = Parts::new();
+    let mut payload = None;
     let mut headers = Headers::new(jpeg)?;
     while let Some(segment) = headers.next()? {
         if let Some(contents) = segment.carried() {
-            parts.add(contents)?;
+            if contents.is_empty() || payload.replace(contents).is_some() {
+                return Err(Error::Corrupt);
+            }
         }
     }
-    parts.join()
+    alloc::try_concat(&[payload.ok_or(Error::NoPayload)?])
 }
 
 /// A copy of `jpeg` without the segments of any payload, whole or damaged; all other bytes stay as
@@ -457,93 +447,11 @@ fn end_of_leading_metadata(jpeg: &[u8]) -> Result<usize> {
     Ok(end)
 }
 
-/// The segments that carry `payload`, of at most [`MAX_PAYLOAD`] bytes.
+/// The segment that carries `payload`, of at most [`MAX_PAYLOAD`] bytes.
 fn pack(payload: &[u8]) -> Result<Vec<u8>> {
-    if payload.len() <= MAX_SINGLE {
-        let mut out = alloc::try_with_capacity(payload.len() + MAX_OVERHEAD)?;
-        push_segment(&mut out, &[], payload)?;
-        return Ok(out);
-    }
-    let chunks = payload.chunks(MAX_CHUNK);
-    let count = u8::try_from(chunks.len()).map_err(|_| Error::TooLarge)?;
-    let mut out = alloc::try_with_capacity(payload.len() + usize::from(count) * MAX_OVERHEAD)?;
-    for (number, chunk) in (1..=count).zip(chunks) {
-        push_segment(&mut out, &[CHUNK_TAG, number, count], chunk)?;
-    }
-    Ok(out)
-}
-
-fn push_segment(out: &mut Vec<u8>, prefix: &[u8], chunk: &[u8]) -> Result {
-    let length = 2 + IDENTIFIER.len() + prefix.len() + chunk.len();
-    let length = u16::try_from(length).map_err(|_| Error::Internal)?;
-    out.extend_from_slice(&[0xff, marker::APP10]);
-    out.extend_from_slice(&length.to_be_bytes());
-    for part in [IDENTIFIER, prefix, chunk] {
-        out.extend_from_slice(part);
-    }
-    Ok(())
-}
-
-/// The parts of a payload as they turn up: one whole, or numbered chunks.
-struct Parts<'a> {
-    whole: Option<&'a [u8]>,
-    /// Chunk `n` at `n - 1`; a missing one is empty.
-    chunks: [&'a [u8]; MAX_SEGMENTS],
-    /// Chunks announced; 0 until there is one.
-    count: u8,
-    found: u8,
-}
-
-impl<'a> Parts<'a> {
-    fn new() -> Self {
-        Parts { whole: None, chunks: [&[]; MAX_SEGMENTS], count: 0, found: 0 }
-    }
-
-    /// Takes what follows the identifier of one segment.
-    fn add(&mut self, contents: &'a [u8]) -> Result {
-        let &[CHUNK_TAG, ref rest @ ..] = contents else {
-            if contents.is_empty() || self.whole.is_some() || self.count != 0 {
-                return Err(Error::Corrupt);
-            }
-            self.whole = Some(contents);
-            return Ok(());
-        };
-        let &[number, count, ref chunk @ ..] = rest else {
-            return Err(Error::Corrupt);
-        };
-        let agrees = self.whole.is_none() && (self.count == 0 || self.count == count);
-        if !agrees || count < 2 || !(1..=count).contains(&number) {
-            return Err(Error::Corrupt);
-        }
-        let size_fits = chunk.len() == MAX_CHUNK || (number == count && !chunk.is_empty());
-        let slot = &mut self.chunks[usize::from(number) - 1];
-        if !size_fits || !slot.is_empty() {
-            return Err(Error::Corrupt);
-        }
-        *slot = chunk;
-        self.count = count;
-        self.found += 1;
-        Ok(())
-    }
-
-    fn join(self) -> Result<Vec<u8>> {
-        if self.whole.is_none() && self.count == 0 {
-            return Err(Error::NoPayload);
-        }
-        if self.found != self.count {
-            return Err(Error::Corrupt);
-        }
-        let whole = self.whole.as_slice();
-        let parts = whole.iter().chain(&self.chunks[..usize::from(self.count)]);
-        let mut payload = alloc::try_with_capacity(parts.clone().map(|part| part.len()).sum())?;
-        for part in parts {
-            payload.extend_from_slice(part);
-        }
-        match payload.first() {
-            Some(&CHUNK_TAG) => Err(Error::Corrupt),
-            _ => Ok(payload),
-        }
-    }
+    let length = 2 + IDENTIFIER.len() + payload.len();
+    let length = u16::try_from(length).map_err(|_| Error::Internal)?.to_be_bytes();
+    alloc::try_concat(&[&[0xff, marker::APP10], &length, IDENTIFIER, payload])
 }
 
 #[cfg(test)]
@@ -590,7 +498,7 @@ mod tests {
 
     #[test]
     fn sizes() {
-        assert_eq!((MAX_SINGLE, MAX_CHUNK, MAX_PAYLOAD), (65526, 65523, 16_708_365));
+        assert_eq!((MAX_PAYLOAD, CARRIAGE_BYTES), (65526, 11));
         let mut order = ZIGZAG;
         order.sort_unstable();
         assert!(order.iter().copied().eq(0..64));

@@ -8,7 +8,7 @@ use crate::carriage::nal;
 use crate::codec::{Codec, CodecParams};
 use crate::cpu::{logical_cores, CpuLevel};
 use crate::filter::{self, Filter};
-use crate::models::{self, Size};
+use crate::models::{self, ModelSize};
 use crate::network::update::Update;
 use crate::network::weights::Weights;
 use crate::network::{Model, Prepared};
@@ -28,13 +28,13 @@ pub struct DecoderSettings {
     pub threads: usize,
     /// Accept a payload without comparing its binding.
     pub skip_binding: bool,
-    /// Size of the base models of [`Decoder::set_base`]; payloads name theirs.
-    pub size: Size,
+    /// Size of the base models of [`Decoder::set_mode`]; payloads name theirs.
+    pub model_size: ModelSize,
 }
 
 impl Default for DecoderSettings {
     fn default() -> Self {
-        Self { threads: logical_cores(), skip_binding: false, size: Size::default() }
+        Self { threads: logical_cores(), skip_binding: false, model_size: ModelSize::default() }
     }
 }
 
@@ -61,14 +61,14 @@ impl Decoder {
         Self { settings, level: CpuLevel::current(), slots: Vec::new() }
     }
 
-    /// Sets what `payload` asks for; on an error pictures pass through. Of params for video only the
-    /// codec and the binding are used: the payload brings the QPs.
+    /// Sets what `payload` asks for; on an error pictures pass through. Of the parameters for video only
+    /// the codec and the binding are used: the payload brings the QPs.
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Stale`] (also if it is for another codec),
     /// [`Error::UnknownModel`], [`Error::TooLarge`],
     /// [`Error::Unsupported`],
-    /// [`Error::InvalidArgument`] for bad params.
+    /// [`Error::InvalidArgument`] for parameters out of range.
     pub fn set_payload(&mut self, payload: &[u8], params: &CodecParams) -> Result<Mode> {
         self.slots.clear();
         let header = payload::parse(payload)?;
@@ -88,14 +88,24 @@ impl Decoder {
         Ok(header.mode)
     }
 
-    /// Sets the base model that fits the codec and, for JPEG, the luma table.
+    /// Sets filtering without a payload: [`Mode::Base`] for the base model that fits the codec and, for JPEG, the
+    /// luma table, [`Mode::Off`] to let pictures pass through. On an error they pass through as well.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for bad params.
-    pub fn set_base(&mut self, params: &CodecParams) -> Result {
-        self.slots.clear();
+    /// [`Error::InvalidArgument`] for [`Mode::Update`] and for parameters out of range, [`Error::UnknownModel`] if
+    /// there is none for the codec.
+    pub fn set_mode(&mut self, mode: Mode, params: &CodecParams) -> Result {
+        self.set_off();
+        match mode {
+            Mode::Off => Ok(()),
+            Mode::Base => self.set_base(params),
+            Mode::Update => Err(Error::InvalidArgument),
+        }
+    }
+
+    fn set_base(&mut self, params: &CodecParams) -> Result {
         params.codec.check()?;
-        let model = models::fitting(&params.codec, self.settings.size)?;
+        let model = models::fitting(&params.codec, self.settings.model_size)?;
         self.slots = prepare(&params.codec, model, None)?;
         Ok(())
     }
@@ -138,7 +148,7 @@ impl Decoder {
     }
 
     /// Pictures pass through from now on.
-    pub fn set_off(&mut self) {
+    pub(crate) fn set_off(&mut self) {
         self.slots.clear();
     }
 

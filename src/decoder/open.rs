@@ -1,6 +1,6 @@
 //! From a payload's bytes to a model and an update: the way that the decoder and [`probe`] share.
 
-use crate::models::{self, Size};
+use crate::models::{self, ModelSize};
 use crate::network::{CodecKind, Model, Update};
 use crate::payload::{self, Header, Mode};
 use crate::{Error, Result};
@@ -10,7 +10,7 @@ pub(super) struct Opened {
     /// The base model.
     pub model: &'static Model,
     /// The base model's size.
-    pub size: Size,
+    pub size: ModelSize,
     /// Video: QPs of intra, P and B pictures; 0 for types that are not filtered.
     pub strengths: Option<[u8; 3]>,
     /// The weight-update, if there is one.
@@ -44,7 +44,7 @@ pub struct Probe {
     /// Id of the base model; 0 where the mode is off.
     pub model: u32,
     /// What this build knows of that model; `None` also where the mode is off.
-    pub known: Option<(CodecKind, Size)>,
+    pub known: Option<(CodecKind, ModelSize)>,
     /// For video: QPs of intra, P and B pictures, 0 for types that are not filtered.
     pub strengths: Option<[u8; 3]>,
     /// Bytes of the update; 0 if the model is not known.

@@ -14,7 +14,7 @@ use crate::adapt::trainer::fine_tune;
 use crate::adapt::tuned::Tuned;
 use crate::codec::{Codec, CodecParams};
 use crate::cpu::{logical_cores, CpuLevel};
-use crate::models::{self, Size};
+use crate::models::{self, ModelSize};
 use crate::network::{CodecKind, Model};
 use crate::payload::Mode;
 use crate::picture::{Layout, Picture, Sample};
@@ -29,8 +29,8 @@ use std::time::{Duration, Instant};
 /// Settings of an [`Encoder`].
 #[derive(Clone, Copy, Debug)]
 pub struct EncoderSettings {
-    /// The most that may be sent.
-    pub mode: Mode,
+    /// Whether to send no update, only the word whether the base model shall be used.
+    pub no_update: bool,
     /// Threads, at least 1; the payload does not depend on it.
     pub threads: usize,
     /// What training may cost: 1, least, to [`MAX_EFFORT`]; docs/adaptation.md has what each gains.
@@ -40,7 +40,7 @@ pub struct EncoderSettings {
     /// Time that training may take; the payload then depends on the machine's speed.
     pub budget: Option<Duration>,
     /// Of the base model, where there is one of that size.
-    pub size: Size,
+    pub model_size: ModelSize,
     /// What is trained, and how it is made small.
     pub objective: Objective,
 }
@@ -48,12 +48,12 @@ pub struct EncoderSettings {
 impl Default for EncoderSettings {
     fn default() -> Self {
         Self {
-            mode: Mode::Update,
+            no_update: false,
             threads: logical_cores(),
             effort: DEFAULT_EFFORT,
             steps: None,
             budget: None,
-            size: Size::default(),
+            model_size: ModelSize::default(),
             objective: Objective::default(),
         }
     }
@@ -138,6 +138,8 @@ pub const DEFAULT_EFFORT: u8 = 5;
 const EFFORTS: [(u32, usize); 9] =
     [(40, 2), (80, 2), (150, 2), (200, 2), (300, 2), (500, 2), (900, 2), (1500, 3), (3000, 4)];
 
+/// Most training steps that may be asked for.
+pub const MAX_STEPS: u32 = 100_000;
 /// Most pictures that may share a payload.
 pub const MAX_PICTURES: usize = 4096;
 
@@ -151,10 +153,10 @@ impl Encoder {
     /// An encoder.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for 0 threads, an effort out of range or more than 100,000 steps.
+    /// [`Error::InvalidArgument`] for 0 threads, an effort out of range or more than [`MAX_STEPS`].
     pub fn new(settings: EncoderSettings) -> Result<Self> {
         let effort_ok = (1..=MAX_EFFORT).contains(&settings.effort);
-        if settings.threads == 0 || !effort_ok || settings.steps.is_some_and(|s| s > 100_000) {
+        if settings.threads == 0 || !effort_ok || settings.steps.is_some_and(|s| s > MAX_STEPS) {
             return Err(Error::InvalidArgument);
         }
         Ok(Self { settings, level: CpuLevel::current() })
@@ -165,7 +167,7 @@ impl Encoder {
     /// the one that gains most is the base model.
     ///
     /// For video the strengths that the payload sets for each picture type are searched from the
-    /// params' QPs; a type that would not gain over these pictures, or that none of them has, is
+    /// parameters' QPs; a type that would not gain over these pictures, or that none of them has, is
     /// left as it is.
     ///
     /// `progress` gets the fraction done, some fifty times a second, and returns whether to go on; otherwise the
@@ -175,7 +177,7 @@ impl Encoder {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if there are no pictures or more than [`MAX_PICTURES`], if their
-    /// shapes differ, or if the params or the rate are out of range.
+    /// shapes differ, or if the parameters or the rate are out of range.
     pub fn encode<S: Sample>(
         &self,
         pictures: &[Pair<'_, S>],
@@ -264,7 +266,7 @@ impl Encoder {
         progress: &mut Progress<'_>,
     ) -> Result<Option<Tuned>> {
         let Measure { pictures, distortion, .. } = *measure;
-        if self.settings.mode != Mode::Update || progress.canceled() {
+        if self.settings.no_update || progress.canceled() {
             return Ok(None);
         }
         let example = |(pair, errors): (&Pair<'a, S>, &PlaneErrors)| {
@@ -303,10 +305,7 @@ impl Encoder {
         tuned: Option<&Tuned>,
         progress: &mut Progress<'_>,
     ) -> Result<Candidate> {
-        let mut best = candidates.off()?;
-        if self.settings.mode != Mode::Off {
-            best = best.better(candidates.base()?);
-        }
+        let mut best = candidates.off()?.better(candidates.base()?);
         if let Some(tuned) = tuned {
             if let Some(update) = candidates.best_update(tuned, progress)? {
                 best = best.better(update);
@@ -317,7 +316,7 @@ impl Encoder {
 
     /// The base models to try.
     fn models(&self, codec: CodecKind) -> Result<Vec<&'static Model>> {
-        let models = models::of_size(codec, self.settings.size)?;
+        let models = models::of_size(codec, self.settings.model_size)?;
         match self.settings.objective {
             Objective::RateDistortion => Ok(models.collect()),
             Objective::Published => models.map(models::single_weights).collect(),

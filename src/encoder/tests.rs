@@ -10,7 +10,7 @@ use crate::adapt::task::Objective;
 use crate::adapt::tuned::Tuned;
 use crate::codec::Codec;
 use crate::cpu::CpuLevel;
-use crate::models::{default_for, Size};
+use crate::models::{default_for, ModelSize};
 use crate::network::update::{LayerUpdate, Update};
 use crate::network::{CodecKind, Model, Prepared};
 use crate::payload;
@@ -34,7 +34,7 @@ fn view(planes: &[Vec<u8>; 3]) -> Picture<'_> {
 }
 
 fn model() -> &'static Model {
-    default_for(CodecKind::Jpeg, Size::M).unwrap()
+    default_for(CodecKind::Jpeg, ModelSize::Medium).unwrap()
 }
 
 /// Gives `check` such a picture.

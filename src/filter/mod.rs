@@ -168,6 +168,7 @@ impl Filter {
     ///
     /// It is kept for the next band. A filter holds it once for each band that ever ran at the same
     /// time as others.
+    #[cfg(test)]
     #[must_use]
     pub fn scratch_bytes(&self, layout: Layout, width: usize) -> usize {
         let len = self.scratch_len(layout, width);

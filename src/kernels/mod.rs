@@ -17,7 +17,7 @@ mod x86;
 use crate::cpu::Supported;
 use crate::network::bounds::{are_bytes, SumWidth};
 use crate::network::prepared::PreparedLayer;
-pub use samples::{CorrectChroma, CorrectLuma, PackChroma, PackLuma, SampleKernels};
+pub use samples::SampleKernels;
 
 /// A convolution prepared for the kernels.
 #[derive(Clone, Debug)]

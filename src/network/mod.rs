@@ -17,4 +17,4 @@ pub use arch::Arch;
 pub use condition::Condition;
 pub use model::{CodecKind, Model, Network};
 pub use prepared::Prepared;
-pub use update::{LayerUpdate, Update};
+pub use update::Update;

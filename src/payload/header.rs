@@ -6,11 +6,10 @@ use crate::{Error, Result};
 
 /// Bytes of the header, which is a whole payload when the mode carries no update.
 pub const HEADER_SIZE: usize = 8;
-/// Longest payload, header included.
-pub const MAX_PAYLOAD: usize = 64 * 1024;
+/// Longest payload, header included, in bytes: what a segment of a JPEG file has room for behind its identifier.
+pub const MAX_PAYLOAD: usize = 65_526;
 
-/// The version this code reads and writes. 15 stays unused for ever, so that no payload starts
-/// with a byte of 0xF0 or more.
+/// The version this code reads and writes.
 const VERSION: u8 = 0;
 /// Where the check stands.
 const CHECK: usize = 5;

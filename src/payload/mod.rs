@@ -9,4 +9,4 @@ mod magnitude;
 pub mod trace;
 pub mod update;
 
-pub use header::{build, parse, rebind, Header, Mode, HEADER_SIZE, MAX_PAYLOAD};
+pub use header::{build, parse, rebind, Header, Mode, MAX_PAYLOAD};

@@ -22,12 +22,14 @@ pub struct AdamRates {
 
 impl Adam {
     /// State for `len` parameters.
+    #[cfg(feature = "internals")]
     #[must_use]
     pub fn new(len: usize) -> Self {
         Self { mean: vec![0.0; len], square: vec![0.0; len] }
     }
 
     /// One step, number `t` counted from 1.
+    #[cfg(feature = "internals")]
     pub fn step(&mut self, rates: AdamRates, t: u32, values: &mut [f32], grad: &[f32]) {
         self.step_by(rates, t, values, grad, |_| 1.0);
     }

@@ -112,6 +112,7 @@ impl Net {
     }
 
     /// Every parameter tensor in a fixed order: weights, bias, condition, scale of each layer.
+    #[cfg(feature = "internals")]
     pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Vec<f32>> {
         self.layers
             .iter_mut()
@@ -119,6 +120,7 @@ impl Net {
     }
 
     /// Every parameter tensor in the order of [`Net::tensors_mut`], shared.
+    #[cfg(feature = "internals")]
     pub fn tensors(&self) -> impl Iterator<Item = &Vec<f32>> {
         self.layers.iter().flat_map(|l| [&l.weights, &l.bias, &l.condition, &l.scale])
     }
@@ -177,12 +179,14 @@ impl Workspace {
     }
 
     /// The output of the last layer.
+    #[cfg(feature = "internals")]
     #[must_use]
     pub fn output(&self) -> &Map {
         &self.maps[self.maps.len() - 1]
     }
 
     /// The output of layer `layer` in the last `forward`.
+    #[cfg(feature = "internals")]
     #[must_use]
     pub fn activations(&self, layer: usize) -> &Map {
         &self.maps[layer + 1]

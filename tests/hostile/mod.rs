@@ -9,10 +9,12 @@ use sidelight::filter::Filter;
 use sidelight::network::bounds::update_bounds;
 use sidelight::network::update::{LayerUpdate, Update};
 use sidelight::network::{CodecKind, Condition, Model, Prepared};
-use sidelight::payload::{self, update, Mode, HEADER_SIZE};
+use sidelight::payload::header::HEADER_SIZE;
+use sidelight::payload::{self, update, Mode};
 use sidelight::picture::{Picture, PictureMut, Plane, PlaneMut, Sample};
 use sidelight::{
-    models, Codec, CodecParams, Decoder, DecoderSettings, Error, Layout, PictureType, Result, Size,
+    models, Codec, CodecParams, Decoder, DecoderSettings, Error, Layout, ModelSize, PictureType,
+    Result,
 };
 use std::sync::OnceLock;
 
@@ -25,7 +27,7 @@ pub fn embedded() -> &'static [&'static Model] {
     MODELS.get_or_init(|| {
         let mut all: Vec<&Model> = Vec::new();
         for codec in [CodecKind::Jpeg, CodecKind::Hevc] {
-            for size in [Size::S, Size::M, Size::L] {
+            for size in [ModelSize::Small, ModelSize::Medium, ModelSize::Large] {
                 for model in models::of_size(codec, size).unwrap() {
                     if all.iter().all(|m| m.id != model.id) {
                         all.push(model);

@@ -6,7 +6,8 @@ use clap::Args;
 use serde::Serialize;
 use sidelight::models;
 use sidelight::network::update::LayerUpdate;
-use sidelight::payload::{self, update, Mode, HEADER_SIZE};
+use sidelight::payload::header::HEADER_SIZE;
+use sidelight::payload::{self, update, Mode};
 
 use std::path::{Path, PathBuf};
 
@@ -128,7 +129,7 @@ mod tests {
     }
 
     fn model() -> &'static Model {
-        models::default_for(CodecKind::Jpeg, models::Size::M).unwrap()
+        models::default_for(CodecKind::Jpeg, models::ModelSize::Medium).unwrap()
     }
 
     /// Values from −3 to 3, another mix in every list; every 50th weight of the second layer.

@@ -51,7 +51,12 @@ impl Decoder {
     ///
     /// Raises Corrupt; Stale if it was made for another picture or codec; UnknownModel; Unsupported; TooLarge
     /// above 65536 bytes.
-    fn set_payload(&self, py: Python<'_>, payload: Bytes, params: &CodecParams) -> PyResult<&'static str> {
+    fn set_payload(
+        &self,
+        py: Python<'_>,
+        payload: Bytes,
+        params: &CodecParams,
+    ) -> PyResult<&'static str> {
         let mode = crate::detached(py, || self.write().set_payload(&payload, &params.params))?;
         Ok(names::name(mode, &names::MODES))
     }

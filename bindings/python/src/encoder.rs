@@ -1,14 +1,14 @@
 //! Encoding.
 
-use crate::errors::invalid;
 use crate::codec::CodecParams;
+use crate::errors::invalid;
 use crate::names;
 use crate::picture::{Picture, Planes, Samples};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use sidelight::encoder::{MAX_EFFORT, MAX_PICTURES};
 use sidelight::{Codec, Encoded, Encoder, EncoderSettings, Error, Pair, Result, Sample};
+use sidelight::{MAX_EFFORT, MAX_PICTURES};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -2,9 +2,9 @@
 
 use crate::errors::invalid;
 use pyo3::PyResult;
-use sidelight::adapt::task::Objective;
 use sidelight::carriage::nal::NalCodec;
-use sidelight::{Layout, Mode, PictureType, Size};
+use sidelight::Objective;
+use sidelight::{Layout, Mode, ModelSize, PictureType};
 use std::ops::RangeInclusive;
 
 pub const LAYOUTS: [(&str, Layout); 4] = [
@@ -21,8 +21,12 @@ pub const TYPES: [(&str, PictureType); 4] = [
 ];
 pub const MODES: [(&str, Mode); 3] =
     [("off", Mode::Off), ("base", Mode::Base), ("update", Mode::Update)];
-pub const SIZES: [(&str, Size); 4] =
-    [("default", Size::M), ("s", Size::S), ("m", Size::M), ("l", Size::L)];
+pub const SIZES: [(&str, ModelSize); 4] = [
+    ("default", ModelSize::Medium),
+    ("s", ModelSize::Small),
+    ("m", ModelSize::Medium),
+    ("l", ModelSize::Large),
+];
 pub const OBJECTIVES: [(&str, Objective); 2] =
     [("rate-distortion", Objective::RateDistortion), ("published", Objective::Published)];
 pub const NAL_CODECS: [(&str, NalCodec); 3] =
@@ -56,7 +60,7 @@ pub fn number<T: TryFrom<i64>>(
 /// Threads, as many as there are cores for 0.
 pub fn threads(value: i64) -> PyResult<usize> {
     match number("threads", value, 0..=256)? {
-        0 => Ok(sidelight::cpu::logical_cores()),
+        0 => Ok(sidelight::logical_cores()),
         n => Ok(n),
     }
 }

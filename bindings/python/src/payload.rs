@@ -18,6 +18,6 @@ pub fn payload_bind<'py>(
 ) -> PyResult<Bound<'py, PyBytes>> {
     let binding = crate::detached(py, || carrier.samples.binding())?;
     let mut bound = payload.to_vec();
-    sidelight::payload::rebind(&mut bound, binding).map_err(of)?;
+    sidelight::rebind(&mut bound, binding).map_err(of)?;
     Ok(PyBytes::new(py, &bound))
 }

@@ -6,8 +6,8 @@ use numpy::{Element, PyArray1, PyArray2, PyArrayMethods, PyUntypedArray, PyUntyp
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
-use sidelight::payload::binding;
-use sidelight::picture::MAX_SIZE;
+use sidelight::picture_binding;
+use sidelight::MAX_SIZE;
 use sidelight::{Error, Layout, PictureMut, PictureType, Plane, PlaneMut, Result, Sample};
 use std::sync::Arc;
 
@@ -301,8 +301,8 @@ impl Picture {
 impl Samples {
     pub fn binding(&self) -> Result<u64> {
         Ok(match self {
-            Self::Narrow(planes) => binding::of_picture(&planes.view()?),
-            Self::Wide(planes) => binding::of_picture(&planes.view()?),
+            Self::Narrow(planes) => picture_binding(&planes.view()?),
+            Self::Wide(planes) => picture_binding(&planes.view()?),
         })
     }
 }

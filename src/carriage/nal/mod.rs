@@ -20,9 +20,6 @@ pub const UUID: [u8; 16] = [
     0x6f, 0xe5, 0x35, 0x31, 0x39, 0x28, 0x45, 0xb9, 0x8d, 0x14, 0x90, 0xec, 0x3b, 0x13, 0xed, 0x9f,
 ];
 
-/// Largest payload that the carriage takes, in bytes.
-pub const MAX_PAYLOAD: usize = 1 << 20;
-
 /// Largest access unit, in bytes. In a byte stream, the NAL units up to the next picture's first
 /// slice, and the first three bytes of that slice, must fit in as well.
 pub const MAX_ACCESS_UNIT: usize = 1 << 26;
@@ -57,7 +54,7 @@ pub enum Framing {
 /// # Errors
 ///
 /// - [`Error::InvalidArgument`]: the payload is empty.
-/// - [`Error::TooLarge`]: the payload is over [`MAX_PAYLOAD`], or an access unit over
+/// - [`Error::TooLarge`]: the payload is over [`MAX_PAYLOAD`](crate::payload::MAX_PAYLOAD), or an access unit over
 ///   [`MAX_ACCESS_UNIT`].
 /// - [`Error::Corrupt`]: not a byte stream, or it has no slice.
 /// - [`Error::OutOfMemory`]: no room for the copy.

@@ -85,10 +85,12 @@ pub fn run(title: &str, clip: &[Yuv], qp: u32, setup: &Setup) -> Result<Outcome>
         .collect::<Result<_>>()?;
     // All payloads ride on the first picture.
     let params = CodecParams { binding: binding::of_picture(&pairs[0].decoded), ..params };
-    let encode =
-        |mode| Ok(Encoder::new(setup.encoder(mode))?.encode(&pairs, &params, rate, &mut |_| true)?);
-    let base = encode(Mode::Base)?;
-    let (payload_encode, update) = timed(|| encode(Mode::Update))?;
+    let encode = |no_update| {
+        let encoder = Encoder::new(setup.encoder(no_update))?;
+        Ok(encoder.encode(&pairs, &params, rate, &mut |_| true)?)
+    };
+    let base = encode(true)?;
+    let (payload_encode, update) = timed(|| encode(false))?;
 
     let sent = |encoded: &Encoded| -> Result<_> {
         let off = encoded.report.mode == Mode::Off;

@@ -44,12 +44,12 @@ pub fn run(
         slope_db_per_byte: slope.unwrap_or(0.0),
         carriage_bytes: codec.carriage_bytes(),
     };
-    let encode = |mode| {
+    let encode = |no_update| {
         let pair = Pair { original: yuv.picture()?, decoded: decoded.picture()? };
-        Ok(Encoder::new(setup.encoder(mode))?.encode(&[pair], &params, rate, &mut |_| true)?)
+        Ok(Encoder::new(setup.encoder(no_update))?.encode(&[pair], &params, rate, &mut |_| true)?)
     };
-    let base = encode(Mode::Base)?;
-    let (payload_encode, update) = timed(|| encode(Mode::Update))?;
+    let base = encode(true)?;
+    let (payload_encode, update) = timed(|| encode(false))?;
 
     let sent = |payload: &[u8], report: &Report| -> Result<_> {
         // Decoders show a file without a payload as it is.
@@ -183,7 +183,7 @@ mod tests {
     /// Lists weigh what they add, coefficients are named where there are any, and the sum is the whole.
     #[test]
     fn parts_name_coefficients() {
-        let model = models::default_for(CodecKind::Jpeg, models::Size::M).unwrap();
+        let model = models::default_for(CodecKind::Jpeg, models::ModelSize::Medium).unwrap();
         let mut update = Update {
             step: 3,
             layers: model.shapes().into_iter().map(|s| LayerUpdate::zeros(s.1)).collect(),

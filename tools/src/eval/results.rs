@@ -5,7 +5,7 @@ use crate::machine::Run;
 use crate::media::yuv::Planes;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use sidelight::{EncoderSettings, Mode};
+use sidelight::EncoderSettings;
 use std::collections::BTreeMap;
 
 /// All of `results.json`.
@@ -45,14 +45,14 @@ pub struct Setup {
 
 impl Setup {
     /// The encoder's settings.
-    pub fn encoder(&self, mode: Mode) -> EncoderSettings {
+    pub fn encoder(&self, no_update: bool) -> EncoderSettings {
         EncoderSettings {
-            mode,
+            no_update,
             threads: 1,
             effort: self.effort,
             steps: self.steps,
             budget: None,
-            size: self.size.into(),
+            model_size: self.size.into(),
             objective: self.objective.into(),
         }
     }
@@ -88,12 +88,12 @@ impl From<Objective> for sidelight::adapt::task::Objective {
     }
 }
 
-impl From<Size> for sidelight::Size {
+impl From<Size> for sidelight::ModelSize {
     fn from(size: Size) -> Self {
         match size {
-            Size::S => Self::S,
-            Size::M => Self::M,
-            Size::L => Self::L,
+            Size::S => Self::Small,
+            Size::M => Self::Medium,
+            Size::L => Self::Large,
         }
     }
 }

@@ -9,10 +9,10 @@ use rand::Rng;
 use sidelight::adapt::tiles;
 use sidelight::adapt::trainer::STEP_CHANGE;
 use sidelight::cpu::CpuLevel;
-use sidelight::network::basis::UNIT;
 use sidelight::network::model::{INPUT_LIMIT, MAX_FACTOR};
 use sidelight::network::Network;
 use sidelight::train::net::{Net, Train, Workspace};
+use sidelight::train::COEFFICIENT_UNIT as UNIT;
 
 /// Steps of a basis vector, at the place of its largest weights, that move a weight by one.
 const STEPS_OF_A_WEIGHT: f64 = 1.0 / (UNIT as f64 * (127 * 127 * 127) as f64);
