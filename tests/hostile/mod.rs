@@ -332,7 +332,7 @@ pub fn stream(
 }
 
 fn valid(payload: &[u8]) -> bool {
-    (1..=nal::MAX_PAYLOAD).contains(&payload.len())
+    (1..=payload::MAX_PAYLOAD).contains(&payload.len())
 }
 
 /// Whether a message of ours without a payload may be in the unit: it goes as well.
