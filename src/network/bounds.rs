@@ -103,7 +103,7 @@ pub(crate) fn are_bytes(weights: &[i16], input_limit: i32) -> bool {
 
 /// Sums of 16 bits that products of a layer of bytes are added to, from all of a sign: for each half of the input
 /// channels at a position, output channel, every other two of the input channels (4k and 4k + 1, or 4k + 2 and
-/// 4k + 3), and sign. Half weights that follow each other make longer sums.
+/// 4k + 3), and sign. Half weights that follow each other make longer sums. `cin` is a multiple of 8.
 #[derive(Clone, Copy)]
 struct ByteSums {
     cin: usize,
@@ -111,7 +111,7 @@ struct ByteSums {
 }
 
 impl ByteSums {
-    /// Sums of half a weight.
+    /// The number of half a weight's sums.
     fn row(self) -> usize {
         4 * self.cout
     }
@@ -123,16 +123,22 @@ impl ByteSums {
         half_weight * self.row() + 4 * co + 2 * pair + usize::from(positive)
     }
 
-    /// The most that magnitudes of weights in sum `slot` may add up to: one more below than above.
-    fn most(slot: usize, input_limit: i32) -> i64 {
-        (32768 - slot as i64 % 2) / i64::from(input_limit.max(1))
+    /// The most that magnitudes of weights in a sum may add up to, by sign: one more below than above.
+    fn most(input_limit: i32) -> [i64; 2] {
+        [32768, 32767].map(|most| most / i64::from(input_limit.max(1)))
     }
 
-    /// The magnitudes of weights, by sum.
+    /// The magnitudes of weights in each slot.
     fn of(self, weights: &[i16]) -> Vec<i64> {
         let mut sums = vec![0; 18 * self.row()];
-        for (i, w) in weights.iter().enumerate() {
-            sums[self.slot(i, *w > 0)] += i64::from(w.unsigned_abs());
+        let half_weights = weights.chunks_exact(self.cin / 2 * self.cout);
+        for (row, half_weight) in sums.chunks_exact_mut(self.row()).zip(half_weights) {
+            for (ci, channels) in half_weight.chunks_exact(self.cout).enumerate() {
+                let pair = ci % 4 / 2;
+                for (sums, w) in row.as_chunks_mut::<4>().0.iter_mut().zip(channels) {
+                    sums[2 * pair + usize::from(*w > 0)] += i64::from(w.unsigned_abs());
+                }
+            }
         }
         sums
     }
@@ -160,10 +166,11 @@ impl SumWidth {
         }
         let sums = ByteSums { cin: layer.cin, cout: layer.cout };
         let (row, magnitudes) = (sums.row(), sums.of(&layer.weights));
+        let most = ByteSums::most(input_limit);
         let fit = |halves: &usize| {
             magnitudes.chunks_exact(halves * row).all(|run| {
                 let sum = |slot: usize| run[slot..].iter().step_by(row).sum::<i64>();
-                (0..row).all(|slot| sum(slot) <= ByteSums::most(slot, input_limit))
+                (0..row).all(|slot| sum(slot) <= most[slot % 2])
             })
         };
         [6, 2, 1].into_iter().find(fit).map_or(Self::I32, |halves| Self::I16 { halves })
@@ -184,8 +191,9 @@ impl SumHeadroom {
         let sums = ByteSums { cin, cout };
         let mut left = Vec::new();
         if are_bytes(weights, input_limit) {
+            let most = ByteSums::most(input_limit);
             let magnitudes = sums.of(weights).into_iter().enumerate();
-            left.extend(magnitudes.map(|(slot, sum)| ByteSums::most(slot, input_limit) - sum));
+            left.extend(magnitudes.map(|(slot, sum)| most[slot % 2] - sum));
         }
         if left.iter().any(|left| *left < 0) {
             left.clear();
