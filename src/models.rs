@@ -209,7 +209,9 @@ mod tests {
             (jpeg(standard_luma_table(61)), Tables::Any),
             (jpeg([20; 64]), Tables::Any),
         ];
-        for (codec, size) in codecs.iter().flat_map(|c| [ModelSize::Small, ModelSize::Medium, ModelSize::Large].map(|s| (c, s)))
+        for (codec, size) in codecs
+            .iter()
+            .flat_map(|c| [ModelSize::Small, ModelSize::Medium, ModelSize::Large].map(|s| (c, s)))
         {
             let (codec, tables) = codec;
             let Ok(mut same_size) = of_size(codec.kind(), size) else { continue };
@@ -230,7 +232,9 @@ mod tests {
                         let is = |p: &usize| (FILES[*p].codec, FILES[*p].size) == (codec, s);
                         kept().filter(is).collect()
                     };
-                    let mut sizes = [size, ModelSize::Medium, ModelSize::Small, ModelSize::Large].into_iter().map(of_size);
+                    let mut sizes = [size, ModelSize::Medium, ModelSize::Small, ModelSize::Large]
+                        .into_iter()
+                        .map(of_size);
                     let expected = sizes.find(|s| !s.is_empty()).ok_or(Error::UnknownModel);
                     let found = choose(kept(), codec, size).map(Iterator::collect);
                     assert_eq!(found, expected, "{set:b} {codec:?} {size:?}");

@@ -37,7 +37,7 @@ fn picture(planes: &mut [Vec<u8>; 3]) -> SidelightPicture {
         layout: SidelightLayout::I444 as u32,
         bit_depth: 8,
         picture_type: SidelightPictureType::Irap as u32,
-        reserved: [0; 16],
+        reserved: [0; 20],
     }
 }
 

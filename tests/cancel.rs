@@ -5,7 +5,7 @@ use sidelight::adapt::objective::mse;
 use sidelight::network::CodecKind;
 use sidelight::{
     models, payload, Codec, CodecParams, Decoder, DecoderSettings, Encoder, EncoderSettings, Error,
-    Layout, Mode, Pair, Picture, PictureMut, PictureType, Plane, PlaneMut, Rate, Report, ModelSize,
+    Layout, Mode, ModelSize, Pair, Picture, PictureMut, PictureType, Plane, PlaneMut, Rate, Report,
 };
 use std::time::{Duration, Instant};
 

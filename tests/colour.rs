@@ -6,8 +6,8 @@ use sidelight::filter::Filter;
 use sidelight::network::{CodecKind, Model, Prepared};
 use sidelight::{
     models, payload, probe, Codec, CodecParams, Decoder, DecoderSettings, Encoded, Encoder,
-    EncoderSettings, Layout, Mode, Pair, Picture, PictureMut, PictureType, Plane, PlaneMut, Rate,
-    ModelSize,
+    EncoderSettings, Layout, Mode, ModelSize, Pair, Picture, PictureMut, PictureType, Plane,
+    PlaneMut, Rate,
 };
 
 const WIDTH: usize = 71;
@@ -239,7 +239,7 @@ fn lossless_chroma_does_not_decide() {
 #[test]
 fn shipped_models_are_frozen() {
     let hashes = |params: &CodecParams, size| {
-        let mut decoder = Decoder::new(DecoderSettings { size, ..Default::default() });
+        let mut decoder = Decoder::new(DecoderSettings { model_size: size, ..Default::default() });
         decoder.set_mode(Mode::Base, params).unwrap();
         Layout::ALL.map(|layout| {
             let samples = Samples::original(layout).coded().filtered(&decoder);
@@ -254,7 +254,8 @@ fn shipped_models_are_frozen() {
     let standard = with(Codec::Jpeg { luma: standard_luma_table(30), chroma: None });
     let sizes = [ModelSize::Small, ModelSize::Medium, ModelSize::Large];
     let jpeg = [params(), standard].into_iter().flat_map(|h| sizes.map(|s| hashes(&h, s)));
-    let all: Vec<_> = jpeg.chain([ModelSize::Small, ModelSize::Medium].map(|s| hashes(&hevc, s))).collect();
+    let all: Vec<_> =
+        jpeg.chain([ModelSize::Small, ModelSize::Medium].map(|s| hashes(&hevc, s))).collect();
     // JPEG's for any tables by size, those for standard ones, then HEVC's; by layout.
     let expected = [
         [

@@ -6,7 +6,8 @@ use sidelight::cpu::CpuLevel;
 use sidelight::network::CodecKind;
 use sidelight::{
     models, payload, probe, Codec, CodecParams, Decoder, DecoderSettings, Encoded, Encoder,
-    EncoderSettings, Error, Layout, Mode, Pair, Picture, PictureMut, Plane, PlaneMut, Rate, ModelSize,
+    EncoderSettings, Error, Layout, Mode, ModelSize, Pair, Picture, PictureMut, Plane, PlaneMut,
+    Rate,
 };
 use std::time::Duration;
 
@@ -70,7 +71,12 @@ fn encode_as(params: &CodecParams, settings: EncoderSettings, rate: Rate) -> Enc
 
 /// Settings with which `most` is the most that may be sent: the base model or an update.
 fn settings(most: Mode, threads: usize) -> EncoderSettings {
-    EncoderSettings { no_update: most == Mode::Base, threads, steps: Some(30), ..Default::default() }
+    EncoderSettings {
+        no_update: most == Mode::Base,
+        threads,
+        steps: Some(30),
+        ..Default::default()
+    }
 }
 
 /// Bytes nearly free: an update pays.
@@ -114,7 +120,8 @@ fn the_best_base_model_of_a_size_is_taken() {
             };
             let settings = EncoderSettings { model_size: size, ..settings(Mode::Base, 1) };
             let encoded = encode_as(&params, settings, CHEAP);
-            let mut decoder = Decoder::new(DecoderSettings { model_size: size, ..Default::default() });
+            let mut decoder =
+                Decoder::new(DecoderSettings { model_size: size, ..Default::default() });
             let mut by_model = Vec::new();
             for model in models::of_size(CodecKind::Jpeg, size).unwrap() {
                 let payload = payload::build(Mode::Base, model.id, &[], 77).unwrap();

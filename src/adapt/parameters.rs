@@ -474,7 +474,9 @@ mod tests {
     fn sums_are_held() {
         let mut random = Xorshift(5);
         let of_size = |size| of_size(CodecKind::Jpeg, size).unwrap();
-        for model in [ModelSize::Small, ModelSize::Medium, ModelSize::Large].into_iter().flat_map(of_size) {
+        for model in
+            [ModelSize::Small, ModelSize::Medium, ModelSize::Large].into_iter().flat_map(of_size)
+        {
             let condition = Condition::from_jpeg_tables(&[20; 64], &[30; 64], Layout::I420);
             let (base, mut parameters) = trained(model, Recipe::RateAware, 11);
             let mut values = vec![0.0; parameters.len()];
@@ -510,7 +512,9 @@ mod tests {
     fn networks_are_those_of_the_update() {
         let mut random = Xorshift(3);
         let of_size = |size| of_size(CodecKind::Jpeg, size).unwrap();
-        for model in [ModelSize::Small, ModelSize::Medium, ModelSize::Large].into_iter().flat_map(of_size) {
+        for model in
+            [ModelSize::Small, ModelSize::Medium, ModelSize::Large].into_iter().flat_map(of_size)
+        {
             let (base, mut parameters) = trained(model, Recipe::RateAware, 0);
             let values = sparse(&parameters, &mut random);
             let mut nets = base.clone();

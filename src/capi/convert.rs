@@ -185,7 +185,9 @@ impl<'a> Passed<'a> {
             1 => Ok(PictureType::I),
             2 => Ok(PictureType::P),
             3 => Ok(PictureType::B),
-            n => Err(Refusal::argument(format!("{self}picture_type is {n}, no SidelightPictureType"))),
+            n => Err(Refusal::argument(format!(
+                "{self}picture_type is {n}, no SidelightPictureType"
+            ))),
         }
     }
 
@@ -293,9 +295,5 @@ pub(super) fn rate(h: &SidelightCodecParams) -> Result<Rate> {
     let is = |what| format!("params->slope_db_per_byte is {slope_db_per_byte}, {what}");
     require(slope_db_per_byte.is_finite(), || is("not finite"))?;
     require(slope_db_per_byte >= 0.0, || is("negative"))?;
-    Ok(Rate {
-        coded_bytes: h.coded_bytes,
-        slope_db_per_byte,
-        carriage_bytes: h.carriage_bytes,
-    })
+    Ok(Rate { coded_bytes: h.coded_bytes, slope_db_per_byte, carriage_bytes: h.carriage_bytes })
 }

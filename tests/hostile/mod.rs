@@ -9,10 +9,11 @@ use sidelight::filter::Filter;
 use sidelight::network::bounds::update_bounds;
 use sidelight::network::update::{LayerUpdate, Update};
 use sidelight::network::{CodecKind, Condition, Model, Prepared};
-use sidelight::payload::{self, update, Mode, HEADER_SIZE};
+use sidelight::payload::{self, update, Mode, HEADER_SIZE, MAX_PAYLOAD};
 use sidelight::picture::{Picture, PictureMut, Plane, PlaneMut, Sample};
 use sidelight::{
-    models, Codec, CodecParams, Decoder, DecoderSettings, Error, Layout, PictureType, Result, ModelSize,
+    models, Codec, CodecParams, Decoder, DecoderSettings, Error, Layout, ModelSize, PictureType,
+    Result,
 };
 use std::sync::OnceLock;
 
@@ -169,13 +170,17 @@ pub fn jpeg(bytes: &[u8], payload: &[u8]) {
         Err(error) => assert!(matches!(error, Error::Corrupt | Error::Unsupported)),
     }
     match jpeg::extract(bytes) {
-        Ok(found) => assert!(!matches!(found.first(), None | Some(0xff))),
+        Ok(found) => assert!((1..=MAX_PAYLOAD).contains(&found.len())),
         Err(error) => assert!(matches!(error, Error::NoPayload | Error::Corrupt)),
     }
     let removed = jpeg::remove(bytes);
     let inserted = jpeg::insert(bytes, payload);
-    if matches!(payload.first(), None | Some(0xff)) {
-        assert_eq!(inserted, Err(Error::InvalidArgument));
+    let size_error = match payload.len() {
+        0 => Some(Error::InvalidArgument),
+        n => (n > MAX_PAYLOAD).then_some(Error::TooLarge),
+    };
+    if let Some(error) = size_error {
+        assert_eq!(inserted, Err(error));
         return;
     }
     let removed = match removed {
@@ -330,7 +335,7 @@ pub fn stream(
 }
 
 fn valid(payload: &[u8]) -> bool {
-    (1..=nal::MAX_PAYLOAD).contains(&payload.len())
+    (1..=MAX_PAYLOAD).contains(&payload.len())
 }
 
 /// Whether a message of ours without a payload may be in the unit: it goes as well.

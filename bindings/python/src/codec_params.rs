@@ -192,7 +192,9 @@ impl CodecParams {
 
     fn __repr__(&self) -> String {
         match self.params.codec {
-            Codec::Jpeg { .. } => format!("<CodecParams jpeg binding={:#018x}>", self.params.binding),
+            Codec::Jpeg { .. } => {
+                format!("<CodecParams jpeg binding={:#018x}>", self.params.binding)
+            }
             Codec::Hevc { qp: [i, p, b] } => {
                 format!("<CodecParams hevc qp={i},{p},{b} binding={:#018x}>", self.params.binding)
             }

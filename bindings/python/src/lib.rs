@@ -2,10 +2,10 @@
 //! `python/sidelight/__init__.pyi`.
 
 mod bytes;
+mod codec_params;
 mod decoder;
 mod encoder;
 mod errors;
-mod codec_params;
 mod jpeg;
 mod names;
 mod payload;
@@ -18,11 +18,11 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _sidelight {
     #[pymodule_export]
+    use super::codec_params::CodecParams;
+    #[pymodule_export]
     use super::decoder::Decoder;
     #[pymodule_export]
     use super::encoder::{encode, Report};
-    #[pymodule_export]
-    use super::codec::CodecParams;
     #[pymodule_export]
     use super::jpeg::{jpeg_extract, jpeg_insert, jpeg_remove};
     #[pymodule_export]

@@ -3,7 +3,7 @@
 use crate::errors::invalid;
 use pyo3::PyResult;
 use sidelight::carriage::nal::NalCodec;
-use sidelight::{Layout, Mode, PictureType, ModelSize};
+use sidelight::{Layout, Mode, ModelSize, PictureType};
 use std::ops::RangeInclusive;
 
 pub const LAYOUTS: [(&str, Layout); 4] = [
@@ -20,8 +20,12 @@ pub const TYPES: [(&str, PictureType); 4] = [
 ];
 pub const MODES: [(&str, Mode); 3] =
     [("off", Mode::Off), ("base", Mode::Base), ("update", Mode::Update)];
-pub const SIZES: [(&str, Size); 4] =
-    [("default", ModelSize::Medium), ("s", ModelSize::Small), ("m", ModelSize::Medium), ("l", ModelSize::Large)];
+pub const MODEL_SIZES: [(&str, ModelSize); 4] = [
+    ("default", ModelSize::Medium),
+    ("small", ModelSize::Small),
+    ("medium", ModelSize::Medium),
+    ("large", ModelSize::Large),
+];
 pub const NAL_CODECS: [(&str, NalCodec); 3] =
     [("h264", NalCodec::H264), ("hevc", NalCodec::Hevc), ("vvc", NalCodec::Vvc)];
 
