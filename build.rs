@@ -24,7 +24,7 @@ fn main() {
          #define SIDELIGHT_VERSION \\\n  (SIDELIGHT_VERSION_MAJOR << 16 | SIDELIGHT_VERSION_MINOR << 8 | \
          SIDELIGHT_VERSION_PATCH)\n\n\
          /// The UUID that SEI messages with a payload begin with.\n\
-         static const uint8_t SIDELIGHT_SEI_UUID[16] = {{{uuid}}};\n",
+         static const uint8_t SIDELIGHT_SEI_UUID[16] = {{{uuid}}};",
         number("MAJOR"),
         number("MINOR"),
         number("PATCH")

@@ -147,7 +147,7 @@ static int open_output(Job *job, const SidelightPicture *p) {
   if (rate.num <= 0 || rate.den <= 0)
     rate = (AVRational){25, 1};
   *v = (VideoFormat){.width = p->width, .height = p->height, .layout = p->layout,
-                     .bit_depth = p->bit_depth, .range = p->range,
+                     .bit_depth = p->bit_depth, .full_range = job->frame->color_range == AVCOL_RANGE_JPEG,
                      .rate = (uint32_t)rate.num, .scale = (uint32_t)rate.den};
   if (aspect.num > 0 && aspect.den > 0) {
     v->aspect[0] = (uint32_t)aspect.num;
@@ -198,7 +198,6 @@ static int show(Job *job) {
     if (job->o->base == 0)
       choose(job, &p);
     SidelightPicture *filtered = &job->filtered.picture;
-    filtered->range = p.range;
     int result = sidelight_decoder_filter(job->decoder, &p, filtered);
     if (result == 0) {
       shown = filtered;

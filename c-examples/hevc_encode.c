@@ -25,8 +25,6 @@
 #define MAX_SHOT 1024
 #define MAX_PICTURES 4096
 #define MAX_EXTRA 32
-/* What carries a payload of up to 238 bytes: docs/carriage-nal.md. */
-#define CARRIAGE 25
 
 typedef struct Options {
   const char *qp, *crf, *preset, *keyint;
@@ -35,26 +33,26 @@ typedef struct Options {
   size_t shot, pictures;
   double doubling; /* dB that twice the rate buys; 0: Sidelight's estimate */
   int threads;
-  int mode; /* the most to send, a SidelightMode */
+  int no_payload;
   SidelightEncoderSettings encoder;
   const char *in, *out;
 } Options;
 
 static const char usage[] =
     "usage: hevc_encode [options] IN.y4m|- OUT.hevc\n"
-    "  --qp N | --crf N           x265's rate control (default --qp 32)\n"
-    "  --preset NAME              x265's preset (default medium)\n"
-    "  --keyint N                 most pictures from one IRAP picture to the next (default 250)\n"
-    "  --x265 NAME=VALUE          any other option of x265; may be repeated\n"
-    "  --mode off|base|update     the most to send (default update)\n"
-    "  --no-update                --mode base\n"
-    "  --model small|medium|large size of the base model (default medium)\n"
-    "  --shot N                   IRAP periods that share a payload (default 1)\n"
-    "  --pictures N               most pictures that a payload is made from (default 32)\n"
-    "  --slope DB                 what twice the rate buys here; 0 to assume it (default 0)\n"
-    "  --effort N                 what training may cost, 1 to 9 (default 5)\n"
-    "  --steps N                  training steps, 0 = by effort and size (default 0)\n"
-    "  --threads N                threads, 0 = one for each core (default 0)\n";
+    "  --qp N | --crf N                 x265's rate control (default --qp 32)\n"
+    "  --preset NAME                    x265's preset (default medium)\n"
+    "  --keyint N                       most pictures from one IRAP picture to the next (default 250)\n"
+    "  --x265 NAME=VALUE                any other option of x265; may be repeated\n"
+    "  --no-update                      send the word for the base model at most\n"
+    "  --no-payload                     write the stream alone\n"
+    "  --model-size small|medium|large  of the base model (default medium)\n"
+    "  --shot N                         IRAP periods that share a payload (default 1)\n"
+    "  --pictures N                     most pictures that a payload is made from (default 32)\n"
+    "  --slope DB                       what twice the rate buys here; 0 to assume it (default 0)\n"
+    "  --effort N                       what training may cost, 1 to 9 (default 5)\n"
+    "  --steps N                        training steps, 0 = by effort and size (default 0)\n"
+    "  --threads N                      threads, 0 = one for each core (default 0)\n";
 
 static int parse(int argc, char **argv, Options *o);
 
@@ -285,9 +283,9 @@ static int adapt(Job *job, Shot *shot, SidelightBuffer *payload, SidelightCodecP
   double bytes = (double)shot->bytes / (double)shot->periods;
   params->coded_bytes = (uint64_t)bytes;
   params->slope_db_per_byte = bytes > 0 ? job->o->doubling / M_LN2 / bytes : 0;
-  if (job->o->mode == SIDELIGHT_MODE_OFF)
+  if (job->o->no_payload)
     params->slope_db_per_byte = 1e9; /* no byte pays */
-  params->carriage_bytes = CARRIAGE;
+  params->carriage_bytes = SIDELIGHT_NAL_CARRIAGE_BYTES;
   return sidelight_encoder_encode(job->encoder, original, decoded, shot->sampled, params, payload, report);
 }
 
@@ -513,7 +511,7 @@ static int open_x265(Job *job) {
     p->vui.sarWidth = (int)v->aspect[0];
     p->vui.sarHeight = (int)v->aspect[1];
   }
-  if (v->range == SIDELIGHT_RANGE_FULL) {
+  if (v->full_range) {
     p->vui.bEnableVideoSignalTypePresentFlag = 1;
     p->vui.bEnableVideoFullRangeFlag = 1;
   }
@@ -639,8 +637,8 @@ static int parse(int argc, char **argv, Options *o) {
   static const struct option options[] = {
       {"qp", required_argument, NULL, 'q'},       {"crf", required_argument, NULL, 'c'},
       {"preset", required_argument, NULL, 'p'},   {"keyint", required_argument, NULL, 'k'},
-      {"model", required_argument, NULL, 'l'},
-      {"x265", required_argument, NULL, 'x'},     {"mode", required_argument, NULL, 'm'},
+      {"model-size", required_argument, NULL, 'l'},
+      {"x265", required_argument, NULL, 'x'},     {"no-payload", no_argument, NULL, 'm'},
       {"no-update", no_argument, NULL, 'b'},      {"shot", required_argument, NULL, 's'},
       {"pictures", required_argument, NULL, 'n'}, {"slope", required_argument, NULL, 'd'},
       {"steps", required_argument, NULL, 'i'},    {"threads", required_argument, NULL, 't'},
@@ -652,7 +650,6 @@ static int parse(int argc, char **argv, Options *o) {
   o->keyint = "250";
   o->shot = 1;
   o->pictures = 32;
-  o->mode = SIDELIGHT_MODE_UPDATE;
   int c;
   while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
     int ok = 1;
@@ -679,10 +676,11 @@ static int parse(int argc, char **argv, Options *o) {
         o->extra[o->extras++] = optarg;
       break;
     case 'm':
-      ok = parse_mode(optarg, &o->mode);
+      o->no_payload = 1;
+      o->encoder.no_update = 1;
       break;
     case 'b':
-      o->mode = SIDELIGHT_MODE_BASE;
+      o->encoder.no_update = 1;
       break;
     case 'l':
       ok = parse_model_size(optarg, &o->encoder.model_size);
@@ -724,7 +722,6 @@ static int parse(int argc, char **argv, Options *o) {
       return 0;
     }
   }
-  o->encoder.no_update = o->mode != SIDELIGHT_MODE_UPDATE;
   if (argc - optind != 2) {
     fputs(usage, stderr);
     return 0;

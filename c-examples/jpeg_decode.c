@@ -19,10 +19,10 @@ typedef struct Options {
 
 static const char usage[] =
     "usage: jpeg_decode [options] IN.jpg OUT.png|ppm|y4m\n"
-    "  --mode off|base|update     off: as decoded; base: the base model that fits the tables, whatever\n"
-    "                             the payload says; update: as that says, unfiltered without one (default)\n"
-    "  --model small|medium|large size of the base model in --mode base (default medium)\n"
-    "  --threads N                threads, 0 = one for each core (default 0)\n";
+    "  --mode off|base|update           off: as decoded; base: the base model that fits the tables, whatever\n"
+    "                                   the payload says; update: as that says, unfiltered without one (default)\n"
+    "  --model-size small|medium|large  of the base model in --mode base (default medium)\n"
+    "  --threads N                      threads, 0 = one for each core (default 0)\n";
 
 static int parse(int argc, char **argv, Options *o);
 
@@ -35,18 +35,15 @@ static int choose(SidelightDecoder *decoder, const Options *o, const uint8_t *jp
     return SIDELIGHT_MODE_OFF;
   int base = o->mode == SIDELIGHT_MODE_BASE;
   int result = sidelight_jpeg_read(jpeg, size, &params, base ? NULL : &payload);
-  if (params.codec == 0 || result == SIDELIGHT_ERROR_NO_PAYLOAD) {
-    fprintf(stderr, "sidelight: %s; picture is unfiltered\n", sidelight_strerror(result));
-    return SIDELIGHT_MODE_OFF;
-  }
-  if (base)
+  if (base && result >= 0)
     result = sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &params);
-  else if (result == 0)
+  else if (result > 0)
     result = sidelight_decoder_set_payload(decoder, payload.data, payload.size, &params);
+  else if (result == 0)
+    fprintf(stderr, "sidelight: no payload in the file; picture is unfiltered\n");
   sidelight_buffer_unref(&payload);
   if (result < 0) {
-    fprintf(stderr, "sidelight: payload ignored: %s; picture is unfiltered\n",
-            sidelight_strerror(result));
+    fprintf(stderr, "sidelight: payload ignored: %s; picture is unfiltered\n", sidelight_strerror(result));
     return SIDELIGHT_MODE_OFF;
   }
   return base ? SIDELIGHT_MODE_BASE : result;
@@ -122,7 +119,7 @@ static int parse(int argc, char **argv, Options *o) {
   static const struct option options[] = {
       {"mode", required_argument, NULL, 'm'},
       {"threads", required_argument, NULL, 't'},
-      {"model", required_argument, NULL, 'l'},
+      {"model-size", required_argument, NULL, 'l'},
       {"help", no_argument, NULL, 'h'},
       {NULL, 0, NULL, 0},
   };

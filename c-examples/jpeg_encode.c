@@ -14,29 +14,30 @@
 typedef struct Options {
   JpegOptions jpeg;
   SidelightEncoderSettings encoder;
-  int mode; /* the most to send, a SidelightMode */
+  int no_payload;
   int verbose;
   const char *in, *out;
 } Options;
 
 static const char usage[] =
     "usage: jpeg_encode [options] IN.png|ppm OUT.jpg\n"
-    "  --quality Q                JPEG quality, 1..100 (default 75)\n"
-    "  --mode off|base|update     the most to send (default update)\n"
-    "  --model small|medium|large size of the base model (default medium)\n"
-    "  --threads N                threads, 0 = one for each core (default 0)\n"
-    "  --sampling 420|422|444     chroma sampling of colour pictures (default 420)\n"
-    "  --progressive              write a progressive JPEG\n"
-    "  --effort N                 what training may cost, 1 to 9 (default 5)\n"
-    "  --steps N                  training steps, 0 = by effort and size (default 0)\n"
-    "  --verbose                  print the library's log\n";
+    "  --quality Q                      JPEG quality, 1..100 (default 75)\n"
+    "  --no-update                      send the word for the base model at most\n"
+    "  --no-payload                     write the JPEG alone\n"
+    "  --model-size small|medium|large  of the base model (default medium)\n"
+    "  --threads N                      threads, 0 = one for each core (default 0)\n"
+    "  --sampling 420|422|444           chroma sampling of colour pictures (default 420)\n"
+    "  --progressive                    write a progressive JPEG\n"
+    "  --effort N                       what training may cost, 1 to 9 (default 5)\n"
+    "  --steps N                        training steps, 0 = by effort and size (default 0)\n"
+    "  --verbose                        print the library's log\n";
 
 static int parse(int argc, char **argv, Options *o);
 
 static void print_log(void *user, uint32_t level, const char *message) {
   (void)user;
   (void)level;
-  fprintf(stderr, "sidelight: %s\n", message);
+  fprintf(stderr, "%s\n", message);
 }
 
 /* What a byte buys in JPEG here, in dB of luma PSNR: the picture coded at a neighbouring quality
@@ -118,7 +119,7 @@ int main(int argc, char **argv) {
   if (!image_read(o.in, &image) || !jpeg_code(&image, &o.jpeg, &jpeg, &size))
     goto done;
 
-  if (o.mode == SIDELIGHT_MODE_OFF) {
+  if (o.no_payload) {
     if (file_write(o.out, jpeg, size)) {
       fprintf(summary, "off: JPEG %zu bytes, no payload\n", size);
       status = printed(summary) ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -148,17 +149,17 @@ done:
 
 static int parse(int argc, char **argv, Options *o) {
   static const struct option options[] = {
-      {"quality", required_argument, NULL, 'q'},  {"mode", required_argument, NULL, 'm'},
+      {"quality", required_argument, NULL, 'q'},  {"no-update", no_argument, NULL, 'b'},
       {"threads", required_argument, NULL, 't'},  {"sampling", required_argument, NULL, 's'},
       {"progressive", no_argument, NULL, 'p'},    {"steps", required_argument, NULL, 'n'},
       {"verbose", no_argument, NULL, 'v'},        {"help", no_argument, NULL, 'h'},
-      {"model", required_argument, NULL, 'l'},    {"effort", required_argument, NULL, 'e'},
+      {"effort", required_argument, NULL, 'e'},   {"no-payload", no_argument, NULL, 'o'},
+      {"model-size", required_argument, NULL, 'l'},
       {NULL, 0, NULL, 0},
   };
   memset(o, 0, sizeof *o);
   o->jpeg.quality = 75;
   o->jpeg.layout = SIDELIGHT_LAYOUT_I420;
-  o->mode = SIDELIGHT_MODE_UPDATE;
   int c;
   long n;
   while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -168,9 +169,11 @@ static int parse(int argc, char **argv, Options *o) {
       ok = parse_number(optarg, 1, 100, &n);
       o->jpeg.quality = (int)n;
       break;
-    case 'm':
-      ok = parse_mode(optarg, &o->mode);
-      o->encoder.no_update = o->mode != SIDELIGHT_MODE_UPDATE;
+    case 'b':
+      o->encoder.no_update = 1;
+      break;
+    case 'o':
+      o->no_payload = 1;
       break;
     case 't':
       ok = parse_number(optarg, 0, 256, &n);

@@ -33,7 +33,6 @@ static int allocate(Planes *planes, uint32_t width, uint32_t height, int layout)
   p->height = height;
   p->layout = (uint32_t)layout;
   p->bit_depth = 8;
-  p->range = SIDELIGHT_RANGE_FULL;
   size_t offset[3] = {0}, total = 0;
   for (int i = 0; i < plane_count(p); i++) {
     size_t columns = ((size_t)plane_width(p, i) + 31) / 32 * 32;

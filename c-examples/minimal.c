@@ -56,7 +56,9 @@ int main(int argc, char **argv) {
   } else {
     SidelightDecoder *decoder = NULL; /* lets pictures through until a payload is set */
     require(sidelight_decoder_open(NULL, &decoder) >= 0, "no decoder");
-    if (r < 0 || (r = sidelight_decoder_set_payload(decoder, payload.data, payload.size, &params)) < 0)
+    if (r > 0) /* there is a payload */
+      r = sidelight_decoder_set_payload(decoder, payload.data, payload.size, &params);
+    if (r < 0)
       fprintf(stderr, "minimal: %s; picture is unfiltered\n", sidelight_strerror(r));
     r = sidelight_decoder_filter(decoder, &decoded, &other);
   }

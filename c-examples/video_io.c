@@ -35,7 +35,6 @@ int video_picture(const VideoFormat *format, VideoPicture *out) {
   p->height = format->height;
   p->layout = format->layout;
   p->bit_depth = format->bit_depth;
-  p->range = format->range;
   size_t offset[3] = {0}, total = 0;
   for (int i = 0; i < plane_count(p); i++) {
     p->stride[i] = (ptrdiff_t)((plane_row_bytes(p, i) + 31) / 32 * 32);
@@ -145,7 +144,7 @@ static int parameter(const char *text, VideoFormat *v) {
     return 0;
   case 'X':
     if (strcmp(value, "COLORRANGE=FULL") == 0)
-      v->range = SIDELIGHT_RANGE_FULL;
+      v->full_range = 1;
     return 1;
   default:
     return 1;
@@ -154,7 +153,7 @@ static int parameter(const char *text, VideoFormat *v) {
 
 static int read_header(Y4mReader *r) {
   VideoFormat *v = &r->format;
-  *v = (VideoFormat){.layout = SIDELIGHT_LAYOUT_I420, .bit_depth = 8, .range = SIDELIGHT_RANGE_LIMITED};
+  *v = (VideoFormat){.layout = SIDELIGHT_LAYOUT_I420, .bit_depth = 8};
   char line[MAX_LINE];
   int got = read_line(r->file, line);
   if (got <= 0 || strncmp(line, "YUV4MPEG2", 9) != 0 || (line[9] != ' ' && line[9] != '\0')) {
@@ -253,7 +252,7 @@ void y4m_write_header(FILE *f, const VideoFormat *v) {
     i++;
   fprintf(f, "YUV4MPEG2 W%u H%u F%u:%u Ip A%u:%u C%s XCOLORRANGE=%s\n", v->width, v->height, v->rate,
           v->scale, v->aspect[0], v->aspect[1], colours[i].name,
-          v->range == SIDELIGHT_RANGE_FULL ? "FULL" : "LIMITED");
+          v->full_range ? "FULL" : "LIMITED");
 }
 
 void y4m_write_picture(FILE *f, const SidelightPicture *p) {
@@ -329,7 +328,6 @@ int picture_of_frame(const AVFrame *frame, SidelightPicture *p) {
   p->width = (uint32_t)frame->width;
   p->height = (uint32_t)frame->height;
   p->bit_depth = (uint32_t)depth;
-  p->range = frame->color_range == AVCOL_RANGE_JPEG ? SIDELIGHT_RANGE_FULL : SIDELIGHT_RANGE_LIMITED;
   p->picture_type = type_of(frame);
   return 1;
 }

@@ -9,7 +9,8 @@ struct AVFrame;
 
 /* What all pictures of a file have in common. */
 typedef struct VideoFormat {
-  uint32_t width, height, layout, bit_depth, range; /* as in SidelightPicture */
+  uint32_t width, height, layout, bit_depth; /* as in SidelightPicture */
+  int full_range;
   uint32_t rate, scale;                             /* pictures in `scale` seconds */
   uint32_t aspect[2];                               /* of a sample; zeros if unknown */
 } VideoFormat;

@@ -69,7 +69,7 @@ struct coded coded_new(uint32_t layout, uint32_t width, uint32_t height, uint32_
         }
     }
     if (sidelight_jpeg_read(c.jpeg, c.jpeg_size, &c.params, NULL)) {
-        fprintf(stderr, "no params from libjpeg's file\n");
+        fprintf(stderr, "no codec parameters from libjpeg's file\n");
         abort();
     }
     return c;

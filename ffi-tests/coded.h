@@ -19,7 +19,7 @@ struct coded coded_new(uint32_t layout, uint32_t width, uint32_t height, uint32_
                        int quality);
 void coded_free(struct coded *c);
 
-/* CodecParams made by hand: JPEG's example luma table at about quality 20, no binding. */
+/* Codec parameters made by hand: JPEG's example luma table at about quality 20, no binding. */
 SidelightCodecParams plain_params(void);
 
 #endif

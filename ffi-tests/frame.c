@@ -27,8 +27,7 @@ struct frame frame_new(uint32_t layout, uint32_t width, uint32_t height, size_t 
         .picture = {.width = width,
                     .height = height,
                     .layout = layout,
-                    .bit_depth = 8,
-                    .range = SIDELIGHT_RANGE_FULL},
+                    .bit_depth = 8},
         .guard = guard,
     };
     for (int i = 0; i < layout_planes(layout); i++) {

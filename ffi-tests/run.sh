@@ -3,7 +3,7 @@
 # that ends without its sum, or whose status does not fit it, counts as one failure more.
 set -u
 
-tests="library jpeg stream decoder depth encoder video stress"
+tests="library arguments jpeg stream decoder depth encoder video stress"
 passed=0
 failed=0
 

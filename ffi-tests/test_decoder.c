@@ -274,8 +274,6 @@ FAULT(depth_10_in, INVALID, in->bit_depth = 10)
 FAULT(depth_16, UNSUPPORTED, in->bit_depth = out->bit_depth = 16)
 FAULT(depth_0, INVALID, in->bit_depth = out->bit_depth = 0)
 FAULT(depth_17, INVALID, in->bit_depth = out->bit_depth = 17)
-FAULT(bad_range, INVALID, in->range = out->range = 2)
-FAULT(other_range, INVALID, in->range = SIDELIGHT_RANGE_LIMITED)
 FAULT(width_0, INVALID, in->width = out->width = 0)
 FAULT(height_0, INVALID, in->height = out->height = 0)
 FAULT(width_large, INVALID, in->width = out->width = 65536)
@@ -305,8 +303,7 @@ FAULT(reserved_out, INVALID, out->reserved[sizeof out->reserved - 1] = 1)
 static const struct fault faults[] = {
     ENTRY(bad_layout),       ENTRY(other_layout),       ENTRY(gray_to_color),
     ENTRY(depth_9),          ENTRY(depth_10_in),        ENTRY(depth_16),
-    ENTRY(depth_0),          ENTRY(depth_17),           ENTRY(bad_range),
-    ENTRY(other_range),      ENTRY(width_0),            ENTRY(height_0),
+    ENTRY(depth_0),          ENTRY(depth_17),           ENTRY(width_0),            ENTRY(height_0),
     ENTRY(width_large),      ENTRY(height_large),       ENTRY(height_max),
     ENTRY(other_width),      ENTRY(other_height),       ENTRY(short_stride_in),
     ENTRY(short_stride_out), ENTRY(short_chroma_stride), ENTRY(stride_0),
@@ -373,8 +370,7 @@ static void refused_pictures(void)
         }
         CHECK_INT(sidelight_decoder_filter(decoder, &a, &b), 0);
         frame_clear(&out);
-        /* Both ranges are taken, and the stride of a single row is not used. */
-        a.range = b.range = SIDELIGHT_RANGE_LIMITED;
+        /* The stride of a single row is not used. */
         a.height = b.height = 1;
         a.stride[0] = b.stride[0] = PTRDIFF_MAX;
         CHECK_INT(sidelight_decoder_filter(decoder, &a, &b), 0);

@@ -1,4 +1,4 @@
-/* JPEG carriage: params, insert, extract, remove. Argument: the folder of the golden files. */
+/* JPEG carriage: codec parameters, insert, extract, remove. Argument: the folder of the golden files. */
 #include "check.h"
 #include "sidelight.h"
 
@@ -66,15 +66,6 @@ static bool is_untouched(const void *bytes, size_t n)
     return true;
 }
 
-static bool is_zero(const void *bytes, size_t n)
-{
-    const uint8_t *b = bytes;
-    for (size_t i = 0; i < n; i++) {
-        if (b[i]) return false;
-    }
-    return true;
-}
-
 static bool same(const SidelightBuffer *b, const uint8_t *data, size_t size)
 {
     return b->size == size && b->data && !memcmp(b->data, data, size);
@@ -92,6 +83,7 @@ static void round_trip(const struct file *f)
         CHECK(before.binding != 0);
         CHECK(before.slope_db_per_byte == 0);
         CHECK_INT(before.carriage_bytes, 11);
+        CHECK_INT(before.carriage_bytes, SIDELIGHT_JPEG_CARRIAGE_BYTES);
         const bool gray = !strcmp(f->name, "gray.jpg");
         for (int i = 0; i < 64; i++) {
             CHECK(before.quant[0][i] > 0);
@@ -100,30 +92,37 @@ static void round_trip(const struct file *f)
         for (size_t i = 0; i < sizeof before.reserved; i++) CHECK(before.reserved[i] == 0);
     } else {
         CHECK_INT(rc, SIDELIGHT_ERROR_UNSUPPORTED);
-        CHECK(is_zero(&before, sizeof before));
+        CHECK(is_untouched(&before, sizeof before));
     }
 
+    /* Without a payload the result is 0 and the buffer is empty. */
     SidelightBuffer found = untouched_buffer();
-    CHECK_INT(sidelight_jpeg_read(f->data, f->size, NULL, &found), SIDELIGHT_ERROR_NO_PAYLOAD);
-    CHECK(is_untouched(&found, sizeof found));
+    CHECK_INT(sidelight_jpeg_read(f->data, f->size, NULL, &found), 0);
+    CHECK(found.data == NULL && found.size == 0);
 
+    found = untouched_buffer();
     memset(&after, 0x5A, sizeof after);
     CHECK_INT(sidelight_jpeg_read(f->data, f->size, &after, &found),
-              f->supported ? SIDELIGHT_ERROR_NO_PAYLOAD : SIDELIGHT_ERROR_UNSUPPORTED);
-    if (f->supported) CHECK(after.binding == before.binding);
-    else CHECK(is_zero(&after, sizeof after));
-    CHECK(is_untouched(&found, sizeof found));
+              f->supported ? 0 : SIDELIGHT_ERROR_UNSUPPORTED);
+    if (f->supported) {
+        CHECK(after.binding == before.binding);
+        CHECK(found.data == NULL && found.size == 0);
+    } else {
+        CHECK(is_untouched(&after, sizeof after));
+        CHECK(is_untouched(&found, sizeof found));
+    }
 
     SidelightBuffer with = {0}, removed = {0};
     REQUIRE(sidelight_jpeg_rewrite(f->data, f->size, payload, sizeof payload, &with) == 0);
-    CHECK_INT(with.size, f->size + 2 + 9 + sizeof payload);
-    CHECK_INT(sidelight_jpeg_read(with.data, with.size, NULL, &found), 0);
+    CHECK_INT(with.size, f->size + SIDELIGHT_JPEG_CARRIAGE_BYTES + sizeof payload);
+    CHECK_INT(sidelight_jpeg_read(with.data, with.size, NULL, &found), 1);
     CHECK(same(&found, payload, sizeof payload));
     CHECK_INT(sidelight_jpeg_rewrite(with.data, with.size, NULL, 0, &removed), 0);
     CHECK(same(&removed, f->data, f->size));
     if (f->supported) {
         SidelightBuffer both = {0};
-        CHECK_INT(sidelight_jpeg_read(with.data, with.size, &after, &both), 0);
+        CHECK_INT(sidelight_jpeg_read(with.data, with.size, &after, NULL), 0); /* none is wanted */
+        CHECK_INT(sidelight_jpeg_read(with.data, with.size, &after, &both), 1);
         CHECK(same(&both, payload, sizeof payload));
         sidelight_buffer_unref(&both);
         CHECK(after.binding == before.binding);
@@ -135,7 +134,7 @@ static void round_trip(const struct file *f)
     SidelightBuffer again = {0}, found_again = {0};
     CHECK_INT(sidelight_jpeg_rewrite(with.data, with.size, payload, 3, &again), 0);
     CHECK_INT(again.size, f->size + 2 + 9 + 3);
-    CHECK_INT(sidelight_jpeg_read(again.data, again.size, NULL, &found_again), 0);
+    CHECK_INT(sidelight_jpeg_read(again.data, again.size, NULL, &found_again), 1);
     CHECK(same(&found_again, payload, 3));
 
     SidelightBuffer *all[] = {&with, &removed, &found, &again, &found_again};
@@ -149,14 +148,16 @@ static void round_trip(const struct file *f)
 
 static void large_payloads(const struct file *f)
 {
-    static const size_t sizes[] = {1, 65526, 65527, 2 * 65523, 2 * 65523 + 1, 200000};
-    uint8_t *large = malloc(200000);
+    static const size_t sizes[] = {1, SIDELIGHT_MAX_PAYLOAD - 1, SIDELIGHT_MAX_PAYLOAD};
+    const size_t too_large = SIDELIGHT_MAX_PAYLOAD + 1;
+    CHECK_INT(SIDELIGHT_MAX_PAYLOAD, 65526);
+    uint8_t *large = malloc(too_large);
     if (!large) abort();
-    for (size_t i = 0; i < 200000; i++) large[i] = (uint8_t)(i * 31 % 251);
+    for (size_t i = 0; i < too_large; i++) large[i] = (uint8_t)(i * 31 % 251);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         SidelightBuffer with = {0}, found = {0}, removed = {0};
         REQUIRE(sidelight_jpeg_rewrite(f->data, f->size, large, sizes[i], &with) == 0);
-        CHECK_INT(sidelight_jpeg_read(with.data, with.size, NULL, &found), 0);
+        CHECK_INT(sidelight_jpeg_read(with.data, with.size, NULL, &found), 1);
         CHECK(same(&found, large, sizes[i]));
         CHECK_INT(sidelight_jpeg_rewrite(with.data, with.size, NULL, 0, &removed), 0);
         CHECK(same(&removed, f->data, f->size));
@@ -164,16 +165,11 @@ static void large_payloads(const struct file *f)
         sidelight_buffer_unref(&found);
         sidelight_buffer_unref(&removed);
     }
-    free(large);
-
-    const size_t too_large = 255 * 65523 + 1;
-    uint8_t *huge = calloc(too_large, 1);
-    if (!huge) abort();
     SidelightBuffer out = untouched_buffer();
-    CHECK_INT(sidelight_jpeg_rewrite(f->data, f->size, huge, too_large, &out),
+    CHECK_INT(sidelight_jpeg_rewrite(f->data, f->size, large, too_large, &out),
               SIDELIGHT_ERROR_TOO_LARGE);
     CHECK(is_untouched(&out, sizeof out));
-    free(huge);
+    free(large);
 }
 
 static void arguments(const struct file *f)
@@ -196,8 +192,10 @@ static void arguments(const struct file *f)
     CHECK_INT(sidelight_jpeg_rewrite(f->data, f->size, payload, 0, &out), invalid);
     CHECK_INT(sidelight_jpeg_rewrite(f->data, 0, payload, sizeof payload, &out), corrupt);
     CHECK_INT(sidelight_jpeg_rewrite(NULL, 0, payload, sizeof payload, &out), corrupt);
-    static const uint8_t tag[] = {0xFF, 1};
-    CHECK_INT(sidelight_jpeg_rewrite(f->data, f->size, tag, sizeof tag, &out), invalid);
+    static const uint8_t any[] = {0xFF, 1}; /* a payload's bytes are not looked at */
+    SidelightBuffer with = {0};
+    CHECK_INT(sidelight_jpeg_rewrite(f->data, f->size, any, sizeof any, &with), 0);
+    sidelight_buffer_unref(&with);
 
     CHECK_INT(sidelight_jpeg_read(NULL, f->size, NULL, &out), invalid);
     CHECK_INT(sidelight_jpeg_read(f->data, f->size, NULL, NULL), invalid);
@@ -209,7 +207,7 @@ static void arguments(const struct file *f)
     CHECK_INT(sidelight_jpeg_rewrite(f->data, 0, NULL, 0, &out), corrupt);
     CHECK_INT(sidelight_jpeg_rewrite(NULL, 0, NULL, 0, &out), corrupt);
 
-    CHECK(is_zero(&params, sizeof params));
+    CHECK(is_untouched(&params, sizeof params));
     CHECK(is_untouched(&out, sizeof out));
     sidelight_buffer_unref(NULL);
 }
@@ -221,18 +219,20 @@ static void any_bytes(const uint8_t *data, size_t size)
     memset(&params, 0x5A, sizeof params);
     int rc = sidelight_jpeg_read(data, size, &params, NULL);
     CHECK(rc == 0 || rc == SIDELIGHT_ERROR_CORRUPT || rc == SIDELIGHT_ERROR_UNSUPPORTED);
-    CHECK((rc == 0) != is_zero(&params, sizeof params));
+    CHECK((rc == 0) != is_untouched(&params, sizeof params));
 
     for (int call = 0; call < 3; call++) {
         SidelightBuffer out = untouched_buffer();
         rc = call == 0   ? sidelight_jpeg_rewrite(data, size, payload, sizeof payload, &out)
              : call == 1 ? sidelight_jpeg_read(data, size, NULL, &out)
                          : sidelight_jpeg_rewrite(data, size, NULL, 0, &out);
-        if (rc == 0) {
+        if (call == 1 && rc == 0) { /* there is no payload */
+            CHECK(out.size == 0 && out.data == NULL);
+        } else if (rc == (call == 1)) {
             CHECK(out.size > 0 && out.data);
             sidelight_buffer_unref(&out);
         } else {
-            CHECK(rc == SIDELIGHT_ERROR_CORRUPT || (call == 1 && rc == SIDELIGHT_ERROR_NO_PAYLOAD));
+            CHECK_INT(rc, SIDELIGHT_ERROR_CORRUPT);
             CHECK(is_untouched(&out, sizeof out));
         }
     }
@@ -271,24 +271,50 @@ static void damages(const struct file *f)
     sidelight_buffer_unref(&with);
 }
 
-/* Two payloads, one behind the other, are none; the params are there all the same. */
-static void two_payloads(const struct file *f)
+/* Two payloads, one behind the other, are none, nor is an empty one: nothing is written. The codec parameters
+ * are there for who does not ask for the payload. */
+static void no_payloads(const struct file *f)
 {
-    SidelightBuffer with = {0}, found = untouched_buffer();
-    SidelightCodecParams params;
     if (!f->supported) return;
+    SidelightBuffer with = {0};
     REQUIRE(sidelight_jpeg_rewrite(f->data, f->size, payload, sizeof payload, &with) == 0);
-    const size_t segment = 2 + 9 + sizeof payload;
+    const size_t segment = SIDELIGHT_JPEG_CARRIAGE_BYTES + sizeof payload;
     size_t at = 2; /* where it stands */
     while (memcmp(with.data + at + 4, "SLIGHT", 7) != 0) at++;
     uint8_t *twice = malloc(with.size + segment);
     REQUIRE(twice != NULL);
     memcpy(twice, with.data, at + segment);
     memcpy(twice + at + segment, with.data + at, with.size - at);
-    CHECK_INT(sidelight_jpeg_read(twice, with.size + segment, &params, &found), SIDELIGHT_ERROR_CORRUPT);
-    CHECK_INT(params.codec, SIDELIGHT_CODEC_JPEG);
-    CHECK(is_untouched(&found, sizeof found));
+    uint8_t *empty = malloc(with.size - sizeof payload);
+    REQUIRE(empty != NULL);
+    memcpy(empty, with.data, at + SIDELIGHT_JPEG_CARRIAGE_BYTES);
+    empty[at + 3] = 9;
+    memcpy(empty + at + SIDELIGHT_JPEG_CARRIAGE_BYTES, with.data + at + segment, with.size - at - segment);
+
+    const struct {
+        const uint8_t *data;
+        size_t size;
+    } bad[] = {{twice, with.size + segment}, {empty, with.size - sizeof payload}};
+    for (int i = 0; i < 2; i++) {
+        SidelightBuffer found = untouched_buffer();
+        SidelightCodecParams params, plain;
+        memset(&params, 0x5A, sizeof params);
+        CHECK_INT(sidelight_jpeg_read(bad[i].data, bad[i].size, &params, &found), SIDELIGHT_ERROR_CORRUPT);
+        CHECK(is_untouched(&params, sizeof params));
+        CHECK(is_untouched(&found, sizeof found));
+        CHECK_INT(sidelight_jpeg_read(bad[i].data, bad[i].size, NULL, &found), SIDELIGHT_ERROR_CORRUPT);
+        CHECK(is_untouched(&found, sizeof found));
+        CHECK_INT(sidelight_jpeg_read(bad[i].data, bad[i].size, &params, NULL), 0);
+        CHECK_INT(params.codec, SIDELIGHT_CODEC_JPEG);
+        CHECK_INT(sidelight_jpeg_read(f->data, f->size, &plain, NULL), 0);
+        CHECK(params.binding == plain.binding && !memcmp(params.quant, plain.quant, sizeof plain.quant));
+        SidelightBuffer removed = {0};
+        CHECK_INT(sidelight_jpeg_rewrite(bad[i].data, bad[i].size, NULL, 0, &removed), 0);
+        CHECK(same(&removed, f->data, f->size));
+        sidelight_buffer_unref(&removed);
+    }
     free(twice);
+    free(empty);
     sidelight_buffer_unref(&with);
 }
 
@@ -317,7 +343,7 @@ int main(int argc, char **argv)
         round_trip(&files[i]);
         truncations(&files[i]);
         damages(&files[i]);
-        two_payloads(&files[i]);
+        no_payloads(&files[i]);
     }
     for (int i = 0; i < FILES; i++) binding(&files[i]);
     arguments(&files[1]);

@@ -26,7 +26,6 @@ static void error_texts(void)
         SIDELIGHT_ERROR_CORRUPT,
         SIDELIGHT_ERROR_UNSUPPORTED,
         SIDELIGHT_ERROR_STALE,
-        SIDELIGHT_ERROR_CANCELED,
         SIDELIGHT_ERROR_INTERNAL,
         -1, /* unknown */
     };

@@ -177,16 +177,14 @@ static void round_trip(const struct file *f)
 /* Several payloads in a unit: the last counts. */
 static void duplicates(void)
 {
-    static const uint8_t uuid[] = {0x6f, 0xe5, 0x35, 0x31, 0x39, 0x28, 0x45, 0xb9,
-                                   0x8d, 0x14, 0x90, 0xec, 0x3b, 0x13, 0xed, 0x9f};
     static const uint8_t slice[] = {0, 0, 1, 2, 1, 0x80};
     uint8_t bytes[100];
     size_t n = 0;
     for (uint8_t i = 1; i <= 3; i++) {
         static const uint8_t head[] = {0, 0, 1, 39 << 1, 1, 5, 17};
         memcpy(bytes + n, head, sizeof head);
-        memcpy(bytes + n + sizeof head, uuid, sizeof uuid);
-        n += sizeof head + sizeof uuid;
+        memcpy(bytes + n + sizeof head, SIDELIGHT_SEI_UUID, sizeof SIDELIGHT_SEI_UUID);
+        n += sizeof head + sizeof SIDELIGHT_SEI_UUID;
         bytes[n++] = i;
         bytes[n++] = 0x80;
     }
@@ -254,7 +252,7 @@ static void arguments(const struct file *f)
     CHECK_INT(sidelight_stream_rewrite(stream, NULL, sizeof payload, &out), invalid);
     CHECK_INT(sidelight_stream_rewrite(stream, payload, 0, &out), invalid);
     CHECK_INT(sidelight_stream_rewrite(stream, payload, SIZE_MAX, &out), invalid);
-    const size_t too_large = (1 << 20) + 1;
+    const size_t too_large = SIDELIGHT_MAX_PAYLOAD + 1;
     uint8_t *large = calloc(too_large, 1);
     if (!large) abort();
     CHECK_INT(sidelight_stream_rewrite(stream, large, too_large, &out), SIDELIGHT_ERROR_TOO_LARGE);

@@ -9,16 +9,13 @@
 enum {
     INVALID = SIDELIGHT_ERROR_INVALID_ARGUMENT,
     HEADER = 8,
-    UUID = 16,
+    UUID = sizeof SIDELIGHT_SEI_UUID,
     PAD = 5, /* bytes or pairs of bytes between rows, never a sample */
     PICTURES = 5
 };
 
 /* At this price an update of about 100 bytes costs 0.001 dB. */
 static const double CHEAP = 1e-5;
-
-static const uint8_t OURS[UUID] = {0x6F, 0xE5, 0x35, 0x31, 0x39, 0x28, 0x45, 0xB9,
-                                   0x8D, 0x14, 0x90, 0xEC, 0x3B, 0x13, 0xED, 0x9F};
 
 /* One picture of each kind, and another B. */
 static const uint32_t TYPES[PICTURES] = {SIDELIGHT_PICTURE_TYPE_IRAP, SIDELIGHT_PICTURE_TYPE_P,
@@ -45,8 +42,7 @@ struct picture {
 
 static struct picture picture_new(uint32_t layout, uint32_t depth, uint32_t w, uint32_t h)
 {
-    struct picture a = {.p = {.width = w, .height = h, .layout = layout, .bit_depth = depth,
-                              .range = SIDELIGHT_RANGE_LIMITED}};
+    struct picture a = {.p = {.width = w, .height = h, .layout = layout, .bit_depth = depth}};
     const size_t sample = depth > 8 ? 2 : 1;
     for (int i = 0; i < layout_planes(layout); i++) {
         uint32_t columns, rows;
@@ -220,7 +216,7 @@ static uint8_t *message_new(const uint8_t *payload, size_t size)
 {
     uint8_t *message = malloc(UUID + size);
     REQUIRE(message != NULL);
-    memcpy(message, OURS, UUID);
+    memcpy(message, SIDELIGHT_SEI_UUID, UUID);
     if (size) memcpy(message + UUID, payload, size);
     return message;
 }
@@ -365,7 +361,6 @@ static void binding(void)
         CHECK_INT(set_one(decoder, &bad, copy, payload.size), want);                               \
     } while (0)
     BAD_CARRIER(layout, 4, INVALID);
-    BAD_CARRIER(range, 2, INVALID);
     BAD_CARRIER(picture_type, 4, INVALID);
     BAD_CARRIER(picture_type, UINT32_MAX, INVALID);
     BAD_CARRIER(bit_depth, 0, INVALID);

@@ -58,7 +58,6 @@ static const uint8_t SIDELIGHT_SEI_UUID[16] = {
   0x8d, 0x14, 0x90, 0xec, 0x3b, 0x13, 0xed, 0x9f,
 };
 
-
 /// The longest payload, in bytes: what a segment of a JPEG file has room for.
 #define SIDELIGHT_MAX_PAYLOAD 65526
 
@@ -127,8 +126,8 @@ typedef enum SidelightCpuLevel {
 typedef enum SidelightError {
   /// There is no payload in the file or stream.
   SIDELIGHT_ERROR_NO_PAYLOAD = -2,
-  /// Memory could not be had. Nothing is lost, and the call may be made again. Only allocations of 128 KiB
-  /// and more are checked: where a smaller one fails the process aborts.
+  /// Memory could not be had. Nothing is lost, and the call may be made again. Only allocations of 128 KiB and more
+  /// are checked: where a smaller one fails the process aborts.
   SIDELIGHT_ERROR_OUT_OF_MEMORY = -12,
   /// The payload names a base model that this build does not have, or the build has none for the codec.
   SIDELIGHT_ERROR_UNKNOWN_MODEL = -19,
@@ -142,8 +141,8 @@ typedef enum SidelightError {
   SIDELIGHT_ERROR_UNSUPPORTED = -95,
   /// The payload was made for another picture, or the picture was edited since.
   SIDELIGHT_ERROR_STALE = -116,
-  /// A bug inside the library. What the call was to write is unspecified; a decoder is to be set again.
-  /// Handles may still be used and closed.
+  /// A bug inside the library. What the call was to write is unspecified; a decoder is to be set again. Handles may
+  /// still be used and closed.
   SIDELIGHT_ERROR_INTERNAL = -131,
 } SidelightError;
 
@@ -169,9 +168,8 @@ typedef enum SidelightPictureType {
   SIDELIGHT_PICTURE_TYPE_B = 3,
 } SidelightPictureType;
 
-/// Size of a base model: multiply-accumulates for each luma sample of a colour picture. Where a codec has no
-/// model of a size, or the library was built without it, the codec's medium one is taken, else its small one,
-/// else its large one.
+/// Size of a base model: multiply-accumulates for each luma sample of a colour picture. Where a codec has no model of a
+/// size, or the library was built without it, the codec's medium one is taken, else its small one, else its large one.
 ///
 /// JPEG has two models of each size, for standard quantisation tables and for any; encoders take the better one.
 typedef enum SidelightModelSize {
@@ -187,9 +185,9 @@ typedef enum SidelightModelSize {
 
 /// A decoder: the model that a payload asks for, which filters pictures.
 ///
-/// For each band that runs it needs three rows of every feature map, 2.4 MB where luma has 6000 columns,
-/// and keeps them for the next: once a picture of a size has been filtered, bands take nothing from the
-/// heap (but whole pictures start threads, unless the settings ask for one).
+/// For each band that runs it needs three rows of every feature map, 2.4 MB where luma has 6000 columns, and keeps them
+/// for the next: once a picture of a size has been filtered, bands take nothing from the heap (but whole pictures start
+/// threads, unless the settings ask for one).
 typedef struct SidelightDecoder SidelightDecoder;
 
 /// An encoder: fine-tunes the network on pictures and writes payloads.
@@ -202,8 +200,8 @@ typedef struct SidelightStream SidelightStream;
 /// thread that is inside the library. It must return: no longjmp(), no C++ exception.
 typedef void (*SidelightLog)(void *user, uint32_t level, const char *message);
 
-/// Bytes owned by the library, to be freed with sidelight_buffer_unref(). They may be written to, but `data` and
-/// `size` stay as they are. Functions do not free what a buffer held before.
+/// Bytes owned by the library, to be freed with sidelight_buffer_unref(). They may be written to, but `data` and `size`
+/// stay as they are. Functions do not free what a buffer held before.
 typedef struct SidelightBuffer {
   /// First byte; NULL if there are none.
   uint8_t *data;
@@ -215,24 +213,24 @@ typedef struct SidelightBuffer {
 typedef struct SidelightCodecParams {
   /// A SidelightCodec.
   uint32_t codec;
-  /// Luma and chroma quantisation tables in natural (row-major, not zig-zag) order; steps 1 to 65535
-  /// in 8-bit units. All-zero chroma stands for luma's table; sidelight_jpeg_read() leaves it zero where
-  /// there is no second component or its table is not defined before the first scan.
+  /// Luma and chroma quantisation tables in natural (row-major, not zig-zag) order; steps 1 to 65535 in 8-bit units.
+  /// All-zero chroma stands for luma's table; sidelight_jpeg_read() leaves it zero where there is no second component
+  /// or its table is not defined before the first scan.
   uint16_t quant[2][64];
-  /// Bytes that carrying a payload adds to the file besides the payload, as SIDELIGHT_NAL_CARRIAGE_BYTES. Read by
-  /// the encoder only.
+  /// Bytes that carrying a payload adds to the file besides the payload, as SIDELIGHT_NAL_CARRIAGE_BYTES. Read by the
+  /// encoder only.
   uint32_t carriage_bytes;
-  /// What a payload is bound to. JPEG: a hash of the coded data (sidelight_jpeg_read() computes it);
-  /// encoder and decoder must see the same value. HEVC: not looked at, see sidelight_payload_bind().
+  /// What a payload is bound to. JPEG: a hash of the coded data (sidelight_jpeg_read() computes it); encoder and
+  /// decoder must see the same value. HEVC: not looked at, see sidelight_payload_bind().
   uint64_t binding;
   /// Bytes of the coded pictures, without payload, metadata and the like; 0 if unknown. Read by the encoder only.
   uint64_t coded_bytes;
-  /// What a byte buys in the codec at this quality: dB per byte, of PSNR-YUV 6:1:1 for colour
-  /// pictures (that of luma PSNR is nearly the same), of luma PSNR for gray ones; 0 to estimate it from
-  /// coded_bytes. Finite and not negative. Read by the encoder only.
+  /// What a byte buys in the codec at this quality: dB per byte, of PSNR-YUV 6:1:1 for colour pictures (that of luma
+  /// PSNR is nearly the same), of luma PSNR for gray ones; 0 to estimate it from coded_bytes. Finite and not
+  /// negative. Read by the encoder only.
   double slope_db_per_byte;
-  /// HEVC: mean luma QP of intra, P and B pictures, 1 to 51; 0 for types that are to be left as they
-  /// are. The encoder takes it as a start and sends what serves best.
+  /// HEVC: mean luma QP of intra, P and B pictures, 1 to 51; 0 for types that are to be left as they are. The encoder
+  /// takes it as a start and sends what serves best.
   uint8_t qp[3];
   /// Zero.
   uint8_t reserved[61];
@@ -242,8 +240,8 @@ typedef struct SidelightCodecParams {
 typedef struct SidelightStreamSettings {
   /// A SidelightNalCodec.
   uint32_t codec;
-  /// 0 for a byte stream with start codes (Annex B); 1, 2 or 4 for samples whose NAL units stand each
-  /// behind a big-endian length of so many bytes (mp4, Matroska).
+  /// 0 for a byte stream with start codes (Annex B); 1, 2 or 4 for samples whose NAL units stand each behind a
+  /// big-endian length of so many bytes (mp4, Matroska).
   uint32_t length_bytes;
   /// Zero.
   uint64_t reserved[7];
@@ -260,11 +258,11 @@ typedef struct SidelightAccessUnit {
   const uint8_t *payload;
   /// Bytes of the payload.
   size_t payload_size;
-  /// How many payloads there are. If several, `payload` is the last: file formats may put copies of
-  /// an early one in front.
+  /// How many payloads there are. If several, `payload` is the last: file formats may put copies of an early one in
+  /// front.
   uint32_t payloads;
-  /// 1 if there is a slice of layer 0; else 0: such a unit takes no payload. Only the end of a stream
-  /// and samples can be so.
+  /// 1 if there is a slice of layer 0; else 0: such a unit takes no payload. Only the end of a stream and samples can
+  /// be so.
   uint32_t has_picture;
   /// 1 if decoding can start here: an IRAP picture; H.264: an IDR picture.
   uint32_t irap;
@@ -274,9 +272,9 @@ typedef struct SidelightAccessUnit {
 
 /// A picture in the caller's memory.
 ///
-/// Plane 0 is luma, 1 and 2 are Cb and Cr (ignored for SIDELIGHT_LAYOUT_I400). Chroma planes have
-/// (width + 1) / 2 columns (I420, I422) and (height + 1) / 2 rows (I420). The library never reads
-/// or writes beyond a row's samples, so strides need no padding.
+/// Plane 0 is luma, 1 and 2 are Cb and Cr (ignored for SIDELIGHT_LAYOUT_I400). Chroma planes have (width + 1) / 2
+/// columns (I420, I422) and (height + 1) / 2 rows (I420). The library never reads or writes beyond a row's samples, so
+/// strides need no padding.
 typedef struct SidelightPicture {
   /// First sample of each plane. Input pictures are never written.
   void *data[3];
@@ -288,8 +286,8 @@ typedef struct SidelightPicture {
   uint32_t height;
   /// A SidelightLayout.
   uint32_t layout;
-  /// Bits per sample: 8, 10 or 12. With more than 8, samples are 16-bit numbers in the machine's byte
-  /// order, pointers and strides are even, and samples above the depth's range count as its largest.
+  /// Bits per sample: 8, 10 or 12. With more than 8, samples are 16-bit numbers in the machine's byte order, pointers
+  /// and strides are even, and samples above the depth's range count as its largest.
   uint32_t bit_depth;
   /// A SidelightPictureType: decoded pictures of video only.
   uint32_t picture_type;
@@ -303,8 +301,8 @@ typedef struct SidelightPayloadInfo {
   uint32_t mode;
   /// Id of the base model; 0 where the mode is off.
   uint32_t model;
-  /// 1 if this build has that model, or needs none; else 0: the fields below are then zero, and the
-  /// update was not read.
+  /// 1 if this build has that model, or needs none; else 0: the fields below are then zero, and the update was not
+  /// read.
   uint32_t known;
   /// What it is for, a SidelightCodec; 0 where the mode is off.
   uint32_t codec;
@@ -321,15 +319,14 @@ typedef struct SidelightPayloadInfo {
 } SidelightPayloadInfo;
 
 /// A progress callback: gets the fraction done, 0.0 to 1.0, some fifty times a second, or more often, on the thread
-/// that called sidelight_encoder_encode(). It returns 0 to go on; anything else cancels: it is not called
-/// again, and the best payload so far is returned, for pictures of up to 24 megapixels within 200 ms.
-/// It must not call into the same encoder, and must return: no longjmp(), no C++ exception.
+/// that called sidelight_encoder_encode(). It returns 0 to go on; anything else cancels: it is not called again, and
+/// the best payload so far is returned, for pictures of up to 24 megapixels within 200 ms. It must not call into the
+/// same encoder, and must return: no longjmp(), no C++ exception.
 typedef int (*SidelightProgress)(void *user, double fraction);
 
 /// Settings of an encoder.
 typedef struct SidelightEncoderSettings {
-  /// Nonzero to send no update, only the word whether the base model shall be used: encoding takes
-  /// no training then.
+  /// Nonzero to send no update, only the word whether the base model shall be used: encoding takes no training then.
   uint32_t no_update;
   /// Threads, 0 = one for each logical core; at most 256. The payload does not depend on it.
   uint32_t threads;
@@ -343,15 +340,15 @@ typedef struct SidelightEncoderSettings {
   void *progress_user;
   /// What training may cost: 1 (least) to 9 (most), 0 = 5. Each gains more than the one below.
   uint32_t effort;
-  /// Milliseconds that training may take, 0 = no limit; measuring what it made comes on top. With a
-  /// limit the payload depends on the machine's speed.
+  /// Milliseconds that training may take, 0 = no limit; measuring what it made comes on top. With a limit the payload
+  /// depends on the machine's speed.
   uint32_t budget_ms;
   /// Zero.
   uint64_t reserved[7];
 } SidelightEncoderSettings;
 
-/// What an encode measured, through the integer filter that the decoder will run. PSNR in dB,
-/// infinite where planes are equal; of several pictures the mean of their PSNRs.
+/// What an encode measured, through the integer filter that the decoder will run. PSNR in dB, infinite where planes are
+/// equal; of several pictures the mean of their PSNRs.
 typedef struct SidelightReport {
   /// What the payload asks for, a SidelightMode.
   uint32_t mode;
@@ -383,8 +380,8 @@ typedef struct SidelightReport {
 typedef struct SidelightDecoderSettings {
   /// Threads of sidelight_decoder_filter(), 0 = one for each logical core; at most 256.
   uint32_t threads;
-  /// Nonzero to accept a payload without comparing its binding; one for another codec is stale all the
-  /// same. Only for hosts that bind payload and picture by other means.
+  /// Nonzero to accept a payload without comparing its binding; one for another codec is stale all the same. Only for
+  /// hosts that bind payload and picture by other means.
   uint32_t skip_binding;
   /// A SidelightModelSize for sidelight_decoder_set_mode(); payloads name their model.
   uint32_t model_size;
@@ -398,26 +395,25 @@ typedef struct SidelightDecoderSettings {
 extern "C" {
 #endif // __cplusplus
 
-/// The library's version, 0x00MMmmpp (major, minor, patch). SIDELIGHT_VERSION is the one that a program was
-/// compiled with. Any thread may call it.
+/// The library's version, 0x00MMmmpp (major, minor, patch). SIDELIGHT_VERSION is the one that a program was compiled
+/// with. Any thread may call it.
 uint32_t sidelight_version(void);
 
 /// One line of English for a result: static, never NULL. Any thread may call it.
 const char *sidelight_strerror(int error);
 
-/// Sets the log callback of the whole process; NULL (the default) for none. Nothing else is printed, but
-/// before an abort for want of memory and by a panic, which is a bug.
+/// Sets the log callback of the whole process; NULL (the default) for none. Nothing else is printed, but before an
+/// abort for want of memory and by a panic, which is a bug.
 ///
 /// It is for programs, not for libraries inside them: there is one for all. Set it before other threads use the
-/// library, and keep callback and `user` alive until none does: a call may still be running when it is
-/// replaced. The callback must not call into the library.
-void sidelight_set_log_callback(SidelightLog callback,
-                                void *user);
+/// library, and keep callback and `user` alive until none does: a call may still be running when it is replaced. The
+/// callback must not call into the library.
+void sidelight_set_log_callback(SidelightLog callback, void *user);
 
-/// Caps the instruction set that the library uses at `level`, a SidelightCpuLevel, for the whole process;
-/// it is never raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2;
-/// anything else is ignored; read once, when it is first needed) allow. Results are the same at every level.
-/// Handles opened later obey it. Any thread may call it. Returns 0.
+/// Caps the instruction set that the library uses at `level`, a SidelightCpuLevel, for the whole process; it is never
+/// raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2; anything else is ignored;
+/// read once, when it is first needed) allow. Results are the same at every level. Handles opened later obey it. Any
+/// thread may call it. Returns 0.
 int sidelight_set_cpu_level(uint32_t level);
 
 /// Frees the bytes of a buffer that the library filled, and clears it. NULL and cleared buffers are fine.
@@ -425,34 +421,32 @@ void sidelight_buffer_unref(struct SidelightBuffer *buffer);
 
 /// Reads a JPEG file's payload, and what of the file a filter and an encoder need to know.
 ///
-/// @param jpeg    the whole file, `size` bytes; any bytes are safe. Without `params` only the bytes up to
-/// the first scan's marker (FF DA) are needed.
-/// @param params  codec, quantisation tables, binding, coded_bytes and carriage_bytes; all else in it becomes 0.
+/// @param jpeg    the whole file, `size` bytes; any bytes are safe. Without `params` only the bytes up to the first
+/// scan's marker (FF DA) are needed.
+/// @param params  codec, quantisation tables, binding, coded_bytes and carriage_bytes; all else in it becomes 0. NULL
+/// if it is not wanted.
+/// @param payload the payload, to be freed with sidelight_buffer_unref(); without one in the file no bytes and NULL.
 /// NULL if it is not wanted.
-/// @param payload the payload, to be freed with sidelight_buffer_unref(); without one in the file no bytes and
-/// NULL. NULL if it is not wanted.
 /// @return 1 with a payload, 0 if there is none or none is wanted; SIDELIGHT_ERROR_CORRUPT if this is no JPEG, a
-/// segment before the first scan is damaged, or a payload is wanted and its segment is empty or not the only one.
-/// With `params` also SIDELIGHT_ERROR_CORRUPT if a segment between or behind the scans is damaged or cut off (coded
-/// data that is cut off is not noticed) or the luma table does not stand before the first scan, and
+/// segment before the first scan is damaged, or a payload is wanted and its segment is empty or not the only one. With
+/// `params` also SIDELIGHT_ERROR_CORRUPT if a segment between or behind the scans is damaged or cut off (coded data
+/// that is cut off is not noticed) or the luma table does not stand before the first scan, and
 /// SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and arithmetic-coded files, for those of more than 8 bits,
 /// and for those whose height stands behind the first scan.
 ///
-/// Where one of the two is damaged, asking for the other alone still gives it: NULL for `payload` gives the `params`
-/// of a file with a damaged payload.
+/// Where one of the two is damaged, asking for the other alone still gives it: NULL for `payload` gives the `params` of
+/// a file with a damaged payload.
 ///
-/// The binding covers what decides the decoded samples: all segments but metadata (APPn, COM; a payload is
-/// one) and the coded data. coded_bytes counts the same. What stands behind EOI, colour space and sampling are not
-/// looked at.
+/// The binding covers what decides the decoded samples: all segments but metadata (APPn, COM; a payload is one) and the
+/// coded data. coded_bytes counts the same. What stands behind EOI, colour space and sampling are not looked at.
 int sidelight_jpeg_read(const uint8_t *jpeg,
                         size_t size,
                         struct SidelightCodecParams *params,
                         struct SidelightBuffer *payload);
 
-/// Copies a JPEG file with `payload` as an APP10 segment, or with none. All other bytes stay as they
-/// are, so stock decoders see the same picture. In a multi-picture file the segment goes before the MPF
-/// segment, so the other pictures stay in reach; where a payload of another writer stands behind the MPF
-/// segment, taking it out moves them.
+/// Copies a JPEG file with `payload` as an APP10 segment, or with none. All other bytes stay as they are, so stock
+/// decoders see the same picture. In a multi-picture file the segment goes before the MPF segment, so the other
+/// pictures stay in reach; where a payload of another writer stands behind the MPF segment, taking it out moves them.
 ///
 /// @param jpeg         the whole file, `size` bytes; any bytes are safe.
 /// @param payload      takes the place of all payloads in the file; NULL to remove them. Its bytes are not looked at.
@@ -467,37 +461,33 @@ int sidelight_jpeg_rewrite(const uint8_t *jpeg,
                            struct SidelightBuffer *out);
 
 /// Opens a stream, to be closed with sidelight_stream_close(). The settings are copied. Returns 0.
-int sidelight_stream_open(const struct SidelightStreamSettings *settings,
-                          struct SidelightStream **out);
+int sidelight_stream_open(const struct SidelightStreamSettings *settings, struct SidelightStream **out);
 
-/// Appends bytes to a stream. Then call sidelight_stream_next() until it returns 0: so memory stays
-/// within a few times the largest access unit (64 MiB at most) and push.
+/// Appends bytes to a stream. Then call sidelight_stream_next() until it returns 0: so memory stays within a few times
+/// the largest access unit (64 MiB at most) and push.
 ///
-/// @param data copied; any bytes are safe, but they must not lie in a unit of this stream. Of a byte stream
-/// any number of them, otherwise one whole sample. NULL will do if `size` is 0.
-/// @param size 0 says that the stream ends: what is left is its last unit. Once that is taken, the next
-/// push begins another stream (after a seek, say).
-/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT also if the sample before, or the end of the stream before, was
-/// not taken; of a byte stream, the error that sidelight_stream_next() gave before.
-int sidelight_stream_push(struct SidelightStream *stream,
-                          const uint8_t *data,
-                          size_t size);
+/// @param data copied; any bytes are safe, but they must not lie in a unit of this stream. Of a byte stream any number
+/// of them, otherwise one whole sample. NULL will do if `size` is 0.
+/// @param size 0 says that the stream ends: what is left is its last unit. Once that is taken, the next push begins
+/// another stream (after a seek, say).
+/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT also if the sample before, or the end of the stream before, was not
+/// taken; of a byte stream, the error that sidelight_stream_next() gave before.
+int sidelight_stream_push(struct SidelightStream *stream, const uint8_t *data, size_t size);
 
-/// Gives the next access unit. The bytes of all units, one after another, are those of the stream. The
-/// end of a unit in a byte stream is known when the next one begins, or at the stream's end.
+/// Gives the next access unit. The bytes of all units, one after another, are those of the stream. The end of a unit in
+/// a byte stream is known when the next one begins, or at the stream's end.
 ///
 /// @param unit written if the result is 1.
-/// @return 1; 0 if more bytes are needed or the stream has ended; SIDELIGHT_ERROR_CORRUPT if a byte
-/// stream does not begin with a start code, or the lengths in a sample do not add up (the sample is
-/// dropped, and the next may be pushed); SIDELIGHT_ERROR_TOO_LARGE for a unit over 64 MiB. After
-/// SIDELIGHT_ERROR_OUT_OF_MEMORY the same unit comes with the next call; after SIDELIGHT_ERROR_CORRUPT or
-/// SIDELIGHT_ERROR_TOO_LARGE a byte stream does not go on: close it.
-int sidelight_stream_next(struct SidelightStream *stream,
-                          struct SidelightAccessUnit *unit);
+/// @return 1; 0 if more bytes are needed or the stream has ended; SIDELIGHT_ERROR_CORRUPT if a byte stream does not
+/// begin with a start code, or the lengths in a sample do not add up (the sample is dropped, and the next may be
+/// pushed); SIDELIGHT_ERROR_TOO_LARGE for a unit over 64 MiB. After SIDELIGHT_ERROR_OUT_OF_MEMORY the same unit comes
+/// with the next call; after SIDELIGHT_ERROR_CORRUPT or SIDELIGHT_ERROR_TOO_LARGE a byte stream does not go on: close
+/// it.
+int sidelight_stream_next(struct SidelightStream *stream, struct SidelightAccessUnit *unit);
 
-/// Copies the access unit that the last call of sidelight_stream_next() gave, with another payload or none:
-/// an SEI message in front of the first slice. All other bytes stay as they are, so decoders see the same
-/// picture. There is no such unit after a call that did not return 1, or after sidelight_stream_push().
+/// Copies the access unit that the last call of sidelight_stream_next() gave, with another payload or none: an SEI
+/// message in front of the first slice. All other bytes stay as they are, so decoders see the same picture. There is no
+/// such unit after a call that did not return 1, or after sidelight_stream_push().
 ///
 /// @param payload takes the place of all payloads in the unit; NULL to remove them.
 /// @param size    bytes of the payload, 1 to SIDELIGHT_MAX_PAYLOAD; 0 if NULL.
@@ -512,46 +502,40 @@ int sidelight_stream_rewrite(const struct SidelightStream *stream,
 /// Closes a stream and sets `*stream` to NULL.
 void sidelight_stream_close(struct SidelightStream **stream);
 
-/// Binds an encoder's payload to the decoded picture that will carry it. A payload for video stands in
-/// front of the first picture that it is for and is repeated at every IRAP picture that it is to
-/// outlive: each copy is bound to its own carrier.
+/// Binds an encoder's payload to the decoded picture that will carry it. A payload for video stands in front of the
+/// first picture that it is for and is repeated at every IRAP picture that it is to outlive: each copy is bound to its
+/// own carrier.
 ///
 /// @param payload `size` bytes, changed in place on success only.
 /// @param carrier the decoded picture; its type is not looked at.
 /// @return 0; what sidelight_decoder_set_payload() returns for bytes that are no payload.
-int sidelight_payload_bind(uint8_t *payload,
-                           size_t size,
-                           const struct SidelightPicture *carrier);
+int sidelight_payload_bind(uint8_t *payload, size_t size, const struct SidelightPicture *carrier);
 
-/// Reads what a payload says of itself. Its form is checked, the update's too where the model is known;
-/// what it is bound to and whether the updated weights are in range, only a decoder can tell.
+/// Reads what a payload says of itself. Its form is checked, the update's too where the model is known; what it is
+/// bound to and whether the updated weights are in range, only a decoder can tell.
 ///
 /// @param payload `size` bytes; any bytes are safe.
-/// @return 0; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_UNSUPPORTED for a later version or mode (damage may
-/// look like one); SIDELIGHT_ERROR_TOO_LARGE above SIDELIGHT_MAX_PAYLOAD.
-int sidelight_payload_probe(const uint8_t *payload,
-                            size_t size,
-                            struct SidelightPayloadInfo *info);
+/// @return 0; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_UNSUPPORTED for a later version or mode (damage may look like
+/// one); SIDELIGHT_ERROR_TOO_LARGE above SIDELIGHT_MAX_PAYLOAD.
+int sidelight_payload_probe(const uint8_t *payload, size_t size, struct SidelightPayloadInfo *info);
 
 /// Opens an encoder, to be closed with sidelight_encoder_close(). The settings are copied; NULL stands for the
 /// defaults. Returns 0.
-int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
-                           struct SidelightEncoder **out);
+int sidelight_encoder_open(const struct SidelightEncoderSettings *settings, struct SidelightEncoder **out);
 
-/// Makes the payload of one picture, or of several that share it: the decoded pictures of a shot, in
-/// any order, all or some of them.
+/// Makes the payload of one picture, or of several that share it: the decoded pictures of a shot, in any order, all or
+/// some of them.
 ///
-/// The choice among off, base and update falls by net gain: PSNR-YUV 6:1:1 of colour pictures, luma
-/// PSNR of gray ones, the mean over the pictures, less what the payload's bytes would have bought at
-/// `params->slope_db_per_byte`. The same input gives the same payload on every
-/// machine and with any number of threads, in the default floating-point environment (a host built
-/// with -ffast-math may change it). Base and update are charged for `params->carriage_bytes` as well,
-/// off for nothing: where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a
-/// payload as they are, as jpeg_decode does, the payload need not be sent.
+/// The choice among off, base and update falls by net gain: PSNR-YUV 6:1:1 of colour pictures, luma PSNR of gray ones,
+/// the mean over the pictures, less what the payload's bytes would have bought at `params->slope_db_per_byte`. The same
+/// input gives the same payload on every machine and with any number of threads, in the default floating-point
+/// environment (a host built with -ffast-math may change it). Base and update are charged for `params->carriage_bytes`
+/// as well, off for nothing: where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a payload as
+/// they are, as jpeg_decode does, the payload need not be sent.
 ///
-/// For HEVC the payload says how strongly pictures of each type are filtered; types that would not
-/// gain, or of which there is no picture, are left as they are. It is bound to the first picture of
-/// `decoded`; sidelight_payload_bind() binds it to others.
+/// For HEVC the payload says how strongly pictures of each type are filtered; types that would not gain, or of which
+/// there is no picture, are left as they are. It is bound to the first picture of `decoded`; sidelight_payload_bind()
+/// binds it to others.
 ///
 /// @param original the pictures before coding, `count` of them.
 /// @param decoded  the codec's decoded pictures in the same order, all of one shape.
@@ -559,8 +543,8 @@ int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
 /// @param params   how they were coded.
 /// @param payload  at least 8 bytes, to be freed with sidelight_buffer_unref().
 /// @param report   what was measured; may be NULL.
-/// @return 0 (also when canceled: the best so far; the report's PSNRs are then of the pictures that were
-/// measured, at least the first one, and psnr_base is that of the base models that were, else psnr_decoded);
+/// @return 0 (also when canceled: the best so far; the report's PSNRs are then of the pictures that were measured, at
+/// least the first one, and psnr_base is that of the base models that were, else psnr_decoded);
 /// SIDELIGHT_ERROR_UNSUPPORTED for a later codec; SIDELIGHT_ERROR_UNKNOWN_MODEL if this build has no model for the
 /// codec.
 int sidelight_encoder_encode(struct SidelightEncoder *encoder,
@@ -574,57 +558,53 @@ int sidelight_encoder_encode(struct SidelightEncoder *encoder,
 /// Closes an encoder and sets `*encoder` to NULL.
 void sidelight_encoder_close(struct SidelightEncoder **encoder);
 
-/// Opens a decoder, to be closed with sidelight_decoder_close(). The settings are copied; NULL stands for the
-/// defaults. Until a payload or a base model is set, it passes pictures through unfiltered. Returns 0.
-int sidelight_decoder_open(const struct SidelightDecoderSettings *settings,
-                           struct SidelightDecoder **out);
+/// Opens a decoder, to be closed with sidelight_decoder_close(). The settings are copied; NULL stands for the defaults.
+/// Until a payload or a base model is set, it passes pictures through unfiltered. Returns 0.
+int sidelight_decoder_open(const struct SidelightDecoderSettings *settings, struct SidelightDecoder **out);
 
 /// Sets what a payload asks for. On any error the decoder passes pictures through unfiltered.
 ///
-/// The check is one against accidents: 8 bits of CRC over the payload and 16 bits that bind it to the
-/// picture. A payload of another picture passes one time in 65536; then the filter runs with the wrong
-/// update, and safely.
+/// The check is one against accidents: 8 bits of CRC over the payload and 16 bits that bind it to the picture. A
+/// payload of another picture passes one time in 65536; then the filter runs with the wrong update, and safely.
 ///
 /// @param payload `size` bytes; any bytes are safe.
 /// @param params  how the picture was coded; its binding must be the one that the encoder saw.
-/// @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if
-/// it was made for another picture or is for another codec; SIDELIGHT_ERROR_UNKNOWN_MODEL;
-/// SIDELIGHT_ERROR_UNSUPPORTED for a later version (damage may look like one) or codec;
-/// SIDELIGHT_ERROR_TOO_LARGE above SIDELIGHT_MAX_PAYLOAD.
+/// @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if it was made for
+/// another picture or is for another codec; SIDELIGHT_ERROR_UNKNOWN_MODEL; SIDELIGHT_ERROR_UNSUPPORTED for a later
+/// version (damage may look like one) or codec; SIDELIGHT_ERROR_TOO_LARGE above SIDELIGHT_MAX_PAYLOAD.
 int sidelight_decoder_set_payload(struct SidelightDecoder *decoder,
                                   const uint8_t *payload,
                                   size_t size,
                                   const struct SidelightCodecParams *params);
 
-/// Takes the SEI messages of type user_data_unregistered that came with a decoded picture of a video,
-/// and sets what they ask for. Call it for each picture in output order, before filtering it.
+/// Takes the SEI messages of type user_data_unregistered that came with a decoded picture of a video, and sets what
+/// they ask for. Call it for each picture in output order, before filtering it.
 ///
-/// A payload that is bound to the picture is set; it holds for the pictures that follow until another
-/// one comes, or an IRAP picture without one. The last one counts if there are several: file formats
-/// may put copies of an early one in front. Messages that are no payloads are skipped.
+/// A payload that is bound to the picture is set; it holds for the pictures that follow until another one comes, or an
+/// IRAP picture without one. The last one counts if there are several: file formats may put copies of an early one in
+/// front. Messages that are no payloads are skipped.
 ///
 /// @param picture  the decoded picture; its picture_type says if it is an IRAP picture.
-/// @param messages `count` messages, each beginning with its UUID; any bytes are safe. As FFmpeg's side
-/// data AV_FRAME_DATA_SEI_UNREGISTERED: all entries of the frame, not only the first. Of more than 16
-/// payloads the last 16 are tried. NULL will do if `count` is 0.
+/// @param messages `count` messages, each beginning with its UUID; any bytes are safe. As FFmpeg's side data
+/// AV_FRAME_DATA_SEI_UNREGISTERED: all entries of the frame, not only the first. Of more than 16 payloads the last 16
+/// are tried. NULL will do if `count` is 0.
 /// @param sizes    bytes of each message.
-/// @return the SidelightMode that was set (0, 1 or 2); SIDELIGHT_ERROR_NO_PAYLOAD if there is none: the
-/// decoder goes on as before, but after an IRAP picture it passes pictures through; if none of the
-/// payloads is good, as sidelight_decoder_set_payload() for the last one. On any error but
-/// SIDELIGHT_ERROR_NO_PAYLOAD the decoder passes pictures through.
+/// @return the SidelightMode that was set (0, 1 or 2); SIDELIGHT_ERROR_NO_PAYLOAD if there is none: the decoder goes on
+/// as before, but after an IRAP picture it passes pictures through; if none of the payloads is good, as
+/// sidelight_decoder_set_payload() for the last one. On any error but SIDELIGHT_ERROR_NO_PAYLOAD the decoder passes
+/// pictures through.
 int sidelight_decoder_set_sei(struct SidelightDecoder *decoder,
                               const struct SidelightPicture *picture,
                               const uint8_t *const *messages,
                               const size_t *sizes,
                               size_t count);
 
-/// Sets filtering without a payload: SIDELIGHT_MODE_BASE for the base model that fits the codec and, for JPEG,
-/// the luma table, SIDELIGHT_MODE_OFF to pass pictures through. On an error pictures pass through.
+/// Sets filtering without a payload: SIDELIGHT_MODE_BASE for the base model that fits the codec and, for JPEG, the luma
+/// table, SIDELIGHT_MODE_OFF to pass pictures through. On an error pictures pass through.
 ///
-/// @param params how the picture was coded; may be NULL with SIDELIGHT_MODE_OFF. Its binding is not
-/// looked at.
-/// @return 0; SIDELIGHT_ERROR_UNSUPPORTED for a later codec; SIDELIGHT_ERROR_UNKNOWN_MODEL if this build has no
-/// model for the codec.
+/// @param params how the picture was coded; may be NULL with SIDELIGHT_MODE_OFF. Its binding is not looked at.
+/// @return 0; SIDELIGHT_ERROR_UNSUPPORTED for a later codec; SIDELIGHT_ERROR_UNKNOWN_MODEL if this build has no model
+/// for the codec.
 int sidelight_decoder_set_mode(struct SidelightDecoder *decoder,
                                uint32_t mode,
                                const struct SidelightCodecParams *params);
@@ -632,19 +612,19 @@ int sidelight_decoder_set_mode(struct SidelightDecoder *decoder,
 /// Filters a whole picture with the decoder's own threads; copies it where the mode is off.
 ///
 /// @param in  the decoded picture.
-/// @param out a picture of the same shape, whose rows overlap neither each other nor those of `in`
-/// (a plane pointer equal to that of the same plane of `in` is refused; other overlap is undefined
-/// behaviour). After SIDELIGHT_ERROR_OUT_OF_MEMORY some of its rows may have been written.
+/// @param out a picture of the same shape, whose rows overlap neither each other nor those of `in` (a plane pointer
+/// equal to that of the same plane of `in` is refused; other overlap is undefined behaviour). After
+/// SIDELIGHT_ERROR_OUT_OF_MEMORY some of its rows may have been written.
 /// @return 0.
 int sidelight_decoder_filter(struct SidelightDecoder *decoder,
                              const struct SidelightPicture *in,
                              const struct SidelightPicture *out);
 
-/// Filters the luma rows `first_row` to `end_row` - 1 and the chroma rows that belong to them, on the
-/// calling thread. Bands give the same bytes as the whole picture.
+/// Filters the luma rows `first_row` to `end_row` - 1 and the chroma rows that belong to them, on the calling thread.
+/// Bands give the same bytes as the whole picture.
 ///
-/// Several threads may call it at once on one decoder, with bands that do not overlap or of different
-/// pictures; nobody may change the decoder meanwhile.
+/// Several threads may call it at once on one decoder, with bands that do not overlap or of different pictures; nobody
+/// may change the decoder meanwhile.
 ///
 /// @param in        the whole decoded picture: a band reads rows beyond its own.
 /// @param out       the whole output picture; only the band's rows are written.

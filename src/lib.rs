@@ -46,7 +46,7 @@ pub use codec::{Codec, CodecParams};
 pub use cpu::{logical_cores, CpuLevel};
 pub use decoder::{probe, Decoder, DecoderSettings, Probe};
 pub use encoder::{
-    Encoded, Encoder, EncoderSettings, Pair, Rate, Report, MAX_EFFORT, MAX_PICTURES,
+    Encoded, Encoder, EncoderSettings, Pair, Rate, Report, MAX_EFFORT, MAX_PICTURES, MAX_STEPS,
 };
 pub use error::{Error, Result};
 pub use models::ModelSize;

@@ -18,7 +18,7 @@ static const char usage[] =
     "                   of 10 or 12 bits in two bytes\n"
     "  --repeat N       repetitions, 1 to 10000 (default 20)\n"
     "  --threads N      threads, 0 = one for each core (default 1)\n"
-    "  --model SIZE     small, medium or large base model, where there is no payload (default medium)\n"
+    "  --model-size S   small, medium or large base model, where there is no payload (default medium)\n"
     "  --cpu LEVEL      scalar, sse41, avx2, avxvnni, avx512 or best: the highest to use\n"
     "                   (default best)\n"
     "  --out FILE       where to write the filtered planes\n";
@@ -129,9 +129,9 @@ static int run_jpeg(const Options *o, SidelightDecoder *decoder, const uint8_t *
   at[PAYLOAD] = 1e3 * now();
   int result = sidelight_jpeg_read(jpeg, size, &params, &payload);
   at[MODEL] = 1e3 * now();
-  if (result == SIDELIGHT_ERROR_NO_PAYLOAD)
+  if (result == 0)
     result = sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &params);
-  else if (result == 0)
+  else if (result > 0)
     result = sidelight_decoder_set_payload(decoder, payload.data, payload.size, &params);
   sidelight_buffer_unref(&payload);
   at[FILTER] = 1e3 * now();
@@ -242,7 +242,7 @@ static int parse(int argc, char **argv, Options *o) {
       {"jpeg", required_argument, NULL, 'j'},    {"repeat", required_argument, NULL, 'r'},
       {"threads", required_argument, NULL, 't'}, {"cpu", required_argument, NULL, 'c'},
       {"out", required_argument, NULL, 'o'},     {"help", no_argument, NULL, 'h'},
-      {"model", required_argument, NULL, 'l'},
+      {"model-size", required_argument, NULL, 'l'},
       {NULL, 0, NULL, 0},
   };
   memset(o, 0, sizeof *o);

@@ -62,7 +62,7 @@ unfiltered() {
 
 # ---- every size, layout and kind: stock decoders see the same, ours goes through ----
 
-"$encode" --quality 95 --mode off "$pictures/coffee.png" coffee.jpg >/dev/null &&
+"$encode" --quality 95 --no-payload "$pictures/coffee.png" coffee.jpg >/dev/null &&
     djpeg -outfile coffee.ppm coffee.jpg || exit 1
 for size in 1x1 2x2 3x3 5x4 17x9 16x16 33x1 1x33 70x45; do
     width=${size%x*}
@@ -75,8 +75,8 @@ for size in 1x1 2x2 3x3 5x4 17x9 16x16 33x1 1x33 70x45; do
         for extra in --steps=3 --progressive; do
             name="$size $kind $extra"
             set -- --quality 20 --steps 3 --sampling "${kind#*-}" "$extra" "$in"
-            check "$name: encode off" "$encode" --mode off "$@" off.jpg
-            check "$name: encode base" "$encode" --mode base "$@" base.jpg
+            check "$name: encode off" "$encode" --no-payload "$@" off.jpg
+            check "$name: encode base" "$encode" --no-update "$@" base.jpg
             check "$name: encode update" "$encode" "$@" on.jpg
             check "$name: djpeg shows the same" stock_pixels off.jpg
             check "$name: luma" stock_luma off.jpg
@@ -284,7 +284,7 @@ chmod 555 locked
 chmod 000 secret.jpg
 if nobody test -x "$decode"; then
     check "read-only folder" refused "Permission denied" locked/x.png nobody "$decode" cup.jpg locked/x.png
-    check "read-only folder when encoding" refused "Permission denied" locked/x.jpg nobody "$encode" --mode off "$pictures/camera.png" locked/x.jpg
+    check "read-only folder when encoding" refused "Permission denied" locked/x.jpg nobody "$encode" --no-payload "$pictures/camera.png" locked/x.jpg
     stays() { ! nobody "$decode" cup.jpg locked/old.png && cmp cup.jpg locked/old.png; }
     check "read-only folder: what is there stays" stays
     check "unreadable" refused "Permission denied" x.png nobody "$decode" secret.jpg x.png
@@ -305,10 +305,10 @@ full() {
 for output in x.png x.ppm x.y4m; do
     check "no room for all of it: $output" full "File too large" $output "$decode" cup.jpg $output
 done
-check "no room for all of it: x.jpg" full "File too large" x.jpg "$encode" --mode off "$pictures/camera.png" x.jpg
+check "no room for all of it: x.jpg" full "File too large" x.jpg "$encode" --no-payload "$pictures/camera.png" x.jpg
 check "no room for all of it: minimal" full "x.y4m" x.y4m "$minimal" show cup.jpg x.y4m
 check "no room for all of it: bench" full "File too large" x.yuv "$bench" --repeat 1 --jpeg cup.jpg --out x.yuv
-for command in "$decode cup.jpg y.png" "$encode --mode off $pictures/camera.png y.jpg" "$bench --repeat 1 --jpeg cup.jpg"; do
+for command in "$decode cup.jpg y.png" "$encode --no-payload $pictures/camera.png y.jpg" "$bench --repeat 1 --jpeg cup.jpg"; do
     check "nowhere to print: ${command%% *}" sh -c "! $command >/dev/full"
 done
 ln -s /dev/full x.png.part
@@ -316,11 +316,11 @@ check "disk full" refused "No space" x.png "$decode" cup.jpg x.png
 ln -s /dev/full x.ppm.part
 check "disk full, PPM" refused "No space" x.ppm "$decode" cup.jpg x.ppm
 ln -s /dev/full x.jpg.part
-check "disk full when encoding" refused "No space" x.jpg "$encode" --mode off "$pictures/camera.png" x.jpg
+check "disk full when encoding" refused "No space" x.jpg "$encode" --no-payload "$pictures/camera.png" x.jpg
 ln -s /dev/full full.ppm
 check "device full" refused "No space" nothing "$decode" cup.jpg full.ppm
-"$encode" --mode off "$pictures/camera.png" file.jpg >/dev/null
-check "standard output" sh -c "'$encode' --mode off '$pictures/camera.png' /dev/stdout | cmp - file.jpg"
+"$encode" --no-payload "$pictures/camera.png" file.jpg >/dev/null
+check "standard output" sh -c "'$encode' --no-payload '$pictures/camera.png' /dev/stdout | cmp - file.jpg"
 ln -s target.ppm link.ppm
 check "a link is written through" "$decode" cup.jpg link.ppm
 check "a link stays a link" [ -h link.ppm ] && check "its target is there" [ -s target.ppm ]

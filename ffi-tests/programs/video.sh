@@ -83,7 +83,7 @@ set -- --keyint 8 --x265 min-keyint=8 --x265 scenecut=0 --threads 2 --preset fas
 clip 192x128 yuv420p 24 a.y4m && clip 160x96 yuv420p10le 24 b.y4m || exit 1
 for video in a b; do
     in=$video.y4m
-    check "$video: encode off" "$encode" "$@" --qp 34 --mode off $in off.hevc
+    check "$video: encode off" "$encode" "$@" --qp 34 --no-payload $in off.hevc
     check "$video: encode" "$encode" "$@" --qp 34 --steps 20 --slope 0.5 $in $video.hevc
     cp out.txt $video.txt
     check "$video: an update is sent" grep -q ' update ' $video.txt
@@ -178,7 +178,7 @@ done
 
 # ---- options ----
 
-"$encode" "$@" --qp 34 --mode off a.y4m off.hevc >/dev/null
+"$encode" "$@" --qp 34 --no-payload a.y4m off.hevc >/dev/null
 check "dear bytes" "$encode" "$@" --qp 34 --steps 5 --slope 100000 a.y4m dear.hevc
 check "dear bytes: nothing is sent" cmp off.hevc dear.hevc
 check "base" "$encode" "$@" --qp 34 --no-update --slope 0.001 a.y4m base.hevc
@@ -187,7 +187,7 @@ check "base: no update" [ "$(grep -c ' update ' base.txt)" = 0 ]
 check "base: is small" [ $(($(bytes base.hevc) - $(bytes off.hevc))) -le 144 ]
 "$decode" base.hevc base.y4m >/dev/null
 check "base: what was reported" agrees base.txt base.y4m a.y4m
-check "small model" "$encode" "$@" --qp 34 --model small --no-update --slope 0.001 a.y4m small.hevc
+check "small model" "$encode" "$@" --qp 34 --model-size small --no-update --slope 0.001 a.y4m small.hevc
 cp out.txt small.txt
 "$decode" small.hevc small.y4m >/dev/null
 check "small model: what was reported" agrees small.txt small.y4m a.y4m
@@ -267,7 +267,7 @@ check "bad slope" refused "bad value" x.hevc "$encode" --slope -1 two.y4m x.hevc
 check "bad shot" refused "bad value" x.hevc "$encode" --shot 0 two.y4m x.hevc
 check "no such video" refused "No such file" x.hevc "$encode" nothing.y4m x.hevc
 check "a folder" refused "Is a directory" x.hevc "$encode" "$work" x.hevc
-check "no such folder" refused "No such file" no/x.hevc "$encode" --mode off two.y4m no/x.hevc
+check "no such folder" refused "No such file" no/x.hevc "$encode" --no-payload two.y4m no/x.hevc
 
 check "no such stream" refused "No such file" x.y4m "$decode" nothing.hevc x.y4m
 check "not a stream" refused "" x.y4m "$decode" "$0" x.y4m
@@ -288,11 +288,11 @@ full() {
     cp two.y4m "$output"
     ! (trap "" XFSZ && ulimit -f 8 && "$@") >/dev/null && cmp two.y4m "$output" && [ ! -e "$output.part" ]
 }
-check "no room for all of it" full x.hevc "$encode" --mode off --qp 10 two.y4m x.hevc
+check "no room for all of it" full x.hevc "$encode" --no-payload --qp 10 two.y4m x.hevc
 check "no room for all of it: decode" full x.y4m "$decode" --off a.hevc x.y4m
-check "device full" refused "No space" nothing "$encode" --mode off two.y4m /dev/full
+check "device full" refused "No space" nothing "$encode" --no-payload two.y4m /dev/full
 check "device full: decode" refused "No space" nothing "$decode" --off a.hevc /dev/full
-for command in "$decode a.hevc y.y4m" "$encode --mode off two.y4m y.hevc"; do
+for command in "$decode a.hevc y.y4m" "$encode --no-payload two.y4m y.hevc"; do
     check "nowhere to print: ${command%% *}" sh -c "! $command >/dev/full"
 done
 # Root may write anywhere: be nobody.
@@ -307,7 +307,7 @@ chmod 755 "$work"
 mkdir locked
 chmod 555 locked
 if nobody test -x "$decode"; then
-    check "read-only folder" refused "Permission denied" locked/x.hevc nobody "$encode" --mode off two.y4m locked/x.hevc
+    check "read-only folder" refused "Permission denied" locked/x.hevc nobody "$encode" --no-payload two.y4m locked/x.hevc
     check "read-only folder: decode" refused "Permission denied" locked/x.y4m nobody "$decode" a.hevc locked/x.y4m
 else
     echo "left out: nobody may not run the examples where they are"

@@ -56,7 +56,7 @@ typedef struct Shape {
   size_t bytes, plane_bytes[3];
 } Shape;
 
-static Shape shape_of(const char *format, const char *size, int full) {
+static Shape shape_of(const char *format, const char *size) {
   Shape s = {0};
   SidelightPicture *p = &s.picture;
   const char *kind = strncmp(format, "yuv", 3) == 0 ? format + 3 : format;
@@ -68,7 +68,6 @@ static Shape shape_of(const char *format, const char *size, int full) {
               : strncmp(kind, "444p", 4) == 0 ? SIDELIGHT_LAYOUT_I444
                                               : SIDELIGHT_LAYOUT_I400;
   p->bit_depth = strstr(format, "10le") ? 10 : strstr(format, "12le") ? 12 : 8;
-  p->range = full ? SIDELIGHT_RANGE_FULL : SIDELIGHT_RANGE_LIMITED;
   for (int i = 0; i < 3; i++) {
     unsigned width = p->width, height = p->height;
     if (i && p->layout == SIDELIGHT_LAYOUT_I400)
@@ -195,8 +194,6 @@ static void rewrite(const char *in, const char *out, SidelightBuffer *payloads, 
 
 static void filter_stream(const char *in, const char *types, const Shape *s, uint8_t *decoded, size_t count,
                           uint8_t *out, const char *base) {
-  static const uint8_t uuid[16] = {0x6F, 0xE5, 0x35, 0x31, 0x39, 0x28, 0x45, 0xB9,
-                                   0x8D, 0x14, 0x90, 0xEC, 0x3B, 0x13, 0xED, 0x9F};
   size_t size, nth = 0;
   uint8_t *data = load(in, &size);
   SidelightStream *stream = stream_of(data, size);
@@ -210,10 +207,10 @@ static void filter_stream(const char *in, const char *types, const Shape *s, uin
       if (!unit.irap)
         die("a payload that is on no IRAP picture", 0);
       SidelightBuffer *m = &messages[irap_index(types, nth)];
-      m->size = 16 + unit.payload_size;
+      m->size = sizeof SIDELIGHT_SEI_UUID + unit.payload_size;
       m->data = malloc(m->size);
-      memcpy(m->data, uuid, 16);
-      memcpy(m->data + 16, unit.payload, unit.payload_size);
+      memcpy(m->data, SIDELIGHT_SEI_UUID, sizeof SIDELIGHT_SEI_UUID);
+      memcpy(m->data + sizeof SIDELIGHT_SEI_UUID, unit.payload, unit.payload_size);
     }
     nth += unit.irap;
   }
@@ -256,7 +253,7 @@ static void filter_jpeg(const char *in, const Shape *s, uint8_t *decoded, uint8_
   SidelightDecoder *decoder = NULL;
   SidelightCodecParams params;
   SidelightBuffer payload = {0};
-  must("params", sidelight_jpeg_read(jpeg, size, &params, NULL));
+  must("codec parameters", sidelight_jpeg_read(jpeg, size, &params, NULL));
   must("decoder", sidelight_decoder_open(NULL, &decoder));
   if (base) {
     must("base", sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &params));
@@ -276,7 +273,7 @@ static void code_jpeg(const char *in, const Shape *s, uint8_t *original, uint8_t
   uint8_t *jpeg = load(in, &size);
   SidelightCodecParams params;
   SidelightBuffer written = {0};
-  must("params", sidelight_jpeg_read(jpeg, size, &params, NULL));
+  must("codec parameters", sidelight_jpeg_read(jpeg, size, &params, NULL));
   SidelightBuffer payload = encode(s, "K", original, decoded, 0, 1, 30, params);
   must("insert", sidelight_jpeg_rewrite(jpeg, size, payload.data, payload.size, &written));
   save(out, written.data, written.size);
@@ -305,7 +302,7 @@ int main(int argc, char **argv) {
   if (!code && !filter)
     die("usage", 0);
   int jpeg = is_jpeg(argv[2]);
-  Shape s = shape_of(argv[4], argv[5], jpeg);
+  Shape s = shape_of(argv[4], argv[5]);
   size_t types_size, size, decoded_size;
   char *types = jpeg ? strdup("K") : (char *)load(argv[3], &types_size);
   types[strcspn(types, "\n")] = 0;

@@ -154,8 +154,8 @@ exact=flags=accurate_rnd+bitexact
 for before in scale=96:64:$exact crop=190:128 scale=in_range=tv:out_range=pc:$exact vflip; do
     decode want.yuv $before main-p.hevc
     check "$before in front: stale, said once" once "payload ignored.*for another" gives want.yuv $before,sidelight main-p.hevc
-    decode filtered.yuv $before,sidelight=check=0 main-p.hevc
-    check "$before in front: check=0 filters" differ want.yuv filtered.yuv
+    decode filtered.yuv $before,sidelight=skip_binding=1 main-p.hevc
+    check "$before in front: skip_binding=1 filters" differ want.yuv filtered.yuv
 done
 decode want.yuv spp=2:20 main-p.hevc
 check "spp in front" once "payload ignored" gives want.yuv spp=2:20,sidelight main-p.hevc
@@ -182,7 +182,7 @@ for stream in main main-p; do
     check "$stream: base" silently gives base.yuv sidelight=fallback=base:qp=32 $stream.hevc
     check "$stream: base by types" gives base.yuv sidelight=fallback=base:qp=32:qp_i=29:qp_b=34 $stream.hevc
     "$reference" filter $stream.hevc main.types yuv420p $size main.plain base.yuv 29,32,34,small || die base
-    check "$stream: small base" silently gives base.yuv sidelight=fallback=base:qp=32:model=small $stream.hevc
+    check "$stream: small base" silently gives base.yuv sidelight=fallback=base:qp=32:model_size=small $stream.hevc
     "$reference" filter $stream.hevc main.types yuv420p $size main.plain base.yuv 20,40,0 || die base
     check "$stream: base, but not of B pictures" gives base.yuv sidelight=fallback=base:qp=40:qp_i=20:qp_b=0 $stream.hevc
 done
@@ -275,7 +275,7 @@ check "another layout" same scale=$exact,format=yuvj444p
 jpegtran -rotate 180 -copy all -outfile rotated.jpg $p-p.jpg
 decode want.yuv null rotated.jpg 2>err.txt
 check "rotated: stale" once "for another" gives want.yuv sidelight=file=rotated.jpg rotated.jpg
-check "rotated: check=0 filters" sh -c "! '$ff' -nostdin -v error -i rotated.jpg -vf sidelight=file=rotated.jpg:check=0 -f rawvideo - | cmp -s - want.yuv"
+check "rotated: skip_binding=1 filters" sh -c "! '$ff' -nostdin -v error -i rotated.jpg -vf sidelight=file=rotated.jpg:skip_binding=1 -f rawvideo - | cmp -s - want.yuv"
 decode want.yuv null $p.jpg
 check "not a JPEG" once "pass through" gives $p.plain "sidelight=file=main.hevc" $p.jpg
 head -c 300 $p-p.jpg >short.jpg

@@ -61,13 +61,13 @@ typedef struct SidelightContext {
 
     int fallback;
     int qp, qp_i, qp_b;
-    int model;
-    int check;
+    int model_size;
+    int skip_binding;
     char *file;
 
     SidelightDecoder *decoder; ///< obeys payloads
     SidelightDecoder *base;    ///< for the fallback, if there is one
-    SidelightCodecParams params;      ///< of the fallback
+    SidelightCodecParams params; ///< of the fallback
     int state;
 
     /* of the JPEG */
@@ -101,17 +101,17 @@ static const AVOption sidelight_options[] = {
         { .i64 = -1 }, -1, 51, FLAGS },
     { "qp_b", "QP of B pictures (default qp + 2)", OFFSET(qp_b), AV_OPT_TYPE_INT,
         { .i64 = -1 }, -1, 51, FLAGS },
-    { "model", "base model of the fallback", OFFSET(model), AV_OPT_TYPE_INT,
+    { "model_size", "size of the fallback's base model", OFFSET(model_size), AV_OPT_TYPE_INT,
         { .i64 = SIDELIGHT_MODEL_SIZE_MEDIUM }, SIDELIGHT_MODEL_SIZE_SMALL, SIDELIGHT_MODEL_SIZE_LARGE,
-        FLAGS, .unit = "model" },
+        FLAGS, .unit = "model_size" },
         { "small",  "less gain, twice as fast", 0, AV_OPT_TYPE_CONST,
-            { .i64 = SIDELIGHT_MODEL_SIZE_SMALL },  0, 0, FLAGS, .unit = "model" },
+            { .i64 = SIDELIGHT_MODEL_SIZE_SMALL },  0, 0, FLAGS, .unit = "model_size" },
         { "medium", "the default", 0, AV_OPT_TYPE_CONST,
-            { .i64 = SIDELIGHT_MODEL_SIZE_MEDIUM }, 0, 0, FLAGS, .unit = "model" },
+            { .i64 = SIDELIGHT_MODEL_SIZE_MEDIUM }, 0, 0, FLAGS, .unit = "model_size" },
         { "large",  "more gain, half as fast; JPEG only", 0, AV_OPT_TYPE_CONST,
-            { .i64 = SIDELIGHT_MODEL_SIZE_LARGE },  0, 0, FLAGS, .unit = "model" },
-    { "check", "refuse payloads that were made for other pictures", OFFSET(check), AV_OPT_TYPE_BOOL,
-        { .i64 = 1 }, 0, 1, FLAGS },
+            { .i64 = SIDELIGHT_MODEL_SIZE_LARGE },  0, 0, FLAGS, .unit = "model_size" },
+    { "skip_binding", "use payloads that were made for other pictures, too", OFFSET(skip_binding), AV_OPT_TYPE_BOOL,
+        { .i64 = 0 }, 0, 1, FLAGS },
     { "file", "JPEG file that the input was decoded from", OFFSET(file), AV_OPT_TYPE_STRING,
         { .str = NULL }, 0, 0, FLAGS },
     { NULL }
@@ -198,17 +198,22 @@ static int read_jpeg(AVFilterContext *ctx)
     if (ret < 0)
         return ret;
     s->state = PASS;
-    ret = sidelight_jpeg_read(jpeg, size, &s->params, &payload);
-    if (!s->params.codec || jpeg_shape(s, jpeg, size) < 0) {
-        warn(ctx, ret < 0 ? ret : SIDELIGHT_ERROR_CORRUPT, s->file);
+    ret = sidelight_jpeg_read(jpeg, size, &s->params, NULL);
+    if (ret >= 0 && jpeg_shape(s, jpeg, size) < 0)
+        ret = SIDELIGHT_ERROR_CORRUPT;
+    if (ret < 0) {
+        warn(ctx, ret, s->file);
         goto end;
     }
-    if (ret >= 0)
+    ret = sidelight_jpeg_read(jpeg, size, NULL, &payload);
+    if (ret == 0) {
+        s->state = NO_PAYLOAD;
+        goto end;
+    }
+    if (ret > 0)
         ret = sidelight_decoder_set_payload(s->decoder, payload.data, payload.size, &s->params);
     if (ret > SIDELIGHT_MODE_OFF)
         s->state = PAYLOAD;
-    else if (ret == SIDELIGHT_ERROR_NO_PAYLOAD)
-        s->state = NO_PAYLOAD;
     else if (ret < 0)
         warn(ctx, ret, "payload ignored");
 end:
@@ -217,11 +222,22 @@ end:
     return 0;
 }
 
+static int is_full_range(const AVFrame *frame)
+{
+    switch (frame->format) {
+    case AV_PIX_FMT_YUVJ420P:
+    case AV_PIX_FMT_YUVJ422P:
+    case AV_PIX_FMT_YUVJ444P: return 1;
+    case AV_PIX_FMT_GRAY8:    return frame->color_range != AVCOL_RANGE_MPEG;
+    default:                  return frame->color_range == AVCOL_RANGE_JPEG;
+    }
+}
+
 /** If this can be the picture that the file was decoded to. */
-static int is_of_jpeg(const SidelightContext *s, const SidelightPicture *p)
+static int is_of_jpeg(const SidelightContext *s, const AVFrame *frame, const SidelightPicture *p)
 {
     return p->width == s->width && p->height == s->height && p->layout == s->layout &&
-           p->bit_depth == 8 && p->range == SIDELIGHT_RANGE_FULL;
+           p->bit_depth == 8 && is_full_range(frame);
 }
 
 /* ---- frames ---- */
@@ -230,7 +246,6 @@ static SidelightPicture picture_of(const AVFrame *frame)
 {
     const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(frame->format);
     SidelightPicture p = { 0 };
-    int full;
 
     for (int i = 0; i < 3; i++) {
         p.data[i]   = frame->data[i];
@@ -242,14 +257,6 @@ static SidelightPicture picture_of(const AVFrame *frame)
     p.layout    = desc->nb_components == 1 ? SIDELIGHT_LAYOUT_I400 :
                   desc->log2_chroma_h      ? SIDELIGHT_LAYOUT_I420 :
                   desc->log2_chroma_w      ? SIDELIGHT_LAYOUT_I422 : SIDELIGHT_LAYOUT_I444;
-    switch (frame->format) {
-    case AV_PIX_FMT_YUVJ420P:
-    case AV_PIX_FMT_YUVJ422P:
-    case AV_PIX_FMT_YUVJ444P: full = 1; break;
-    case AV_PIX_FMT_GRAY8:    full = frame->color_range != AVCOL_RANGE_MPEG; break;
-    default:                  full = frame->color_range == AVCOL_RANGE_JPEG;
-    }
-    p.range = full ? SIDELIGHT_RANGE_FULL : SIDELIGHT_RANGE_LIMITED;
     switch (frame->pict_type) {
     case AV_PICTURE_TYPE_B: p.picture_type = SIDELIGHT_PICTURE_TYPE_B; break;
     case AV_PICTURE_TYPE_P:
@@ -301,7 +308,8 @@ static int take_messages(AVFilterContext *ctx, const AVFrame *frame, const Sidel
 }
 
 /** What the picture is to be filtered with; NULL for nothing. */
-static const SidelightDecoder *decoder_for(AVFilterContext *ctx, const SidelightPicture *picture)
+static const SidelightDecoder *decoder_for(AVFilterContext *ctx, const AVFrame *frame,
+                                           const SidelightPicture *picture)
 {
     /* by SidelightPictureType */
     static const uint8_t class_of[] = { 0, 0, 1, 2 };
@@ -310,7 +318,7 @@ static const SidelightDecoder *decoder_for(AVFilterContext *ctx, const Sidelight
     if (s->state == PASS || s->state == NO_PAYLOAD && !s->base)
         return NULL;
     if (s->file) {
-        if (s->check && !is_of_jpeg(s, picture)) {
+        if (!s->skip_binding && !is_of_jpeg(s, frame, picture)) {
             warn(ctx, SIDELIGHT_ERROR_STALE, s->file);
             return NULL;
         }
@@ -363,7 +371,7 @@ static int filter_frame(AVFilterLink *inlink, AVFrame *in)
     if (!s->file && (ret = take_messages(ctx, in, &td.in)) < 0)
         goto fail;
     if (!ctx->is_disabled)
-        td.decoder = decoder_for(ctx, &td.in);
+        td.decoder = decoder_for(ctx, in, &td.in);
     if (!td.decoder) {
         s->passed++;
         return ff_filter_frame(outlink, in);
@@ -430,8 +438,8 @@ static int config_input(AVFilterLink *inlink)
     s->state = NO_PAYLOAD;
 
     settings.threads      = 1; // slice threads do the work
-    settings.skip_binding = !s->check;
-    settings.model_size   = s->model;
+    settings.skip_binding = s->skip_binding;
+    settings.model_size   = s->model_size;
     if ((ret = sidelight_decoder_open(&settings, &s->decoder)) < 0)
         return external(ctx, ret);
 

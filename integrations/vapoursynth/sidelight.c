@@ -15,10 +15,6 @@
 /* Rows and columns of a SidelightPicture. */
 enum { MAX_SIZE = 65535, TABLE = 64, MAX_STEP = 65535, MAX_QP = 51 };
 
-/* In front of a payload in an SEI message (docs/carriage-nal.md). */
-static const uint8_t uuid[16] = {0x6f, 0xe5, 0x35, 0x31, 0x39, 0x28, 0x45, 0xb9,
-                                 0x8d, 0x14, 0x90, 0xec, 0x3b, 0x13, 0xed, 0x9f};
-
 typedef struct Filter {
   VSNode *node;
   const VSVideoInfo *vi;
@@ -32,7 +28,7 @@ typedef struct Arguments {
   const uint8_t *payload, *jpeg;
   size_t payload_size, jpeg_size;
   int by_payload; /* else the base model */
-  int check, carrier;
+  int skip_binding, carrier;
   uint32_t model_size;
   SidelightCodecParams params;
 } Arguments;
@@ -76,7 +72,6 @@ static SidelightPicture picture_of(const Filter *f, const VSFrame *frame, VSFram
   p.height = (uint32_t)f->vi->height;
   p.layout = f->layout;
   p.bit_depth = (uint32_t)f->vi->format.bitsPerSample;
-  p.range = SIDELIGHT_RANGE_LIMITED; /* of no consequence to a decoder */
   p.picture_type = picture_type(frame, api);
   for (int i = 0; i < f->vi->format.numPlanes; i++) {
     /* The library does not write to the picture that it reads. */
@@ -162,6 +157,21 @@ static int read_word(const Call *call, const char *key, const char *const words[
   return -1;
 }
 
+/* A SidelightModelSize; below 0 on failure. */
+static int read_model_size(const Call *call) {
+  static const char *const words[] = {"default", "small", "medium", "large"};
+  size_t size = 0;
+  const uint8_t *word = read_bytes(call, "model_size", &size);
+  if (!word)
+    return SIDELIGHT_MODEL_SIZE_DEFAULT;
+  for (int i = 0; i < 4; i++) {
+    if (size == strlen(words[i]) && memcmp(word, words[i], size) == 0)
+      return i;
+  }
+  fail(call, "model_size is to be \"small\", \"medium\" or \"large\"");
+  return -1;
+}
+
 /* 64 steps of luma's table, and 64 of chroma's if it is another. */
 static int read_quant(const Call *call, SidelightCodecParams *params) {
   int count = call->api->mapNumElements(call->in, "quant");
@@ -203,7 +213,7 @@ static int read_arguments(const Call *call, Arguments *a) {
   static const char *const of_hevc[] = {"qp", "qp_i", "qp_b", "carrier", NULL};
   static const char *const of_jpeg[] = {"jpeg", "quant", NULL};
   static const char *const of_base[] = {"qp", "qp_i", "qp_b", "model_size", NULL};
-  static const char *const of_payload[] = {"payload", "carrier", "check", NULL};
+  static const char *const of_payload[] = {"payload", "carrier", "skip_binding", NULL};
   static const char *const of_quant[] = {"quant", NULL};
   memset(a, 0, sizeof *a);
   a->payload = read_bytes(call, "payload", &a->payload_size);
@@ -221,13 +231,12 @@ static int read_arguments(const Call *call, Arguments *a) {
                             : "goes with mode=\"payload\""))
     return 0;
 
-  int model_size = 0;
-  if (!read_int(call, "model_size", 0, SIDELIGHT_MODEL_SIZE_LARGE, &model_size) ||
-      !read_int(call, "carrier", 0, INT_MAX, &a->carrier))
+  int size = read_model_size(call);
+  if (size < 0 || !read_int(call, "carrier", 0, INT_MAX, &a->carrier))
     return 0;
-  a->model_size = (uint32_t)model_size;
-  a->check = given(call, "carrier") || a->jpeg;
-  if (!read_int(call, "check", 0, 1, &a->check))
+  a->model_size = (uint32_t)size;
+  a->skip_binding = !given(call, "carrier") && !a->jpeg;
+  if (!read_int(call, "skip_binding", 0, 1, &a->skip_binding))
     return 0;
 
   if (!jpeg) {
@@ -240,8 +249,8 @@ static int read_arguments(const Call *call, Arguments *a) {
   if (a->by_payload && !a->payload && !a->jpeg)
     return fail(call, "there is no payload: give one, or the file as jpeg");
   if (!a->jpeg) {
-    if (a->check)
-      return fail(call, "check needs the file as jpeg");
+    if (!a->skip_binding)
+      return fail(call, "skip_binding=0 needs the file as jpeg");
     return given(call, "quant") ? read_quant(call, &a->params) : fail(call, "JPEG needs jpeg or quant");
   }
   if (!refuse(call, of_quant, "does not go with jpeg, which has its own"))
@@ -280,15 +289,15 @@ static int set_by_carrier(const Call *call, Filter *f, const Arguments *a, int *
   char error[1024] = "";
   if (a->carrier >= f->vi->numFrames)
     return fail(call, "carrier is frame %d, and the clip has %d", a->carrier, f->vi->numFrames);
-  uint8_t *message = malloc(sizeof uuid + a->payload_size);
+  uint8_t *message = malloc(sizeof SIDELIGHT_SEI_UUID + a->payload_size);
   if (!message)
     return fail(call, "%s", sidelight_strerror(SIDELIGHT_ERROR_OUT_OF_MEMORY));
-  memcpy(message, uuid, sizeof uuid);
-  memcpy(message + sizeof uuid, a->payload, a->payload_size);
+  memcpy(message, SIDELIGHT_SEI_UUID, sizeof SIDELIGHT_SEI_UUID);
+  memcpy(message + sizeof SIDELIGHT_SEI_UUID, a->payload, a->payload_size);
   const VSFrame *frame = call->api->getFrame(a->carrier, f->node, error, sizeof error);
   if (frame) {
     const uint8_t *const messages[] = {message};
-    const size_t sizes[] = {sizeof uuid + a->payload_size};
+    const size_t sizes[] = {sizeof SIDELIGHT_SEI_UUID + a->payload_size};
     SidelightPicture picture = picture_of(f, frame, NULL, call->api);
     *result = sidelight_decoder_set_sei(f->decoder, &picture, messages, sizes, 1);
     call->api->freeFrame(frame);
@@ -303,12 +312,14 @@ static int set_by_payload(const Call *call, Filter *f, const Arguments *a, Sidel
   int result = 0;
   if (!payload) {
     result = sidelight_jpeg_read(a->jpeg, a->jpeg_size, NULL, extracted);
+    if (result == 0)
+      result = SIDELIGHT_ERROR_NO_PAYLOAD;
     if (result < 0)
       return fail(call, "jpeg: %s", sidelight_strerror(result));
     payload = extracted->data;
     size = extracted->size;
   }
-  if (a->check && a->params.codec == SIDELIGHT_CODEC_HEVC) {
+  if (!a->skip_binding && a->params.codec == SIDELIGHT_CODEC_HEVC) {
     if (!set_by_carrier(call, f, a, &result))
       return 0;
   } else
@@ -319,7 +330,7 @@ static int set_by_payload(const Call *call, Filter *f, const Arguments *a, Sidel
   return 1;
 }
 
-static int set_base(const Call *call, Filter *f, const Arguments *a) {
+static int set_base_mode(const Call *call, Filter *f, const Arguments *a) {
   static const uint8_t class_of[4] = {0, 0, 1, 2};
   int result = sidelight_decoder_set_mode(f->decoder, SIDELIGHT_MODE_BASE, &a->params);
   if (result < 0)
@@ -335,13 +346,13 @@ static int set_decoder(const Call *call, Filter *f) {
     return 0;
   SidelightDecoderSettings settings = {0};
   settings.threads = 1; /* VapourSynth has threads, one for each frame */
-  settings.skip_binding = !a.check;
+  settings.skip_binding = (uint32_t)a.skip_binding;
   settings.model_size = a.model_size;
   int result = sidelight_decoder_open(&settings, &f->decoder);
   if (result < 0)
     return fail(call, "%s", sidelight_strerror(result));
   if (!a.by_payload)
-    return set_base(call, f, &a);
+    return set_base_mode(call, f, &a);
   SidelightBuffer extracted = {0};
   int ok = set_by_payload(call, f, &a, &extracted);
   sidelight_buffer_unref(&extracted);
@@ -373,6 +384,6 @@ VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI
   api->registerFunction("Filter",
                         "clip:vnode;payload:data:opt;codec:data:opt;mode:data:opt;"
                         "qp:int:opt;qp_i:int:opt;qp_b:int:opt;quant:int[]:opt;jpeg:data:opt;"
-                        "carrier:int:opt;check:int:opt;model_size:int:opt;",
+                        "carrier:int:opt;skip_binding:int:opt;model_size:data:opt;",
                         "clip:vnode;", filter_create, NULL, plugin);
 }

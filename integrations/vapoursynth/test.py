@@ -42,9 +42,8 @@ class CPicture(c.Structure):
         ("height", c.c_uint32),
         ("layout", c.c_uint32),
         ("bit_depth", c.c_uint32),
-        ("range", c.c_uint32),
         ("picture_type", c.c_uint32),
-        ("reserved", c.c_uint8 * 16),
+        ("reserved", c.c_uint8 * 20),
     ]
 
 
@@ -107,7 +106,6 @@ class Picture:
     def to_c(self):
         """The struct; `kept` holds its memory."""
         p = CPicture(width=self.width, height=self.height, layout=self.layout, bit_depth=self.depth)
-        p.range = 1
         p.picture_type = TYPES.get(self.kind, 0)
         p.kept = [c.create_string_buffer(plane, len(plane)) for plane in self.planes]
         for i, plane in enumerate(p.kept):
@@ -348,10 +346,10 @@ def bindings(pictures, clip, update, expected):
     """The encoder binds to its first picture."""
     good = core.sidelight.Filter(clip, update, carrier=0)
     check("carrier: the right one", planes_of(good.get_frame(1)) == expected[1])
-    check("carrier: frame 0 by default", planes_of(core.sidelight.Filter(clip, update, check=1).get_frame(1)) == expected[1])
+    check("carrier: frame 0 by default", planes_of(core.sidelight.Filter(clip, update, skip_binding=0).get_frame(1)) == expected[1])
     refused("carrier: another", clip, strerror(-116), payload=update, carrier=1)
-    refused("carrier: changed by a filter", clip.std.Invert(), strerror(-116), payload=update, check=1)
-    check("carrier: not checked", planes_of(core.sidelight.Filter(clip, update, carrier=1, check=0).get_frame(1)) == expected[1])
+    refused("carrier: changed by a filter", clip.std.Invert(), strerror(-116), payload=update, skip_binding=0)
+    check("carrier: not checked", planes_of(core.sidelight.Filter(clip, update, carrier=1, skip_binding=1).get_frame(1)) == expected[1])
     for n in (-1, 4, 2**31, 2**40):
         refused(f"carrier: {n}", clip, "carrier is", payload=update, carrier=n)
 
@@ -391,7 +389,7 @@ def jpegs():
     params.binding ^= 1 << 3 | 1 << 40
     stale = encoded([original], [picture], params, UPDATE)
     refused("JPEG: another file's payload", clip, strerror(-116), jpeg=jpeg, payload=stale)
-    same("JPEG: not checked", sidelight(clip, jpeg=jpeg, payload=stale, check=0), [picture],
+    same("JPEG: not checked", sidelight(clip, jpeg=jpeg, payload=stale, skip_binding=1), [picture],
          filtered([picture], params, stale))
     refused("JPEG: no payload in it", clip, strerror(-2), jpeg=jpeg)
     refused("JPEG: cut off", clip, strerror(-74), jpeg=jpeg[:100], payload=payload)
@@ -437,9 +435,9 @@ def bad_arguments(clip, update):
         ("codec is to be", {"codec": "", "qp": 30}),
         ("codec is to be", {"codec": "hev", "qp": 30}),
         ("mode is to be", {"mode": "off", "qp": 30}),
-        ("model_size is to be 0 to 3", {"qp": 30, "model_size": 4}),
-        ("model_size is to be 0 to 3", {"qp": 30, "model_size": -1}),
-        ("check is to be 0 to 1", {"payload": update, "check": 2}),
+        ("model_size is to be \"small\", \"medium\" or \"large\"", {"qp": 30, "model_size": "huge"}),
+        ("model_size is to be \"small\", \"medium\" or \"large\"", {"qp": 30, "model_size": ""}),
+        ("skip_binding is to be 0 to 1", {"payload": update, "skip_binding": 2}),
         ("quant is to have 64 or 128", {"quant": quant[:63]}),
         ("quant is to have 64 or 128", {"quant": quant + [1]}),
         ("quant is to have 64 or 128", {"quant": 5}),
@@ -448,16 +446,16 @@ def bad_arguments(clip, update):
         ("steps of 1 to 65535; number 0 is -1", {"quant": [-1] + quant[1:]}),
         ("jpeg or quant", {"codec": "jpeg", "payload": update}),
         ("jpeg or quant", {"codec": "jpeg"}),
-        ("check needs the file", {"quant": quant, "payload": update, "check": 1}),
+        ("skip_binding=0 needs the file", {"quant": quant, "payload": update, "skip_binding": 0}),
         ("quant goes with JPEG", {"codec": "hevc", "qp": 30, "quant": quant}),
         ("qp goes with HEVC", {"codec": "jpeg", "qp": 30, "quant": quant}),
         ("carrier goes with HEVC", {"codec": "jpeg", "payload": update, "quant": quant, "carrier": 0}),
         ("quant does not go with jpeg", {"jpeg": b"x", "quant": quant}),
         ("qp does not go with a payload", {"payload": update, "qp": 30}),
-        ("model_size does not go with a payload", {"payload": update, "model_size": 1}),
+        ("model_size does not go with a payload", {"payload": update, "model_size": "small"}),
         ('payload goes with mode="payload"', {"payload": update, "mode": "base", "qp": 30}),
         ("carrier goes with mode", {"qp": 30, "carrier": 0}),
-        ("check goes with mode", {"qp": 30, "check": 1}),
+        ("skip_binding goes with mode", {"qp": 30, "skip_binding": 0}),
     ]:
         refused(f"{ {k: v if len(str(v)) < 20 else '...' for k, v in arguments.items()} }", clip, text, **arguments)
 

@@ -54,8 +54,8 @@ pub(super) fn require<S: Into<String>>(ok: bool, what: impl FnOnce() -> S) -> Re
     }
 }
 
-/// Runs a function's body: the result's value, or the negative code of its error, which is logged
-/// under the function's name. A panic becomes [`Error::Internal`].
+/// Runs a function's body: the result's value, or the negative code of its error, which is logged under the function's
+/// name. A panic becomes [`Error::Internal`].
 pub(super) fn guard(name: &str, body: impl FnOnce() -> Result<c_int>) -> c_int {
     let body = || {
         fault::point(name);
@@ -145,7 +145,7 @@ pub(super) unsafe fn close<T>(handle: *mut *mut T) {
 pub(super) unsafe fn slice<'a, T>(
     pointer: *const T,
     count: usize,
-    [name, count_name]: [&str; 2],
+    [name, count_name]: [impl Display; 2],
 ) -> Result<&'a [T]> {
     if count == 0 {
         return Ok(&[]);

@@ -9,9 +9,9 @@ use libc::c_int;
 
 /// A decoder: the model that a payload asks for, which filters pictures.
 ///
-/// For each band that runs it needs three rows of every feature map, 2.4 MB where luma has 6000 columns,
-/// and keeps them for the next: once a picture of a size has been filtered, bands take nothing from the
-/// heap (but whole pictures start threads, unless the settings ask for one).
+/// For each band that runs it needs three rows of every feature map, 2.4 MB where luma has 6000 columns, and keeps them
+/// for the next: once a picture of a size has been filtered, bands take nothing from the heap (but whole pictures start
+/// threads, unless the settings ask for one).
 pub struct SidelightDecoder {
     inner: Decoder,
 }
@@ -37,8 +37,8 @@ impl SidelightDecoder {
     }
 }
 
-/// Opens a decoder, to be closed with sidelight_decoder_close(). The settings are copied; NULL stands for the
-/// defaults. Until a payload or a base model is set, it passes pictures through unfiltered. Returns 0.
+/// Opens a decoder, to be closed with sidelight_decoder_close(). The settings are copied; NULL stands for the defaults.
+/// Until a payload or a base model is set, it passes pictures through unfiltered. Returns 0.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_open(
     settings: *const SidelightDecoderSettings,
@@ -57,16 +57,14 @@ pub unsafe extern "C" fn sidelight_decoder_open(
 
 /// Sets what a payload asks for. On any error the decoder passes pictures through unfiltered.
 ///
-/// The check is one against accidents: 8 bits of CRC over the payload and 16 bits that bind it to the
-/// picture. A payload of another picture passes one time in 65536; then the filter runs with the wrong
-/// update, and safely.
+/// The check is one against accidents: 8 bits of CRC over the payload and 16 bits that bind it to the picture. A
+/// payload of another picture passes one time in 65536; then the filter runs with the wrong update, and safely.
 ///
 /// @param payload `size` bytes; any bytes are safe.
 /// @param params  how the picture was coded; its binding must be the one that the encoder saw.
-/// @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if
-/// it was made for another picture or is for another codec; SIDELIGHT_ERROR_UNKNOWN_MODEL;
-/// SIDELIGHT_ERROR_UNSUPPORTED for a later version (damage may look like one) or codec;
-/// SIDELIGHT_ERROR_TOO_LARGE above SIDELIGHT_MAX_PAYLOAD.
+/// @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if it was made for
+/// another picture or is for another codec; SIDELIGHT_ERROR_UNKNOWN_MODEL; SIDELIGHT_ERROR_UNSUPPORTED for a later
+/// version (damage may look like one) or codec; SIDELIGHT_ERROR_TOO_LARGE above SIDELIGHT_MAX_PAYLOAD.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_set_payload(
     decoder: *mut SidelightDecoder,
@@ -87,22 +85,22 @@ pub unsafe extern "C" fn sidelight_decoder_set_payload(
     })
 }
 
-/// Takes the SEI messages of type user_data_unregistered that came with a decoded picture of a video,
-/// and sets what they ask for. Call it for each picture in output order, before filtering it.
+/// Takes the SEI messages of type user_data_unregistered that came with a decoded picture of a video, and sets what
+/// they ask for. Call it for each picture in output order, before filtering it.
 ///
-/// A payload that is bound to the picture is set; it holds for the pictures that follow until another
-/// one comes, or an IRAP picture without one. The last one counts if there are several: file formats
-/// may put copies of an early one in front. Messages that are no payloads are skipped.
+/// A payload that is bound to the picture is set; it holds for the pictures that follow until another one comes, or an
+/// IRAP picture without one. The last one counts if there are several: file formats may put copies of an early one in
+/// front. Messages that are no payloads are skipped.
 ///
 /// @param picture  the decoded picture; its picture_type says if it is an IRAP picture.
-/// @param messages `count` messages, each beginning with its UUID; any bytes are safe. As FFmpeg's side
-/// data AV_FRAME_DATA_SEI_UNREGISTERED: all entries of the frame, not only the first. Of more than 16
-/// payloads the last 16 are tried. NULL will do if `count` is 0.
+/// @param messages `count` messages, each beginning with its UUID; any bytes are safe. As FFmpeg's side data
+/// AV_FRAME_DATA_SEI_UNREGISTERED: all entries of the frame, not only the first. Of more than 16 payloads the last 16
+/// are tried. NULL will do if `count` is 0.
 /// @param sizes    bytes of each message.
-/// @return the SidelightMode that was set (0, 1 or 2); SIDELIGHT_ERROR_NO_PAYLOAD if there is none: the
-/// decoder goes on as before, but after an IRAP picture it passes pictures through; if none of the
-/// payloads is good, as sidelight_decoder_set_payload() for the last one. On any error but
-/// SIDELIGHT_ERROR_NO_PAYLOAD the decoder passes pictures through.
+/// @return the SidelightMode that was set (0, 1 or 2); SIDELIGHT_ERROR_NO_PAYLOAD if there is none: the decoder goes on
+/// as before, but after an IRAP picture it passes pictures through; if none of the payloads is good, as
+/// sidelight_decoder_set_payload() for the last one. On any error but SIDELIGHT_ERROR_NO_PAYLOAD the decoder passes
+/// pictures through.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_set_sei(
     decoder: *mut SidelightDecoder,
@@ -141,11 +139,9 @@ unsafe fn set_sei(
     };
     let mut all = alloc::try_with_capacity(count)?;
     for (i, (message, size)) in messages.iter().zip(sizes).enumerate() {
-        require(*size == 0 || !message.is_null(), || {
-            format!("messages[{i}] is NULL, but sizes[{i}] is {size}")
-        })?;
+        let names = [format_args!("messages[{i}]"), format_args!("sizes[{i}]")];
         // SAFETY: the caller promises that each message has as many bytes as its size says.
-        all.push(unsafe { slice(*message, *size, ["a message", "its size"]) }?);
+        all.push(unsafe { slice(*message, *size, names) }?);
     }
     let all = all.into_iter();
     Ok(match picture.shape()?.bit_depth {
@@ -156,13 +152,12 @@ unsafe fn set_sei(
     }?)
 }
 
-/// Sets filtering without a payload: SIDELIGHT_MODE_BASE for the base model that fits the codec and, for JPEG,
-/// the luma table, SIDELIGHT_MODE_OFF to pass pictures through. On an error pictures pass through.
+/// Sets filtering without a payload: SIDELIGHT_MODE_BASE for the base model that fits the codec and, for JPEG, the luma
+/// table, SIDELIGHT_MODE_OFF to pass pictures through. On an error pictures pass through.
 ///
-/// @param params how the picture was coded; may be NULL with SIDELIGHT_MODE_OFF. Its binding is not
-/// looked at.
-/// @return 0; SIDELIGHT_ERROR_UNSUPPORTED for a later codec; SIDELIGHT_ERROR_UNKNOWN_MODEL if this build has no
-/// model for the codec.
+/// @param params how the picture was coded; may be NULL with SIDELIGHT_MODE_OFF. Its binding is not looked at.
+/// @return 0; SIDELIGHT_ERROR_UNSUPPORTED for a later codec; SIDELIGHT_ERROR_UNKNOWN_MODEL if this build has no model
+/// for the codec.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_set_mode(
     decoder: *mut SidelightDecoder,
@@ -186,9 +181,9 @@ pub unsafe extern "C" fn sidelight_decoder_set_mode(
 /// Filters a whole picture with the decoder's own threads; copies it where the mode is off.
 ///
 /// @param in  the decoded picture.
-/// @param out a picture of the same shape, whose rows overlap neither each other nor those of `in`
-/// (a plane pointer equal to that of the same plane of `in` is refused; other overlap is undefined
-/// behaviour). After SIDELIGHT_ERROR_OUT_OF_MEMORY some of its rows may have been written.
+/// @param out a picture of the same shape, whose rows overlap neither each other nor those of `in` (a plane pointer
+/// equal to that of the same plane of `in` is refused; other overlap is undefined behaviour). After
+/// SIDELIGHT_ERROR_OUT_OF_MEMORY some of its rows may have been written.
 /// @return 0.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_filter(
@@ -231,11 +226,11 @@ unsafe fn filter<S: Sample>(decoder: &Decoder, input: Passed<'_>, output: Passed
     Ok(decoder.filter(&input, output)?)
 }
 
-/// Filters the luma rows `first_row` to `end_row` - 1 and the chroma rows that belong to them, on the
-/// calling thread. Bands give the same bytes as the whole picture.
+/// Filters the luma rows `first_row` to `end_row` - 1 and the chroma rows that belong to them, on the calling thread.
+/// Bands give the same bytes as the whole picture.
 ///
-/// Several threads may call it at once on one decoder, with bands that do not overlap or of different
-/// pictures; nobody may change the decoder meanwhile.
+/// Several threads may call it at once on one decoder, with bands that do not overlap or of different pictures; nobody
+/// may change the decoder meanwhile.
 ///
 /// @param in        the whole decoded picture: a band reads rows beyond its own.
 /// @param out       the whole output picture; only the band's rows are written.

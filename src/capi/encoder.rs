@@ -63,20 +63,19 @@ pub unsafe extern "C" fn sidelight_encoder_open(
     })
 }
 
-/// Makes the payload of one picture, or of several that share it: the decoded pictures of a shot, in
-/// any order, all or some of them.
+/// Makes the payload of one picture, or of several that share it: the decoded pictures of a shot, in any order, all or
+/// some of them.
 ///
-/// The choice among off, base and update falls by net gain: PSNR-YUV 6:1:1 of colour pictures, luma
-/// PSNR of gray ones, the mean over the pictures, less what the payload's bytes would have bought at
-/// `params->slope_db_per_byte`. The same input gives the same payload on every
-/// machine and with any number of threads, in the default floating-point environment (a host built
-/// with -ffast-math may change it). Base and update are charged for `params->carriage_bytes` as well,
-/// off for nothing: where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a
-/// payload as they are, as jpeg_decode does, the payload need not be sent.
+/// The choice among off, base and update falls by net gain: PSNR-YUV 6:1:1 of colour pictures, luma PSNR of gray ones,
+/// the mean over the pictures, less what the payload's bytes would have bought at `params->slope_db_per_byte`. The same
+/// input gives the same payload on every machine and with any number of threads, in the default floating-point
+/// environment (a host built with -ffast-math may change it). Base and update are charged for `params->carriage_bytes`
+/// as well, off for nothing: where the report says SIDELIGHT_MODE_OFF and decoders show pictures without a payload as
+/// they are, as jpeg_decode does, the payload need not be sent.
 ///
-/// For HEVC the payload says how strongly pictures of each type are filtered; types that would not
-/// gain, or of which there is no picture, are left as they are. It is bound to the first picture of
-/// `decoded`; sidelight_payload_bind() binds it to others.
+/// For HEVC the payload says how strongly pictures of each type are filtered; types that would not gain, or of which
+/// there is no picture, are left as they are. It is bound to the first picture of `decoded`; sidelight_payload_bind()
+/// binds it to others.
 ///
 /// @param original the pictures before coding, `count` of them.
 /// @param decoded  the codec's decoded pictures in the same order, all of one shape.
@@ -84,8 +83,8 @@ pub unsafe extern "C" fn sidelight_encoder_open(
 /// @param params   how they were coded.
 /// @param payload  at least 8 bytes, to be freed with sidelight_buffer_unref().
 /// @param report   what was measured; may be NULL.
-/// @return 0 (also when canceled: the best so far; the report's PSNRs are then of the pictures that were
-/// measured, at least the first one, and psnr_base is that of the base models that were, else psnr_decoded);
+/// @return 0 (also when canceled: the best so far; the report's PSNRs are then of the pictures that were measured, at
+/// least the first one, and psnr_base is that of the base models that were, else psnr_decoded);
 /// SIDELIGHT_ERROR_UNSUPPORTED for a later codec; SIDELIGHT_ERROR_UNKNOWN_MODEL if this build has no model for the
 /// codec.
 #[no_mangle]

@@ -9,25 +9,24 @@ use libc::c_int;
 
 /// Reads a JPEG file's payload, and what of the file a filter and an encoder need to know.
 ///
-/// @param jpeg    the whole file, `size` bytes; any bytes are safe. Without `params` only the bytes up to
-/// the first scan's marker (FF DA) are needed.
-/// @param params  codec, quantisation tables, binding, coded_bytes and carriage_bytes; all else in it becomes 0.
+/// @param jpeg    the whole file, `size` bytes; any bytes are safe. Without `params` only the bytes up to the first
+/// scan's marker (FF DA) are needed.
+/// @param params  codec, quantisation tables, binding, coded_bytes and carriage_bytes; all else in it becomes 0. NULL
+/// if it is not wanted.
+/// @param payload the payload, to be freed with sidelight_buffer_unref(); without one in the file no bytes and NULL.
 /// NULL if it is not wanted.
-/// @param payload the payload, to be freed with sidelight_buffer_unref(); without one in the file no bytes and
-/// NULL. NULL if it is not wanted.
 /// @return 1 with a payload, 0 if there is none or none is wanted; SIDELIGHT_ERROR_CORRUPT if this is no JPEG, a
-/// segment before the first scan is damaged, or a payload is wanted and its segment is empty or not the only one.
-/// With `params` also SIDELIGHT_ERROR_CORRUPT if a segment between or behind the scans is damaged or cut off (coded
-/// data that is cut off is not noticed) or the luma table does not stand before the first scan, and
+/// segment before the first scan is damaged, or a payload is wanted and its segment is empty or not the only one. With
+/// `params` also SIDELIGHT_ERROR_CORRUPT if a segment between or behind the scans is damaged or cut off (coded data
+/// that is cut off is not noticed) or the luma table does not stand before the first scan, and
 /// SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and arithmetic-coded files, for those of more than 8 bits,
 /// and for those whose height stands behind the first scan.
 ///
-/// Where one of the two is damaged, asking for the other alone still gives it: NULL for `payload` gives the `params`
-/// of a file with a damaged payload.
+/// Where one of the two is damaged, asking for the other alone still gives it: NULL for `payload` gives the `params` of
+/// a file with a damaged payload.
 ///
-/// The binding covers what decides the decoded samples: all segments but metadata (APPn, COM; a payload is
-/// one) and the coded data. coded_bytes counts the same. What stands behind EOI, colour space and sampling are not
-/// looked at.
+/// The binding covers what decides the decoded samples: all segments but metadata (APPn, COM; a payload is one) and the
+/// coded data. coded_bytes counts the same. What stands behind EOI, colour space and sampling are not looked at.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_jpeg_read(
     jpeg: *const u8,
@@ -75,10 +74,9 @@ fn params_of(jpeg: &[u8]) -> Result<SidelightCodecParams> {
     })
 }
 
-/// Copies a JPEG file with `payload` as an APP10 segment, or with none. All other bytes stay as they
-/// are, so stock decoders see the same picture. In a multi-picture file the segment goes before the MPF
-/// segment, so the other pictures stay in reach; where a payload of another writer stands behind the MPF
-/// segment, taking it out moves them.
+/// Copies a JPEG file with `payload` as an APP10 segment, or with none. All other bytes stay as they are, so stock
+/// decoders see the same picture. In a multi-picture file the segment goes before the MPF segment, so the other
+/// pictures stay in reach; where a payload of another writer stands behind the MPF segment, taking it out moves them.
 ///
 /// @param jpeg         the whole file, `size` bytes; any bytes are safe.
 /// @param payload      takes the place of all payloads in the file; NULL to remove them. Its bytes are not looked at.

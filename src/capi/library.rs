@@ -6,8 +6,8 @@ use crate::cpu::CpuLevel;
 use crate::Error;
 use libc::{c_char, c_int, c_void};
 
-/// The library's version, 0x00MMmmpp (major, minor, patch). SIDELIGHT_VERSION is the one that a program was
-/// compiled with. Any thread may call it.
+/// The library's version, 0x00MMmmpp (major, minor, patch). SIDELIGHT_VERSION is the one that a program was compiled
+/// with. Any thread may call it.
 #[no_mangle]
 pub extern "C" fn sidelight_version() -> u32 {
     const fn part(text: &str) -> u32 {
@@ -34,12 +34,12 @@ pub extern "C" fn sidelight_strerror(error: c_int) -> *const c_char {
     known.map_or(c"unknown error", |e| e.c_message()).as_ptr()
 }
 
-/// Sets the log callback of the whole process; NULL (the default) for none. Nothing else is printed, but
-/// before an abort for want of memory and by a panic, which is a bug.
+/// Sets the log callback of the whole process; NULL (the default) for none. Nothing else is printed, but before an
+/// abort for want of memory and by a panic, which is a bug.
 ///
 /// It is for programs, not for libraries inside them: there is one for all. Set it before other threads use the
-/// library, and keep callback and `user` alive until none does: a call may still be running when it is
-/// replaced. The callback must not call into the library.
+/// library, and keep callback and `user` alive until none does: a call may still be running when it is replaced. The
+/// callback must not call into the library.
 #[no_mangle]
 pub extern "C" fn sidelight_set_log_callback(callback: SidelightLog, user: *mut c_void) {
     set_logger(callback, user);

@@ -7,9 +7,9 @@ use crate::payload::{self, binding};
 use crate::{Error, Mode, Sample};
 use libc::c_int;
 
-/// Binds an encoder's payload to the decoded picture that will carry it. A payload for video stands in
-/// front of the first picture that it is for and is repeated at every IRAP picture that it is to
-/// outlive: each copy is bound to its own carrier.
+/// Binds an encoder's payload to the decoded picture that will carry it. A payload for video stands in front of the
+/// first picture that it is for and is repeated at every IRAP picture that it is to outlive: each copy is bound to its
+/// own carrier.
 ///
 /// @param payload `size` bytes, changed in place on success only.
 /// @param carrier the decoded picture; its type is not looked at.
@@ -36,12 +36,12 @@ pub unsafe extern "C" fn sidelight_payload_bind(
     })
 }
 
-/// Reads what a payload says of itself. Its form is checked, the update's too where the model is known;
-/// what it is bound to and whether the updated weights are in range, only a decoder can tell.
+/// Reads what a payload says of itself. Its form is checked, the update's too where the model is known; what it is
+/// bound to and whether the updated weights are in range, only a decoder can tell.
 ///
 /// @param payload `size` bytes; any bytes are safe.
-/// @return 0; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_UNSUPPORTED for a later version or mode (damage may
-/// look like one); SIDELIGHT_ERROR_TOO_LARGE above SIDELIGHT_MAX_PAYLOAD.
+/// @return 0; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_UNSUPPORTED for a later version or mode (damage may look like
+/// one); SIDELIGHT_ERROR_TOO_LARGE above SIDELIGHT_MAX_PAYLOAD.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_payload_probe(
     payload: *const u8,

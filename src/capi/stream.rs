@@ -29,8 +29,8 @@ pub enum SidelightNalCodec {
 pub struct SidelightStreamSettings {
     /// A SidelightNalCodec.
     pub codec: u32,
-    /// 0 for a byte stream with start codes (Annex B); 1, 2 or 4 for samples whose NAL units stand each
-    /// behind a big-endian length of so many bytes (mp4, Matroska).
+    /// 0 for a byte stream with start codes (Annex B); 1, 2 or 4 for samples whose NAL units stand each behind a
+    /// big-endian length of so many bytes (mp4, Matroska).
     pub length_bytes: u32,
     /// Zero.
     pub reserved: [u64; 7],
@@ -49,11 +49,11 @@ pub struct SidelightAccessUnit {
     pub payload: *const u8,
     /// Bytes of the payload.
     pub payload_size: usize,
-    /// How many payloads there are. If several, `payload` is the last: file formats may put copies of
-    /// an early one in front.
+    /// How many payloads there are. If several, `payload` is the last: file formats may put copies of an early one in
+    /// front.
     pub payloads: u32,
-    /// 1 if there is a slice of layer 0; else 0: such a unit takes no payload. Only the end of a stream
-    /// and samples can be so.
+    /// 1 if there is a slice of layer 0; else 0: such a unit takes no payload. Only the end of a stream and samples can
+    /// be so.
     pub has_picture: u32,
     /// 1 if decoding can start here: an IRAP picture; H.264: an IDR picture.
     pub irap: u32,
@@ -134,15 +134,15 @@ pub unsafe extern "C" fn sidelight_stream_open(
     })
 }
 
-/// Appends bytes to a stream. Then call sidelight_stream_next() until it returns 0: so memory stays
-/// within a few times the largest access unit (64 MiB at most) and push.
+/// Appends bytes to a stream. Then call sidelight_stream_next() until it returns 0: so memory stays within a few times
+/// the largest access unit (64 MiB at most) and push.
 ///
-/// @param data copied; any bytes are safe, but they must not lie in a unit of this stream. Of a byte stream
-/// any number of them, otherwise one whole sample. NULL will do if `size` is 0.
-/// @param size 0 says that the stream ends: what is left is its last unit. Once that is taken, the next
-/// push begins another stream (after a seek, say).
-/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT also if the sample before, or the end of the stream before, was
-/// not taken; of a byte stream, the error that sidelight_stream_next() gave before.
+/// @param data copied; any bytes are safe, but they must not lie in a unit of this stream. Of a byte stream any number
+/// of them, otherwise one whole sample. NULL will do if `size` is 0.
+/// @param size 0 says that the stream ends: what is left is its last unit. Once that is taken, the next push begins
+/// another stream (after a seek, say).
+/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT also if the sample before, or the end of the stream before, was not
+/// taken; of a byte stream, the error that sidelight_stream_next() gave before.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_stream_push(
     stream: *mut SidelightStream,
@@ -169,15 +169,15 @@ pub unsafe extern "C" fn sidelight_stream_push(
     })
 }
 
-/// Gives the next access unit. The bytes of all units, one after another, are those of the stream. The
-/// end of a unit in a byte stream is known when the next one begins, or at the stream's end.
+/// Gives the next access unit. The bytes of all units, one after another, are those of the stream. The end of a unit in
+/// a byte stream is known when the next one begins, or at the stream's end.
 ///
 /// @param unit written if the result is 1.
-/// @return 1; 0 if more bytes are needed or the stream has ended; SIDELIGHT_ERROR_CORRUPT if a byte
-/// stream does not begin with a start code, or the lengths in a sample do not add up (the sample is
-/// dropped, and the next may be pushed); SIDELIGHT_ERROR_TOO_LARGE for a unit over 64 MiB. After
-/// SIDELIGHT_ERROR_OUT_OF_MEMORY the same unit comes with the next call; after SIDELIGHT_ERROR_CORRUPT or
-/// SIDELIGHT_ERROR_TOO_LARGE a byte stream does not go on: close it.
+/// @return 1; 0 if more bytes are needed or the stream has ended; SIDELIGHT_ERROR_CORRUPT if a byte stream does not
+/// begin with a start code, or the lengths in a sample do not add up (the sample is dropped, and the next may be
+/// pushed); SIDELIGHT_ERROR_TOO_LARGE for a unit over 64 MiB. After SIDELIGHT_ERROR_OUT_OF_MEMORY the same unit comes
+/// with the next call; after SIDELIGHT_ERROR_CORRUPT or SIDELIGHT_ERROR_TOO_LARGE a byte stream does not go on: close
+/// it.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_stream_next(
     stream: *mut SidelightStream,
@@ -194,9 +194,9 @@ pub unsafe extern "C" fn sidelight_stream_next(
     })
 }
 
-/// Copies the access unit that the last call of sidelight_stream_next() gave, with another payload or none:
-/// an SEI message in front of the first slice. All other bytes stay as they are, so decoders see the same
-/// picture. There is no such unit after a call that did not return 1, or after sidelight_stream_push().
+/// Copies the access unit that the last call of sidelight_stream_next() gave, with another payload or none: an SEI
+/// message in front of the first slice. All other bytes stay as they are, so decoders see the same picture. There is no
+/// such unit after a call that did not return 1, or after sidelight_stream_push().
 ///
 /// @param payload takes the place of all payloads in the unit; NULL to remove them.
 /// @param size    bytes of the payload, 1 to SIDELIGHT_MAX_PAYLOAD; 0 if NULL.

@@ -69,9 +69,8 @@ pub enum SidelightPictureType {
     B = 3,
 }
 
-/// Size of a base model: multiply-accumulates for each luma sample of a colour picture. Where a codec has no
-/// model of a size, or the library was built without it, the codec's medium one is taken, else its small one,
-/// else its large one.
+/// Size of a base model: multiply-accumulates for each luma sample of a colour picture. Where a codec has no model of a
+/// size, or the library was built without it, the codec's medium one is taken, else its small one, else its large one.
 ///
 /// JPEG has two models of each size, for standard quantisation tables and for any; encoders take the better one.
 #[repr(C)]
@@ -119,9 +118,9 @@ pub enum SidelightCpuLevel {
 
 /// A picture in the caller's memory.
 ///
-/// Plane 0 is luma, 1 and 2 are Cb and Cr (ignored for SIDELIGHT_LAYOUT_I400). Chroma planes have
-/// (width + 1) / 2 columns (I420, I422) and (height + 1) / 2 rows (I420). The library never reads
-/// or writes beyond a row's samples, so strides need no padding.
+/// Plane 0 is luma, 1 and 2 are Cb and Cr (ignored for SIDELIGHT_LAYOUT_I400). Chroma planes have (width + 1) / 2
+/// columns (I420, I422) and (height + 1) / 2 rows (I420). The library never reads or writes beyond a row's samples, so
+/// strides need no padding.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightPicture {
@@ -135,8 +134,8 @@ pub struct SidelightPicture {
     pub height: u32,
     /// A SidelightLayout.
     pub layout: u32,
-    /// Bits per sample: 8, 10 or 12. With more than 8, samples are 16-bit numbers in the machine's byte
-    /// order, pointers and strides are even, and samples above the depth's range count as its largest.
+    /// Bits per sample: 8, 10 or 12. With more than 8, samples are 16-bit numbers in the machine's byte order, pointers
+    /// and strides are even, and samples above the depth's range count as its largest.
     pub bit_depth: u32,
     /// A SidelightPictureType: decoded pictures of video only.
     pub picture_type: u32,
@@ -150,31 +149,31 @@ pub struct SidelightPicture {
 pub struct SidelightCodecParams {
     /// A SidelightCodec.
     pub codec: u32,
-    /// Luma and chroma quantisation tables in natural (row-major, not zig-zag) order; steps 1 to 65535
-    /// in 8-bit units. All-zero chroma stands for luma's table; sidelight_jpeg_read() leaves it zero where
-    /// there is no second component or its table is not defined before the first scan.
+    /// Luma and chroma quantisation tables in natural (row-major, not zig-zag) order; steps 1 to 65535 in 8-bit units.
+    /// All-zero chroma stands for luma's table; sidelight_jpeg_read() leaves it zero where there is no second component
+    /// or its table is not defined before the first scan.
     pub quant: [[u16; 64]; 2],
-    /// Bytes that carrying a payload adds to the file besides the payload, as SIDELIGHT_NAL_CARRIAGE_BYTES. Read by
-    /// the encoder only.
+    /// Bytes that carrying a payload adds to the file besides the payload, as SIDELIGHT_NAL_CARRIAGE_BYTES. Read by the
+    /// encoder only.
     pub carriage_bytes: u32,
-    /// What a payload is bound to. JPEG: a hash of the coded data (sidelight_jpeg_read() computes it);
-    /// encoder and decoder must see the same value. HEVC: not looked at, see sidelight_payload_bind().
+    /// What a payload is bound to. JPEG: a hash of the coded data (sidelight_jpeg_read() computes it); encoder and
+    /// decoder must see the same value. HEVC: not looked at, see sidelight_payload_bind().
     pub binding: u64,
     /// Bytes of the coded pictures, without payload, metadata and the like; 0 if unknown. Read by the encoder only.
     pub coded_bytes: u64,
-    /// What a byte buys in the codec at this quality: dB per byte, of PSNR-YUV 6:1:1 for colour
-    /// pictures (that of luma PSNR is nearly the same), of luma PSNR for gray ones; 0 to estimate it from
-    /// coded_bytes. Finite and not negative. Read by the encoder only.
+    /// What a byte buys in the codec at this quality: dB per byte, of PSNR-YUV 6:1:1 for colour pictures (that of luma
+    /// PSNR is nearly the same), of luma PSNR for gray ones; 0 to estimate it from coded_bytes. Finite and not
+    /// negative. Read by the encoder only.
     pub slope_db_per_byte: f64,
-    /// HEVC: mean luma QP of intra, P and B pictures, 1 to 51; 0 for types that are to be left as they
-    /// are. The encoder takes it as a start and sends what serves best.
+    /// HEVC: mean luma QP of intra, P and B pictures, 1 to 51; 0 for types that are to be left as they are. The encoder
+    /// takes it as a start and sends what serves best.
     pub qp: [u8; 3],
     /// Zero.
     pub reserved: [u8; 61],
 }
 
-/// Bytes owned by the library, to be freed with sidelight_buffer_unref(). They may be written to, but `data` and
-/// `size` stay as they are. Functions do not free what a buffer held before.
+/// Bytes owned by the library, to be freed with sidelight_buffer_unref(). They may be written to, but `data` and `size`
+/// stay as they are. Functions do not free what a buffer held before.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightBuffer {
@@ -185,9 +184,9 @@ pub struct SidelightBuffer {
 }
 
 /// A progress callback: gets the fraction done, 0.0 to 1.0, some fifty times a second, or more often, on the thread
-/// that called sidelight_encoder_encode(). It returns 0 to go on; anything else cancels: it is not called
-/// again, and the best payload so far is returned, for pictures of up to 24 megapixels within 200 ms.
-/// It must not call into the same encoder, and must return: no longjmp(), no C++ exception.
+/// that called sidelight_encoder_encode(). It returns 0 to go on; anything else cancels: it is not called again, and
+/// the best payload so far is returned, for pictures of up to 24 megapixels within 200 ms. It must not call into the
+/// same encoder, and must return: no longjmp(), no C++ exception.
 pub type SidelightProgress =
     Option<unsafe extern "C" fn(user: *mut c_void, fraction: f64) -> c_int>;
 
@@ -200,8 +199,7 @@ pub type SidelightLog =
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightEncoderSettings {
-    /// Nonzero to send no update, only the word whether the base model shall be used: encoding takes
-    /// no training then.
+    /// Nonzero to send no update, only the word whether the base model shall be used: encoding takes no training then.
     pub no_update: u32,
     /// Threads, 0 = one for each logical core; at most 256. The payload does not depend on it.
     pub threads: u32,
@@ -215,8 +213,8 @@ pub struct SidelightEncoderSettings {
     pub progress_user: *mut c_void,
     /// What training may cost: 1 (least) to 9 (most), 0 = 5. Each gains more than the one below.
     pub effort: u32,
-    /// Milliseconds that training may take, 0 = no limit; measuring what it made comes on top. With a
-    /// limit the payload depends on the machine's speed.
+    /// Milliseconds that training may take, 0 = no limit; measuring what it made comes on top. With a limit the payload
+    /// depends on the machine's speed.
     pub budget_ms: u32,
     /// Zero.
     pub reserved: [u64; 7],
@@ -230,8 +228,8 @@ pub struct SidelightPayloadInfo {
     pub mode: u32,
     /// Id of the base model; 0 where the mode is off.
     pub model: u32,
-    /// 1 if this build has that model, or needs none; else 0: the fields below are then zero, and the
-    /// update was not read.
+    /// 1 if this build has that model, or needs none; else 0: the fields below are then zero, and the update was not
+    /// read.
     pub known: u32,
     /// What it is for, a SidelightCodec; 0 where the mode is off.
     pub codec: u32,
@@ -247,8 +245,8 @@ pub struct SidelightPayloadInfo {
     pub reserved64: [u64; 4],
 }
 
-/// What an encode measured, through the integer filter that the decoder will run. PSNR in dB,
-/// infinite where planes are equal; of several pictures the mean of their PSNRs.
+/// What an encode measured, through the integer filter that the decoder will run. PSNR in dB, infinite where planes are
+/// equal; of several pictures the mean of their PSNRs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightReport {
@@ -284,8 +282,8 @@ pub struct SidelightReport {
 pub struct SidelightDecoderSettings {
     /// Threads of sidelight_decoder_filter(), 0 = one for each logical core; at most 256.
     pub threads: u32,
-    /// Nonzero to accept a payload without comparing its binding; one for another codec is stale all the
-    /// same. Only for hosts that bind payload and picture by other means.
+    /// Nonzero to accept a payload without comparing its binding; one for another codec is stale all the same. Only for
+    /// hosts that bind payload and picture by other means.
     pub skip_binding: u32,
     /// A SidelightModelSize for sidelight_decoder_set_mode(); payloads name their model.
     pub model_size: u32,
@@ -301,8 +299,8 @@ pub struct SidelightDecoderSettings {
 pub enum SidelightError {
     /// There is no payload in the file or stream.
     NoPayload = -2,
-    /// Memory could not be had. Nothing is lost, and the call may be made again. Only allocations of 128 KiB
-    /// and more are checked: where a smaller one fails the process aborts.
+    /// Memory could not be had. Nothing is lost, and the call may be made again. Only allocations of 128 KiB and more
+    /// are checked: where a smaller one fails the process aborts.
     OutOfMemory = -12,
     /// The payload names a base model that this build does not have, or the build has none for the codec.
     UnknownModel = -19,
@@ -316,7 +314,7 @@ pub enum SidelightError {
     Unsupported = -95,
     /// The payload was made for another picture, or the picture was edited since.
     Stale = -116,
-    /// A bug inside the library. What the call was to write is unspecified; a decoder is to be set again.
-    /// Handles may still be used and closed.
+    /// A bug inside the library. What the call was to write is unspecified; a decoder is to be set again. Handles may
+    /// still be used and closed.
     Internal = -131,
 }

@@ -3,8 +3,8 @@
 //! The format, for other implementers, is in `docs/carriage-jpeg.md`. Everything here reads bytes
 //! nobody vouches for: no input makes it panic, time is linear and memory bounded by the input.
 
+use super::MAX_PAYLOAD;
 use crate::error::{Error, Result};
-use crate::payload::MAX_PAYLOAD;
 use crate::util::alloc;
 use crate::util::hash::Fnv1a;
 

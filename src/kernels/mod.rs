@@ -71,7 +71,7 @@ impl Convolution {
         let (cin, cout) = (layer.cin, layer.cout);
         let limit = limit.filter(|limit| are_bytes(&layer.weights, *limit));
         let sum_width = match limit {
-            Some(limit) if !kernels.dot4 => SumWidth::narrowest(&layer, limit),
+            Some(limit) if !kernels.dot4 => SumWidth::narrowest(&layer.weights, (cin, cout), limit),
             _ => SumWidth::I32,
         };
         let packed = if limit.is_some() && (kernels.dot4 || sum_width != SumWidth::I32) {

@@ -134,7 +134,7 @@ fn byte_layer(
         ..layer(rng, style, cin, cout, 1)
     };
     layer.multiplier.iter_mut().for_each(|m| *m = (*m).min(1 << layer.shift.min(30)));
-    match SumWidth::narrowest(&layer, limit as i32) {
+    match SumWidth::narrowest(&layer.weights, (layer.cin, layer.cout), limit as i32) {
         _ if run == 0 => layer,
         SumWidth::I16 { halves: 6 } if matches!(style, Style::NearZero) => layer,
         SumWidth::I16 { halves } if halves == run => layer,
@@ -320,7 +320,7 @@ fn sums_that_may_leave_16_bits_are_found() {
             for (input, w) in weights {
                 all[input * cout + cout - 1] = *w;
             }
-            SumWidth::narrowest(&PreparedLayer { weights: all.into(), ..plain.clone() }, limit)
+            SumWidth::narrowest(&all, (plain.cin, plain.cout), limit)
         };
         let row = 3 * cin;
         assert_eq!(with(&[], 255), SumWidth::I16 { halves: 6 });

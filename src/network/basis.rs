@@ -4,7 +4,6 @@
 //! bias does as well. So an update holds coefficients of basis vectors instead: of patterns of the kernel, of input
 //! and of output channels, chosen such that each does something of its own.
 
-use super::model::ModelLayer;
 use crate::util::alloc;
 use crate::{Error, Result};
 
@@ -45,10 +44,18 @@ impl Basis {
 /// Steps that move a weight by one where all factors are 127.
 pub(super) const STEPS_OF_A_WEIGHT: i32 = (1 << FRACTION) / (127 * 127 * 127);
 
-/// The changes of all weights in units of 2^−[`FRACTION`].
-pub(super) fn synthesise(base: &ModelLayer, coefficients: &[i16], field: u8) -> Result<Vec<i64>> {
-    let (cin, cout) = (base.cin, base.cout);
-    let Basis { kernel, input, output } = &base.basis;
+/// The changes of all weights `[9][cin][cout]` by `coefficients`, in units of 2^−[`FRACTION`]; `step` gives a
+/// coefficient's step by its row and column.
+///
+/// # Errors
+/// [`Error::Corrupt`] if the coefficients are too large; [`Error::OutOfMemory`].
+pub(super) fn synthesise(
+    basis: &Basis,
+    (cin, cout): (usize, usize),
+    coefficients: &[i16],
+    step: impl Fn(usize, usize) -> i64,
+) -> Result<Vec<i64>> {
+    let Basis { kernel, input, output } = basis;
     let mut sum = 0i64;
     let mut changes = alloc::try_filled(9 * cin * cout, 0i64)?;
     let mut row_of = vec![0i64; cout];
@@ -58,7 +65,7 @@ pub(super) fn synthesise(base: &ModelLayer, coefficients: &[i16], field: u8) -> 
         }
         row_of.fill(0);
         for (column, q) in values.iter().enumerate().filter(|(_, q)| **q != 0) {
-            let amount = i64::from(*q) * base.step(row, column, field);
+            let amount = i64::from(*q) * step(row, column);
             // A step is below 2^41, so this does not overflow either.
             sum += amount.abs();
             if sum >= MOST {

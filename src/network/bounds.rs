@@ -3,11 +3,9 @@
 
 use super::condition::FEATURE_BITS;
 use super::model::{Model, ModelLayer, Network, INPUT_LIMIT};
-use super::prepared::PreparedLayer;
 use super::step::scaled;
 use super::update::MAX_MAGNITUDE;
 use super::Condition;
-use crate::{Error, Result};
 use std::ops::RangeInclusive;
 
 /// Largest magnitudes that an update's integers may have at step field `field` so that
@@ -70,27 +68,6 @@ pub(super) fn largest_sum(
     let factors: i64 = weights[c..].iter().step_by(cout).map(|w| i64::from(w.unsigned_abs())).sum();
     let biases = bias[c..].iter().step_by(cout).map(|b| i64::from(b.unsigned_abs()));
     factors * input_limit + biases.max().unwrap_or(0)
-}
-
-/// Proves for inputs of magnitude up to `input_limit` that no sum, in any order, reaches 2^31, and
-/// that every requantised value fits in 32 bits before it is clamped.
-pub(super) fn prove(layer: &PreparedLayer, input_limit: i32) -> Result {
-    let shift_ok = (1..=31).contains(&layer.shift);
-    let limits_ok = (1..=32767).contains(&layer.high) && (1..=32767).contains(&input_limit);
-    if !shift_ok || !limits_ok {
-        return Err(Error::Corrupt);
-    }
-    for c in 0..layer.cout {
-        let sum = largest_sum(&layer.weights, &layer.bias, layer.cout, c, i64::from(input_limit));
-        if sum >= 1 << 31 {
-            return Err(Error::Corrupt);
-        }
-        let m = i64::from(layer.multiplier[c]);
-        if m < 1 || m > 1 << layer.shift {
-            return Err(Error::Corrupt);
-        }
-    }
-    Ok(())
 }
 
 const BYTES: RangeInclusive<i64> = i8::MIN as i64..=i8::MAX as i64;
@@ -159,13 +136,17 @@ pub enum SumWidth {
 }
 
 impl SumWidth {
-    /// The narrowest that hold for inputs from 0 to `input_limit`.
-    pub(crate) fn narrowest(layer: &PreparedLayer, input_limit: i32) -> Self {
-        if !are_bytes(&layer.weights, input_limit) {
+    /// The narrowest that hold for weights `[9][cin][cout]` and inputs from 0 to `input_limit`.
+    pub(crate) fn narrowest(
+        weights: &[i16],
+        (cin, cout): (usize, usize),
+        input_limit: i32,
+    ) -> Self {
+        if !are_bytes(weights, input_limit) {
             return Self::I32;
         }
-        let sums = ByteSums { cin: layer.cin, cout: layer.cout };
-        let (row, magnitudes) = (sums.row(), sums.of(&layer.weights));
+        let sums = ByteSums { cin, cout };
+        let (row, magnitudes) = (sums.row(), sums.of(weights));
         let most = ByteSums::most(input_limit);
         let fit = |halves: &usize| {
             magnitudes.chunks_exact(halves * row).all(|run| {

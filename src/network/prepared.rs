@@ -1,7 +1,7 @@
 //! A model made ready for pictures of one kind: condition and update folded in, and the proof that nothing
 //! can overflow.
 
-use super::bounds::{folded, prove};
+use super::bounds::{folded, largest_sum};
 use super::model::{Model, ModelLayer, Network, INPUT_LIMIT};
 use super::step::scaled;
 use super::update::{LayerUpdate, Update};
@@ -140,4 +140,25 @@ fn fold(
         multiplier.push(i32::try_from(m).map_err(|_| Error::Corrupt)?);
     }
     Ok((bias, multiplier))
+}
+
+/// Proves for inputs of magnitude up to `input_limit` that no sum, in any order, reaches 2^31, and
+/// that every requantised value fits in 32 bits before it is clamped.
+fn prove(layer: &PreparedLayer, input_limit: i32) -> Result {
+    let shift_ok = (1..=31).contains(&layer.shift);
+    let limits_ok = (1..=32767).contains(&layer.high) && (1..=32767).contains(&input_limit);
+    if !shift_ok || !limits_ok {
+        return Err(Error::Corrupt);
+    }
+    for c in 0..layer.cout {
+        let sum = largest_sum(&layer.weights, &layer.bias, layer.cout, c, i64::from(input_limit));
+        if sum >= 1 << 31 {
+            return Err(Error::Corrupt);
+        }
+        let m = i64::from(layer.multiplier[c]);
+        if m < 1 || m > 1 << layer.shift {
+            return Err(Error::Corrupt);
+        }
+    }
+    Ok(())
 }

@@ -69,7 +69,9 @@ impl Weights {
 /// `field`.
 fn changed(base: &ModelLayer, coefficients: &[i16], field: u8, limit: i32) -> Result<LayerWeights> {
     let (cin, cout) = (base.cin, base.cout);
-    let changes = basis::synthesise(base, coefficients, field)?;
+    let changes = basis::synthesise(&base.basis, (cin, cout), coefficients, |row, column| {
+        base.step(row, column, field)
+    })?;
     let mut weights = alloc::try_filled(base.weights.len(), 0)?;
     let mut headroom = SumHeadroom::new(&base.weights, (cin, cout), limit);
     let mut average = vec![0; cout];

@@ -1,13 +1,12 @@
 //! The 8 bytes in front of every update.
 
+use crate::carriage::MAX_PAYLOAD;
 use crate::network::condition::MAX_QP;
 use crate::util::hash::Fnv1a;
 use crate::{Error, Result};
 
 /// Bytes of the header, which is a whole payload when the mode carries no update.
 pub const HEADER_SIZE: usize = 8;
-/// Longest payload, header included, in bytes: what a segment of a JPEG file has room for behind its identifier.
-pub const MAX_PAYLOAD: usize = 65_526;
 
 /// The version this code reads and writes.
 const VERSION: u8 = 0;

@@ -9,4 +9,5 @@ mod magnitude;
 pub mod trace;
 pub mod update;
 
-pub use header::{build, parse, rebind, Header, Mode, MAX_PAYLOAD};
+pub use crate::carriage::MAX_PAYLOAD;
+pub use header::{build, parse, rebind, Header, Mode};

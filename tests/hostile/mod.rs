@@ -10,7 +10,7 @@ use sidelight::network::bounds::update_bounds;
 use sidelight::network::update::{LayerUpdate, Update};
 use sidelight::network::{CodecKind, Condition, Model, Prepared};
 use sidelight::payload::header::HEADER_SIZE;
-use sidelight::payload::{self, update, Mode};
+use sidelight::payload::{self, update, Mode, MAX_PAYLOAD};
 use sidelight::picture::{Picture, PictureMut, Plane, PlaneMut, Sample};
 use sidelight::{
     models, Codec, CodecParams, Decoder, DecoderSettings, Error, Layout, ModelSize, PictureType,
@@ -171,13 +171,17 @@ pub fn jpeg(bytes: &[u8], payload: &[u8]) {
         Err(error) => assert!(matches!(error, Error::Corrupt | Error::Unsupported)),
     }
     match jpeg::extract(bytes) {
-        Ok(found) => assert!(!matches!(found.first(), None | Some(0xff))),
+        Ok(found) => assert!((1..=MAX_PAYLOAD).contains(&found.len())),
         Err(error) => assert!(matches!(error, Error::NoPayload | Error::Corrupt)),
     }
     let removed = jpeg::remove(bytes);
     let inserted = jpeg::insert(bytes, payload);
-    if matches!(payload.first(), None | Some(0xff)) {
-        assert_eq!(inserted, Err(Error::InvalidArgument));
+    let size_error = match payload.len() {
+        0 => Some(Error::InvalidArgument),
+        n => (n > MAX_PAYLOAD).then_some(Error::TooLarge),
+    };
+    if let Some(error) = size_error {
+        assert_eq!(inserted, Err(error));
         return;
     }
     let removed = match removed {
@@ -332,7 +336,7 @@ pub fn stream(
 }
 
 fn valid(payload: &[u8]) -> bool {
-    (1..=payload::MAX_PAYLOAD).contains(&payload.len())
+    (1..=MAX_PAYLOAD).contains(&payload.len())
 }
 
 /// Whether a message of ours without a payload may be in the unit: it goes as well.

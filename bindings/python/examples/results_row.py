@@ -69,7 +69,7 @@ def measure(path, quality, threads):
     pictures = sidelight.Picture(original), sidelight.Picture(decoded)
     sent = {}
     for mode in ("base", "update"):
-        payload, report = sidelight.encode(*pictures, params, mode=mode, threads=threads)
+        payload, report = sidelight.encode(*pictures, params, no_update=mode == "base", threads=threads)
         new, better = shown(file, decoded, payload, report)
         sent[mode] = len(new), psnr(original, better), payload if report.mode != "off" else b""
     (base_bytes, base, _), (update_bytes, update, payload) = sent["base"], sent["update"]

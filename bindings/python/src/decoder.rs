@@ -1,18 +1,19 @@
 //! Decoding.
 
 use crate::bytes::Bytes;
-use crate::codec::CodecParams;
+use crate::codec_params::CodecParams;
+use crate::errors::invalid;
 use crate::names;
 use crate::picture::{Picture, Samples};
 use pyo3::prelude::*;
-use sidelight::DecoderSettings;
+use sidelight::{Codec, DecoderSettings, Mode};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Holds what a payload asks for and filters pictures with it; passes them through until told otherwise.
 ///
 /// threads: of filter(), 0 to 256; 0 for as many as there are cores. The result does not depend on it.
 /// skip_binding: takes payloads without comparing their binding.
-/// size: of set_base()'s model, "default", "s", "m" or "l".
+/// model_size: of set_mode()'s base model, "default", "small", "medium" or "large".
 ///
 /// Threads may share it: filter() runs in many at once, the others wait for it.
 #[pyclass(frozen, module = "sidelight")]
@@ -31,15 +32,20 @@ impl Decoder {
     }
 }
 
+/// For [`Mode::Off`], which does not look at them.
+fn nothing() -> sidelight::CodecParams {
+    sidelight::CodecParams { codec: Codec::Hevc { qp: [0; 3] }, binding: 0 }
+}
+
 #[pymethods]
 impl Decoder {
     #[new]
-    #[pyo3(signature = (threads=0, skip_binding=false, *, size="default"))]
-    fn new(threads: i64, skip_binding: bool, size: &str) -> PyResult<Self> {
+    #[pyo3(signature = (threads=0, skip_binding=false, *, model_size="default"))]
+    fn new(threads: i64, skip_binding: bool, model_size: &str) -> PyResult<Self> {
         let inner = sidelight::Decoder::new(DecoderSettings {
             threads: names::threads(threads)?,
             skip_binding,
-            size: names::value("size", size, &names::SIZES)?,
+            model_size: names::value("model_size", model_size, &names::MODEL_SIZES)?,
         });
         Ok(Self { inner: RwLock::new(inner) })
     }
@@ -50,7 +56,7 @@ impl Decoder {
     /// params: how the picture was coded; the binding must be the one that the encoder saw.
     ///
     /// Raises Corrupt; Stale if it was made for another picture or codec; UnknownModel; Unsupported; TooLarge
-    /// above 65536 bytes.
+    /// above 65526 bytes.
     fn set_payload(
         &self,
         py: Python<'_>,
@@ -61,17 +67,25 @@ impl Decoder {
         Ok(names::name(mode, &names::MODES))
     }
 
-    /// Sets the base model that fits the codec and, for JPEG, the luma table; it needs no payload.
-    fn set_base(&self, py: Python<'_>, params: &CodecParams) -> PyResult<()> {
-        crate::detached(py, || self.write().set_base(&params.params))
-    }
-
-    /// Pictures pass through from now on.
-    fn set_off(&self, py: Python<'_>) -> PyResult<()> {
-        crate::detached(py, || {
-            self.write().set_off();
-            Ok(())
-        })
+    /// Sets filtering without a payload: "base" for the base model that fits the codec and, for JPEG, the luma
+    /// table, "off" to pass pictures through. On an error they pass through as well.
+    ///
+    /// params: how the picture was coded; None will do for "off". Its binding is not looked at.
+    ///
+    /// Raises UnknownModel if there is none for the codec.
+    #[pyo3(signature = (mode, params=None))]
+    fn set_mode(&self, py: Python<'_>, mode: &str, params: Option<&CodecParams>) -> PyResult<()> {
+        let mode = names::value("mode", mode, &[("off", Mode::Off), ("base", Mode::Base)]);
+        // What was set before ends with any call.
+        let (mode, params) = match (mode, params) {
+            (Ok(mode), Some(params)) => (mode, params.params.clone()),
+            (Ok(Mode::Off), None) => (Mode::Off, nothing()),
+            (wrong, _) => {
+                crate::detached(py, || self.write().set_mode(Mode::Off, &nothing()))?;
+                return Err(wrong.err().unwrap_or_else(|| invalid("mode \"base\" needs params")));
+            }
+        };
+        crate::detached(py, || self.write().set_mode(mode, &params))
     }
 
     /// Takes the SEI messages of type user_data_unregistered that came with a decoded picture of a video.

@@ -1,6 +1,6 @@
 //! Encoding.
 
-use crate::codec::CodecParams;
+use crate::codec_params::CodecParams;
 use crate::errors::invalid;
 use crate::names;
 use crate::picture::{Picture, Planes, Samples};
@@ -8,7 +8,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use sidelight::{Codec, Encoded, Encoder, EncoderSettings, Error, Pair, Result, Sample};
-use sidelight::{MAX_EFFORT, MAX_PICTURES};
+use sidelight::{MAX_EFFORT, MAX_PICTURES, MAX_STEPS};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,17 +107,18 @@ impl Progress {
 /// Makes the payload of one picture, or of several that share it: (payload, Report).
 ///
 /// originals, decoded: a Picture each, or sequences of as many of each, in the same order: before coding,
-///     and as decoded. All have one shape, bit depth and range; the decoded ones' types count. 1 to 4096;
+///     and as decoded. All have one shape and bit depth; the decoded ones' types count. 1 to 4096;
 ///     for JPEG 1.
 /// params: how they were coded. For HEVC the payload is bound to the first of `decoded`.
-/// mode: the most that may be sent, "update", "base" or "off". What has the best net gain is: see
-///     Report.mode. Where that is "off" the payload need not be sent.
+/// no_update: sends no update, only the word whether the base model shall be used. Otherwise what has the best
+///     net gain is sent: see Report.mode. Where that is "off" the payload need not be sent.
 /// effort: what training may cost, 1 to 9.
 /// steps: of training, 0 to 100,000; 0 for a number chosen by effort and the pictures' size.
 /// budget_ms: milliseconds that training may take, 0 for no limit; with one the payload depends on the
 ///     machine's speed.
 /// threads: 0 to 256; 0 for as many as there are cores. The payload does not depend on it.
-/// size: of the base model, "default", "s", "m" or "l"; where there is none of that size, another.
+/// model_size: of the base model, "default", "small", "medium" or "large"; where there is none of that size,
+///     another.
 /// progress: called some fifty times a second, or more often, with the fraction done, 0.0 to 1.0. If it
 ///     returns something true, the encode ends and the best so far is returned; what it raises ends it
 ///     and is raised here, and so is KeyboardInterrupt.
@@ -126,8 +127,8 @@ impl Progress {
 /// disagree, TypeError for other types.
 #[pyfunction]
 #[pyo3(signature = (
-    originals, decoded, params, *, mode="update", effort=5, steps=0, budget_ms=0, threads=0,
-    size="default", progress=None,
+    originals, decoded, params, *, no_update=false, effort=5, steps=0, budget_ms=0, threads=0,
+    model_size="default", progress=None,
 ))]
 #[allow(clippy::too_many_arguments)] // keywords in Python
 pub fn encode<'py>(
@@ -135,23 +136,24 @@ pub fn encode<'py>(
     originals: &Bound<'py, PyAny>,
     decoded: &Bound<'py, PyAny>,
     params: &CodecParams,
-    mode: &str,
+    no_update: bool,
     effort: i64,
     steps: i64,
     budget_ms: i64,
     threads: i64,
-    size: &str,
+    model_size: &str,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<(Bound<'py, PyBytes>, Report)> {
     let settings = EncoderSettings {
-        mode: names::value("mode", mode, &names::MODES)?,
+        no_update,
         threads: names::threads(threads)?,
         effort: names::number("effort", effort, 1..=MAX_EFFORT.into())?,
-        steps: Some(names::number("steps", steps, 0..=100_000)?).filter(|steps| *steps > 0),
+        steps: Some(names::number("steps", steps, 0..=MAX_STEPS.into())?)
+            .filter(|steps| *steps > 0),
         budget: Some(names::number("budget_ms", budget_ms, 0..=u32::MAX.into())?)
             .filter(|ms| *ms > 0)
             .map(|ms: u32| Duration::from_millis(ms.into())),
-        size: names::value("size", size, &names::SIZES)?,
+        model_size: names::value("model_size", model_size, &names::MODEL_SIZES)?,
         ..EncoderSettings::default()
     };
     let (originals, decoded) = (pictures("originals", originals)?, pictures("decoded", decoded)?);
@@ -167,7 +169,7 @@ pub fn encode<'py>(
     }
     let first = decoded[0].get();
     if !originals.iter().chain(&decoded).all(|picture| picture.get().alike(first)) {
-        return Err(invalid("all pictures have the same shape, bit depth and range"));
+        return Err(invalid("all pictures have the same shape and bit depth"));
     }
     let samples = |all: &[Bound<'py, Picture>]| -> Vec<Samples> {
         all.iter().map(|picture| picture.get().samples.clone()).collect()

@@ -9,8 +9,7 @@ use sidelight::carriage::jpeg;
 /// A copy of a JPEG file (bytes) that carries `payload`, in place of any payload that is there. Other
 /// decoders see the same picture.
 ///
-/// Raises Corrupt if it is no JPEG file; InvalidArgument if the payload is empty or begins with 0xFF;
-/// TooLarge.
+/// Raises Corrupt if it is no JPEG file; InvalidArgument if the payload is empty; TooLarge above 65526 bytes.
 #[pyfunction]
 pub fn jpeg_insert<'py>(
     py: Python<'py>,
@@ -22,7 +21,7 @@ pub fn jpeg_insert<'py>(
 
 /// The payload that a JPEG file (bytes) carries. Whether it is for this picture Decoder.set_payload() says.
 ///
-/// Raises NoPayload; Corrupt.
+/// Raises NoPayload; Corrupt, also if its payload is empty or there are several.
 #[pyfunction]
 pub fn jpeg_extract<'py>(py: Python<'py>, data: Bytes) -> PyResult<Bound<'py, PyBytes>> {
     Ok(PyBytes::new(py, &jpeg::extract(&data).map_err(of)?))

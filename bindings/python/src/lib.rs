@@ -18,7 +18,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _sidelight {
     #[pymodule_export]
-    use super::codec::CodecParams;
+    use super::codec_params::CodecParams;
     #[pymodule_export]
     use super::decoder::Decoder;
     #[pymodule_export]

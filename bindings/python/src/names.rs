@@ -3,8 +3,7 @@
 use crate::errors::invalid;
 use pyo3::PyResult;
 use sidelight::carriage::nal::NalCodec;
-use sidelight::Objective;
-use sidelight::{Layout, Mode, ModelSize, PictureType};
+use sidelight::{Layout, Mode, ModelSize, Objective, PictureType};
 use std::ops::RangeInclusive;
 
 pub const LAYOUTS: [(&str, Layout); 4] = [
@@ -21,11 +20,11 @@ pub const TYPES: [(&str, PictureType); 4] = [
 ];
 pub const MODES: [(&str, Mode); 3] =
     [("off", Mode::Off), ("base", Mode::Base), ("update", Mode::Update)];
-pub const SIZES: [(&str, ModelSize); 4] = [
+pub const MODEL_SIZES: [(&str, ModelSize); 4] = [
     ("default", ModelSize::Medium),
-    ("s", ModelSize::Small),
-    ("m", ModelSize::Medium),
-    ("l", ModelSize::Large),
+    ("small", ModelSize::Small),
+    ("medium", ModelSize::Medium),
+    ("large", ModelSize::Large),
 ];
 pub const OBJECTIVES: [(&str, Objective); 2] =
     [("rate-distortion", Objective::RateDistortion), ("published", Objective::Published)];

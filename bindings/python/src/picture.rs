@@ -20,7 +20,6 @@ use std::sync::Arc;
 /// bit_depth: 8 for uint8 (the default), 10 or 12 for uint16 (to be said).
 /// layout: "I400" (gray), "I420", "I422" or "I444"; None to tell it from the planes' shapes. Halves are
 ///     rounded up.
-/// range: "full" or "limited". The filter does not look at it; an encode's pictures must agree.
 /// picture_type: how a video codec coded it, "irap", "i", "p" or "b". JPEG's are all "irap".
 ///
 /// Raises InvalidArgument for shapes and values, TypeError for other dtypes and objects.
@@ -30,7 +29,6 @@ pub struct Picture {
     layout: Layout,
     bit_depth: u32,
     picture_type: PictureType,
-    limited: bool,
 }
 
 /// A picture's planes, shared by all that work on them.
@@ -157,15 +155,13 @@ fn arrays_of<'py>(planes: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyUntyp
 #[pymethods]
 impl Picture {
     #[new]
-    #[pyo3(signature = (planes, *, bit_depth=None, layout=None, range="full", picture_type="irap"))]
+    #[pyo3(signature = (planes, *, bit_depth=None, layout=None, picture_type="irap"))]
     fn new(
         planes: &Bound<'_, PyAny>,
         bit_depth: Option<i64>,
         layout: Option<&str>,
-        range: &str,
         picture_type: &str,
     ) -> PyResult<Self> {
-        let limited = names::value("range", range, &[("full", false), ("limited", true)])?;
         let picture_type = names::value("picture_type", picture_type, &names::TYPES)?;
         let arrays = arrays_of(planes)?;
         if arrays.len() != 1 && arrays.len() != 3 {
@@ -208,7 +204,7 @@ impl Picture {
             };
             (Samples::Wide(Arc::new(shape.planes(bit_depth, &arrays)?)), bit_depth)
         };
-        Ok(Self { samples, layout, bit_depth, picture_type, limited })
+        Ok(Self { samples, layout, bit_depth, picture_type })
     }
 
     /// A tuple of copies of the planes, luma first: 1 or 3 arrays, 2-D, uint8 or uint16.
@@ -250,16 +246,6 @@ impl Picture {
         self.bit_depth
     }
 
-    /// "full" or "limited".
-    #[getter]
-    fn range(&self) -> &'static str {
-        if self.limited {
-            "limited"
-        } else {
-            "full"
-        }
-    }
-
     /// "irap", "i", "p" or "b".
     #[getter]
     fn picture_type(&self) -> &'static str {
@@ -286,9 +272,9 @@ impl Picture {
         }
     }
 
-    /// Whether the planes have the same shapes, depth and range.
+    /// Whether the planes have the same shapes and depth.
     pub fn alike(&self, other: &Self) -> bool {
-        let of = |p: &Self| (p.layout, p.bit_depth, p.limited, p.size());
+        let of = |p: &Self| (p.layout, p.bit_depth, p.size());
         of(self) == of(other)
     }
 

@@ -57,11 +57,12 @@ def test_files_that_are_not_good():
     with pytest.raises(sidelight.Unsupported):
         CodecParams.from_jpeg(arithmetic)
     gray = (ROOT / "tests/data/jpeg/gray.jpg").read_bytes()
-    for payload in (b"", b"\xff123"):
-        with pytest.raises(sidelight.InvalidArgument):
-            sidelight.jpeg_insert(gray, payload)
-    with pytest.raises(sidelight.TooLarge):
-        sidelight.jpeg_insert(gray, bytes(1 << 27))
+    with pytest.raises(sidelight.InvalidArgument):
+        sidelight.jpeg_insert(gray, b"")
+    assert sidelight.jpeg_extract(sidelight.jpeg_insert(gray, b"\xff" * 65526)) == b"\xff" * 65526
+    for size in (65527, 1 << 27):
+        with pytest.raises(sidelight.TooLarge):
+            sidelight.jpeg_insert(gray, bytes(size))
 
 
 def test_payloads_that_are_not_good(gray, gray_payload):
@@ -69,7 +70,7 @@ def test_payloads_that_are_not_good(gray, gray_payload):
     picture = Picture(gray.decoded)
 
     def refused(payload, error):
-        decoder.set_base(gray.params())
+        decoder.set_mode("base", gray.params())
         with pytest.raises(error):
             decoder.set_payload(payload, gray.params())
         assert_array_equal(decoder.filter(picture).luma, picture.luma)
@@ -81,7 +82,7 @@ def test_payloads_that_are_not_good(gray, gray_payload):
         damaged = bytearray(gray_payload)
         damaged[at] ^= 0x10
         refused(damaged, sidelight.Error)
-    refused(bytes(65537), sidelight.TooLarge)
+    refused(bytes(65527), sidelight.TooLarge)
     unknown = ROOT / "tests/data/payload"
     names = [p.name for p in unknown.glob("bad_*.bin")]
     assert names

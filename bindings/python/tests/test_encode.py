@@ -71,7 +71,7 @@ def test_other_threads_run_meanwhile(gray):
         gray.encode(steps=30, threads=1)
         assert ticks[0] - before > 10
         decoder = Decoder(1)
-        decoder.set_base(gray.params())
+        decoder.set_mode("base", gray.params())
         picture = Picture(np.tile(gray.decoded[0], (12, 12)))
         before = ticks[0]
         for _ in range(5):
@@ -106,8 +106,8 @@ def test_a_decoder_is_shared_by_threads(gray, gray_payload):
 @pytest.mark.parametrize(
     "more",
     [
-        {"mode": "all"},
-        {"size": "xl"},
+        {"model_size": "xl"},
+        {"model_size": "s"},
         {"effort": 0},
         {"effort": 10},
         {"budget_ms": -1},
@@ -127,13 +127,11 @@ def test_pictures_that_disagree(gray):
     wide = Picture(gray.decoded[0].astype(np.uint16), bit_depth=10)
     deeper = Picture(gray.decoded[0].astype(np.uint16), bit_depth=12)
     small = Picture(gray.decoded[0][1:])
-    limited = Picture(gray.decoded, range="limited")
     hevc = CodecParams.hevc(30, 30, 30)
     for a, b in [
         (picture, wide),
         (wide, deeper),
         (picture, small),
-        (picture, limited),
         ([], []),
         ([picture], []),
         ([picture] * 2, [picture]),
@@ -157,7 +155,7 @@ def test_equal_pictures_need_nothing(gray):
     assert report.mode == "off" and report.psnr_payload == float("inf")
 
 
-def test_hints_are_checked(gray):
+def test_codec_parameters_are_checked(gray):
     ones = np.ones(64, int)
     assert CodecParams.jpeg(ones).quant_chroma is None
     assert CodecParams.jpeg(ones.reshape(8, 8), list(range(1, 65))).quant_chroma[1, 0] == 9
@@ -189,5 +187,8 @@ def test_small_model():
     coded = Coded("I420", 64, 48)
     pictures = coded.picture(coded.original), coded.picture(coded.decoded)
     params = CodecParams.hevc(38, 0, 0, slope=1e-6)
-    models = {sidelight.encode(*pictures, params, mode="base", size=size)[0][1:5] for size in "sm"}
+    models = {
+        sidelight.encode(*pictures, params, no_update=True, model_size=size)[0][1:5]
+        for size in ("small", "medium")
+    }
     assert len(models) == 2

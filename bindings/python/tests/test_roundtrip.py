@@ -44,17 +44,22 @@ def test_decoders_get_what_was_measured(layout, width, height, depth):
 
 def test_base_model(gray):
     decoder = Decoder()
-    decoder.set_base(gray.params())
+    decoder.set_mode("base", gray.params())
     better = decoder.filter(Picture(gray.decoded))
-    payload, report = gray.encode(mode="base")
+    payload, report = gray.encode(no_update=True)
     assert report.mode == "base"
     assert psnr(better.luma, gray.original[0]) > report.psnr_decoded
     # The encoder may take another model of the size.
     decoder.set_payload(payload, gray.params())
     best = decoder.filter(Picture(gray.decoded))
     assert psnr(best.luma, gray.original[0]) == pytest.approx(report.psnr_base, abs=1e-9)
-    decoder.set_off()
+    decoder.set_mode("off")
     assert_array_equal(decoder.filter(Picture(gray.decoded)).luma, gray.decoded[0])
+    for wrong in [("update", gray.params()), ("update",), ("base",), ("", gray.params())]:
+        decoder.set_mode("base", gray.params())
+        with pytest.raises(sidelight.InvalidArgument):
+            decoder.set_mode(*wrong)
+        assert_array_equal(decoder.filter(Picture(gray.decoded)).luma, gray.decoded[0])
 
 
 def test_threads_do_not_matter(gray, gray_payload):
@@ -89,7 +94,7 @@ def test_a_video(clip):
     originals = [coded.picture(coded.original) for coded, _ in clip]
     decoded = [coded.picture(coded.decoded, picture_type=kind) for coded, kind in clip]
     params = CodecParams.hevc(37, 38, 39, slope=1e-6)
-    payload, report = sidelight.encode(originals, decoded, params, steps=6, size="s")
+    payload, report = sidelight.encode(originals, decoded, params, steps=6, model_size="small")
     assert report.mode == "update"
     message = sidelight.SEI_UUID + payload
     decoder = Decoder()

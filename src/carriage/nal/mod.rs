@@ -54,7 +54,7 @@ pub enum Framing {
 /// # Errors
 ///
 /// - [`Error::InvalidArgument`]: the payload is empty.
-/// - [`Error::TooLarge`]: the payload is over [`MAX_PAYLOAD`](crate::payload::MAX_PAYLOAD), or an access unit over
+/// - [`Error::TooLarge`]: the payload is over [`MAX_PAYLOAD`](crate::carriage::MAX_PAYLOAD), or an access unit over
 ///   [`MAX_ACCESS_UNIT`].
 /// - [`Error::Corrupt`]: not a byte stream, or it has no slice.
 /// - [`Error::OutOfMemory`]: no room for the copy.

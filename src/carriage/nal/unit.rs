@@ -1,7 +1,7 @@
 //! NAL units, and the access unit that they make up.
 
 use super::{sei, Framing, NalCodec, MAX_ACCESS_UNIT};
-use crate::payload::MAX_PAYLOAD;
+use crate::carriage::MAX_PAYLOAD;
 use crate::util::alloc;
 use crate::{Error, Result};
 

@@ -38,9 +38,8 @@ _Plane: TypeAlias = Union[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]
 _Bytes: TypeAlias = Union[bytes, bytearray, memoryview]  # or what else has a buffer
 _Pictures: TypeAlias = Union[Picture, Sequence[Picture]]
 _Mode: TypeAlias = Literal["off", "base", "update"]
-_Size: TypeAlias = Literal["default", "s", "m", "l"]
+_ModelSize: TypeAlias = Literal["default", "small", "medium", "large"]
 _Layout: TypeAlias = Literal["I400", "I420", "I422", "I444"]
-_Range: TypeAlias = Literal["full", "limited"]
 _Type: TypeAlias = Literal["irap", "i", "p", "b"]
 
 class Error(Exception): ...
@@ -60,7 +59,6 @@ class Picture:
         *,
         bit_depth: Optional[int] = None,
         layout: Optional[_Layout] = None,
-        range: _Range = "full",
         picture_type: _Type = "irap",
     ) -> Self: ...
     @property
@@ -75,8 +73,6 @@ class Picture:
     def layout(self) -> _Layout: ...
     @property
     def bit_depth(self) -> int: ...
-    @property
-    def range(self) -> _Range: ...
     @property
     def picture_type(self) -> _Type: ...
     @property
@@ -152,23 +148,24 @@ def encode(
     decoded: _Pictures,
     params: CodecParams,
     *,
-    mode: _Mode = "update",
+    no_update: bool = False,
     effort: int = 5,
     steps: int = 0,
     budget_ms: int = 0,
     threads: int = 0,
-    size: _Size = "default",
+    model_size: _ModelSize = "default",
     progress: Optional[Callable[[float], Any]] = None,
 ) -> tuple[bytes, Report]: ...
 
 @final
 class Decoder:
     def __new__(
-        cls, threads: int = 0, skip_binding: bool = False, *, size: _Size = "default"
+        cls, threads: int = 0, skip_binding: bool = False, *, model_size: _ModelSize = "default"
     ) -> Self: ...
     def set_payload(self, payload: _Bytes, params: CodecParams) -> _Mode: ...
-    def set_base(self, params: CodecParams) -> None: ...
-    def set_off(self) -> None: ...
+    def set_mode(
+        self, mode: Literal["off", "base"], params: Optional[CodecParams] = None
+    ) -> None: ...
     def set_sei(self, picture: Picture, messages: Sequence[_Bytes]) -> Optional[_Mode]: ...
     def filter(self, picture: Picture) -> Picture: ...
 
