@@ -1,5 +1,9 @@
 //! Whole pictures through the filter, and one row through each kind of layer, at every CPU level.
 
+#[allow(dead_code)]
+#[path = "../tests/common/rng.rs"]
+mod rng;
+
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
@@ -17,14 +21,8 @@ fn prepared(layout: Layout) -> Prepared {
 }
 
 fn noise(len: usize) -> Vec<u8> {
-    let mut state = 1u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as u8
-    };
-    (0..len).map(|_| next()).collect()
+    let mut random = rng::Xorshift(1);
+    (0..len).map(|_| random.next() as u8).collect()
 }
 
 fn pictures(c: &mut Criterion) {

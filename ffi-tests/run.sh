@@ -1,17 +1,16 @@
 #!/bin/sh
-# Runs the test programs plain, sanitized and under valgrind, and sums up their checks. A program
-# that ends without its sum, or whose status does not fit it, counts as one failure more.
+# Runs the test programs plain, sanitized and under valgrind, JOBS at a time (without it as many as there
+# are processors), and sums up their checks. A program that ends without its sum, or whose status does
+# not fit it, counts as one failure more. Those that take longest come first.
 set -u
 
-tests="library arguments jpeg stream decoder depth encoder video stress"
-passed=0
-failed=0
-
-# run LABEL PROGRAM [WRAPPER...]
-run() {
-    label=$1
-    program=$2
-    shift 2
+# one NUMBER LABEL PROGRAM [WRAPPER...]: runs a program; what is to be said of it is in results/NUMBER,
+# behind the counts.
+one() {
+    number=$1
+    label=$2
+    program=$3
+    shift 3
     argument=
     case $program in
         *test_jpeg*) argument=$DATA/jpeg ;;
@@ -30,22 +29,40 @@ run() {
     elif [ $status -ne 0 ] && [ "$f" -eq 0 ]; then
         f=1
     fi
-    printf '%-10s %-24s %7d passed, %d failed  (%d s)\n' \
-        "$label" "$(basename "$program")" "$p" "$f" "$seconds"
-    if [ "$f" -ne 0 ]; then
-        echo "  status $status; the end of $log:"
-        tail -n 40 "$log" | sed 's/^/  /'
-    fi
-    passed=$((passed + p))
-    failed=$((failed + f))
+    {
+        echo "$p $f"
+        printf '%-10s %-24s %7d passed, %d failed  (%d s)\n' \
+            "$label" "$(basename "$program")" "$p" "$f" "$seconds"
+        if [ "$f" -ne 0 ]; then
+            echo "  status $status; the end of $log:"
+            tail -n 40 "$log" | sed 's/^/  /'
+        fi
+    } >"$results/$number.part"
+    mv "$results/$number.part" "$results/$number"
 }
 
-# The headers passed by being compiled without a warning.
-for header in header_c header_cpp; do
-    "$BUILD/$header" && passed=$((passed + 1)) || failed=$((failed + 1))
-    printf '%-10s %-24s\n' compiled "$header"
-done
+results=$BUILD/results
+if [ "${1:-}" = one ]; then
+    shift
+    one "$@"
+    exit 0
+fi
 
+rm -rf "$results"
+mkdir -p "$results"
+runs=0
+
+# run LABEL PROGRAM [WRAPPER...]
+run() {
+    runs=$((runs + 1))
+    echo "$runs $*" >>"$results/list"
+}
+
+tests="encoder video stress library arguments jpeg stream decoder depth"
+for test in $tests; do
+    run valgrind "$BUILD/test_$test" env QUICK=1 "$VALGRIND" --quiet --error-exitcode=9 \
+        --leak-check=full --errors-for-leak-kinds=definite,indirect
+done
 for test in $tests; do
     run plain "$BUILD/test_$test" env
 done
@@ -56,13 +73,42 @@ run plain "$BUILD/test_fault" env
 for test in $tests; do
     run scalar "$BUILD/test_$test" env QUICK=1 SIDELIGHT_CPU=scalar
 done
+# Of the library a sanitizer sees the memory alone: those that train need not do so for long.
 for test in $tests; do
-    run sanitized "$BUILD/test_${test}_sanitized" env
+    case $test in
+        encoder | video | stress) run sanitized "$BUILD/test_${test}_sanitized" env QUICK=1 ;;
+        *) run sanitized "$BUILD/test_${test}_sanitized" env ;;
+    esac
 done
-for test in $tests; do
-    run valgrind "$BUILD/test_$test" env QUICK=1 "$VALGRIND" --quiet --error-exitcode=9 \
-        --leak-check=full --errors-for-leak-kinds=definite,indirect
+
+passed=0
+failed=0
+
+# The headers passed by being compiled without a warning.
+for header in header_c header_cpp; do
+    "$BUILD/$header" && passed=$((passed + 1)) || failed=$((failed + 1))
+    printf '%-10s %-24s\n' compiled "$header"
 done
+
+xargs -P "${JOBS:-$(nproc)}" -L 1 "$0" one <"$results/list" &
+runner=$!
+number=0
+while [ $number -lt $runs ]; do
+    number=$((number + 1))
+    while [ ! -e "$results/$number" ] && kill -0 $runner 2>/dev/null; do
+        sleep 0.2
+    done
+    if [ -e "$results/$number" ]; then
+        read -r p f <"$results/$number"
+        tail -n +2 "$results/$number"
+    else
+        p=0 f=1
+        echo "not run: $(sed -n "${number}p" "$results/list")"
+    fi
+    passed=$((passed + p))
+    failed=$((failed + f))
+done
+wait $runner || failed=$((failed + 1))
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -175,12 +175,19 @@ static void clip_free(struct clip *c)
     }
 }
 
-static SidelightEncoder *open_encoder(uint32_t mode, uint32_t threads)
+static uint32_t many_steps(void)
+{
+    return check_quick() ? 1 : 12;
+}
+
+static SidelightEncoder *open_encoder(uint32_t mode, uint32_t threads, uint32_t steps)
 {
     SidelightEncoderSettings settings = {0};
     settings.no_update = mode != SIDELIGHT_MODE_UPDATE;
     settings.threads = threads;
-    settings.steps = check_quick() ? 2 : 12;
+    settings.steps = steps;
+    settings.model_size =
+        check_quick() ? SIDELIGHT_MODEL_SIZE_SMALL : SIDELIGHT_MODEL_SIZE_MEDIUM;
     SidelightEncoder *encoder = NULL;
     REQUIRE(sidelight_encoder_open(&settings, &encoder) == 0);
     return encoder;
@@ -196,10 +203,10 @@ static SidelightDecoder *open_decoder(void)
 }
 
 /* `mode` is the most that may be sent. */
-static SidelightBuffer encode(const struct clip *c, uint32_t mode, uint32_t threads,
-                              SidelightReport *report)
+static SidelightBuffer encode_in(uint32_t steps, const struct clip *c, uint32_t mode,
+                                 uint32_t threads, SidelightReport *report)
 {
-    SidelightEncoder *encoder = open_encoder(mode, threads);
+    SidelightEncoder *encoder = open_encoder(mode, threads, steps);
     SidelightBuffer payload = {0};
     SidelightCodecParams params = c->params;
     if (mode == SIDELIGHT_MODE_OFF) params.slope_db_per_byte = 1e9; /* nothing pays */
@@ -209,6 +216,12 @@ static SidelightBuffer encode(const struct clip *c, uint32_t mode, uint32_t thre
     REQUIRE(payload.data && payload.size >= HEADER);
     sidelight_encoder_close(&encoder);
     return payload;
+}
+
+static SidelightBuffer encode(const struct clip *c, uint32_t mode, uint32_t threads,
+                              SidelightReport *report)
+{
+    return encode_in(many_steps(), c, mode, threads, report);
 }
 
 /* A payload behind our UUID, in memory that ends with it. */
@@ -578,7 +591,7 @@ static void types_left_alone(void)
     CHECK_INT(report.mode, SIDELIGHT_MODE_OFF);
     sidelight_buffer_unref(&payload);
     c.params.qp[0] = c.params.qp[1] = c.params.qp[2] = 36;
-    SidelightEncoder *encoder = open_encoder(SIDELIGHT_MODE_UPDATE, 2);
+    SidelightEncoder *encoder = open_encoder(SIDELIGHT_MODE_UPDATE, 2, many_steps());
     CHECK_INT(sidelight_encoder_encode(encoder, c.originals, c.decodeds, 1, &c.params, &payload, NULL), 0);
     SidelightDecoder *decoder = open_decoder();
     CHECK(set_one(decoder, &c.decodeds[0], payload.data, payload.size) >= 0);
@@ -591,12 +604,13 @@ static void types_left_alone(void)
 
 static void same_payload(void)
 {
+    const uint32_t steps = check_quick() ? 1 : 3; /* portable code takes its time */
     struct clip c = clip_new(SIDELIGHT_LAYOUT_I420, 10);
-    SidelightBuffer first = encode(&c, SIDELIGHT_MODE_UPDATE, 1, NULL);
+    SidelightBuffer first = encode_in(steps, &c, SIDELIGHT_MODE_UPDATE, 1, NULL);
     static const uint32_t levels[] = {SIDELIGHT_CPU_LEVEL_SCALAR, SIDELIGHT_CPU_LEVEL_BEST};
     for (uint32_t i = 0; i < 2; i++) {
         CHECK_INT(sidelight_set_cpu_level(levels[i]), 0);
-        SidelightBuffer other = encode(&c, SIDELIGHT_MODE_UPDATE, 2 + i, NULL);
+        SidelightBuffer other = encode_in(steps, &c, SIDELIGHT_MODE_UPDATE, 2 + i, NULL);
         CHECK(first.size == other.size && !memcmp(first.data, other.data, first.size));
         sidelight_buffer_unref(&other);
     }
@@ -607,7 +621,7 @@ static void same_payload(void)
 static void refused(void)
 {
     struct clip c = clip_new(SIDELIGHT_LAYOUT_I420, 8);
-    SidelightEncoder *encoder = open_encoder(SIDELIGHT_MODE_UPDATE, 1);
+    SidelightEncoder *encoder = open_encoder(SIDELIGHT_MODE_UPDATE, 1, many_steps());
     SidelightBuffer payload;
     memset(&payload, 0x5A, sizeof payload);
     const SidelightBuffer untouched = payload;

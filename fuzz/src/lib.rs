@@ -1,5 +1,7 @@
 //! What the fuzz targets share: the readers' properties, those of tests/hostile, and inputs taken apart.
 
+#[path = "../../tests/common/mod.rs"]
+pub mod common;
 #[path = "../../tests/hostile/mod.rs"]
 pub mod hostile;
 

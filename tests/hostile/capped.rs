@@ -1,7 +1,7 @@
 //! Every reader of bytes from outside under its caps on memory: those of SECURITY.md.
 
-use super::heap::{used, Used};
-use super::{embedded, BINDING};
+use crate::heap::{used, Used};
+use crate::hostile::{embedded, BINDING};
 use sidelight::carriage::nal::{AccessUnit, Framing, NalCodec, Stream};
 use sidelight::carriage::{jpeg, nal};
 use sidelight::network::{CodecKind, Condition, Model, Prepared};

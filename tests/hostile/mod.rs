@@ -2,6 +2,8 @@
 //! input and the fuzz targets call it.
 #![allow(dead_code)] // each of them a part
 
+use crate::common::fnv1a;
+pub use crate::common::picture::Owned;
 use sidelight::carriage::nal::{AccessUnit, Framing, NalCodec, Stream};
 use sidelight::carriage::{jpeg, nal};
 use sidelight::cpu::CpuLevel;
@@ -11,7 +13,7 @@ use sidelight::network::update::{LayerUpdate, Update};
 use sidelight::network::{CodecKind, Condition, Model, Prepared};
 use sidelight::payload::header::HEADER_SIZE;
 use sidelight::payload::{self, update, Mode, MAX_PAYLOAD};
-use sidelight::picture::{Picture, PictureMut, Plane, PlaneMut, Sample};
+use sidelight::picture::Sample;
 use sidelight::{
     models, Codec, CodecParams, Decoder, DecoderSettings, Error, Layout, ModelSize, PictureType,
     Result,
@@ -36,12 +38,6 @@ pub fn embedded() -> &'static [&'static Model] {
             }
         }
         all
-    })
-}
-
-fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
 
@@ -343,54 +339,6 @@ fn valid(payload: &[u8]) -> bool {
 fn has_empty(unit: &AccessUnit) -> bool {
     // Emulation prevention never falls into the UUID: it has no zeros.
     unit.bytes().windows(nal::UUID.len()).any(|window| window == nal::UUID)
-}
-
-/// A picture with its memory.
-pub struct Owned<S> {
-    layout: Layout,
-    depth: u32,
-    size: (usize, usize),
-    pub planes: [Vec<S>; 3],
-}
-
-impl<S: Sample> Owned<S> {
-    pub fn new(
-        layout: Layout,
-        depth: u32,
-        width: usize,
-        height: usize,
-        mut sample: impl FnMut(usize) -> S,
-    ) -> Self {
-        let planes = [0, 1, 2].map(|i| {
-            let (w, h) = layout.plane_size(i, width, height);
-            (0..w * h).map(&mut sample).collect()
-        });
-        Self { layout, depth, size: (width, height), planes }
-    }
-
-    fn like(&self) -> Self {
-        Self::new(self.layout, self.depth, self.size.0, self.size.1, |_| S::new(1))
-    }
-
-    pub fn view(&self) -> Picture<'_, S> {
-        let plane = |i: usize| {
-            let (w, h) = self.layout.plane_size(i, self.size.0, self.size.1);
-            Plane::new(&self.planes[i], w * size_of::<S>(), w, h).unwrap()
-        };
-        let planes: Vec<_> = (0..self.layout.planes()).map(plane).collect();
-        Picture::with_depth(self.layout, self.depth, &planes).unwrap()
-    }
-
-    fn room(&mut self) -> PictureMut<'_, S> {
-        let (layout, size) = (self.layout, self.size);
-        let mut i = 0;
-        let planes = self.planes.each_mut().map(|data| {
-            let (w, h) = layout.plane_size(i, size.0, size.1);
-            i += 1;
-            PlaneMut::new(data, w * size_of::<S>(), w, h).unwrap()
-        });
-        PictureMut::with_depth(layout, self.depth, planes).unwrap()
-    }
 }
 
 /// Whether a payload can be refused with `error`.

@@ -1,5 +1,6 @@
 //! The carriage in streams of NAL units: small streams of stock encoders, whole, damaged and in pieces.
 
+use crate::common::rng::Xorshift;
 use sidelight::carriage::nal::{
     self, AccessUnit, Framing, NalCodec, Stream, CARRIAGE_BYTES, MAX_ACCESS_UNIT, UUID,
 };
@@ -10,7 +11,7 @@ use NalCodec::{Hevc, Vvc, H264};
 
 macro_rules! golden {
     ($name:literal) => {
-        include_bytes!(concat!("data/nal/", $name)).as_slice()
+        include_bytes!(concat!("../data/nal/", $name)).as_slice()
     };
 }
 
@@ -47,17 +48,6 @@ const GOLDEN: [Golden; 3] = [
         irap: &[true, false, false, true],
     },
 ];
-
-struct Xorshift(u64);
-
-impl Xorshift {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit as u64) as usize
-    }
-}
 
 /// What a test wants of a unit.
 #[derive(Debug, PartialEq)]

@@ -1,15 +1,11 @@
 //! Every golden file and every shipped model, damaged in many ways, through all readers. The damage is
 //! the same in every run; a failure prints the file and the step. One of them again:
 //!
-//!     SIDELIGHT_MUTATION="jpeg/gray.jpg 123" cargo test --release --test mutation
+//!     SIDELIGHT_MUTATION="jpeg/gray.jpg 123" cargo test --release --test hostile mutation
 
-#[path = "hostile/capped.rs"]
-mod capped;
-#[path = "hostile/heap.rs"]
-mod heap;
-mod hostile;
-
-use hostile::{embedded, seal_model, seal_payload, BINDING};
+use crate::capped;
+use crate::common::rng::Xorshift;
+use crate::hostile::{self, embedded, seal_model, seal_payload, BINDING};
 use sidelight::carriage::nal::{Framing, NalCodec};
 use sidelight::network::update::{LayerUpdate, Update};
 use sidelight::network::CodecKind;
@@ -17,25 +13,6 @@ use sidelight::payload::header::HEADER_SIZE;
 use sidelight::payload::{build, update, Mode, MAX_PAYLOAD};
 use std::fs;
 use std::path::Path;
-
-struct Xorshift(u64);
-
-impl Xorshift {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
-    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())]
-    }
-}
 
 /// Bytes and lengths that formats give a meaning.
 const BYTES: [u8; 12] = [0, 1, 2, 3, 4, 5, 16, 0x7f, 0x80, 0xd9, 0xfe, 0xff];
@@ -96,11 +73,11 @@ impl Drop for Step<'_> {
 }
 
 /// Calls `read` with each file of `folder` whose name ends with one of `ends`, whole and with damage
-/// in `steps` ways.
+/// in the ways that `steps` number; 0 is none.
 fn files(
     folder: &str,
     ends: &[&str],
-    steps: u64,
+    steps: impl Iterator<Item = u64> + Clone,
     mut read: impl FnMut(&str, &[u8], &mut Xorshift),
 ) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -113,7 +90,7 @@ fn files(
     let kind = folder.rsplit('/').next().unwrap_or(folder);
     for (name, whole) in names.iter().zip(&all) {
         let name = format!("{kind}/{name}");
-        for step in 0..steps {
+        for step in steps.clone() {
             if chosen.as_ref().is_some_and(|c| *c != format!("{name} {step}")) {
                 continue;
             }
@@ -135,9 +112,8 @@ fn files(
     }
 }
 
-#[test]
-fn payloads() {
-    files("tests/data/payload", &[".bin"], 800, |_, bytes, random| {
+fn damaged_payloads(steps: impl Iterator<Item = u64> + Clone) {
+    files("tests/data/payload", &[".bin"], steps, |_, bytes, random| {
         let mut bytes = bytes.to_vec();
         // Most get past the check, and many name a model that there is.
         if random.below(8) > 0 {
@@ -151,6 +127,18 @@ fn payloads() {
         capped::payload(&bytes);
         hostile::update_body(&bytes[bytes.len().min(8)..], random.one_of(embedded()));
     });
+}
+
+// In halves, which run side by side.
+
+#[test]
+fn payloads_with_even_damage() {
+    damaged_payloads((0..800).step_by(2));
+}
+
+#[test]
+fn payloads_with_odd_damage() {
+    damaged_payloads((1..800).step_by(2));
 }
 
 /// Updates with some coefficients for every model there is, most of them damaged.
@@ -194,7 +182,7 @@ fn updates_of_coefficients() {
 
 #[test]
 fn jpeg_files() {
-    files("tests/data/jpeg", &[".jpg"], 8000, |_, bytes, random| {
+    files("tests/data/jpeg", &[".jpg"], 0..8000, |_, bytes, random| {
         let payload = [2; 40];
         hostile::jpeg(bytes, &payload[..random.below(40)]);
         capped::jpeg(bytes, &payload);
@@ -203,7 +191,7 @@ fn jpeg_files() {
 
 #[test]
 fn streams() {
-    files("tests/data/nal", &[".bin", ".bit"], 4000, |name, bytes, random| {
+    files("tests/data/nal", &[".bin", ".bit"], 0..4000, |name, bytes, random| {
         let codec = match name {
             _ if name.contains("hevc") => NalCodec::Hevc,
             _ if name.contains("vvc") => NalCodec::Vvc,
@@ -226,7 +214,7 @@ fn streams() {
 #[test]
 fn model_files() {
     let mut usable = 0;
-    files("models", &[".slm"], 250, |_, bytes, random| {
+    files("models", &[".slm"], 0..250, |_, bytes, random| {
         let mut bytes = bytes.to_vec();
         if random.below(4) > 0 {
             seal_model(&mut bytes);

@@ -1,5 +1,7 @@
 //! Model files and updates from hostile hands: an error, never a panic, never an overflow.
 
+use crate::common::fnv1a;
+use crate::common::rng::Xorshift;
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
 use sidelight::network::model::{ModelLayer, MAX_FACTOR};
@@ -10,7 +12,7 @@ use sidelight::network::{Condition, Model, Network, Prepared};
 use sidelight::picture::{Picture, PictureMut, Plane, PlaneMut};
 use sidelight::{Error, Layout};
 
-const COLOUR: &[u8] = include_bytes!("../models/jpeg-ycc-32x3.slm");
+const COLOUR: &[u8] = include_bytes!("../../models/jpeg-ycc-32x3.slm");
 
 /// A model of luma alone: what training makes on the way to one of colour.
 fn luma() -> Vec<u8> {
@@ -24,14 +26,8 @@ fn condition() -> Condition {
     Condition::from_jpeg_tables(&[20; 64], &[20; 64], Layout::I420)
 }
 
-/// FNV-1a, written again from docs/model.md.
 fn seal(body: &[u8]) -> Vec<u8> {
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
-    for byte in body {
-        hash ^= u64::from(*byte);
-        hash = hash.wrapping_mul(0x0100_0000_01b3);
-    }
-    [body, &hash.to_le_bytes()].concat()
+    [body, &fnv1a(body.iter().copied()).to_le_bytes()].concat()
 }
 
 fn zeros(model: &Model) -> Update {
@@ -231,12 +227,11 @@ fn other_versions_are_refused() {
     }
 }
 
-struct Random(u64);
+struct Random(Xorshift);
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        self.0 >> 33
+        self.0.next() >> 33
     }
 
     /// Coefficients of which one in `every` is not 0, of magnitudes up to `most`.
@@ -325,7 +320,7 @@ fn changed(layer: &ModelLayer, limit_in: i32, q: &[i16], field: u8) -> (Vec<i16>
 
 #[test]
 fn coefficients_do_what_is_documented() {
-    let mut random = Random(5);
+    let mut random = Random(Xorshift(0x5eed_0005));
     let shipped = Model::from_bytes(COLOUR).unwrap();
     // The same in wider numbers: no layer of bytes.
     let mut wide = shipped.clone();
@@ -511,7 +506,7 @@ fn filtered(filter: &Filter, size: (usize, usize), band: usize) -> Vec<Vec<u8>> 
 #[test]
 fn updated_weights_filter_alike_everywhere() {
     let model = Model::from_bytes(COLOUR).unwrap();
-    let mut random = Random(9);
+    let mut random = Random(Xorshift(0x5eed_0009));
     let small = random.update(&model, 2, 20, 2);
     let large = random.update(&model, 4, 400, 4);
     let bytes = |weights: &[i16]| weights.iter().all(|w| i8::try_from(*w).is_ok());
@@ -565,7 +560,7 @@ fn shapes_out_of_range_are_unsupported() {
         (14, 62),
         (14, 197),
     ];
-    let luma_file = crate::luma();
+    let luma_file = self::luma();
     let cases = luma.map(|c| (&luma_file[..], c)).into_iter().chain(colour.map(|c| (COLOUR, c)));
     for (file, (at, value)) in cases {
         let mut bytes = file[..file.len() - 8].to_vec();
@@ -584,13 +579,8 @@ fn well_sealed_nonsense_is_refused_or_safe() {
             bytes.resize(length, 7);
             assert_eq!(Model::from_bytes(&seal(&bytes)), Err(Error::Corrupt));
         }
-        let mut state = 0x2545_f491_4f6c_dd1du64;
-        let mut next = |n: usize| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state as usize % n
-        };
+        let mut random = Xorshift(0x2545_f491_4f6c_dd1d);
+        let mut next = |n: usize| random.below(n);
         let (mut accepted, mut refused) = (0, 0);
         for _ in 0..600 {
             let mut bytes = body.to_vec();

@@ -1,12 +1,13 @@
 //! The JPEG carriage on files from a stock encoder, damaged and whole.
 
+use crate::common::rng::Xorshift;
 use sidelight::carriage::jpeg::{self, JpegInfo};
 use sidelight::payload::MAX_PAYLOAD;
 use sidelight::Error;
 
 macro_rules! golden {
     ($name:literal) => {
-        ($name, include_bytes!(concat!("data/jpeg/", $name)).as_slice())
+        ($name, include_bytes!(concat!("../data/jpeg/", $name)).as_slice())
     };
 }
 
@@ -31,21 +32,6 @@ const ARITHMETIC: &[u8] = GOLDEN[6].1;
 /// The files that `info` takes.
 fn readable() -> impl Iterator<Item = (&'static str, &'static [u8])> {
     GOLDEN.into_iter().filter(|&(_, file)| file != ARITHMETIC)
-}
-
-struct Xorshift(u64);
-
-impl Xorshift {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
 }
 
 fn payload(size: usize) -> Vec<u8> {

@@ -247,7 +247,7 @@ fn good_payloads() {
 /// The default table of docs/payload.md, read from there.
 #[test]
 fn documented_table() {
-    let document = include_str!("../docs/payload.md");
+    let document = include_str!("../../docs/payload.md");
     let (_, rows) = document.split_once("and this table:").unwrap();
     let (rows, _) = rows.split_once("### 5.2").unwrap();
     let mut bytes = Vec::new();

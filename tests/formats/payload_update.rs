@@ -1,5 +1,6 @@
 //! The syntax of updates: round trips, canonical form, hostile bodies, price and size.
 
+use crate::common::rng::Xorshift;
 use sidelight::network::prior::{ChannelClass, InitialStates, LayerClasses, UpdatePrior, CONTEXTS};
 use sidelight::network::prior::{LEVELS, MAX_CHANNELS, MAX_COEFFICIENTS};
 use sidelight::network::update::{LayerUpdate, Update, MAX_MAGNITUDE};
@@ -47,14 +48,15 @@ fn without_empty_coefficients(mut update: Update) -> Update {
     update
 }
 
-struct Random(u64);
+struct Random(Xorshift);
 
 impl Random {
+    fn new(seed: u64) -> Self {
+        Self(Xorshift(seed))
+    }
+
     fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 >> 16
+        self.0.next() >> 16
     }
 
     fn below(&mut self, n: u64) -> u64 {
@@ -185,7 +187,7 @@ impl Random {
 
 #[test]
 fn round_trips_and_is_deterministic() {
-    let mut random = Random(0x1111_2222_3333);
+    let mut random = Random::new(0x1111_2222_3333);
     for i in 0..4000 {
         let (update, prior) = if i % 2 == 0 { random.any() } else { random.typical_of(i % 4 == 1) };
         let prior = if i % 3 == 0 { random.prior(&prior) } else { prior };
@@ -231,7 +233,7 @@ fn every_coefficient_round_trips() {
 /// Coefficients that are listed but all 0 are as good as none.
 #[test]
 fn coefficients_of_zeros_are_no_coefficients() {
-    let mut random = Random(0x2222_3333_4444);
+    let mut random = Random::new(0x2222_3333_4444);
     for i in 0..50 {
         let update = if i % 2 == 0 { random.typical() } else { random.typical_with_coefficients() };
         let mut listed = update.clone();
@@ -412,7 +414,7 @@ fn accepts_only_canonical(body: &[u8], prior: &UpdatePrior) -> bool {
 
 #[test]
 fn mutations_are_canonical_or_corrupt() {
-    let mut random = Random(0x4444_5555_6666);
+    let mut random = Random::new(0x4444_5555_6666);
     let (mut accepted, mut tried) = (0, 0);
     let mut check = |body: &[u8], prior: &UpdatePrior| {
         accepted += u32::from(accepts_only_canonical(body, prior));
@@ -449,7 +451,7 @@ fn mutations_are_canonical_or_corrupt() {
 
 #[test]
 fn random_bodies_do_no_harm() {
-    let mut random = Random(0x7777_8888_9999);
+    let mut random = Random::new(0x7777_8888_9999);
     let mut accepted = 0;
     for i in 0..50_000 {
         let len = random.below([4, 16, 100, 400][i % 4]) as usize;
@@ -481,7 +483,7 @@ fn nothing_costs_nothing() {
 /// Chroma without a change costs a bin, whatever its network.
 #[test]
 fn chroma_without_a_change_costs_next_to_nothing() {
-    let mut random = Random(0x1234_5678_9ABC);
+    let mut random = Random::new(0x1234_5678_9ABC);
     for _ in 0..100 {
         let mut update = random.typical();
         let luma = price(&update, &typical_coding()).unwrap();
@@ -493,7 +495,7 @@ fn chroma_without_a_change_costs_next_to_nothing() {
 
 #[test]
 fn price_is_the_size() {
-    let mut random = Random(0xAAAA_BBBB_CCCC);
+    let mut random = Random::new(0xAAAA_BBBB_CCCC);
     let (mut priced, mut real) = (0, 0);
     for i in 0..2000 {
         let (update, prior) = if i % 2 == 0 { random.any() } else { random.typical_of(i % 4 == 1) };
@@ -521,7 +523,7 @@ fn zero_order_bytes(update: &Update) -> f64 {
 
 #[test]
 fn typical_updates_are_small() {
-    let mut random = Random(0xDDDD_EEEE_FFFF);
+    let mut random = Random::new(0xDDDD_EEEE_FFFF);
     let (mut sum, mut ideal_sum) = (0, 0.0);
     println!("nonzero  bytes  zero-order entropy");
     for i in 0..400 {
@@ -543,7 +545,7 @@ fn typical_updates_are_small() {
 /// A network without coefficients pays a bin for them, a layer another.
 #[test]
 fn no_coefficients_cost_next_to_nothing() {
-    let mut random = Random(0x5555_6666_7777);
+    let mut random = Random::new(0x5555_6666_7777);
     for _ in 0..100 {
         let (mut update, prior) = random.typical_of(false);
         let count = |bins: &[(usize, bool)]| bins.iter().filter(|(c, _)| *c >= 98).count();
@@ -558,7 +560,7 @@ fn no_coefficients_cost_next_to_nothing() {
 /// One coefficient in a thousand that is not 0 costs less than two bytes.
 #[test]
 fn single_coefficients_are_small() {
-    let mut random = Random(0x6666_7777_8888);
+    let mut random = Random::new(0x6666_7777_8888);
     let (mut bytes, mut coefficients) = (0, 0);
     for _ in 0..200 {
         let (update, prior) = random.typical_of(true);
@@ -575,7 +577,7 @@ fn single_coefficients_are_small() {
 /// The most that can be asked for: every value as large as can be, in the largest network.
 #[test]
 fn largest_updates_round_trip() {
-    let mut random = Random(0x8888_9999_AAAA);
+    let mut random = Random::new(0x8888_9999_AAAA);
     let shapes = [(6, 64), (64, 64), (64, 64), (64, 2)];
     let prior = untuned(&[&shapes, &shapes]);
     for alike in [true, false] {

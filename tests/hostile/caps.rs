@@ -1,14 +1,10 @@
 //! What readers may take for the nastiest inputs known: memory within the caps of SECURITY.md, and work in
 //! proportion to the input.
 
-#[path = "hostile/capped.rs"]
-mod capped;
-#[path = "hostile/heap.rs"]
-mod heap;
-mod hostile;
-
-use heap::{used, Used};
-use hostile::{embedded, seal_model, seal_payload, Owned, BINDING};
+use crate::capped;
+use crate::common::rng::Xorshift;
+use crate::heap::{used, Used};
+use crate::hostile::{embedded, seal_model, seal_payload, Owned, BINDING};
 use sidelight::carriage::nal::{Framing, NalCodec, Stream, UUID};
 use sidelight::decoder::MAX_TRIED;
 use sidelight::network::model::ModelLayer;
@@ -241,13 +237,8 @@ fn payloads() {
             update_of(model, 15, |_| 0, |_| 255),
             update_of(model, 15, |i| i as i16, |i| (i * 89 % 511) as i16 - 255),
         ];
-        let mut state = 1u32;
-        let noise: Vec<u8> = (0..MAX_PAYLOAD - 8 - 3)
-            .map(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 24) as u8
-            })
-            .collect();
+        let mut random = Xorshift(0x5eed_0040);
+        let noise: Vec<u8> = (0..MAX_PAYLOAD - 8 - 3).map(|_| random.next() as u8).collect();
         let video = model.codec == CodecKind::Hevc;
         let strengths: &[u8] = if video { &[30; 3] } else { &[] };
         let repeated = [0, 0x55, 0xfe].map(|byte| vec![byte; noise.len()]);

@@ -1,0 +1,10 @@
+//! What is read and written, byte by byte: payloads, model files, JPEG files, streams of NAL units.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod jpeg_carriage;
+mod model_file;
+mod nal_carriage;
+mod payload_golden;
+mod payload_update;

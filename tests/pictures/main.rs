@@ -1,0 +1,8 @@
+//! Pictures through the Rust API: gray, in colour, and video.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod colour;
+mod pipeline;
+mod video;
