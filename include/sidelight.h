@@ -26,9 +26,10 @@
  *
  * - They return 0 or a positive value, or a negative SidelightError. Any may return SIDELIGHT_ERROR_INVALID_ARGUMENT
  *   (a NULL that is not said to be allowed, a value out of its range, a reserved field that is not zero, pictures
- *   that disagree), SIDELIGHT_ERROR_OUT_OF_MEMORY or SIDELIGHT_ERROR_INTERNAL, and those that take a picture
- *   SIDELIGHT_ERROR_UNSUPPORTED for another bit depth of 1 to 16; a function's own comment has the others. The
- *   log callback is told the argument, its value and what it should be.
+ *   that disagree; the log callback is told the argument, its value and what it should be),
+ *   SIDELIGHT_ERROR_OUT_OF_MEMORY or SIDELIGHT_ERROR_INTERNAL, and those that take a picture
+ *   SIDELIGHT_ERROR_UNSUPPORTED for another bit depth of 1 to 16. A function's own comment has the others.
+ * - Bytes to read may be NULL where their size is 0. Any payload, file or stream is safe to pass.
  * - Outputs are written on success only. Input is only read, and only during the call.
  * - Structs start from `= {0}` (C++: `= {}`), which stands for the defaults; reserved fields stay zero. Enumerations
  *   are passed as uint32_t.

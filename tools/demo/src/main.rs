@@ -151,10 +151,13 @@ fn measure(options: &Options, picture: &Path, qf: u32) -> Result<Row> {
     let original_luma = original.luma();
     let stem = format!("{}-q{qf}", name(picture));
     let file = |suffix: &str| options.out.join(format!("{stem}{suffix}"));
-    let encode = |qf: u32, mode: &str, out: &Path| -> Result<f64> {
+    let encode = |qf: u32, flags: &[&str], out: &Path| -> Result<f64> {
         let quality = qf.to_string();
-        let arguments = ["--quality", &quality, "--mode", mode].map(Path::new);
-        call(options, "jpeg_encode", &[&arguments[..], &[picture, out]].concat())
+        let mut arguments = vec!["--quality", &quality];
+        arguments.extend(flags);
+        let mut arguments: Vec<&Path> = arguments.into_iter().map(Path::new).collect();
+        arguments.extend([picture, out]);
+        call(options, "jpeg_encode", &arguments)
     };
     let decode = |mode: Option<&str>, from: &Path, to: &Path| -> Result<f64> {
         let mut arguments: Vec<&Path> = Vec::new();
@@ -176,12 +179,12 @@ fn measure(options: &Options, picture: &Path, qf: u32) -> Result<Row> {
     };
 
     let (plain, updated, neighbour) = (file("-plain.jpg"), file(".jpg"), file("-next.jpg"));
-    encode(qf, "off", &plain)?;
-    let encode_s = encode(qf, "update", &updated)?;
+    encode(qf, &["--no-payload"], &plain)?;
+    let encode_s = encode(qf, &[], &updated)?;
     let (psnr_jpeg, _) = quality_of(Some("off"), &updated)?;
     // What the encoder took, which need not be what jpeg_decode takes by itself.
     let based = file("-base.jpg");
-    encode(qf, "base", &based)?;
+    encode(qf, &["--no-update"], &based)?;
     let (psnr_base, _) = quality_of(None, &based)?;
     decode(None, &based, &file("-base.png"))?;
     std::fs::remove_file(&based)?;
@@ -190,7 +193,7 @@ fn measure(options: &Options, picture: &Path, qf: u32) -> Result<Row> {
     decode(None, &updated, &file("-update.png"))?;
 
     // JPEG's own slope, from the next quality.
-    encode(qf + 3, "off", &neighbour)?;
+    encode(qf + 3, &["--no-payload"], &neighbour)?;
     let (psnr_next, _) = quality_of(None, &neighbour)?;
     let size = |path: &Path| -> Result<usize> { Ok(std::fs::metadata(path)?.len() as usize) };
     let (plain_bytes, next_bytes) = (size(&plain)?, size(&neighbour)?);
