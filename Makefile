@@ -59,7 +59,7 @@ video: pc ## The C examples for HEVC as well
 	$(MAKE) -C c-examples video
 
 header: setup ## Rewrites include/sidelight.h from src/capi
-	SIDELIGHT_BLESS_HEADER=1 cargo test --release --test header
+	SIDELIGHT_BLESS_HEADER=1 cargo test --profile tests --test header
 
 clean: ## Removes what was built
 	cargo clean
@@ -84,7 +84,7 @@ test: ## Everything that is tested with what setup installs
 	@echo "make test: about 15 minutes on two idle cores from a fresh checkout"
 	@tools/setup.sh test
 	@$(MAKE) --no-print-directory examples video c-benches
-	cargo test --release --workspace
+	cargo test --profile tests --workspace
 	ffi-tests/programs/jpeg.sh
 	ffi-tests/programs/video.sh
 	$(MAKE) -C ffi-tests test LIBDIR=$(RELEASE)
