@@ -271,6 +271,22 @@ typedef enum SidelightModelSize {
 } SidelightModelSize;
 
 /**
+ * What training learns, and what it pays for.
+ */
+typedef enum SidelightObjective {
+  /**
+   * The default: scales, biases and weights of the network, rounded as they are sent and charged for their
+   * bits while they are learnt.
+   */
+  SIDELIGHT_OBJECTIVE_RATE_DISTORTION = 0,
+  /**
+   * For comparison, as in arXiv 1905.04079: weights and biases with a compressibility loss, then pruned
+   * and clustered. It gains less; decoders take its payloads like any other.
+   */
+  SIDELIGHT_OBJECTIVE_PUBLISHED = 1,
+} SidelightObjective;
+
+/**
  * A decoder: holds the model that a payload asks for and filters pictures with it. One thread at a
  * time may use it, but sidelight_decoder_filter_band() may be called by several at once.
  *
@@ -555,9 +571,17 @@ typedef struct SidelightEncoderSettings {
    */
   uint32_t budget_ms;
   /**
+   * A SidelightObjective: what is trained, and how it is made small.
+   */
+  uint32_t objective;
+  /**
    * Must be zero; calls fail otherwise.
    */
-  uint64_t reserved[7];
+  uint32_t reserved32;
+  /**
+   * Must be zero; calls fail otherwise.
+   */
+  uint64_t reserved[6];
 } SidelightEncoderSettings;
 
 /**

@@ -1,6 +1,7 @@
 //! From C structs to the Rust API's types and back; every field is checked.
 
 use super::types::*;
+use crate::adapt::task::Objective;
 use crate::codec::{Codec, CodecParams};
 use crate::encoder::DEFAULT_EFFORT;
 use crate::network::CodecKind;
@@ -42,6 +43,14 @@ pub(super) fn effort(n: u32) -> Result<u8> {
     match n {
         0 => Ok(DEFAULT_EFFORT),
         _ => u8::try_from(n).map_err(|_| Error::InvalidArgument),
+    }
+}
+
+pub(super) fn objective(n: u32) -> Result<Objective> {
+    match n {
+        0 => Ok(Objective::RateDistortion),
+        1 => Ok(Objective::Published),
+        _ => Err(Error::InvalidArgument),
     }
 }
 

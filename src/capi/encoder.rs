@@ -26,7 +26,9 @@ const DEFAULTS: SidelightEncoderSettings = SidelightEncoderSettings {
     model_size: SidelightModelSize::Default as u32,
     effort: 0,
     budget_ms: 0,
-    reserved: [0; 7],
+    objective: SidelightObjective::RateDistortion as u32,
+    reserved32: 0,
+    reserved: [0; 6],
 };
 
 /// 0 stands for nothing given.
@@ -36,6 +38,7 @@ fn given(value: u32) -> Option<u32> {
 
 impl SidelightEncoder {
     fn new(settings: SidelightEncoderSettings) -> Result<Self> {
+        convert::zero(&[settings.reserved32])?;
         convert::zero(&settings.reserved)?;
         let inner = Encoder::new(EncoderSettings {
             mode: if settings.no_update == 0 { Mode::Update } else { Mode::Base },
@@ -44,7 +47,7 @@ impl SidelightEncoder {
             steps: given(settings.steps),
             budget: given(settings.budget_ms).map(|ms| Duration::from_millis(ms.into())),
             size: convert::size(settings.model_size)?,
-            ..EncoderSettings::default()
+            objective: convert::objective(settings.objective)?,
         })?;
         Ok(Self { inner, settings })
     }

@@ -36,9 +36,9 @@ pub struct Layer {
 /// The whole network.
 #[derive(Clone, Debug)]
 pub struct Net {
-    /// Its shape.
+    /// The network's shape.
     pub arch: Arch,
-    /// Its convolutions, first to last.
+    /// The network's convolutions, first to last.
     pub layers: Vec<Layer>,
 }
 
@@ -54,13 +54,13 @@ pub enum Train {
 }
 
 impl Layer {
-    /// Of a gradient: the derivatives by each output channel's bias, in all phases alike.
+    /// The derivatives by each output channel's bias, in all phases alike, if this is a gradient.
     pub fn by_bias(&self) -> impl Iterator<Item = f32> + '_ {
         let rows = |c: usize| self.bias[c..].iter().step_by(padded(self.cout));
         (0..self.cout).map(move |c| rows(c).sum())
     }
 
-    /// Of a gradient by [`Train::All`] for the layer `own`: the derivatives by weights, `[9][cin][cout]`.
+    /// The derivatives by weights, `[9][cin][cout]`, if this is a gradient by [`Train::All`] for the layer `own`.
     pub fn by_weight<'a>(&'a self, own: &'a Self) -> impl Iterator<Item = f32> + 'a {
         let rows = self.weights.chunks_exact(padded(self.cout));
         rows.flat_map(|row| row.iter().zip(&own.scale).take(self.cout).map(|(g, s)| g * s))
@@ -118,7 +118,7 @@ impl Net {
             .flat_map(|l| [&mut l.weights, &mut l.bias, &mut l.condition, &mut l.scale])
     }
 
-    /// The same, shared.
+    /// Every parameter tensor, shared, in the order of [`tensors_mut`](Self::tensors_mut).
     pub fn tensors(&self) -> impl Iterator<Item = &Vec<f32>> {
         self.layers.iter().flat_map(|l| [&l.weights, &l.bias, &l.condition, &l.scale])
     }
@@ -144,7 +144,7 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// For crops of `height × width` half-resolution pixels, with instructions up to `level`; results
+    /// Buffers for crops of `height × width` half-resolution pixels, with instructions up to `level`; results
     /// do not depend on it.
     ///
     /// # Errors
@@ -195,8 +195,8 @@ impl Workspace {
         self.forward_with(net, condition, origin, |_, _| ());
     }
 
-    /// The same, with `finish(layer, row)` of each row of each layer's output before the next layer
-    /// reads it; a backward pass takes no notice.
+    /// Runs the network as [`forward`](Self::forward) does, with `finish(layer, row)` of each row of each layer's
+    /// output before the next layer reads it; a backward pass takes no notice.
     pub fn forward_with(
         &mut self,
         net: &Net,

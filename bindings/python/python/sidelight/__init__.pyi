@@ -39,6 +39,7 @@ _Bytes: TypeAlias = Union[bytes, bytearray, memoryview]  # or what else has a bu
 _Pictures: TypeAlias = Union[Picture, Sequence[Picture]]
 _Mode: TypeAlias = Literal["off", "base", "update"]
 _Size: TypeAlias = Literal["default", "s", "m", "l"]
+_Objective: TypeAlias = Literal["rate-distortion", "published"]
 _Layout: TypeAlias = Literal["I400", "I420", "I422", "I444"]
 _Range: TypeAlias = Literal["full", "limited"]
 _Type: TypeAlias = Literal["irap", "i", "p", "b"]
@@ -158,6 +159,7 @@ def encode(
     budget_ms: int = 0,
     threads: int = 0,
     size: _Size = "default",
+    objective: _Objective = "rate-distortion",
     progress: Optional[Callable[[float], Any]] = None,
 ) -> tuple[bytes, Report]: ...
 
