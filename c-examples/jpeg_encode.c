@@ -30,6 +30,9 @@ static const char usage[] =
     "  --progressive                    write a progressive JPEG\n"
     "  --effort N                       what training may cost, 1 to 9 (default 5)\n"
     "  --steps N                        training steps, 0 = by effort and size (default 0)\n"
+    "  --objective rate-distortion|published\n"
+    "                                   what is trained (default rate-distortion); published, for\n"
+    "                                   comparison, as in arXiv 1905.04079\n"
     "  --verbose                        print the library's log\n";
 
 static int parse(int argc, char **argv, Options *o);
@@ -154,7 +157,7 @@ static int parse(int argc, char **argv, Options *o) {
       {"progressive", no_argument, NULL, 'p'},    {"steps", required_argument, NULL, 'n'},
       {"verbose", no_argument, NULL, 'v'},        {"help", no_argument, NULL, 'h'},
       {"effort", required_argument, NULL, 'e'},   {"no-payload", no_argument, NULL, 'o'},
-      {"model-size", required_argument, NULL, 'l'},
+      {"model-size", required_argument, NULL, 'l'}, {"objective", required_argument, NULL, 'j'},
       {NULL, 0, NULL, 0},
   };
   memset(o, 0, sizeof *o);
@@ -200,6 +203,14 @@ static int parse(int argc, char **argv, Options *o) {
     case 'n':
       ok = parse_number(optarg, 0, 100000, &n);
       o->encoder.steps = (uint32_t)n;
+      break;
+    case 'j':
+      if (strcmp(optarg, "published") == 0)
+        o->encoder.objective = SIDELIGHT_OBJECTIVE_PUBLISHED;
+      else if (strcmp(optarg, "rate-distortion") == 0)
+        o->encoder.objective = SIDELIGHT_OBJECTIVE_RATE_DISTORTION;
+      else
+        ok = 0;
       break;
     case 'v':
       o->verbose = 1;

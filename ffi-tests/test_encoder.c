@@ -147,6 +147,9 @@ static void opening(void)
     REFUSED(effort, 10);
     REFUSED(effort, UINT32_MAX);
     REFUSED(effort, 256 + 5);
+    REFUSED(objective, 2);
+    REFUSED(objective, UINT32_MAX);
+    REFUSED(reserved32, 1);
     REFUSED(reserved[0], 1);
     REFUSED(reserved[sizeof settings.reserved / sizeof *settings.reserved - 1], UINT64_C(1) << 63);
     REFUSED(model_size, 4);
@@ -160,6 +163,7 @@ static void opening(void)
     settings.effort = 9;
     settings.budget_ms = UINT32_MAX;
     settings.model_size = SIDELIGHT_MODEL_SIZE_SMALL;
+    settings.objective = SIDELIGHT_OBJECTIVE_PUBLISHED;
     CHECK_INT(sidelight_encoder_open(&settings, &encoder), 0);
     sidelight_encoder_close(&encoder);
     CHECK(encoder == NULL);
@@ -225,6 +229,54 @@ static void reports(void)
         }
         sidelight_buffer_unref(&payload);
     }
+    sidelight_decoder_close(&decoder);
+    frame_free(&out);
+    coded_free(&c);
+}
+
+/* The published objective: decoders know its payloads, and what is reported is what they make. */
+static void published(void)
+{
+    struct coded c = cheap_picture(14);
+    c.params.slope_db_per_byte = 1e-9;
+    struct frame out = frame_new_like(&c);
+    SidelightDecoder *decoder = open_decoder(false);
+    SidelightBuffer usual = encode(&c, SIDELIGHT_MODE_UPDATE, 1, NULL);
+    SidelightBuffer payloads[2] = {{0}};
+    for (uint32_t threads = 1; threads <= 2; threads++) {
+        SidelightEncoderSettings settings = {0};
+        settings.objective = SIDELIGHT_OBJECTIVE_PUBLISHED;
+        settings.threads = threads;
+        settings.steps = few_steps();
+        SidelightEncoder *encoder = NULL;
+        REQUIRE(sidelight_encoder_open(&settings, &encoder) == 0);
+        SidelightReport report;
+        SidelightBuffer *payload = &payloads[threads - 1];
+        CHECK_INT(sidelight_encoder_encode(encoder, &c.original.picture, &c.decoded.picture, 1,
+                                           &c.params, payload, &report),
+                  0);
+        sidelight_encoder_close(&encoder);
+        REQUIRE(payload->data);
+        CHECK_INT(report.mode, SIDELIGHT_MODE_UPDATE);
+        CHECK_INT(report.steps, few_steps());
+
+        SidelightPayloadInfo info;
+        CHECK_INT(sidelight_payload_probe(payload->data, payload->size, &info), 0);
+        CHECK_INT(info.known, 1);
+        CHECK_INT(info.model_size, SIDELIGHT_MODEL_SIZE_MEDIUM);
+        frame_clear(&out);
+        CHECK_INT(sidelight_decoder_set_payload(decoder, payload->data, payload->size, &c.params),
+                  SIDELIGHT_MODE_UPDATE);
+        CHECK_INT(sidelight_decoder_filter(decoder, &c.decoded.picture, &out.picture), 0);
+        CHECK(measured(&report, &c, &out));
+        CHECK(weighted(report.psnr_payload, report.psnr_chroma_payload) >
+              weighted(report.psnr_base, report.psnr_chroma_base));
+    }
+    CHECK(same(&payloads[0], &payloads[1]));
+    CHECK(!same(&payloads[0], &usual));
+    sidelight_buffer_unref(&payloads[0]);
+    sidelight_buffer_unref(&payloads[1]);
+    sidelight_buffer_unref(&usual);
     sidelight_decoder_close(&decoder);
     frame_free(&out);
     coded_free(&c);
@@ -883,6 +935,7 @@ int main(void)
 {
     opening();
     reports();
+    published();
     determinism();
     if (check_quick()) {
         damaged_payloads(few_steps(), 5);

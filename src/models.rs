@@ -25,6 +25,8 @@ struct File {
     size: ModelSize,
     tables: Tables,
     bytes: &'static [u8],
+    /// Id of the model that [`single_weights`] makes of this one.
+    single_weights_id: u32,
 }
 
 /// What a model was trained on.
@@ -40,12 +42,13 @@ const STANDARD_QUALITIES: RangeInclusive<u32> = 5..=60;
 
 #[allow(unused_macros)] // likewise
 macro_rules! embedded {
-    ($codec:ident, $size:ident, $tables:ident, $name:literal) => {
+    ($codec:ident, $size:ident, $tables:ident, $name:literal, $single_weights_id:literal) => {
         File {
             codec: CodecKind::$codec,
             size: ModelSize::$size,
             tables: Tables::$tables,
             bytes: include_bytes!(concat!("../models/", $name)),
+            single_weights_id: $single_weights_id,
         }
     };
 }
@@ -54,26 +57,26 @@ macro_rules! embedded {
 /// that it lacks.
 static FILES: &[File] = &[
     #[cfg(feature = "model-jpeg-m")]
-    embedded!(Jpeg, Medium, Any, "jpeg-ycc-32x3.slm"),
+    embedded!(Jpeg, Medium, Any, "jpeg-ycc-32x3.slm", 0xeb3d_dd01),
     #[cfg(feature = "model-jpeg-m")]
-    embedded!(Jpeg, Medium, Standard, "jpeg-standard-32x3.slm"),
+    embedded!(Jpeg, Medium, Standard, "jpeg-standard-32x3.slm", 0xf3f0_bc93),
     #[cfg(feature = "model-jpeg-s")]
-    embedded!(Jpeg, Small, Any, "jpeg-ycc-16x3.slm"),
+    embedded!(Jpeg, Small, Any, "jpeg-ycc-16x3.slm", 0x8c23_c15e),
     #[cfg(feature = "model-jpeg-s")]
-    embedded!(Jpeg, Small, Standard, "jpeg-standard-16x3.slm"),
+    embedded!(Jpeg, Small, Standard, "jpeg-standard-16x3.slm", 0x283a_7020),
     #[cfg(feature = "model-jpeg-l")]
-    embedded!(Jpeg, Large, Any, "jpeg-ycc-48x4.slm"),
+    embedded!(Jpeg, Large, Any, "jpeg-ycc-48x4.slm", 0xd108_e4a1),
     #[cfg(feature = "model-jpeg-l")]
-    embedded!(Jpeg, Large, Standard, "jpeg-standard-48x4.slm"),
+    embedded!(Jpeg, Large, Standard, "jpeg-standard-48x4.slm", 0x45e8_1e59),
     #[cfg(feature = "model-hevc-m")]
-    embedded!(Hevc, Medium, Any, "hevc-32x3.slm"),
+    embedded!(Hevc, Medium, Any, "hevc-32x3.slm", 0xeaab_3ea0),
     #[cfg(feature = "model-hevc-s")]
-    embedded!(Hevc, Small, Any, "hevc-16x3.slm"),
+    embedded!(Hevc, Small, Any, "hevc-16x3.slm", 0xddc0_dd90),
 ];
 
 /// The models of [`FILES`], read when they are asked for.
 static MODELS: [OnceLock<Option<Model>>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
-/// Models made of these by [`single_weights`].
+/// Models that [`single_weights`] made of these.
 static SINGLE_WEIGHTS: [OnceLock<Model>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
 
 /// The model of `FILES[place]`. One that does not load is as one that is not there; a test keeps that from
@@ -96,21 +99,25 @@ pub fn by_id(id: u32) -> Result<(&'static Model, ModelSize)> {
     if let Some(place) = place_of(id) {
         return Ok((model(place)?, FILES[place].size));
     }
-    let mut made =
-        FILES.iter().zip(&SINGLE_WEIGHTS).filter_map(|(f, made)| Some((made.get()?, f.size)));
-    made.find(|(model, _)| model.id == id).ok_or(Error::UnknownModel)
+    let place = FILES.iter().position(|file| file.single_weights_id == id);
+    let place = place.ok_or(Error::UnknownModel)?;
+    Ok((single_weights_of(place)?, FILES[place].size))
 }
 
-/// A model whose updates change single weights, of one of these: [`Model::single_weights`]. It is for comparisons, and
-/// payloads can name it only in the process that asked for it.
+/// The model whose updates change single weights, made of one of these by [`Model::single_weights`]. It is for
+/// comparisons; payloads name it by its own id.
 ///
 /// # Errors
 /// [`Error::UnknownModel`] for models that are not from here.
 pub fn single_weights(model: &Model) -> Result<&'static Model> {
-    let place = place_of(model.id).ok_or(Error::UnknownModel)?;
+    single_weights_of(place_of(model.id).ok_or(Error::UnknownModel)?)
+}
+
+/// The model that [`single_weights`] makes of `FILES[place]`.
+fn single_weights_of(place: usize) -> Result<&'static Model> {
     if SINGLE_WEIGHTS[place].get().is_none() {
         // Another thread may have been faster; it made the same.
-        let _ = SINGLE_WEIGHTS[place].set(model.single_weights()?);
+        let _ = SINGLE_WEIGHTS[place].set(model(place)?.single_weights()?);
     }
     SINGLE_WEIGHTS[place].get().ok_or(Error::Internal)
 }
@@ -171,6 +178,22 @@ mod tests {
             assert_eq!(place_of(model.id), Some(place), "{:08x}", model.id);
             assert!(of_size(model.codec, file.size).unwrap().any(|m| m == model));
         }
+    }
+
+    /// A payload may name a model of single weights before any was made.
+    #[test]
+    fn models_of_single_weights_are_known_by_their_ids() {
+        for (place, file) in FILES.iter().enumerate() {
+            let made = model(place).unwrap().single_weights().unwrap();
+            assert_eq!(file.single_weights_id, made.id, "{place}: {:08x}", made.id);
+            assert!(place_of(made.id).is_none());
+            assert_eq!(by_id(made.id).unwrap(), (&made, file.size));
+            assert_eq!(single_weights(model(place).unwrap()).unwrap(), &made);
+        }
+        let mut ids: Vec<u32> = FILES.iter().map(|file| file.single_weights_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), FILES.len());
     }
 
     /// Each of a size has one for any tables, and that first.

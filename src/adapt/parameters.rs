@@ -14,12 +14,12 @@ use crate::util::alloc;
 use crate::Result;
 use std::ops::Range;
 
-/// For each bit that it takes to be other than 0, the slope of a coefficient's price is this many times that of
-/// a scale or a bias.
+/// The slope of a coefficient's price in relation to a scale's or a bias's, for each bit that it takes to be other
+/// than 0.
 const COEFFICIENT_PRICE: f32 = 0.385;
 /// Sums may come this near to what the integer model can add up, as rounding differs from training's.
 const SUMS: f32 = 0.96;
-/// Where they would come nearer, the layer's coefficients are made so many times as large.
+/// A layer whose sums would come nearer has its coefficients multiplied by this.
 const SHRINK: f32 = 0.9;
 
 /// What an integer changes.
@@ -59,7 +59,7 @@ pub(super) struct Parameters {
 
 /// The integers of a layer, and what they do to it: docs/model.md, Update.
 struct LayerParameters {
-    /// Where the layer's integers are among all.
+    /// The places of the layer's integers among all.
     range: Range<usize>,
     /// Input channels.
     cin: usize,
@@ -178,17 +178,17 @@ impl Parameters {
         Ok(Self { all, layers: of_layers, networks, channels, scratch, rounds })
     }
 
-    /// One by one.
+    /// All parameters, one by one.
     pub fn iter(&self) -> std::slice::Iter<'_, Parameter> {
         self.all.iter()
     }
 
-    /// How many there are.
+    /// The number of parameters.
     pub fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// Those of network `network`, which lie side by side.
+    /// The places of the parameters of network `network`.
     pub fn of_network(&self, network: usize) -> Range<usize> {
         let layers = &self.layers[self.networks[network].clone()];
         let start = layers.first().map_or(0, |l| l.range.start);
@@ -324,7 +324,7 @@ fn coefficients<'a>(
     })
 }
 
-/// The smaller one of each pair.
+/// The smaller bound of each pair.
 fn least(a: Vec<[Vec<i16>; 2]>, b: Vec<[Vec<i16>; 2]>) -> Vec<[Vec<i16>; 2]> {
     let min = |a: &[i16], b: &[i16]| a.iter().zip(b).map(|(a, b)| *a.min(b)).collect();
     let pairs = a.iter().zip(&b);

@@ -3,23 +3,23 @@
 use crate::util::alloc;
 use crate::Result;
 
-/// A share of all sampler is of this many parts.
+/// The whole of all draws, of which each tile has a share.
 const WHOLE: u64 = 1 << 53;
 /// The golden ratio's fractional part: its multiples are spread more evenly than random numbers.
 const TURN: u64 = 0x9e37_79b9_7f4a_7c15 >> 11;
-/// This share of the sampler is of all tiles alike, so that none weighs too much when it is drawn.
+/// The part of all draws that is shared by all tiles alike, so that none weighs too much when it is drawn.
 const ALIKE: f64 = 0.2;
 
-/// TileSampler tiles, more often those where more is to be gained: a step's gradient is then less a matter of
+/// Draws tiles, more often those where more is to be gained: a step's gradient is then less a matter of
 /// chance. What a tile brings is to be divided by its probability.
 pub(super) struct TileSampler {
-    /// Where each tile's share of [`WHOLE`] ends.
+    /// The end of each tile's share of [`WHOLE`].
     ends: Vec<u64>,
     next: u64,
 }
 
 impl TileSampler {
-    /// Of tiles with squared errors `errors`, in whatever unit.
+    /// A sampler of tiles with squared errors `errors`, in whatever unit.
     ///
     /// # Errors
     /// [`OutOfMemory`](crate::Error::OutOfMemory).
@@ -51,11 +51,11 @@ impl TileSampler {
 mod tests {
     use super::*;
 
-    /// Counted over `draws` sampler: how often each tile came, and its probability.
-    fn drawn(errors: &[f64], sampler: usize) -> Vec<(usize, f64)> {
+    /// How often each tile came in `draws` draws, and its probability.
+    fn drawn(errors: &[f64], draws: usize) -> Vec<(usize, f64)> {
         let mut tiles = vec![(0, 0.0); errors.len()];
         let mut all = TileSampler::new(errors).unwrap();
-        for _ in 0..sampler {
+        for _ in 0..draws {
             let (tile, probability) = all.take();
             tiles[tile] = (tiles[tile].0 + 1, probability);
         }
@@ -70,7 +70,7 @@ mod tests {
         for ((count, probability), error) in drawn.iter().zip(errors) {
             let wanted = 0.8 * error / 100.0 + 0.2 / 7.0;
             assert!((probability - wanted).abs() < 1e-9, "{probability} {wanted}");
-            // Evenly: off by a few, where random sampler would be by some tens.
+            // Evenly: off by a few, where random draws would be by some tens.
             assert!((*count as f64 - 7000.0 * wanted).abs() < 8.0, "{count} {wanted}");
             sum += probability;
         }

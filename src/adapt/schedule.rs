@@ -1,5 +1,5 @@
-//! How one network's integers are learnt: by Adam, in steps that rise and fall; and again from the start where
-//! they were too long.
+//! How one network's integers are learnt: by Adam, with step sizes that rise and fall. Where they prove too large,
+//! learning starts again at the base model with half of them.
 
 use super::parameters::{ParameterKind, Parameters};
 use crate::train::adam::{Adam, AdamRates};
@@ -9,40 +9,40 @@ use std::ops::Range;
 
 /// First step size of scales and biases, in units of their steps; 0.8 diverges.
 const RATE: f32 = 0.4;
-/// What is left of it at the end.
+/// Step size of scales and biases at the end.
 const LAST_RATE: f32 = 0.02;
-/// That of coefficients is this part of it.
+/// Step size of coefficients in relation to that of scales and biases.
 const COEFFICIENT_RATE: f32 = 0.4;
-/// Part of the schedule in which step sizes rise: until there are moments to go by.
+/// Part of the schedule in which step sizes rise, while Adam's moments are of few steps.
 const WARM_UP: f32 = 0.05;
-/// Where errors grow to this many times those of the base model, steps are too long for the network.
-const ASTRAY: f32 = 2.0;
-/// So they are where errors are still so many times those after [`TRIAL`] of the schedule.
-const USELESS: f32 = 1.02;
-/// See [`USELESS`].
+/// Restart if the short-run loss is above this many times the base model's.
+const DIVERGED: f32 = 2.0;
+/// Restart if the long-run loss is above this many times the base model's after [`TRIAL`] of the schedule.
+const NO_GAIN: f32 = 1.02;
+/// Part of the schedule after which a start must have brought some gain.
 const TRIAL: f32 = 0.5;
 
 /// The learning of a network since it last started at the base model.
 pub(super) struct Schedule {
-    /// Its parameters' places.
+    /// The places of the network's parameters among all.
     range: Range<usize>,
-    /// Step sizes of each, as a part of [`RATE`].
+    /// The step size of each parameter, as a part of [`RATE`].
     factors: Vec<f32>,
     adam: Adam,
-    /// What all step sizes are multiplied with.
+    /// A factor of all step sizes, halved by each restart.
     rate: f32,
-    /// Where in the schedule it started.
+    /// The part of the schedule that was over when learning last started.
     start: f32,
-    /// Steps since then.
+    /// Steps since learning last started.
     steps: u32,
-    /// The objective's errors of the base model.
+    /// The loss of the base model.
     base_loss: f32,
-    /// Their running means, over some ten and some thirty steps.
+    /// Running means of the loss, short-run over some ten steps and long-run over some thirty.
     means: [f32; 2],
 }
 
 impl Schedule {
-    /// Of network `network`, whose base model has errors of `base_loss`.
+    /// The schedule of network `network`, whose base model has a loss of `base_loss`.
     ///
     /// # Errors
     /// [`OutOfMemory`](crate::Error::OutOfMemory).
@@ -62,8 +62,10 @@ impl Schedule {
         Ok(Self { range, factors, adam, rate: 1.0, start: 0.0, steps: 0, base_loss, means })
     }
 
-    /// One step against all parameters' `gradient`, where values have errors of `loss`, when `fraction` of the
-    /// schedule is over, in which a step takes no less than `length`.
+    /// Steps the network's part of `values` against that of `gradient`, both of all parameters.
+    ///
+    /// `loss` is the network's with these values; `fraction` is the part of the schedule that is over, and `length`
+    /// the least part that a step takes.
     pub fn step(
         &mut self,
         loss: f32,
@@ -76,8 +78,8 @@ impl Schedule {
             *mean += weight * (loss - *mean);
         }
         let [short, long] = self.means;
-        let useless = fraction - self.start > TRIAL && long > USELESS * self.base_loss;
-        if short.is_nan() || short > ASTRAY * self.base_loss || useless {
+        let useless = fraction - self.start > TRIAL && long > NO_GAIN * self.base_loss;
+        if short.is_nan() || short > DIVERGED * self.base_loss || useless {
             values.fill(0.0);
             self.adam.mean.fill(0.0);
             self.adam.square.fill(0.0);
@@ -112,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_of_the_courses_own_parameters() {
+    fn steps_are_of_the_schedules_own_parameters() {
         let (mut schedule, mut values) = chroma();
         let gradient = vec![3.0; values.len()];
         // Risen by two fifths.
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn courses_that_go_astray_start_again_with_half_steps() {
+    fn schedules_that_diverge_start_again_with_half_steps() {
         for loss in [500.0, f32::INFINITY, f32::NAN] {
             let (mut schedule, mut values) = chroma();
             let gradient = vec![3.0; values.len()];
@@ -147,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn courses_that_learn_nothing_start_again() {
+    fn schedules_that_learn_nothing_start_again() {
         let (mut schedule, mut values) = chroma();
         let gradient = vec![3.0; values.len()];
         let mut ends = Vec::new();

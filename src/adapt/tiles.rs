@@ -58,16 +58,16 @@ pub fn tiles(
 /// The samples beside a half-resolution pixel that one of the network's channels stands for.
 struct Source {
     plane: usize,
-    /// First sample's row and column for each row and column of pixels.
+    /// Rows and columns of samples from one pixel to the next.
     step: (usize, usize),
-    /// Added to these.
+    /// Row and column of the first pixel's first sample.
     first: (usize, usize),
     /// Rows and columns of samples.
     size: (usize, usize),
 }
 
 impl Source {
-    /// Of channel `i`: four luma phases, Cb, Cr.
+    /// The samples of channel `i`: four luma phases, Cb, Cr.
     fn new(layout: Layout, i: usize) -> Self {
         if i < 4 {
             return Self { plane: 0, step: (2, 2), first: (i / 2, i % 2), size: (1, 1) };

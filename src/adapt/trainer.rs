@@ -71,7 +71,7 @@ struct Trainer<'t, 'a, S> {
     gradient: Vec<f32>,
     /// The base model's networks.
     base: Vec<Net>,
-    /// These networks with `rounded` applied.
+    /// The base model's networks with `rounded` applied.
     nets: Vec<Net>,
     /// The tiles of each example.
     tiles: Vec<Tile>,
@@ -79,10 +79,11 @@ struct Trainer<'t, 'a, S> {
     tiles_per_step: usize,
     /// Samples of each plane.
     samples: [f64; 3],
-    /// For each network, what draws its tiles.
+    /// The sampler of each network's tiles.
     samplers: Vec<TileSampler>,
-    /// For each network, how its values are stepped.
+    /// The schedule of each network's values.
     schedules: Vec<Schedule>,
+    /// The threads' buffers.
     workers: Workers,
     /// Steps that were run.
     steps: u32,

@@ -2,6 +2,7 @@
 
 use super::boundary::{require, Refusal, Result};
 use super::types::*;
+use crate::adapt::task::Objective;
 use crate::codec::{Codec, CodecParams};
 use crate::encoder::{DEFAULT_EFFORT, MAX_EFFORT, MAX_STEPS};
 use crate::network::condition::MAX_QP;
@@ -50,6 +51,14 @@ pub(super) fn effort(n: u32) -> Result<u8> {
 pub(super) fn steps(n: u32) -> Result<Option<u32>> {
     require(n <= MAX_STEPS, || format!("settings->steps is {n}, not 0 to {MAX_STEPS}"))?;
     Ok((n != 0).then_some(n))
+}
+
+pub(super) fn objective(n: u32) -> Result<Objective> {
+    match n {
+        0 => Ok(Objective::RateDistortion),
+        1 => Ok(Objective::Published),
+        _ => Err(Refusal::argument(format!("settings->objective is {n}, no SidelightObjective"))),
+    }
 }
 
 pub(super) fn model_size_out(size: ModelSize) -> SidelightModelSize {

@@ -25,12 +25,15 @@ const DEFAULTS: SidelightEncoderSettings = SidelightEncoderSettings {
     model_size: SidelightModelSize::Default as u32,
     effort: 0,
     budget_ms: 0,
-    reserved: [0; 7],
+    objective: SidelightObjective::RateDistortion as u32,
+    reserved32: 0,
+    reserved: [0; 6],
 };
 
 impl SidelightEncoder {
     fn new(settings: SidelightEncoderSettings) -> Result<Self> {
         convert::zero(&settings.reserved, "settings->reserved")?;
+        convert::zero(&[settings.reserved32], "settings->reserved32")?;
         let budget = Duration::from_millis(settings.budget_ms.into());
         let inner = Encoder::new(EncoderSettings {
             no_update: settings.no_update != 0,
@@ -39,7 +42,7 @@ impl SidelightEncoder {
             steps: convert::steps(settings.steps)?,
             budget: (!budget.is_zero()).then_some(budget),
             model_size: convert::model_size(settings.model_size)?,
-            ..EncoderSettings::default()
+            objective: convert::objective(settings.objective)?,
         })?;
         Ok(Self { inner, settings })
     }

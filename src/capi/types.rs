@@ -86,6 +86,18 @@ pub enum SidelightModelSize {
     Large = 3,
 }
 
+/// What training learns, and what it pays for.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SidelightObjective {
+    /// The default: scales, biases and weights of the network, rounded as they are sent and charged for their
+    /// bits while they are learnt.
+    RateDistortion = 0,
+    /// For comparison, as in arXiv 1905.04079: weights and biases with a compressibility loss, then pruned
+    /// and clustered. It gains less; decoders take its payloads like any other.
+    Published = 1,
+}
+
 /// Severity of a log message.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,8 +228,12 @@ pub struct SidelightEncoderSettings {
     /// Milliseconds that training may take, 0 = no limit; measuring what it made comes on top. With a limit the payload
     /// depends on the machine's speed.
     pub budget_ms: u32,
+    /// A SidelightObjective: what is trained, and how it is made small.
+    pub objective: u32,
     /// Zero.
-    pub reserved: [u64; 7],
+    pub reserved32: u32,
+    /// Zero.
+    pub reserved: [u64; 6],
 }
 
 /// What a payload says of itself.

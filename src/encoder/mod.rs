@@ -39,7 +39,7 @@ pub struct EncoderSettings {
     pub steps: Option<u32>,
     /// Time that training may take; the payload then depends on the machine's speed.
     pub budget: Option<Duration>,
-    /// Of the base model, where there is one of that size.
+    /// Size of the base model, where there is one of that size.
     pub model_size: ModelSize,
     /// What is trained, and how it is made small.
     pub objective: Objective,
@@ -124,9 +124,9 @@ pub struct Encoded {
 /// A picture and what the codec made of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Pair<'a, S = u8> {
-    /// Before coding.
+    /// The picture before coding.
     pub original: Picture<'a, S>,
-    /// As decoded; the same shape. Its type counts.
+    /// The picture as decoded; the same shape. Its picture type counts.
     pub decoded: Picture<'a, S>,
 }
 

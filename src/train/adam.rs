@@ -34,7 +34,7 @@ impl Adam {
         self.step_by(rates, t, values, grad, |_| 1.0);
     }
 
-    /// One step with a factor of its own for each parameter's step size.
+    /// One step as of [`step`](Self::step), with a factor of its own for each parameter's step size.
     pub fn step_by(
         &mut self,
         rates: AdamRates,
@@ -74,7 +74,7 @@ mod tests {
 
     const RATES: AdamRates = AdamRates { rate: 0.1, beta1: 0.8, beta2: 0.97 };
 
-    /// Moments do not depend on the factors, steps are as many times as long.
+    /// Moments do not depend on the factors; steps are as many times as long.
     #[test]
     fn factors_are_of_the_step_sizes_alone() {
         let factors = [1.0, 0.5, 2.0, 0.0];

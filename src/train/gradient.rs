@@ -214,7 +214,7 @@ unsafe fn narrow_avx512<const CO: usize>(src: &Map, cin: usize, dy: &Map, grad: 
 /// Blocks of a row of three weights × `CO` output channels × one vector of input channels.
 ///
 /// # Safety
-/// Shapes are as for [`narrow_gradient`]; the CPU has `V`'s instruction set.
+/// [`narrow_gradient`]'s contract holds, with `CO` for `cout`; the CPU has `V`'s instruction set.
 #[allow(clippy::needless_range_loop)] // constant indices, once unrolled
 #[inline(always)]
 unsafe fn narrow_generic<V: Vector, const CO: usize>(

@@ -54,13 +54,13 @@ pub enum Train {
 }
 
 impl Layer {
-    /// A gradient's derivatives by each output channel's bias, in all phases alike.
+    /// The derivatives by each output channel's bias, in all phases alike, if this is a gradient.
     pub fn by_bias(&self) -> impl Iterator<Item = f32> + '_ {
         let rows = |c: usize| self.bias[c..].iter().step_by(padded(self.cout));
         (0..self.cout).map(move |c| rows(c).sum())
     }
 
-    /// A gradient's derivatives by weights, `[9][cin][cout]`, for the layer `own` and [`Train::All`].
+    /// The derivatives by weights, `[9][cin][cout]`, if this is a gradient by [`Train::All`] for the layer `own`.
     pub fn by_weight<'a>(&'a self, own: &'a Self) -> impl Iterator<Item = f32> + 'a {
         let rows = self.weights.chunks_exact(padded(self.cout));
         rows.flat_map(|row| row.iter().zip(&own.scale).take(self.cout).map(|(g, s)| g * s))
@@ -119,7 +119,7 @@ impl Net {
             .flat_map(|l| [&mut l.weights, &mut l.bias, &mut l.condition, &mut l.scale])
     }
 
-    /// Every parameter tensor in the order of [`Net::tensors_mut`], shared.
+    /// Every parameter tensor, shared, in the order of [`tensors_mut`](Self::tensors_mut).
     #[cfg(feature = "internals")]
     pub fn tensors(&self) -> impl Iterator<Item = &Vec<f32>> {
         self.layers.iter().flat_map(|l| [&l.weights, &l.bias, &l.condition, &l.scale])
@@ -198,8 +198,8 @@ impl Workspace {
         self.forward_with(net, condition, origin, |_, _| ());
     }
 
-    /// Runs the network like [`forward`](Self::forward), with `finish(layer, row)` of each row of each
-    /// layer's output before the next layer reads it; a backward pass takes no notice.
+    /// Runs the network as [`forward`](Self::forward) does, with `finish(layer, row)` of each row of each layer's
+    /// output before the next layer reads it; a backward pass takes no notice.
     pub fn forward_with(
         &mut self,
         net: &Net,

@@ -141,7 +141,7 @@ impl TorchNet {
     }
 }
 
-/// Its values in the order of its dimensions, wherever they lie.
+/// A tensor's values in the order of its dimensions, wherever they lie.
 fn floats(tensor: &Tensor) -> Vec<f32> {
     let mut values = vec![0.0; tensor.numel()];
     tensor.copy_data(&mut values, tensor.numel());
@@ -163,7 +163,7 @@ mod tests {
     use crate::util::rng::Xorshift;
     use tch::nn::OptimizerConfig;
 
-    /// Those of the shipped models.
+    /// The shipped models' shapes.
     const ARCHS: [Arch; 5] = [
         Arch::luma(16, 3),
         Arch::luma(32, 3),

@@ -2,6 +2,7 @@
 
 use crate::common::at_each_level;
 use crate::common::picture::Owned;
+use sidelight::adapt::task::Objective;
 use sidelight::carriage::jpeg;
 use sidelight::codec::standard_luma_table;
 use sidelight::network::CodecKind;
@@ -67,6 +68,31 @@ fn the_decoder_gets_what_the_encoder_measured() {
     let got = original().psnr(&coded().filtered(&decoder), 0);
     assert!((got - encoded.report.psnr_payload).abs() < 1e-9, "{got} {:?}", encoded.report);
     assert!(encoded.report.psnr_payload > encoded.report.psnr_base);
+}
+
+/// The published objective's payloads are ones that decoders know, of whatever size.
+#[test]
+fn the_published_objective_is_decoded_like_any_other() {
+    let sizes = [ModelSize::Small, ModelSize::Medium, ModelSize::Large];
+    for (size, objective) in sizes.into_iter().flat_map(|size| {
+        [Objective::RateDistortion, Objective::Published].map(|objective| (size, objective))
+    }) {
+        let settings = EncoderSettings { model_size: size, objective, ..settings(Mode::Update, 2) };
+        let free = Rate { slope_db_per_byte: 1e-9, ..CHEAP };
+        let encoded = encode_as(&params(77), settings, free);
+        assert_eq!(encoded.report.mode, Mode::Update);
+        let probed = probe(&encoded.payload).unwrap();
+        assert_eq!(probed.known, Some((CodecKind::Jpeg, size)));
+        let files = || models::of_size(CodecKind::Jpeg, size).unwrap();
+        // The published one changes single weights.
+        let of_a_file = files().any(|model| model.id == probed.model);
+        assert_eq!(of_a_file, objective == Objective::RateDistortion);
+        let mut decoder = Decoder::new(DecoderSettings::default());
+        assert_eq!(decoder.set_payload(&encoded.payload, &params(77)), Ok(Mode::Update));
+        let got = original().psnr(&coded().filtered(&decoder), 0);
+        assert!((got - encoded.report.psnr_payload).abs() < 1e-9, "{got} {:?}", encoded.report);
+        assert!(encoded.report.psnr_payload > encoded.report.psnr_base);
+    }
 }
 
 #[test]

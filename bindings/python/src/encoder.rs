@@ -119,6 +119,8 @@ impl Progress {
 /// threads: 0 to 256; 0 for as many as there are cores. The payload does not depend on it.
 /// model_size: of the base model, "default", "small", "medium" or "large"; where there is none of that size,
 ///     another.
+/// objective: what is trained, "rate-distortion", or "published" for a comparison with updates as in arXiv
+///     1905.04079.
 /// progress: called some fifty times a second, or more often, with the fraction done, 0.0 to 1.0. If it
 ///     returns something true, the encode ends and the best so far is returned; what it raises ends it
 ///     and is raised here, and so is KeyboardInterrupt.
@@ -128,7 +130,7 @@ impl Progress {
 #[pyfunction]
 #[pyo3(signature = (
     originals, decoded, params, *, no_update=false, effort=5, steps=0, budget_ms=0, threads=0,
-    model_size="default", progress=None,
+    model_size="default", objective="rate-distortion", progress=None,
 ))]
 #[allow(clippy::too_many_arguments)] // keywords in Python
 pub fn encode<'py>(
@@ -142,6 +144,7 @@ pub fn encode<'py>(
     budget_ms: i64,
     threads: i64,
     model_size: &str,
+    objective: &str,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<(Bound<'py, PyBytes>, Report)> {
     let settings = EncoderSettings {
@@ -154,7 +157,7 @@ pub fn encode<'py>(
             .filter(|ms| *ms > 0)
             .map(|ms: u32| Duration::from_millis(ms.into())),
         model_size: names::value("model_size", model_size, &names::MODEL_SIZES)?,
-        ..EncoderSettings::default()
+        objective: names::value("objective", objective, &names::OBJECTIVES)?,
     };
     let (originals, decoded) = (pictures("originals", originals)?, pictures("decoded", decoded)?);
     let count = decoded.len();

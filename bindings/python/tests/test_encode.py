@@ -108,6 +108,7 @@ def test_a_decoder_is_shared_by_threads(gray, gray_payload):
     [
         {"model_size": "xl"},
         {"model_size": "s"},
+        {"objective": "best"},
         {"effort": 0},
         {"effort": 10},
         {"budget_ms": -1},

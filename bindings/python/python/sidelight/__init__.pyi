@@ -39,6 +39,7 @@ _Bytes: TypeAlias = Union[bytes, bytearray, memoryview]  # or what else has a bu
 _Pictures: TypeAlias = Union[Picture, Sequence[Picture]]
 _Mode: TypeAlias = Literal["off", "base", "update"]
 _ModelSize: TypeAlias = Literal["default", "small", "medium", "large"]
+_Objective: TypeAlias = Literal["rate-distortion", "published"]
 _Layout: TypeAlias = Literal["I400", "I420", "I422", "I444"]
 _Type: TypeAlias = Literal["irap", "i", "p", "b"]
 
@@ -154,6 +155,7 @@ def encode(
     budget_ms: int = 0,
     threads: int = 0,
     model_size: _ModelSize = "default",
+    objective: _Objective = "rate-distortion",
     progress: Optional[Callable[[float], Any]] = None,
 ) -> tuple[bytes, Report]: ...
 
