@@ -117,8 +117,10 @@ typedef enum SidelightCpuLevel {
   SIDELIGHT_CPU_LEVEL_SSE41 = 1,
   /// AVX2 and FMA.
   SIDELIGHT_CPU_LEVEL_AVX2 = 2,
+  /// AVX-VNNI, AVX2 and FMA; CPUs with AVX-512 may lack it.
+  SIDELIGHT_CPU_LEVEL_AVXVNNI = 3,
   /// AVX-512 F, BW, VL and VNNI.
-  SIDELIGHT_CPU_LEVEL_AVX512 = 3,
+  SIDELIGHT_CPU_LEVEL_AVX512 = 4,
   /// The best that this CPU has.
   SIDELIGHT_CPU_LEVEL_BEST = 255,
 } SidelightCpuLevel;
@@ -183,6 +185,16 @@ typedef enum SidelightModelSize {
   /// About 23600: for stills.
   SIDELIGHT_MODEL_SIZE_LARGE = 3,
 } SidelightModelSize;
+
+/// What training learns, and what it pays for.
+typedef enum SidelightObjective {
+  /// The default: scales, biases and weights of the network, rounded as they are sent and charged for their
+  /// bits while they are learnt.
+  SIDELIGHT_OBJECTIVE_RATE_DISTORTION = 0,
+  /// For comparison, as in arXiv 1905.04079: weights and biases with a compressibility loss, then pruned
+  /// and clustered. It gains less; decoders take its payloads like any other.
+  SIDELIGHT_OBJECTIVE_PUBLISHED = 1,
+} SidelightObjective;
 
 /// A decoder: the model that a payload asks for, which filters pictures.
 ///
@@ -344,8 +356,12 @@ typedef struct SidelightEncoderSettings {
   /// Milliseconds that training may take, 0 = no limit; measuring what it made comes on top. With a limit the payload
   /// depends on the machine's speed.
   uint32_t budget_ms;
+  /// A SidelightObjective: what is trained, and how it is made small.
+  uint32_t objective;
   /// Zero.
-  uint64_t reserved[7];
+  uint32_t reserved32;
+  /// Zero.
+  uint64_t reserved[6];
 } SidelightEncoderSettings;
 
 /// What an encode measured, through the integer filter that the decoder will run. PSNR in dB, infinite where planes are
@@ -411,10 +427,11 @@ const char *sidelight_strerror(int error);
 /// callback must not call into the library.
 void sidelight_set_log_callback(SidelightLog callback, void *user);
 
-/// Caps the instruction set that the library uses at `level`, a SidelightCpuLevel, for the whole process; it is never
-/// raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2; anything else is ignored;
-/// read once, when it is first needed) allow. Results are the same at every level. Handles opened later obey it. Any
-/// thread may call it. Returns 0.
+/// Caps the instruction set that the library uses at `level`, a SidelightCpuLevel, for the whole process;
+/// it is never raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2,
+/// avxvnni, avx512; anything else is ignored; read once, when it is first needed) allow. A level that the CPU
+/// lacks stands for the highest below it that the CPU has. Results are the same at every level.
+/// Handles opened later obey it. Any thread may call it. Returns 0.
 int sidelight_set_cpu_level(uint32_t level);
 
 /// Frees the bytes of a buffer that the library filled, and clears it. NULL and cleared buffers are fine.
