@@ -56,9 +56,8 @@ int main(int argc, char **argv) {
   } else {
     SidelightDecoder *decoder = NULL; /* lets pictures through until a payload is set */
     require(sidelight_decoder_open(NULL, &decoder) >= 0, "no decoder");
-    if (r > 0) /* there is a payload */
-      r = sidelight_decoder_set_payload(decoder, payload.data, payload.size, &params);
-    if (r < 0)
+    r = r == 0 ? SIDELIGHT_ERROR_NO_PAYLOAD : r;
+    if (r < 0 || (r = sidelight_decoder_set_payload(decoder, payload.data, payload.size, &params)) < 0)
       fprintf(stderr, "minimal: %s; picture is unfiltered\n", sidelight_strerror(r));
     r = sidelight_decoder_filter(decoder, &decoded, &other);
   }
@@ -74,8 +73,6 @@ int main(int argc, char **argv) {
   for (int i = 0; show && i < (sampling == TJSAMP_GRAY ? 1 : 3); i++)
     for (int y = 0; y < (i == 0 ? h : tjPlaneHeight(i, h, sampling)); y++)
       fwrite(other_data[i] + (size_t)y * stride[i], 1, i == 0 ? w : stride[i], file);
-  if (fflush(file) || ferror(file) || fclose(file) || rename(part, out)) {
-    remove(part);
-    require(0, out);
-  }
+  int written = fflush(file) == 0 && !ferror(file) && fclose(file) == 0 && rename(part, out) == 0;
+  require(written || (remove(part), 0), out);
 }

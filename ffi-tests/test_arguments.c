@@ -73,9 +73,8 @@ static void decoder_settings(void)
 #define OPEN(statement, text) WITH(s, statement, sidelight_decoder_open(&s, &d), INVALID, text)
     OPEN(s.threads = 257, "settings->threads is 257, not 0 to 256");
     OPEN(s.model_size = 4, "settings->model_size is 4, no SidelightModelSize");
-    OPEN(s.reserved32 = 1, "settings->reserved32 is not zero");
     OPEN(s.reserved[0] = 1, "settings->reserved[0] is not zero");
-    OPEN(s.reserved[6] = 1, "settings->reserved[6] is not zero");
+    OPEN(s.reserved[14] = 1, "settings->reserved[14] is not zero");
 #undef OPEN
     CHECK(d == NULL);
 }
@@ -91,7 +90,9 @@ static void encoder_settings(void)
     OPEN(s.model_size = 99, "settings->model_size is 99, no SidelightModelSize");
     OPEN(s.effort = 12, "settings->effort is 12, not 0 to 9");
     OPEN(s.effort = 256 + 5, "settings->effort is 261, not 0 to 9");
+    OPEN(s.objective = 2, "settings->objective is 2, no SidelightObjective");
     OPEN(s.reserved[3] = 1, "settings->reserved[3] is not zero");
+    OPEN(s.reserved[12] = 1, "settings->reserved[12] is not zero");
 #undef OPEN
     CHECK(e == NULL);
 }

@@ -39,9 +39,6 @@ static void opening(void)
         CHECK_INT(sidelight_decoder_open(&settings, &decoder), INVALID);
         settings.reserved[i] = 0;
     }
-    settings.reserved32 = 1;
-    CHECK_INT(sidelight_decoder_open(&settings, &decoder), INVALID);
-    settings.reserved32 = 0;
     settings.threads = 257;
     CHECK_INT(sidelight_decoder_open(&settings, &decoder), INVALID);
     settings.threads = UINT32_MAX;

@@ -314,8 +314,7 @@ typedef struct SidelightPayloadInfo {
   uint32_t mode;
   /// Id of the base model; 0 where the mode is off.
   uint32_t model;
-  /// 1 if this build has that model, or needs none; else 0: the fields below are then zero, and the update was not
-  /// read.
+  /// 1 if this build has that model, or needs none; else 0: the update was not read, the fields below are zero.
   uint32_t known;
   /// What it is for, a SidelightCodec; 0 where the mode is off.
   uint32_t codec;
@@ -326,9 +325,7 @@ typedef struct SidelightPayloadInfo {
   /// HEVC: how strongly intra, P and B pictures are filtered, as QPs; 0: not at all.
   uint8_t qp[3];
   /// Zero.
-  uint8_t reserved[5];
-  /// Zero.
-  uint64_t reserved64[4];
+  uint8_t reserved[37];
 } SidelightPayloadInfo;
 
 /// A progress callback: gets the fraction done, 0.0 to 1.0, some fifty times a second, or more often, on the thread
@@ -359,9 +356,7 @@ typedef struct SidelightEncoderSettings {
   /// A SidelightObjective: what is trained, and how it is made small.
   uint32_t objective;
   /// Zero.
-  uint32_t reserved32;
-  /// Zero.
-  uint64_t reserved[6];
+  uint32_t reserved[13];
 } SidelightEncoderSettings;
 
 /// What an encode measured, through the integer filter that the decoder will run. PSNR in dB, infinite where planes are
@@ -371,6 +366,10 @@ typedef struct SidelightReport {
   uint32_t mode;
   /// Bytes of the payload.
   uint32_t payload_bytes;
+  /// Training steps that were run.
+  uint32_t steps;
+  /// Zero.
+  uint32_t reserved[3];
   /// Luma of the decoded picture.
   double psnr_decoded;
   /// Luma with the base model, of JPEG's the better one.
@@ -379,18 +378,12 @@ typedef struct SidelightReport {
   double psnr_payload;
   /// The slope that the choice was made with, dB per byte.
   double slope_db_per_byte;
-  /// Training steps that were run.
-  uint32_t steps;
-  /// Zero.
-  uint32_t reserved32;
   /// Cb and Cr of the decoded picture; zero for gray ones.
   double psnr_chroma_decoded[2];
   /// Cb and Cr with the base model.
   double psnr_chroma_base[2];
   /// Cb and Cr with what the payload asks for.
   double psnr_chroma_payload[2];
-  /// Zero.
-  uint8_t reserved[8];
 } SidelightReport;
 
 /// Settings of a decoder.
@@ -403,9 +396,7 @@ typedef struct SidelightDecoderSettings {
   /// A SidelightModelSize for sidelight_decoder_set_mode(); payloads name their model.
   uint32_t model_size;
   /// Zero.
-  uint32_t reserved32;
-  /// Zero.
-  uint64_t reserved[7];
+  uint32_t reserved[15];
 } SidelightDecoderSettings;
 
 #ifdef __cplusplus
@@ -485,7 +476,7 @@ int sidelight_stream_open(const struct SidelightStreamSettings *settings, struct
 /// the largest access unit (64 MiB at most) and push.
 ///
 /// @param data copied; any bytes are safe, but they must not lie in a unit of this stream. Of a byte stream any number
-/// of them, otherwise one whole sample. NULL will do if `size` is 0.
+/// of them, otherwise one whole sample.
 /// @param size 0 says that the stream ends: what is left is its last unit. Once that is taken, the next push begins
 /// another stream (after a seek, say).
 /// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT also if the sample before, or the end of the stream before, was not
@@ -532,7 +523,6 @@ int sidelight_payload_bind(uint8_t *payload, size_t size, const struct Sidelight
 /// Reads what a payload says of itself. Its form is checked, the update's too where the model is known; what it is
 /// bound to and whether the updated weights are in range, only a decoder can tell.
 ///
-/// @param payload `size` bytes; any bytes are safe.
 /// @return 0; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_UNSUPPORTED for a later version or mode (damage may look like
 /// one); SIDELIGHT_ERROR_TOO_LARGE above SIDELIGHT_MAX_PAYLOAD.
 int sidelight_payload_probe(const uint8_t *payload, size_t size, struct SidelightPayloadInfo *info);
@@ -585,7 +575,6 @@ int sidelight_decoder_open(const struct SidelightDecoderSettings *settings, stru
 /// The check is one against accidents: 8 bits of CRC over the payload and 16 bits that bind it to the picture. A
 /// payload of another picture passes one time in 65536; then the filter runs with the wrong update, and safely.
 ///
-/// @param payload `size` bytes; any bytes are safe.
 /// @param params  how the picture was coded; its binding must be the one that the encoder saw.
 /// @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if it was made for
 /// another picture or is for another codec; SIDELIGHT_ERROR_UNKNOWN_MODEL; SIDELIGHT_ERROR_UNSUPPORTED for a later
@@ -605,7 +594,7 @@ int sidelight_decoder_set_payload(struct SidelightDecoder *decoder,
 /// @param picture  the decoded picture; its picture_type says if it is an IRAP picture.
 /// @param messages `count` messages, each beginning with its UUID; any bytes are safe. As FFmpeg's side data
 /// AV_FRAME_DATA_SEI_UNREGISTERED: all entries of the frame, not only the first. Of more than 16 payloads the last 16
-/// are tried. NULL will do if `count` is 0.
+/// are tried.
 /// @param sizes    bytes of each message.
 /// @return the SidelightMode that was set (0, 1 or 2); SIDELIGHT_ERROR_NO_PAYLOAD if there is none: the decoder goes on
 /// as before, but after an IRAP picture it passes pictures through; if none of the payloads is good, as
@@ -633,7 +622,6 @@ int sidelight_decoder_set_mode(struct SidelightDecoder *decoder,
 /// @param out a picture of the same shape, whose rows overlap neither each other nor those of `in` (a plane pointer
 /// equal to that of the same plane of `in` is refused; other overlap is undefined behaviour). After
 /// SIDELIGHT_ERROR_OUT_OF_MEMORY some of its rows may have been written.
-/// @return 0.
 int sidelight_decoder_filter(struct SidelightDecoder *decoder,
                              const struct SidelightPicture *in,
                              const struct SidelightPicture *out);
@@ -648,7 +636,6 @@ int sidelight_decoder_filter(struct SidelightDecoder *decoder,
 /// @param out       the whole output picture; only the band's rows are written.
 /// @param first_row first luma row, even.
 /// @param end_row   row after the last; even, or the picture's height. Where both are the same nothing is done.
-/// @return as sidelight_decoder_filter().
 int sidelight_decoder_filter_band(const struct SidelightDecoder *decoder,
                                   const struct SidelightPicture *in,
                                   const struct SidelightPicture *out,

@@ -54,8 +54,7 @@ fn only_the_first_picture_allocates() {
         threads: 1,
         skip_binding: 0,
         model_size: 0,
-        reserved32: 0,
-        reserved: [0; 7],
+        reserved: [0; 15],
     };
     let mut decoder = std::ptr::null_mut();
     // SAFETY: every pointer is to a live value of its type, and the planes have their sizes.

@@ -167,7 +167,7 @@ for size in 1x1 5x4 33x1 70x45 whole; do
         [ "$size $kind" != "whole color-422" ] || continue # it takes long
         case $kind in gray*) in=gray.pgm ;; *) in=color.ppm ;; esac
         name="minimal: $size $kind"
-        "$encode" --mode off --quality 20 --sampling "${kind#*-}" $in bare.jpg >/dev/null
+        "$encode" --no-payload --quality 20 --sampling "${kind#*-}" $in bare.jpg >/dev/null
         check "$name: attach" "$minimal" attach $in bare.jpg attached.jpg
         check "$name: show" shown attached.jpg
         check "$name: without a payload" bare bare.jpg

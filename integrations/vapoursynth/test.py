@@ -56,8 +56,7 @@ class DecoderSettings(c.Structure):
         ("threads", c.c_uint32),
         ("skip_binding", c.c_uint32),
         ("model_size", c.c_uint32),
-        ("reserved32", c.c_uint32),
-        ("reserved", c.c_uint64 * 7),
+        ("reserved", c.c_uint32 * 15),
     ]
 
 

@@ -20,14 +20,12 @@ const DEFAULTS: SidelightDecoderSettings = SidelightDecoderSettings {
     threads: 0,
     skip_binding: 0,
     model_size: SidelightModelSize::Default as u32,
-    reserved32: 0,
-    reserved: [0; 7],
+    reserved: [0; 15],
 };
 
 impl SidelightDecoder {
     fn new(settings: SidelightDecoderSettings) -> Result<Self> {
         convert::zero(&settings.reserved, "settings->reserved")?;
-        require(settings.reserved32 == 0, || "settings->reserved32 is not zero")?;
         let inner = Decoder::new(DecoderSettings {
             threads: convert::threads(settings.threads)?,
             skip_binding: settings.skip_binding != 0,
@@ -60,7 +58,6 @@ pub unsafe extern "C" fn sidelight_decoder_open(
 /// The check is one against accidents: 8 bits of CRC over the payload and 16 bits that bind it to the picture. A
 /// payload of another picture passes one time in 65536; then the filter runs with the wrong update, and safely.
 ///
-/// @param payload `size` bytes; any bytes are safe.
 /// @param params  how the picture was coded; its binding must be the one that the encoder saw.
 /// @return the payload's SidelightMode (0, 1 or 2); SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_STALE if it was made for
 /// another picture or is for another codec; SIDELIGHT_ERROR_UNKNOWN_MODEL; SIDELIGHT_ERROR_UNSUPPORTED for a later
@@ -95,7 +92,7 @@ pub unsafe extern "C" fn sidelight_decoder_set_payload(
 /// @param picture  the decoded picture; its picture_type says if it is an IRAP picture.
 /// @param messages `count` messages, each beginning with its UUID; any bytes are safe. As FFmpeg's side data
 /// AV_FRAME_DATA_SEI_UNREGISTERED: all entries of the frame, not only the first. Of more than 16 payloads the last 16
-/// are tried. NULL will do if `count` is 0.
+/// are tried.
 /// @param sizes    bytes of each message.
 /// @return the SidelightMode that was set (0, 1 or 2); SIDELIGHT_ERROR_NO_PAYLOAD if there is none: the decoder goes on
 /// as before, but after an IRAP picture it passes pictures through; if none of the payloads is good, as
@@ -184,7 +181,6 @@ pub unsafe extern "C" fn sidelight_decoder_set_mode(
 /// @param out a picture of the same shape, whose rows overlap neither each other nor those of `in` (a plane pointer
 /// equal to that of the same plane of `in` is refused; other overlap is undefined behaviour). After
 /// SIDELIGHT_ERROR_OUT_OF_MEMORY some of its rows may have been written.
-/// @return 0.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_filter(
     decoder: *mut SidelightDecoder,
@@ -236,7 +232,6 @@ unsafe fn filter<S: Sample>(decoder: &Decoder, input: Passed<'_>, output: Passed
 /// @param out       the whole output picture; only the band's rows are written.
 /// @param first_row first luma row, even.
 /// @param end_row   row after the last; even, or the picture's height. Where both are the same nothing is done.
-/// @return as sidelight_decoder_filter().
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_filter_band(
     decoder: *const SidelightDecoder,

@@ -26,14 +26,12 @@ const DEFAULTS: SidelightEncoderSettings = SidelightEncoderSettings {
     effort: 0,
     budget_ms: 0,
     objective: SidelightObjective::RateDistortion as u32,
-    reserved32: 0,
-    reserved: [0; 6],
+    reserved: [0; 13],
 };
 
 impl SidelightEncoder {
     fn new(settings: SidelightEncoderSettings) -> Result<Self> {
         convert::zero(&settings.reserved, "settings->reserved")?;
-        convert::zero(&[settings.reserved32], "settings->reserved32")?;
         let budget = Duration::from_millis(settings.budget_ms.into());
         let inner = Encoder::new(EncoderSettings {
             no_update: settings.no_update != 0,
@@ -151,11 +149,10 @@ pub unsafe extern "C" fn sidelight_encoder_encode(
                 psnr_payload: r.psnr_payload,
                 slope_db_per_byte: r.slope_db_per_byte,
                 steps: r.steps,
-                reserved32: 0,
                 psnr_chroma_decoded: r.psnr_chroma_decoded,
                 psnr_chroma_base: r.psnr_chroma_base,
                 psnr_chroma_payload: r.psnr_chroma_payload,
-                reserved: [0; 8],
+                reserved: [0; 3],
             };
             // SAFETY: not NULL, and the caller promises that it is writable.
             unsafe { report.write(filled) };

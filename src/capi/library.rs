@@ -45,11 +45,11 @@ pub extern "C" fn sidelight_set_log_callback(callback: SidelightLog, user: *mut 
     set_logger(callback, user);
 }
 
-/// Caps the instruction set that the library uses at `level`, a SidelightCpuLevel, for the whole process;
-/// it is never raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2,
-/// avxvnni, avx512; anything else is ignored; read once, when it is first needed) allow. A level that the CPU
-/// lacks stands for the highest below it that the CPU has. Results are the same at every level.
-/// Handles opened later obey it. Any thread may call it. Returns 0.
+/// Caps the instruction set that the library uses at `level`, a SidelightCpuLevel, for the whole process; it is never
+/// raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2, avxvnni, avx512;
+/// anything else is ignored; read once, when it is first needed) allow. A level that the CPU lacks stands for the
+/// highest below it that the CPU has. Results are the same at every level. Handles opened later obey it. Any thread
+/// may call it. Returns 0.
 #[no_mangle]
 pub extern "C" fn sidelight_set_cpu_level(level: u32) -> c_int {
     guard("sidelight_set_cpu_level", || {

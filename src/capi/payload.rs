@@ -39,7 +39,6 @@ pub unsafe extern "C" fn sidelight_payload_bind(
 /// Reads what a payload says of itself. Its form is checked, the update's too where the model is known; what it is
 /// bound to and whether the updated weights are in range, only a decoder can tell.
 ///
-/// @param payload `size` bytes; any bytes are safe.
 /// @return 0; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_UNSUPPORTED for a later version or mode (damage may look like
 /// one); SIDELIGHT_ERROR_TOO_LARGE above SIDELIGHT_MAX_PAYLOAD.
 #[no_mangle]
@@ -67,8 +66,7 @@ pub unsafe extern "C" fn sidelight_payload_probe(
             model_size,
             update_bytes: u32::try_from(probe.update_bytes).map_err(|_| Error::Internal)?,
             qp: probe.strengths.unwrap_or_default(),
-            reserved: [0; 5],
-            reserved64: [0; 4],
+            reserved: [0; 37],
         };
         // SAFETY: not NULL, and the caller promises that it is writable.
         unsafe { out.write(filled) };

@@ -138,7 +138,7 @@ pub unsafe extern "C" fn sidelight_stream_open(
 /// the largest access unit (64 MiB at most) and push.
 ///
 /// @param data copied; any bytes are safe, but they must not lie in a unit of this stream. Of a byte stream any number
-/// of them, otherwise one whole sample. NULL will do if `size` is 0.
+/// of them, otherwise one whole sample.
 /// @param size 0 says that the stream ends: what is left is its last unit. Once that is taken, the next push begins
 /// another stream (after a seek, say).
 /// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT also if the sample before, or the end of the stream before, was not

@@ -231,9 +231,7 @@ pub struct SidelightEncoderSettings {
     /// A SidelightObjective: what is trained, and how it is made small.
     pub objective: u32,
     /// Zero.
-    pub reserved32: u32,
-    /// Zero.
-    pub reserved: [u64; 6],
+    pub reserved: [u32; 13],
 }
 
 /// What a payload says of itself.
@@ -244,8 +242,7 @@ pub struct SidelightPayloadInfo {
     pub mode: u32,
     /// Id of the base model; 0 where the mode is off.
     pub model: u32,
-    /// 1 if this build has that model, or needs none; else 0: the fields below are then zero, and the update was not
-    /// read.
+    /// 1 if this build has that model, or needs none; else 0: the update was not read, the fields below are zero.
     pub known: u32,
     /// What it is for, a SidelightCodec; 0 where the mode is off.
     pub codec: u32,
@@ -256,9 +253,7 @@ pub struct SidelightPayloadInfo {
     /// HEVC: how strongly intra, P and B pictures are filtered, as QPs; 0: not at all.
     pub qp: [u8; 3],
     /// Zero.
-    pub reserved: [u8; 5],
-    /// Zero.
-    pub reserved64: [u64; 4],
+    pub reserved: [u8; 37],
 }
 
 /// What an encode measured, through the integer filter that the decoder will run. PSNR in dB, infinite where planes are
@@ -270,6 +265,10 @@ pub struct SidelightReport {
     pub mode: u32,
     /// Bytes of the payload.
     pub payload_bytes: u32,
+    /// Training steps that were run.
+    pub steps: u32,
+    /// Zero.
+    pub reserved: [u32; 3],
     /// Luma of the decoded picture.
     pub psnr_decoded: f64,
     /// Luma with the base model, of JPEG's the better one.
@@ -278,18 +277,12 @@ pub struct SidelightReport {
     pub psnr_payload: f64,
     /// The slope that the choice was made with, dB per byte.
     pub slope_db_per_byte: f64,
-    /// Training steps that were run.
-    pub steps: u32,
-    /// Zero.
-    pub reserved32: u32,
     /// Cb and Cr of the decoded picture; zero for gray ones.
     pub psnr_chroma_decoded: [f64; 2],
     /// Cb and Cr with the base model.
     pub psnr_chroma_base: [f64; 2],
     /// Cb and Cr with what the payload asks for.
     pub psnr_chroma_payload: [f64; 2],
-    /// Zero.
-    pub reserved: [u8; 8],
 }
 
 /// Settings of a decoder.
@@ -304,9 +297,7 @@ pub struct SidelightDecoderSettings {
     /// A SidelightModelSize for sidelight_decoder_set_mode(); payloads name their model.
     pub model_size: u32,
     /// Zero.
-    pub reserved32: u32,
-    /// Zero.
-    pub reserved: [u64; 7],
+    pub reserved: [u32; 15],
 }
 
 /// Results below zero. The numbers are Linux errno values on every platform.
