@@ -358,35 +358,36 @@ impl Activation for u8 {
             let SumWidth::I16 { halves } = conv.sum_width else { unreachable!("checked") };
             let (run, parts) = (halves.div_ceil(2), if halves == 1 { 2 } else { 1 });
             for mut four in pixels {
-                for (first, part) in
-                    (0..3).step_by(run).flat_map(|f| (0..parts).map(move |p| (f, p)))
-                {
-                    let (from, to) = (part * CIN / 8, (part + 1) * CIN / 4 / parts);
-                    let mut partial = [[V::zero(); N]; P];
-                    // What begins a sum needs no addition.
-                    let mut begun = usize::from(V::BEGINS_WITH_PRODUCTS);
-                    if V::BEGINS_WITH_PRODUCTS {
-                        let weights = weights.add((3 * from + first) * cout);
-                        let four = four.add(4 * from);
-                        byte_step::<V, L, P, N, CIN, true>(&mut partial, four, weights);
-                    }
-                    for kx in first..first + run {
-                        let mut at = weights.add((3 * (from + begun) + kx) * cout);
-                        for ci in from + begun..to {
-                            let four = four.add((kx - first) * CIN + 4 * ci);
-                            byte_step::<V, L, P, N, CIN, false>(&mut partial, four, at);
-                            at = at.add(3 * cout);
+                // Nested loops, as an iterator over pairs would take registers that the sums' loop wants.
+                let mut first = 0;
+                while first < 3 {
+                    for part in 0..parts {
+                        let (from, to) = (part * CIN / 8, (part + 1) * CIN / 4 / parts);
+                        let mut partial = [[V::zero(); N]; P];
+                        // What begins a sum needs no addition.
+                        let mut begun = usize::from(V::BEGINS_WITH_PRODUCTS);
+                        if V::BEGINS_WITH_PRODUCTS {
+                            let weights = weights.add((3 * from + first) * cout);
+                            let four = four.add(4 * from);
+                            byte_step::<V, L, P, N, CIN, true>(&mut partial, four, weights);
                         }
-                        begun = 0;
-                    }
-                    if part + 1 == parts {
-                        four = four.add(run * CIN);
-                    }
-                    for (acc, partial) in acc.iter_mut().zip(&partial) {
-                        for (acc, partial) in acc.iter_mut().zip(partial) {
-                            *acc = acc.add(partial.widen());
+                        for kx in 0..run {
+                            let mut at = weights.add((3 * (from + begun) + first + kx) * cout);
+                            for ci in from + begun..to {
+                                let four = four.add(kx * CIN + 4 * ci);
+                                byte_step::<V, L, P, N, CIN, false>(&mut partial, four, at);
+                                at = at.add(3 * cout);
+                            }
+                            begun = 0;
+                        }
+                        for (acc, partial) in acc.iter_mut().zip(&partial) {
+                            for (acc, partial) in acc.iter_mut().zip(partial) {
+                                *acc = acc.add(partial.widen());
+                            }
                         }
                     }
+                    four = four.add(run * CIN);
+                    first += run;
                 }
                 weights = weights.add(3 * CIN / 4 * cout);
             }
