@@ -138,9 +138,20 @@ check "bench: bad format" refused "bad value" x.raw "$bench" --size 61x47 --form
 check "bench: bad size" refused "bad value" x.raw "$bench" --size 0x47 --format gray --out x.raw noise.raw
 check "bench: not a JPEG" refused "" x.raw "$bench" --jpeg noise.raw --out x.raw
 
+# ---- another objective ----
+
+set -- --quality 20 --steps 40 "$pictures/coffee.png"
+"$encode" --objective rate-distortion "$@" usual.jpg >/dev/null
+"$encode" --objective published "$@" published.jpg >/dev/null
+check "published objective: another update" differ usual.jpg published.jpg
+check "published objective: a process that did not make it decodes it" grep -q '^update' <<EOF
+$("$decode" published.jpg published.y4m)
+EOF
+
 # ---- payloads that are stale, damaged or another picture's ----
 
 "$encode" --quality 20 --steps 40 "$pictures/coffee.png" cup.jpg >/dev/null
+check "rate-distortion is the default" cmp cup.jpg usual.jpg
 check "there is an update to damage" [ "$("$decode" cup.jpg x.png | cut -d: -f1)" = update ]
 "$encode" --quality 20 --steps 40 "$pictures/lake.png" other.jpg >/dev/null
 jpegtran -rotate 90 -copy all -outfile rotated.jpg cup.jpg
@@ -188,6 +199,7 @@ check "junk in" refused "" x.jpg "$encode" junk.jpg x.jpg
 check "no such file" refused "" x.png "$decode" nothing.jpg x.png
 check "no such file in" refused "" x.jpg "$encode" nothing.png x.jpg
 check "bad quality" refused "bad value" x.jpg "$encode" --quality 101 "$pictures/camera.png" x.jpg
+check "bad objective" refused "bad value" x.jpg "$encode" --objective best "$pictures/camera.png" x.jpg
 check "bad mode" refused "bad value" x.png "$decode" --mode best cup.jpg x.png
 check "bad extension" refused "neither" x.tiff "$decode" cup.jpg x.tiff
 check "no such folder" refused "" no/x.png "$decode" cup.jpg no/x.png
