@@ -178,9 +178,21 @@ done
 check "minimal: an update is sent" [ "$("$decode" attached.jpg x.png | cut -d: -f1)" = update ]
 "$minimal" attach coffee.ppm bare.jpg again.jpg
 check "minimal: attached again: the same" cmp attached.jpg again.jpg
+
+# ---- another objective ----
+
+set -- --quality 20 --steps 40 "$pictures/coffee.png"
+"$encode" --objective rate-distortion "$@" usual.jpg >/dev/null
+"$encode" --objective published "$@" published.jpg >/dev/null
+check "published objective: another update" differ usual.jpg published.jpg
+check "published objective: a process that did not make it decodes it" grep -q '^update' <<EOF
+$("$decode" published.jpg published.y4m)
+EOF
+
 # ---- payloads that are stale, damaged or another picture's ----
 
 "$encode" --quality 20 --steps 40 "$pictures/coffee.png" cup.jpg >/dev/null
+check "rate-distortion is the default" cmp cup.jpg usual.jpg
 check "there is an update to damage" [ "$("$decode" cup.jpg x.png | cut -d: -f1)" = update ]
 "$encode" --quality 20 --steps 40 "$pictures/lake.png" other.jpg >/dev/null
 jpegtran -rotate 90 -copy all -outfile rotated.jpg cup.jpg
@@ -239,6 +251,7 @@ check "junk in" refused "" x.jpg "$encode" junk.jpg x.jpg
 check "no such file" refused "" x.png "$decode" nothing.jpg x.png
 check "no such file in" refused "" x.jpg "$encode" nothing.png x.jpg
 check "bad quality" refused "bad value" x.jpg "$encode" --quality 101 "$pictures/camera.png" x.jpg
+check "bad objective" refused "bad value" x.jpg "$encode" --objective best "$pictures/camera.png" x.jpg
 check "bad mode" refused "bad value" x.png "$decode" --mode best cup.jpg x.png
 check "bad extension" refused "neither" x.tiff "$decode" cup.jpg x.tiff
 check "no such folder" refused "" no/x.png "$decode" cup.jpg no/x.png

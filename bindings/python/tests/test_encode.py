@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import Coded
+from conftest import Coded, psnr
 
 import sidelight
 from sidelight import Decoder, CodecParams, Picture
@@ -193,3 +193,15 @@ def test_small_model():
         for size in ("small", "medium")
     }
     assert len(models) == 2
+
+
+def test_objectives():
+    coded = Coded("I420", 97, 75)
+    usual = coded.encode(objective="rate-distortion")[0]
+    assert usual == coded.encode()[0]
+    payload, report = coded.encode(objective="published")
+    assert report.mode == "update" and payload != usual
+    decoder = Decoder()
+    assert decoder.set_payload(payload, coded.params()) == "update"
+    out = decoder.filter(coded.picture(coded.decoded))
+    assert abs(psnr(coded.original[0], out.planes[0]) - report.psnr_payload) < 1e-9
