@@ -1,6 +1,6 @@
 //! The decoder.
 
-use super::boundary::{close, guard, output, reference, reference_mut, require, slice, Result};
+use super::boundary::{close, guard, output, reference, reference_mut, slice, Result};
 use super::convert::{self, Passed};
 use super::types::*;
 use crate::util::alloc;
