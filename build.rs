@@ -44,11 +44,13 @@ fn main() {
     fs::write(out.join("sidelight.h"), &text).expect("OUT_DIR is writable");
 }
 
-/// Gives the shared library the name that programs ask for at run time. It changes whenever the ABI may:
-/// with every minor version while the major one is 0, then with the major one. So does cargo-c.
+/// Gives the shared library the name that programs ask for at run time. It changes whenever the ABI
+/// may: with every minor version while the major one is 0, then with the major one. So does
+/// cargo-c.
 ///
-/// There is no version script of ours: rustc passes its own, which exports the `no_mangle` functions and
-/// nothing else, and GNU ld refuses a second one beside it. packaging/test.sh looks at the symbols.
+/// There is no version script of ours: rustc passes its own, which exports the `no_mangle`
+/// functions and nothing else, and GNU ld refuses a second one beside it. packaging/test.sh looks
+/// at the symbols.
 fn name_shared_library(major: &str, minor: &str, patch: &str) {
     let abi = if major == "0" { format!("0.{minor}") } else { major.to_owned() };
     let arguments = match env::var("CARGO_CFG_TARGET_OS").expect("set by cargo").as_str() {

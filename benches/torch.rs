@@ -1,6 +1,6 @@
 //! One step of training the shipped network of luma (size M) on crops of 128×128 samples: forward,
-//! backward and Adam; native, and in libtorch with its default layout and with channels last. All take
-//! turns, so that what else the machine does hits them alike.
+//! backward and Adam; native, and in libtorch with its default layout and with channels last. All
+//! take turns, so that what else the machine does hits them alike.
 
 use sidelight::cpu::CpuLevel;
 use sidelight::network::CodecKind;

@@ -12,7 +12,8 @@ const ANNEX_K_LUMA: [u16; 64] = [
     92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
 ];
 
-/// JPEG's standard luma table at a quality, 1..=100, scaled as the IJG's software does, in natural order.
+/// JPEG's standard luma table at a quality, 1..=100, scaled as the IJG's software does, in natural
+/// order.
 ///
 /// # Panics
 /// If the quality is out of range.
@@ -36,8 +37,8 @@ pub enum Codec {
     },
     /// HEVC.
     Hevc {
-        /// Mean luma QP of intra, P and B pictures, 1..=51; 0: pictures of the type are left as they
-        /// are.
+        /// Mean luma QP of intra, P and B pictures, 1..=51; 0: pictures of the type are left as
+        /// they are.
         qp: [u8; 3],
     },
 }
@@ -70,8 +71,8 @@ impl Codec {
         }
     }
 
-    /// The quality of JPEG's standard luma table, 1..=100, if this has one of these. Steps above 255 count as 255, as
-    /// decoders of 8 bits want them.
+    /// The quality of JPEG's standard luma table, 1..=100, if this has one of these. Steps above
+    /// 255 count as 255, as decoders of 8 bits want them.
     #[must_use]
     pub fn standard_quality(&self) -> Option<u32> {
         let Self::Jpeg { luma, .. } = self else { return None };
@@ -102,8 +103,8 @@ pub struct CodecParams {
     /// How it was coded.
     pub codec: Codec,
     /// What a payload is bound to: for JPEG [`JpegInfo::binding`](crate::carriage::jpeg::JpegInfo),
-    /// for video [`binding::of_picture`](crate::payload::binding::of_picture) of the decoded picture
-    /// that carries the payload.
+    /// for video [`binding::of_picture`](crate::payload::binding::of_picture) of the decoded
+    /// picture that carries the payload.
     pub binding: u64,
 }
 

@@ -37,8 +37,8 @@ impl CpuLevel {
     /// Every level, lowest first.
     pub const ALL: [Self; 5] = [Self::Scalar, Self::Sse41, Self::Avx2, Self::AvxVnni, Self::Avx512];
 
-    /// The level that the environment variable `SIDELIGHT_CPU` and programs name so: `scalar`, `sse41`,
-    /// `avx2`, `avxvnni` or `avx512`.
+    /// The level that the environment variable `SIDELIGHT_CPU` and programs name so: `scalar`,
+    /// `sse41`, `avx2`, `avxvnni` or `avx512`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.name() == name)
@@ -94,8 +94,8 @@ impl CpuLevel {
         up_to.rev().find(|level| has(*level)).unwrap_or(Self::Scalar)
     }
 
-    /// The level in force: the highest that the CPU has up to the cap and up to what the environment
-    /// variable `SIDELIGHT_CPU` names.
+    /// The level in force: the highest that the CPU has up to the cap and up to what the
+    /// environment variable `SIDELIGHT_CPU` names.
     #[must_use]
     pub fn current() -> Self {
         let cap = usize::from(CAP.load(Ordering::Relaxed));

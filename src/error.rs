@@ -14,8 +14,8 @@ pub enum Error {
     NoPayload = 2,
     /// Memory could not be had (ENOMEM).
     OutOfMemory = 12,
-    /// The payload names a base model that this build does not have, or the build has none for the codec
-    /// (ENODEV).
+    /// The payload names a base model that this build does not have, or the build has none for the
+    /// codec (ENODEV).
     UnknownModel = 19,
     /// An argument is out of its stated range, or pictures disagree in shape (EINVAL).
     InvalidArgument = 22,

@@ -4,14 +4,14 @@
 //! compressed weight-update of a small artifact-removal network. A decoder hands over the payload
 //! and the decoded picture and gets a better picture, bit-exactly the one the encoder measured.
 //!
-//! [`Encoder`] makes payloads, [`carriage`] puts them into files and streams and takes them out, [`Decoder`] filters
-//! pictures. `include/sidelight.h` is the same for C.
+//! [`Encoder`] makes payloads, [`carriage`] puts them into files and streams and takes them out,
+//! [`Decoder`] filters pictures. `include/sidelight.h` is the same for C.
 //!
-//! All else is in rooms that the feature `internals` opens for the project's own tools, tests and benchmarks; they
-//! change without notice. Arrows point from left to right (`tests/layers.rs`):
+//! All else is in rooms that the feature `internals` opens for the project's own tools, tests and
+//! benchmarks; they change without notice. Arrows point from left to right (`tests/layers.rs`):
 //!
-//! `capi → {encoder, decoder} → {adapt, filter, models} → {train, payload, kernels, codec} → network → {entropy,
-//! carriage} → util → {picture, cpu} → error`
+//! `capi → {encoder, decoder} → {adapt, filter, models} → {train, payload, kernels, codec} →
+//! network → {entropy, carriage} → util → {picture, cpu} → error`
 
 // Declared in a module of their own so that one line makes all of them public or private.
 #[path = "."]

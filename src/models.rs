@@ -53,8 +53,8 @@ macro_rules! embedded {
     };
 }
 
-/// Model files, those that this build shall have. A codec's are in the order in which they stand in for sizes
-/// that it lacks.
+/// Model files, those that this build shall have. A codec's are in the order in which they stand in
+/// for sizes that it lacks.
 static FILES: &[File] = &[
     #[cfg(feature = "model-jpeg-m")]
     embedded!(Jpeg, Medium, Any, "jpeg-ycc-32x3.slm", 0xeb3d_dd01),
@@ -79,8 +79,8 @@ static MODELS: [OnceLock<Option<Model>>; FILES.len()] = [const { OnceLock::new()
 /// Models that [`single_weights`] made of these.
 static SINGLE_WEIGHTS: [OnceLock<Model>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
 
-/// The model of `FILES[place]`. One that does not load is as one that is not there; a test keeps that from
-/// shipping.
+/// The model of `FILES[place]`. One that does not load is as one that is not there; a test keeps
+/// that from shipping.
 fn model(place: usize) -> Result<&'static Model> {
     let read = || Model::from_bytes(FILES[place].bytes).ok();
     MODELS[place].get_or_init(read).as_ref().ok_or(Error::UnknownModel)
@@ -104,8 +104,8 @@ pub fn by_id(id: u32) -> Result<(&'static Model, ModelSize)> {
     Ok((single_weights_of(place)?, FILES[place].size))
 }
 
-/// The model whose updates change single weights, made of one of these by [`Model::single_weights`]. It is for
-/// comparisons; payloads name it by its own id.
+/// The model whose updates change single weights, made of one of these by
+/// [`Model::single_weights`]. It is for comparisons; payloads name it by its own id.
 ///
 /// # Errors
 /// [`Error::UnknownModel`] for models that are not from here.
@@ -122,8 +122,8 @@ fn single_weights_of(place: usize) -> Result<&'static Model> {
     SINGLE_WEIGHTS[place].get().ok_or(Error::Internal)
 }
 
-/// The models of a codec and a size, the one for any tables first. Without a model of that size those of the
-/// medium one, else of the small one, else of the large one.
+/// The models of a codec and a size, the one for any tables first. Without a model of that size
+/// those of the medium one, else of the small one, else of the large one.
 ///
 /// # Errors
 /// [`Error::UnknownModel`] if this build has none.
@@ -244,7 +244,8 @@ mod tests {
         }
     }
 
-    /// Sizes fall back as the header says of SidelightModelSize, whichever of these models a build has.
+    /// Sizes fall back as the header says of SidelightModelSize, whichever of these models a build
+    /// has.
     #[test]
     fn sizes_that_are_left_out_fall_back() {
         for set in 0..1u32 << FILES.len() {

@@ -50,12 +50,8 @@ fn only_the_first_picture_allocates() {
     let mut params: SidelightCodecParams = unsafe { std::mem::zeroed() };
     params.codec = SidelightCodec::Jpeg as u32;
     params.quant = [[30; 64]; 2];
-    let settings = SidelightDecoderSettings {
-        threads: 1,
-        skip_binding: 0,
-        model_size: 0,
-        reserved: [0; 15],
-    };
+    let settings =
+        SidelightDecoderSettings { threads: 1, skip_binding: 0, model_size: 0, reserved: [0; 15] };
     let mut decoder = std::ptr::null_mut();
     // SAFETY: every pointer is to a live value of its type, and the planes have their sizes.
     unsafe {

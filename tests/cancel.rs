@@ -159,7 +159,8 @@ fn small_pictures_canceled_at_once() {
     let [run, whole] = [0.0, 2.0].map(|until| encode(&[pair], codec.clone(), until));
     let (run, whole) = (run.unwrap(), whole.unwrap());
     assert_eq!(run.report.steps, 0);
-    // Where the machine did not get to all base models, it is that of the first one, or as what was decoded.
+    // Where the machine did not get to all base models, it is that of the first one, or as what was
+    // decoded.
     let base = run.report.psnr_base;
     let first = models::of_size(CodecKind::Jpeg, ModelSize::default()).unwrap().next().unwrap();
     let first = psnr_with(first.id, &original, &decoded, &codec);

@@ -1,5 +1,6 @@
-//! The order of the library's modules (CONTRIBUTING.md), read off the source: arrows point down only, there is no ring
-//! among the files of a folder, and nothing between a payload and pixels names a floating-point type.
+//! The order of the library's modules (CONTRIBUTING.md), read off the source: arrows point down
+//! only, there is no ring among the files of a folder, and nothing between a payload and pixels
+//! names a floating-point type.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Model files. Byte 0 of the input says what they are made of: the input alone, an embedded model with
-//! bytes changed, or a network of any shape whose parameters repeat the input.
+//! Model files. Byte 0 of the input says what they are made of: the input alone, an embedded model
+//! with bytes changed, or a network of any shape whose parameters repeat the input.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -103,7 +103,8 @@ fn of_any_shape(input: &mut Input) -> Vec<u8> {
             }
             let entries = 9 * 9 + cin * cin + cout * cout;
             file.extend((0..entries).map(|_| (number() as i8).max(-127) as u8));
-            // Steps of coefficients: from what changes no weight to what most often moves them to their limits.
+            // Steps of coefficients: from what changes no weight to what most often moves them to
+            // their limits.
             let factor = if wild { 1 << 18 } else { 1 << 8 };
             for _ in 0..9 * cin + cout {
                 file.extend(((1 + i32::from(number())) * factor).to_le_bytes());

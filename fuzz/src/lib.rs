@@ -1,4 +1,5 @@
-//! What the fuzz targets share: the readers' properties, those of tests/hostile, and inputs taken apart.
+//! What the fuzz targets share: the readers' properties, those of tests/hostile, and inputs taken
+//! apart.
 
 #[path = "../../tests/common/mod.rs"]
 pub mod common;

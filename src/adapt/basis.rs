@@ -1,4 +1,5 @@
-//! The transform of a layer's coefficients in floating point: to changes of weights, and derivatives back.
+//! The transform of a layer's coefficients in floating point: to changes of weights, and
+//! derivatives back.
 
 use crate::network::model::ModelLayer;
 use crate::network::Arch;
@@ -94,7 +95,8 @@ impl LayerBasis {
         weights
     }
 
-    /// Turns derivatives by weights, `[9][cin][cout]`, into those by coefficients, but for their amounts.
+    /// Turns derivatives by weights, `[9][cin][cout]`, into those by coefficients, but for their
+    /// amounts.
     pub fn adjoint(&self, weights: &mut [f32], scratch: &mut Scratch) {
         let (cin, cout) = (self.cin, self.cout);
         let [by_pattern, rows] = &mut scratch.0;

@@ -8,8 +8,8 @@ use std::ops::Index;
 /// the codec kept without loss must not decide alone.
 const LEAST: f64 = 1.0 / 12.0;
 
-/// Mean squared errors of a picture's Y, Cb and Cr, in squared grey levels of 8 bits; 0 for planes that
-/// are not there.
+/// Mean squared errors of a picture's Y, Cb and Cr, in squared grey levels of 8 bits; 0 for planes
+/// that are not there.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PlaneErrors(pub [f64; 3]);
 

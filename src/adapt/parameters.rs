@@ -14,10 +14,11 @@ use crate::util::alloc;
 use crate::Result;
 use std::ops::Range;
 
-/// The slope of a coefficient's price in relation to a scale's or a bias's, for each bit that it takes to be other
-/// than 0.
+/// The slope of a coefficient's price in relation to a scale's or a bias's, for each bit that it
+/// takes to be other than 0.
 const COEFFICIENT_PRICE: f32 = 0.385;
-/// Sums may come this near to what the integer model can add up, as rounding differs from training's.
+/// Sums may come this near to what the integer model can add up, as rounding differs from
+/// training's.
 const SUMS: f32 = 0.96;
 /// A layer whose sums would come nearer has its coefficients multiplied by this.
 const SHRINK: f32 = 0.9;
@@ -91,7 +92,8 @@ impl LayerParameters {
         }
     }
 
-    /// Whether sums with these weights and biases, rows of `[cout]` padded, might be larger than allowed.
+    /// Whether sums with these weights and biases, rows of `[cout]` padded, might be larger than
+    /// allowed.
     fn overflows(&self, to: &Layer) -> bool {
         let width = padded(self.cout);
         let mut sums = [0.0f32; Arch::MAX_CHANNELS];
@@ -246,7 +248,8 @@ impl Parameters {
         }
     }
 
-    /// Makes coefficients smaller in layers whose sums would have become too large with what was applied last.
+    /// Makes coefficients smaller in layers whose sums would have become too large with what was
+    /// applied last.
     pub fn hold(&self, values: &mut [f32]) {
         for layer in self.layers.iter().filter(|layer| layer.over) {
             let [_, _, coefficients] = layer.parts();
@@ -255,8 +258,8 @@ impl Parameters {
         }
     }
 
-    /// The derivatives by scales, biases and weights out of a network's `gradient`, where this keeps its
-    /// integers.
+    /// The derivatives by scales, biases and weights out of a network's `gradient`, where this
+    /// keeps its integers.
     ///
     /// # Errors
     /// [`OutOfMemory`](crate::Error::OutOfMemory).
@@ -482,7 +485,8 @@ mod tests {
         }
     }
 
-    /// The derivatives by integers are those by weights and biases, carried back through the basis vectors.
+    /// The derivatives by integers are those by weights and biases, carried back through the basis
+    /// vectors.
     #[test]
     fn derivatives_are_carried_back() {
         let mut random = Xorshift(4);
@@ -502,7 +506,8 @@ mod tests {
             let values = sparse(&parameters, &mut random);
             let mut nets = base.clone();
             parameters.apply(&values, &base, &mut nets);
-            // The loss that has these gradients, but for padding, conditions and the scales on weights.
+            // The loss that has these gradients, but for padding, conditions and the scales on
+            // weights.
             let mut loss = 0.0;
             for ((net, base), gradient) in nets.iter().zip(&base).zip(&gradients) {
                 for ((to, from), g) in net.layers.iter().zip(&base.layers).zip(&gradient.layers) {

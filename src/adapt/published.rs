@@ -1,10 +1,11 @@
-//! The recipe of Lam et al., "Compressing Weight-updates for Image Artifacts Removal Neural Networks"
-//! (arXiv 1905.04079), for comparison: a compressibility loss in training, then pruning and k-means.
+//! The recipe of Lam et al., "Compressing Weight-updates for Image Artifacts Removal Neural
+//! Networks" (arXiv 1905.04079), for comparison: a compressibility loss in training, then pruning
+//! and k-means.
 //!
-//! `L = ρ·MSE + γ·L_comp(u)`, `L_comp(u) = |u|₁ / |u|₂ + α·|u|₂² / |u|₁` over the weight-update u. The first
-//! term is least for few values (arXiv 1905.01044), the second pulls their magnitudes together. No
-//! constants are known from the paper; these did best on training pictures. In place of ρ·MSE stands the
-//! encoder's own objective in dB, and u is in units of the model's steps.
+//! `L = ρ·MSE + γ·L_comp(u)`, `L_comp(u) = |u|₁ / |u|₂ + α·|u|₂² / |u|₁` over the weight-update u.
+//! The first term is least for few values (arXiv 1905.01044), the second pulls their magnitudes
+//! together. No constants are known from the paper; these did best on training pictures. In place
+//! of ρ·MSE stands the encoder's own objective in dB, and u is in units of the model's steps.
 
 /// γ, in dB.
 const GAMMA: f32 = 0.03;
@@ -30,8 +31,8 @@ pub(super) fn add_slopes(values: &[f32], gradient: &mut [f32]) {
     }
 }
 
-/// The largest `share` of the values, each replaced by the nearest of `clusters` integer means; 0 for the
-/// others.
+/// The largest `share` of the values, each replaced by the nearest of `clusters` integer means; 0
+/// for the others.
 pub(super) fn clustered(values: &[f32], share: f64, clusters: usize) -> Vec<f32> {
     let mut magnitudes: Vec<f32> = values.iter().map(|v| v.abs()).collect();
     magnitudes.sort_unstable_by(|a, b| b.total_cmp(a));

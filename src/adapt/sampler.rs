@@ -7,11 +7,12 @@ use crate::Result;
 const WHOLE: u64 = 1 << 53;
 /// The golden ratio's fractional part: its multiples are spread more evenly than random numbers.
 const TURN: u64 = 0x9e37_79b9_7f4a_7c15 >> 11;
-/// The part of all draws that is shared by all tiles alike, so that none weighs too much when it is drawn.
+/// The part of all draws that is shared by all tiles alike, so that none weighs too much when it is
+/// drawn.
 const ALIKE: f64 = 0.2;
 
-/// Draws tiles, more often those where more is to be gained: a step's gradient is then less a matter of
-/// chance. What a tile brings is to be divided by its probability.
+/// Draws tiles, more often those where more is to be gained: a step's gradient is then less a
+/// matter of chance. What a tile brings is to be divided by its probability.
 pub(super) struct TileSampler {
     /// The end of each tile's share of [`WHOLE`].
     ends: Vec<u64>,

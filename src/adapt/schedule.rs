@@ -1,5 +1,5 @@
-//! How one network's integers are learnt: by Adam, with step sizes that rise and fall. Where they prove too large,
-//! learning starts again at the base model with half of them.
+//! How one network's integers are learnt: by Adam, with step sizes that rise and fall. Where they
+//! prove too large, learning starts again at the base model with half of them.
 
 use super::parameters::{ParameterKind, Parameters};
 use crate::train::adam::{Adam, AdamRates};
@@ -17,7 +17,8 @@ const COEFFICIENT_RATE: f32 = 0.4;
 const WARM_UP: f32 = 0.05;
 /// Restart if the short-run loss is above this many times the base model's.
 const DIVERGED: f32 = 2.0;
-/// Restart if the long-run loss is above this many times the base model's after [`TRIAL`] of the schedule.
+/// Restart if the long-run loss is above this many times the base model's after [`TRIAL`] of the
+/// schedule.
 const NO_GAIN: f32 = 1.02;
 /// Part of the schedule after which a start must have brought some gain.
 const TRIAL: f32 = 0.5;
@@ -64,8 +65,8 @@ impl Schedule {
 
     /// Steps the network's part of `values` against that of `gradient`, both of all parameters.
     ///
-    /// `loss` is the network's with these values; `fraction` is the part of the schedule that is over, and `length`
-    /// the least part that a step takes.
+    /// `loss` is the network's with these values; `fraction` is the part of the schedule that is
+    /// over, and `length` the least part that a step takes.
     pub fn step(
         &mut self,
         loss: f32,

@@ -35,7 +35,8 @@ pub struct Task<'a, S = u8> {
     pub objective: Objective,
     /// Tiles in a step.
     pub tiles: usize,
-    /// Time after which the schedule ends, if it has not by steps: the result then depends on the machine.
+    /// Time after which the schedule ends, if it has not by steps: the result then depends on the
+    /// machine.
     pub budget: Option<Duration>,
     /// Threads, at least 1; the result does not depend on them.
     pub threads: usize,
@@ -49,7 +50,7 @@ pub enum Objective {
     /// Scales, biases and coefficients of weights, rounded in the loop, each at its price in bits.
     #[default]
     RateDistortion,
-    /// All weights and biases, unrounded, with the compressibility loss of Lam et al. (arXiv 1905.04079); then
-    /// pruned and clustered. For comparison.
+    /// All weights and biases, unrounded, with the compressibility loss of Lam et al. (arXiv
+    /// 1905.04079); then pruned and clustered. For comparison.
     Published,
 }

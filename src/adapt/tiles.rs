@@ -90,8 +90,8 @@ impl Source {
 }
 
 /// Fills a network's input with the window of `picture` at `origin`, as the filter's packing does:
-/// four luma phases for each pixel, then the means of the Cb and Cr samples beside it if the map has
-/// 6 channels; 1.0 for half the range of samples, samples beyond the picture replicated.
+/// four luma phases for each pixel, then the means of the Cb and Cr samples beside it if the map
+/// has 6 channels; 1.0 for half the range of samples, samples beyond the picture replicated.
 ///
 /// # Panics
 /// If the map has 6 channels and the picture is gray.
@@ -120,8 +120,8 @@ pub fn load<S: Sample>(picture: &Picture<'_, S>, origin: (usize, usize), map: &m
     }
 }
 
-/// Rows and columns of the samples of plane `plane` in the part of `tile` that counts; `None` for chroma of
-/// a gray picture.
+/// Rows and columns of the samples of plane `plane` in the part of `tile` that counts; `None` for
+/// chroma of a gray picture.
 fn part<S: Sample>(
     picture: &Picture<'_, S>,
     tile: &Tile,
@@ -139,8 +139,8 @@ fn part<S: Sample>(
     Some((rows, span(step.1, tile.origin.1, tile.columns, plane.width())))
 }
 
-/// Sum of the squared differences of samples of plane `plane` in the part of `tile` that counts, in squared
-/// grey levels of 8 bits; 0 for chroma of gray pictures.
+/// Sum of the squared differences of samples of plane `plane` in the part of `tile` that counts, in
+/// squared grey levels of 8 bits; 0 for chroma of gray pictures.
 #[must_use]
 pub fn squared_error<S: Sample>(
     original: &Picture<'_, S>,
@@ -160,8 +160,9 @@ pub fn squared_error<S: Sample>(
     sum as f64 / f64::from(1u32 << (2 * (depth - 8)))
 }
 
-/// `original − decoded` in grey levels of 8 bits at channel `i` of pixel (`y`, `x`) of the picture: the sum
-/// over the samples that it stands for, and how many these are; none beyond the picture's ends.
+/// `original − decoded` in grey levels of 8 bits at channel `i` of pixel (`y`, `x`) of the picture:
+/// the sum over the samples that it stands for, and how many these are; none beyond the picture's
+/// ends.
 ///
 /// # Panics
 /// For chroma of a gray picture.

@@ -1,6 +1,7 @@
-//! Fine-tuning of scales, biases and coefficients of weights on one or more pictures, with quantisation in
-//! the loop and a rate-aware objective: the [`Distortion`](super::distortion::Distortion)'s dB + λ·bits(q) over
-//! the update's integers q, rounded straight-through.
+//! Fine-tuning of scales, biases and coefficients of weights on one or more pictures, with
+//! quantisation in the loop and a rate-aware objective: the
+//! [`Distortion`](super::distortion::Distortion)'s dB + λ·bits(q) over the update's integers q,
+//! rounded straight-through.
 
 use super::parameters::{quantise, ParameterKind, Parameters};
 use super::published;
@@ -19,8 +20,8 @@ use crate::Result;
 use std::ops::Range;
 use std::time::Instant;
 
-/// Side of the part of a tile that counts, in half-resolution pixels. Many steps on small tiles gain more
-/// in a second than few on large ones.
+/// Side of the part of a tile that counts, in half-resolution pixels. Many steps on small tiles
+/// gain more in a second than few on large ones.
 const PART: usize = 32;
 /// Pixels that are seen around that part: fewer than the networks reach, as far ones matter little.
 const MARGIN: usize = 2;
@@ -32,8 +33,8 @@ const DEAD_ZONE: f32 = 0.5;
 /// Magnitudes of coefficients below this count as 0: they are many and cost some bits each.
 const COEFFICIENT_DEAD_ZONE: f32 = 1.0;
 
-/// Fine-tunes; `progress` gets the fraction done and returns whether to go on, and is not called again after it
-/// said no.
+/// Fine-tunes; `progress` gets the fraction done and returns whether to go on, and is not called
+/// again after it said no.
 ///
 /// # Errors
 /// [`OutOfMemory`](crate::Error::OutOfMemory).
@@ -90,8 +91,9 @@ struct Trainer<'t, 'a, S> {
 }
 
 impl<'t, 'a, S: Sample> Trainer<'t, 'a, S> {
-    /// A trainer that starts at the base model. `go_on` is asked for 0 between examples, as measuring many takes
-    /// time; after a no, tiles of those that follow are drawn as if nothing was lost in them.
+    /// A trainer that starts at the base model. `go_on` is asked for 0 between examples, as
+    /// measuring many takes time; after a no, tiles of those that follow are drawn as if nothing
+    /// was lost in them.
     fn new(task: &'t Task<'a, S>, go_on: &mut dyn FnMut(f64) -> bool) -> Result<Self> {
         let begin = Instant::now();
         let shape = &task.examples[0].decoded;
@@ -193,8 +195,8 @@ impl<'t, 'a, S: Sample> Trainer<'t, 'a, S> {
         }
     }
 
-    /// Sets `gradient` to that of the distortion, estimated on tiles that are drawn; returns each network's
-    /// distortion on them.
+    /// Sets `gradient` to that of the distortion, estimated on tiles that are drawn; returns each
+    /// network's distortion on them.
     fn differentiate(&mut self) -> Result<[f32; 2]> {
         let per_step = self.tiles_per_step;
         let networks = 0..self.nets.len();
@@ -260,9 +262,9 @@ fn price_slope(v: f32) -> f32 {
 
 /// The step field whose step size trades quantisation error against rate best.
 ///
-/// Uniform quantisation of parameters of unit sensitivity costs δ²/12 of error and saves a bit per doubling
-/// of δ, so the best δ² is about 2·MSE·dB-per-bit, and 0.7 times that where most integers are 0. The harmonic mean
-/// of several pictures' errors counts, as dB go with 1 / MSE.
+/// Uniform quantisation of parameters of unit sensitivity costs δ²/12 of error and saves a bit per
+/// doubling of δ, so the best δ² is about 2·MSE·dB-per-bit, and 0.7 times that where most integers
+/// are 0. The harmonic mean of several pictures' errors counts, as dB go with 1 / MSE.
 fn step_field<S>(task: &Task<'_, S>) -> u8 {
     let count = task.examples.len() as f64;
     let inverse = task.examples.iter().map(|e| 1.0 / e.base_mse.luma());
@@ -281,8 +283,8 @@ fn step_field<S>(task: &Task<'_, S>) -> u8 {
     }
 }
 
-/// What each tile of each example loses in planes `planes` before the filter, in units of the distortion; 0 for
-/// examples after `go_on` said no.
+/// What each tile of each example loses in planes `planes` before the filter, in units of the
+/// distortion; 0 for examples after `go_on` said no.
 fn tile_errors<S: Sample>(
     task: &Task<'_, S>,
     tiles: &[Tile],
@@ -305,7 +307,8 @@ fn tile_errors<S: Sample>(
     Ok(all)
 }
 
-/// The base model's loss in planes `planes`, as the trainer's jobs measure it: the mean over examples.
+/// The base model's loss in planes `planes`, as the trainer's jobs measure it: the mean over
+/// examples.
 fn base_loss<S>(task: &Task<'_, S>, planes: Range<usize>) -> f32 {
     let loss = |e: &Example<'_, S>| -> f64 {
         let slopes = task.distortion.slopes(e.base_mse);

@@ -40,8 +40,8 @@ impl Tuned {
         Self { step, steps: 0, parameters, values }
     }
 
-    /// The update whose integers are nearest. Magnitudes of scales and biases below `zone` become 0, and those of
-    /// coefficients below `coefficient_zone`; both are at least 0.5.
+    /// The update whose integers are nearest. Magnitudes of scales and biases below `zone` become
+    /// 0, and those of coefficients below `coefficient_zone`; both are at least 0.5.
     #[must_use]
     pub fn round(&self, zone: f32, coefficient_zone: f32) -> Update {
         let zone = |p: &Parameter| match p.kind {
@@ -53,8 +53,8 @@ impl Tuned {
         self.parameters.update(self.step, integers)
     }
 
-    /// The update of the largest `share` of the values, each as the nearest of `clusters` integer means
-    /// (k-means); the others become 0.
+    /// The update of the largest `share` of the values, each as the nearest of `clusters` integer
+    /// means (k-means); the others become 0.
     #[must_use]
     pub fn cluster(&self, share: f64, clusters: usize) -> Update {
         let integers = published::clustered(&self.values, share, clusters);

@@ -23,7 +23,8 @@ pub(super) struct Job<'a, S> {
     pub units: [f32; 3],
 }
 
-/// A job's result: weighted squared errors, and their derivatives as [`Parameters::collect`] has them.
+/// A job's result: weighted squared errors, and their derivatives as [`Parameters::collect`] has
+/// them.
 type Slope = (f32, Vec<f32>);
 
 /// One thread's buffers, for each network.
@@ -69,8 +70,8 @@ impl Workers {
             mine.map(|job| worker.work(nets, parameters, job)).collect::<Vec<_>>()
         };
         let mut results: Vec<Vec<Result<Slope>>> = (0..stride).map(|_| Vec::new()).collect();
-        // Threads take lanes until there are none; where no thread can be started, the caller's takes
-        // them all.
+        // Threads take lanes until there are none; where no thread can be started, the caller's
+        // takes them all.
         let lanes = self.0.iter_mut().zip(&mut results).enumerate();
         let lanes = Mutex::new(lanes.collect::<Vec<_>>());
         let drain = || loop {
@@ -94,7 +95,8 @@ impl Workers {
 }
 
 impl Worker {
-    /// The job's squared errors (grey levels²), weighted and summed over the tile's samples, and their gradient.
+    /// The job's squared errors (grey levels²), weighted and summed over the tile's samples, and
+    /// their gradient.
     fn work<S: Sample>(
         &mut self,
         nets: &[Net],

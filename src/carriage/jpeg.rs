@@ -309,7 +309,8 @@ fn is_metadata(code: u8) -> bool {
     matches!(code, marker::APP0..=marker::APP15 | marker::COM)
 }
 
-/// Hashes the segments and coded data from the first SOS, due at `pos`, to EOI or the end; their bytes.
+/// Hashes the segments and coded data from the first SOS, due at `pos`, to EOI or the end; their
+/// bytes.
 fn bind_scans(jpeg: &[u8], mut pos: usize, binding: &mut Fnv1a) -> Result<usize> {
     let mut bytes = 0;
     while let Some(marker) = marker_at(jpeg, pos)? {

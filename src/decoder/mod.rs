@@ -17,8 +17,8 @@ use crate::picture::{Layout, Picture, PictureMut, PictureType, Sample};
 use crate::{Error, Result};
 use std::sync::OnceLock;
 
-/// Most payloads of one picture that are tried, the last ones. Each may cost as much as the filter on a
-/// small picture, and a hostile stream may have millions in one access unit.
+/// Most payloads of one picture that are tried, the last ones. Each may cost as much as the filter
+/// on a small picture, and a hostile stream may have millions in one access unit.
 pub const MAX_TRIED: usize = 16;
 
 /// Settings of a [`Decoder`].
@@ -61,8 +61,8 @@ impl Decoder {
         Self { settings, level: CpuLevel::current(), slots: Vec::new() }
     }
 
-    /// Sets what `payload` asks for; on an error pictures pass through. Of the parameters for video only
-    /// the codec and the binding are used: the payload brings the QPs.
+    /// Sets what `payload` asks for; on an error pictures pass through. Of the parameters for video
+    /// only the codec and the binding are used: the payload brings the QPs.
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Stale`] (also if it is for another codec),
@@ -88,12 +88,13 @@ impl Decoder {
         Ok(header.mode)
     }
 
-    /// Sets filtering without a payload: [`Mode::Base`] for the base model that fits the codec and, for JPEG, the
-    /// luma table, [`Mode::Off`] to let pictures pass through. On an error they pass through as well.
+    /// Sets filtering without a payload: [`Mode::Base`] for the base model that fits the codec and,
+    /// for JPEG, the luma table, [`Mode::Off`] to let pictures pass through. On an error they pass
+    /// through as well.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for [`Mode::Update`] and for parameters out of range, [`Error::UnknownModel`] if
-    /// there is none for the codec.
+    /// [`Error::InvalidArgument`] for [`Mode::Update`] and for parameters out of range,
+    /// [`Error::UnknownModel`] if there is none for the codec.
     pub fn set_mode(&mut self, mode: Mode, params: &CodecParams) -> Result {
         self.set_off();
         match mode {
@@ -110,12 +111,13 @@ impl Decoder {
         Ok(())
     }
 
-    /// Takes the messages `user_data_unregistered` that came with a picture of a video, in output order,
-    /// each beginning with its UUID, before the picture is filtered (docs/payload.md, Video).
+    /// Takes the messages `user_data_unregistered` that came with a picture of a video, in output
+    /// order, each beginning with its UUID, before the picture is filtered (docs/payload.md,
+    /// Video).
     ///
-    /// A payload among them that is bound to the picture is set: the last one if there are several. Only
-    /// the last [`MAX_TRIED`] are looked at.
-    /// Without any the decoder stays as it is, but for an IRAP picture, where what came before ends.
+    /// A payload among them that is bound to the picture is set: the last one if there are several.
+    /// Only the last [`MAX_TRIED`] are looked at. Without any the decoder stays as it is, but for
+    /// an IRAP picture, where what came before ends.
     ///
     /// Returns what was set, or `None` if no message is a payload.
     ///

@@ -22,7 +22,8 @@ pub(super) struct Opened {
 /// Opens a payload that is not of [`Mode::Off`]; with `codec` it must be for that one.
 ///
 /// # Errors
-/// [`Error::UnknownModel`]; [`Error::Stale`] for another codec; [`Error::Corrupt`] if its body can't be read.
+/// [`Error::UnknownModel`]; [`Error::Stale`] for another codec; [`Error::Corrupt`] if its body
+/// can't be read.
 pub(super) fn open(header: &Header<'_>, codec: Option<CodecKind>) -> Result<Opened> {
     let (model, size) = models::by_id(header.model)?;
     if codec.is_some_and(|codec| codec != model.codec) {
@@ -51,8 +52,9 @@ pub struct Probe {
     pub update_bytes: usize,
 }
 
-/// Reads what a payload says of itself and checks its form, the update's too where the model is known. What it is
-/// bound to and whether the updated weights are in range, only a decoder can tell.
+/// Reads what a payload says of itself and checks its form, the update's too where the model is
+/// known. What it is bound to and whether the updated weights are in range, only a decoder can
+/// tell.
 ///
 /// # Errors
 /// Fails as [`payload::parse`] does; [`Error::Corrupt`] if the update can't be read.

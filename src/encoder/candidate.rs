@@ -13,8 +13,8 @@ use crate::payload::{self, Mode};
 use crate::picture::{Layout, PictureType, Sample};
 use crate::{Error, Result};
 
-/// Candidates of rounding: dead zones of scales and biases, and of coefficients. From all changes to the large
-/// ones only.
+/// Candidates of rounding: dead zones of scales and biases, and of coefficients. From all changes
+/// to the large ones only.
 const ROUNDINGS: [(f32, f32); 7] = [
     (0.65, 1.0),
     (0.65, f32::INFINITY),
@@ -24,7 +24,8 @@ const ROUNDINGS: [(f32, f32); 7] = [
     (0.8, 1.35),
     (0.5, f32::INFINITY),
 ];
-/// Candidates of clustering, for [`Objective::Published`]: the share of values that is kept, and clusters.
+/// Candidates of clustering, for [`Objective::Published`]: the share of values that is kept, and
+/// clusters.
 const CLUSTERINGS: [(f64, usize); 9] = [
     (0.001, 2),
     (0.002, 2),
@@ -100,7 +101,8 @@ impl<S: Sample> Candidates<'_, '_, S> {
     }
 
     /// The best rounding of what was learnt: each network's by itself, as neither sees the other's
-    /// result, and it may stay the base model's; `None` if none is valid. The best so far when canceled.
+    /// result, and it may stay the base model's; `None` if none is valid. The best so far when
+    /// canceled.
     pub fn best_update(
         &self,
         tuned: &Tuned,
@@ -163,8 +165,8 @@ impl<S: Sample> Candidates<'_, '_, S> {
         Ok(best)
     }
 
-    /// The errors that an update leaves, and the candidate that carries it; `None` if it would overflow or is too
-    /// large, or if `go_on`, as in [`Measure::filtered`], ended it.
+    /// The errors that an update leaves, and the candidate that carries it; `None` if it would
+    /// overflow or is too large, or if `go_on`, as in [`Measure::filtered`], ended it.
     fn update(
         &self,
         update: &Update,

@@ -23,7 +23,8 @@ pub(super) struct Measure<'a, S> {
     pub threads: usize,
     /// Highest instruction set of the filter.
     pub level: CpuLevel,
-    /// Errors of the decoded pictures; when canceled, of the first ones, and then only these are measured.
+    /// Errors of the decoded pictures; when canceled, of the first ones, and then only these are
+    /// measured.
     pub unfiltered: Vec<PlaneErrors>,
 }
 
@@ -54,8 +55,9 @@ impl<'a, S: Sample> Measure<'a, S> {
         self.pictures[picture].decoded.picture_type().class()
     }
 
-    /// Errors after filtering; pictures that `codec` leaves as they are have those of `unfiltered`. `go_on` gets
-    /// the part of the pictures that are done and returns whether to go on; `None` if not.
+    /// Errors after filtering; pictures that `codec` leaves as they are have those of `unfiltered`.
+    /// `go_on` gets the part of the pictures that are done and returns whether to go on; `None` if
+    /// not.
     pub fn filtered(
         &self,
         model: &Model,
@@ -126,8 +128,8 @@ impl<'a, S: Sample> Measure<'a, S> {
         Ok(Some(PlaneErrors::between(&pair.original, &filtered)))
     }
 
-    /// The codec without the strengths of those classes of pictures whose mean is not better than unfiltered, and
-    /// the errors that this leaves.
+    /// The codec without the strengths of those classes of pictures whose mean is not better than
+    /// unfiltered, and the errors that this leaves.
     pub fn without_losses(
         &self,
         codec: &Codec,

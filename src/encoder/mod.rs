@@ -64,8 +64,8 @@ impl Default for EncoderSettings {
 pub struct Rate {
     /// Bytes of the coded picture, of all pictures together; 0 if unknown.
     pub coded_bytes: u64,
-    /// PSNR that another byte buys, in dB: PSNR-YUV 6:1:1 for colour pictures (that of luma is nearly
-    /// the same), luma's for gray ones; 0 to estimate it from `coded_bytes`.
+    /// PSNR that another byte buys, in dB: PSNR-YUV 6:1:1 for colour pictures (that of luma is
+    /// nearly the same), luma's for gray ones; 0 to estimate it from `coded_bytes`.
     pub slope_db_per_byte: f64,
     /// Bytes that carrying a payload costs besides the payload.
     pub carriage_bytes: u32,
@@ -163,17 +163,18 @@ impl Encoder {
     }
 
     /// The payload of one picture, or of several that share it: off, the base model or an update,
-    /// whichever has the best net gain at the codec's slope. Where the codec has several base models of the size,
-    /// the one that gains most is the base model.
+    /// whichever has the best net gain at the codec's slope. Where the codec has several base
+    /// models of the size, the one that gains most is the base model.
     ///
     /// For video the strengths that the payload sets for each picture type are searched from the
-    /// parameters' QPs; a type that would not gain over these pictures, or that none of them has, is
-    /// left as it is.
+    /// parameters' QPs; a type that would not gain over these pictures, or that none of them has,
+    /// is left as it is.
     ///
-    /// `progress` gets the fraction done, some fifty times a second, and returns whether to go on; otherwise the
-    /// best so far is returned, for pictures of up to 24 megapixels within 200 ms. What could not be measured by
-    /// then counts as not better: of the base models those count that were measured, and without any the base model
-    /// is taken to do as what was decoded; of many pictures those count that were measured.
+    /// `progress` gets the fraction done, some fifty times a second, and returns whether to go on;
+    /// otherwise the best so far is returned, for pictures of up to 24 megapixels within 200 ms.
+    /// What could not be measured by then counts as not better: of the base models those count that
+    /// were measured, and without any the base model is taken to do as what was decoded; of many
+    /// pictures those count that were measured.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if there are no pictures or more than [`MAX_PICTURES`], if their
@@ -221,7 +222,8 @@ impl Encoder {
         Ok(Encoded { payload: best.payload, report })
     }
 
-    /// The best base model, with its strengths, and whether measuring each took less than [`GRACE`].
+    /// The best base model, with its strengths, and whether measuring each took less than
+    /// [`GRACE`].
     fn prepare<S: Sample>(
         &self,
         measure: &Measure<'_, S>,
@@ -257,7 +259,8 @@ impl Encoder {
         Ok((best.map_or_else(unknown, Ok)?, fast_enough))
     }
 
-    /// Fine-tunes the base model on the pictures that it filters; `None` if that is not asked for or can't gain.
+    /// Fine-tunes the base model on the pictures that it filters; `None` if that is not asked for
+    /// or can't gain.
     fn train<'a, S: Sample>(
         &self,
         measure: &Measure<'a, S>,
@@ -359,9 +362,9 @@ fn report<S: Sample>(
     }
 }
 
-/// What `steps` for 768×512 samples are for `samples`: more ask for more, as there is more to be seen and more
-/// to be gained. They grow as the number of samples to the power of 2/3, up to five times; in integers, so that
-/// every machine gets the same.
+/// What `steps` for 768×512 samples are for `samples`: more ask for more, as there is more to be
+/// seen and more to be gained. They grow as the number of samples to the power of 2/3, up to five
+/// times; in integers, so that every machine gets the same.
 fn grown(steps: u32, samples: usize) -> u32 {
     const USUAL: u128 = 768 * 512;
     // More than twelve times as many grow to the most.

@@ -42,7 +42,8 @@ pub(super) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// `progress` gets the fraction done and returns whether to go on; after a no it is not called again.
+    /// `progress` gets the fraction done and returns whether to go on; after a no it is not called
+    /// again.
     pub fn new(progress: &'a mut dyn FnMut(f64) -> bool) -> Self {
         let told = Instant::now();
         let (phase, fraction, canceled) = (Phase::Preparing, 0.0, None);
@@ -70,8 +71,8 @@ impl<'a> Progress<'a> {
         !self.canceled() && (self.told.elapsed() < self.pause || self.tell(fraction))
     }
 
-    /// Polls while something is being measured, which goes on for a short time when canceled: it may be what
-    /// makes the result better.
+    /// Polls while something is being measured, which goes on for a short time when canceled: it
+    /// may be what makes the result better.
     pub fn measuring(&mut self, fraction: f64) -> bool {
         self.poll(fraction) || self.canceled.is_some_and(|since| since.elapsed() < self.grace)
     }

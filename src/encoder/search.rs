@@ -23,8 +23,8 @@ pub(super) struct Search<'m, 'a, S> {
 }
 
 impl<S: Sample> Search<'_, '_, S> {
-    /// The strengths with which the base model does best, from QPs; 0 where there are no pictures. The best so
-    /// far when canceled.
+    /// The strengths with which the base model does best, from QPs; 0 where there are no pictures.
+    /// The best so far when canceled.
     pub fn strengths(&self, qp: [u8; 3], progress: &mut Progress<'_>) -> Result<[u8; 3]> {
         let mut best = [0; 3];
         for class in PictureType::CLASSES.map(PictureType::class) {
@@ -60,8 +60,8 @@ impl<S: Sample> Search<'_, '_, S> {
         Ok(best)
     }
 
-    /// Mean cost of the pictures `some`, all of one class, with the base model at a strength; infinite, and
-    /// soon, when canceled.
+    /// Mean cost of the pictures `some`, all of one class, with the base model at a strength;
+    /// infinite, and soon, when canceled.
     fn cost_at(
         &self,
         class: usize,

@@ -29,8 +29,8 @@ const fn slow_rates() -> [u16; SETTLED_RARE as usize + 1] {
 /// that the bin is one.
 ///
 /// The fast one follows at 1/16. The slow one begins there, as a stream may have no more than a few
-/// dozen bins to learn from, and calms down to 1/128. Contexts of rare events, which see thousands of bins,
-/// are slower: 1/128, and down to 1/512.
+/// dozen bins to learn from, and calms down to 1/128. Contexts of rare events, which see thousands
+/// of bins, are slower: 1/128, and down to 1/512.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Context {
     fast: u16,
@@ -47,8 +47,8 @@ impl Context {
         Self { fast: state, slow: state, seen: 0, rare: false }
     }
 
-    /// A context of rare events: its bin is hardly ever one, and there are thousands of it. The bin is one with
-    /// probability `(2·probability + 1) / 512` at first.
+    /// A context of rare events: its bin is hardly ever one, and there are thousands of it. The bin
+    /// is one with probability `(2·probability + 1) / 512` at first.
     #[must_use]
     pub const fn rare(probability: u8) -> Self {
         Self { rare: true, ..Self::new(probability) }

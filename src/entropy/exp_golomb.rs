@@ -8,7 +8,8 @@
 
 use super::{RangeDecoder, Writer};
 
-/// Writes `value`: a prefix of as many ones as `value + 1` has bits behind its highest one, a zero, those bits.
+/// Writes `value`: a prefix of as many ones as `value + 1` has bits behind its highest one, a zero,
+/// those bits.
 pub fn write(writer: &mut impl Writer, value: u32) {
     let shifted = u64::from(value) + 1;
     let bits = shifted.ilog2();
@@ -20,8 +21,8 @@ pub fn write(writer: &mut impl Writer, value: u32) {
     writer.bypass(shifted as u32, bits);
 }
 
-/// Reads what [`write()`] wrote. More than `max_prefix` ones, or a number over 32 bits, is an error that sticks to the
-/// decoder; the result is 0 then.
+/// Reads what [`write()`] wrote. More than `max_prefix` ones, or a number over 32 bits, is an error
+/// that sticks to the decoder; the result is 0 then.
 pub fn read(decoder: &mut RangeDecoder<'_>, max_prefix: u32) -> u32 {
     let mut bits = 0;
     while decoder.bypass(1) != 0 {

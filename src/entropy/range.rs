@@ -165,9 +165,9 @@ impl<'a> RangeDecoder<'a> {
     /// Checks that the input is exactly what [`RangeEncoder`] writes for the bins read.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] after [`RangeDecoder::fail`], and if a shorter or smaller byte string would
-    /// have given the same bins: trailing bytes, a last byte of zero, another value of the final
-    /// interval.
+    /// [`Error::Corrupt`] after [`RangeDecoder::fail`], and if a shorter or smaller byte string
+    /// would have given the same bins: trailing bytes, a last byte of zero, another value of the
+    /// final interval.
     pub fn finish(self) -> Result {
         if self.failed {
             return Err(Error::Corrupt);

@@ -13,8 +13,8 @@ pub trait Writer {
     fn bypass(&mut self, value: u32, bits: u32);
 }
 
-/// Counts what the bins would cost in an [`super::RangeEncoder`], without the rounding to whole bytes
-/// at its end.
+/// Counts what the bins would cost in an [`super::RangeEncoder`], without the rounding to whole
+/// bytes at its end.
 #[derive(Clone, Debug, Default)]
 pub struct Price {
     /// In 1/65536 bit, so that hundreds of very likely bins do not round away.

@@ -51,8 +51,9 @@ impl Filter {
         self.picture_while(input, output, threads, &mut || true).map(drop)
     }
 
-    /// Filters like [`Filter::picture`] while `go_on`, which the caller's thread asks at each row that it
-    /// filters and while it waits for the others, returns true; false if it did not at the last time.
+    /// Filters like [`Filter::picture`] while `go_on`, which the caller's thread asks at each row
+    /// that it filters and while it waits for the others, returns true; false if it did not at the
+    /// last time.
     ///
     /// # Errors
     /// Those of [`Filter::picture`].
@@ -162,9 +163,9 @@ impl Filter {
         Ok(done)
     }
 
-    /// Bytes of memory that a running band of a picture takes, beyond the planes: three rows of every
-    /// feature map, 3·(⌈width / 2⌉ + 2) activations of 2 bytes or of 1 for each of its channels, and a
-    /// row of residuals.
+    /// Bytes of memory that a running band of a picture takes, beyond the planes: three rows of
+    /// every feature map, 3·(⌈width / 2⌉ + 2) activations of 2 bytes or of 1 for each of its
+    /// channels, and a row of residuals.
     ///
     /// It is kept for the next band. A filter holds it once for each band that ever ran at the same
     /// time as others.

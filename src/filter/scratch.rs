@@ -1,5 +1,5 @@
-//! The memory of a running band: taken from a pool and given back, so that a filter allocates only when
-//! more bands run at once, or wider pictures come, than ever before.
+//! The memory of a running band: taken from a pool and given back, so that a filter allocates only
+//! when more bands run at once, or wider pictures come, than ever before.
 
 use crate::util::alloc;
 use crate::Result;
@@ -77,7 +77,8 @@ impl Pool {
     }
 }
 
-/// `len` activations of `buffer` from a cache line on; a larger buffer in its place if it has too few.
+/// `len` activations of `buffer` from a cache line on; a larger buffer in its place if it has too
+/// few.
 fn aligned<A: Copy>(buffer: &mut Vec<A>, len: usize, fresh: A) -> Result<&mut [A]> {
     let line = LINE / size_of::<A>();
     if buffer.len() < len + line {

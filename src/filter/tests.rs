@@ -7,7 +7,8 @@ use crate::network::Arch;
 use crate::picture::{Plane, PlaneMut, Sample};
 use crate::util::rng::Xorshift;
 
-/// Random layers of luma's shape, or of chroma's; activations between hidden layers of 16 bits, or of 8.
+/// Random layers of luma's shape, or of chroma's; activations between hidden layers of 16 bits, or
+/// of 8.
 fn layers(rng: &mut Xorshift, arch: Arch, bytes: bool) -> Vec<PreparedLayer> {
     let last = arch.layers() - 1;
     let layers = (0..=last).map(|l| {
@@ -64,7 +65,8 @@ struct Samples {
 }
 
 impl Samples {
-    /// Adversarial planes: flat, extremes, noise, noise beyond the depth's range where there is room.
+    /// Adversarial planes: flat, extremes, noise, noise beyond the depth's range where there is
+    /// room.
     fn new(
         rng: &mut Xorshift,
         layout: Layout,

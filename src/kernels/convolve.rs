@@ -1,15 +1,18 @@
-//! The convolutions' kernels, once for every instruction set: `x86/mod.rs` instantiates them for each level.
+//! The convolutions' kernels, once for every instruction set: `x86/mod.rs` instantiates them for
+//! each level.
 
 use super::vector::Vector;
 use super::{Convolution, Packed, RowMut, Rows};
 use crate::network::bounds::SumWidth;
 use crate::network::prepared::PreparedLayer;
 
-/// One row of a layer of many output channels: blocks of `P` pixels and `N` registers of channels (`PB` and
-/// `NB` for products of bytes), then of `P1` pixels and one register. In a narrow row all are of one pixel.
+/// One row of a layer of many output channels: blocks of `P` pixels and `N` registers of channels
+/// (`PB` and `NB` for products of bytes), then of `P1` pixels and one register. In a narrow row all
+/// are of one pixel.
 ///
 /// # Safety
-/// The CPU has `V`'s instruction set; slices are as `check_row` asserts; `cout` is a multiple of `LANES`.
+/// The CPU has `V`'s instruction set; slices are as `check_row` asserts; `cout` is a multiple of
+/// `LANES`.
 #[inline(always)]
 pub(super) unsafe fn row<
     V: Vector<L>,
@@ -95,8 +98,8 @@ fn blocks(width: usize, size: usize) -> impl Iterator<Item = usize> {
     (0..width).step_by(size).map(move |x| x.min(width - size))
 }
 
-/// `P` pixels from `x` × `N · L` output channels from `co`, an accumulator for each pixel and register of
-/// channels.
+/// `P` pixels from `x` × `N · L` output channels from `co`, an accumulator for each pixel and
+/// register of channels.
 ///
 /// # Safety
 /// What [`row_of`] asks for holds, and `x + P ≤ width`, `co + N · L ≤ cout`.
@@ -117,8 +120,8 @@ unsafe fn block<
     co: usize,
 ) {
     let l = &conv.layer;
-    // SAFETY: pixels x..x + P + 2 are in every source row, packed holds 9·cin·cout weights, bias rows
-    // and multipliers hold cout values, and dst holds pixel x + P − 1.
+    // SAFETY: pixels x..x + P + 2 are in every source row, packed holds 9·cin·cout weights, bias
+    // rows and multipliers hold cout values, and dst holds pixel x + P − 1.
     unsafe {
         let mut acc = [[V::zero(); N]; P];
         let bias = l.bias.as_ptr().add(l.period * (y & (l.period - 1)) * l.cout + co);
@@ -178,7 +181,8 @@ unsafe fn general<V: Vector<L>, const L: usize, const P: usize, const N: usize>(
     }
 }
 
-/// Sums requantised, if they are not yet, and stored as activations of 16 bits, two registers at a time.
+/// Sums requantised, if they are not yet, and stored as activations of 16 bits, two registers at a
+/// time.
 ///
 /// # Safety
 /// What [`block`] asks for holds; `to` is the first activation's place; the shift is 32.
@@ -358,7 +362,8 @@ impl Activation for u8 {
             let SumWidth::I16 { halves } = conv.sum_width else { unreachable!("checked") };
             let (run, parts) = (halves.div_ceil(2), if halves == 1 { 2 } else { 1 });
             for mut four in pixels {
-                // Nested loops, as an iterator over pairs would take registers that the sums' loop wants.
+                // Nested loops, as an iterator over pairs would take registers that the sums' loop
+                // wants.
                 let mut first = 0;
                 while first < 3 {
                     for part in 0..parts {
@@ -421,7 +426,8 @@ unsafe fn requantised<V: Vector<L>, const L: usize, const N: usize>(
 /// Adds the products of four input channels at one weight to sums of 16 bits, or begins these.
 ///
 /// # Safety
-/// The CPU has `V`'s instruction set; `P` pixels from `from` on and a register's weights are readable.
+/// The CPU has `V`'s instruction set; `P` pixels from `from` on and a register's weights are
+/// readable.
 #[inline(always)]
 unsafe fn byte_step<
     V: Vector<L>,
@@ -479,12 +485,13 @@ unsafe fn all_requantised<V: Vector<L>, const L: usize, const P: usize, const N:
     sums
 }
 
-/// Adds the products of a lane's worth of input channels at the three weights of a row. Each activation
-/// is broadcast once for the three pixels that see it; those that have seen all are requantised if `HIGH`.
+/// Adds the products of a lane's worth of input channels at the three weights of a row. Each
+/// activation is broadcast once for the three pixels that see it; those that have seen all are
+/// requantised if `HIGH`.
 ///
 /// # Safety
-/// The CPU has `V`'s instruction set; pixels −1..=P from `from` on and `3 · cout` lanes of weights from
-/// `weights` on are readable.
+/// The CPU has `V`'s instruction set; pixels −1..=P from `from` on and `3 · cout` lanes of weights
+/// from `weights` on are readable.
 #[inline(always)]
 unsafe fn step<
     A: Activation,
@@ -600,7 +607,8 @@ unsafe fn row_last_of<V: Vector<L>, const L: usize, const N: usize>(
     }
 }
 
-/// Adds to the sums of `L / N` pixels the products of `2 · L` of their activations, or of half as many.
+/// Adds to the sums of `L / N` pixels the products of `2 · L` of their activations, or of half as
+/// many.
 ///
 /// # Safety
 /// The CPU has `V`'s instruction set, and as many activations and weights are readable.

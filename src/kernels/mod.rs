@@ -1,9 +1,11 @@
-//! Inner loops of the filter: one table of functions for each level, all of which give the same bytes.
+//! Inner loops of the filter: one table of functions for each level, all of which give the same
+//! bytes.
 //!
-//! The arithmetic is that of docs/model.md; the contract of the kernels are [`ConvRow`], [`ConvRowLast`] and
-//! [`SampleKernels`]. `scalar.rs` and `samples.rs` are the reference. For instruction sets, `convolve.rs` writes the
-//! convolutions once, over the registers of `vector.rs`, which `x86/sse41.rs`, `x86/avx2.rs` and `x86/avx512.rs`
-//! implement; `tests.rs` compares every level with the reference.
+//! The arithmetic is that of docs/model.md; the contract of the kernels are [`ConvRow`],
+//! [`ConvRowLast`] and [`SampleKernels`]. `scalar.rs` and `samples.rs` are the reference. For
+//! instruction sets, `convolve.rs` writes the convolutions once, over the registers of `vector.rs`,
+//! which `x86/sse41.rs`, `x86/avx2.rs` and `x86/avx512.rs` implement; `tests.rs` compares every
+//! level with the reference.
 
 // Compiled for every CPU, so that it stays free of any instruction set.
 #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code))]
@@ -35,15 +37,16 @@ pub struct Convolution {
 /// Weights in the order of the kernels.
 #[derive(Clone, Debug)]
 pub enum Packed {
-    /// Weights for activations of 16 bits: `[3][cin / 2][3][cout][2]`, the rows of weights, pairs of input channels, a
-    /// row's weights; for a last layer, of 4 or 2 output channels, `[cout][9][cin]`.
+    /// Weights for activations of 16 bits: `[3][cin / 2][3][cout][2]`, the rows of weights, pairs
+    /// of input channels, a row's weights; for a last layer, of 4 or 2 output channels,
+    /// `[cout][9][cin]`.
     I16(Vec<i16>),
     /// Weights for activations of 8 bits: `[3][cin / 4][3][cout][4]`.
     I8(Vec<i8>),
 }
 
-/// Multipliers and shift, both with as many bits more as make the shift 32, whose result is the product's
-/// high half; as they are where a multiplier has no room for that.
+/// Multipliers and shift, both with as many bits more as make the shift 32, whose result is the
+/// product's high half; as they are where a multiplier has no room for that.
 #[derive(Clone, Debug)]
 pub struct Requantisation {
     /// `[cout]`.
@@ -64,8 +67,8 @@ impl Requantisation {
 }
 
 impl Convolution {
-    /// Packs `layer`'s weights for `kernels`. A hidden layer reads bytes if it can: its inputs lie in
-    /// 0..=`limit`.
+    /// Packs `layer`'s weights for `kernels`. A hidden layer reads bytes if it can: its inputs lie
+    /// in 0..=`limit`.
     #[must_use]
     pub fn new(layer: PreparedLayer, limit: Option<i32>, kernels: &Kernels) -> Self {
         let (cin, cout) = (layer.cin, layer.cout);
@@ -120,9 +123,9 @@ fn pack<const N: usize, T>(layer: &PreparedLayer, convert: impl Fn(i16) -> T) ->
     packed
 }
 
-/// The rows above, at and below that of a convolution's output: pixels −1..=width of `cin` activations
-/// each, the first and last replicated by the caller. Activations are at most the limit that the
-/// layer's overflow proof assumed.
+/// The rows above, at and below that of a convolution's output: pixels −1..=width of `cin`
+/// activations each, the first and last replicated by the caller. Activations are at most the limit
+/// that the layer's overflow proof assumed.
 #[derive(Clone, Copy, Debug)]
 pub enum Rows<'a> {
     /// Activations of 16 bits, for weights packed as [`Packed::I16`].
@@ -151,10 +154,11 @@ pub type ConvRowLast = fn(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &
 pub struct Kernels {
     /// Layers whose output channels are a multiple of 16.
     pub conv_row: ConvRow,
-    /// Last layers, of 4 or 2 output channels, input channels a multiple of 16 and one bias for each
-    /// channel.
+    /// Last layers, of 4 or 2 output channels, input channels a multiple of 16 and one bias for
+    /// each channel.
     pub conv_row_last: ConvRowLast,
-    /// Whether products of bytes are added in 32 bits by fours, so that no layer needs a proof for less.
+    /// Whether products of bytes are added in 32 bits by fours, so that no layer needs a proof for
+    /// less.
     pub dot4: bool,
     /// Rows of samples.
     pub samples: SampleKernels,

@@ -1,27 +1,27 @@
-//! Samples to activations and back: the contract of these kernels, and the portable code, which is the reference.
-//! `x86/samples.rs` is the code for x86-64, the tests are `kernels/tests.rs`.
+//! Samples to activations and back: the contract of these kernels, and the portable code, which is
+//! the reference. `x86/samples.rs` is the code for x86-64, the tests are `kernels/tests.rs`.
 
 use crate::picture::{Layout, Sample, SampleRow, SampleRowMut};
 
 /// Bits of samples that would be activations as they are.
 const SCALE: u32 = 12;
 
-/// Two rows of luma, converted to the first four of `inputs` (4 or 6) activations of every half-resolution
-/// pixel of `dst`. Behind an odd width the last sample counts twice.
+/// Two rows of luma, converted to the first four of `inputs` (4 or 6) activations of every
+/// half-resolution pixel of `dst`. Behind an odd width the last sample counts twice.
 pub type PackLuma = fn(rows: [SampleRow<'_>; 2], inputs: usize, depth: u32, dst: &mut [i16]);
 
-/// Means of the samples of Cb and of Cr beside each half-resolution pixel, converted to the last two of its
-/// six activations; `planes` are of either the first and the last row beside the pixels.
+/// Means of the samples of Cb and of Cr beside each half-resolution pixel, converted to the last
+/// two of its six activations; `planes` are of either the first and the last row beside the pixels.
 pub type PackChroma =
     fn(planes: [[SampleRow<'_>; 2]; 2], layout: Layout, depth: u32, dst: &mut [i16]);
 
-/// A row of luma plus the residuals `channel` and `channel + 1` (0 or 2) of each half-resolution pixel's four,
-/// rounded at the picture's depth and clipped.
+/// A row of luma plus the residuals `channel` and `channel + 1` (0 or 2) of each half-resolution
+/// pixel's four, rounded at the picture's depth and clipped.
 pub type CorrectLuma =
     fn(src: SampleRow<'_>, residual: &[i16], channel: usize, depth: u32, dst: SampleRowMut<'_>);
 
-/// A row of chroma plus residual `channel` (0 or 1) of each half-resolution pixel's two, rounded and clipped
-/// likewise. Samples beside one pixel share its residual.
+/// A row of chroma plus residual `channel` (0 or 1) of each half-resolution pixel's two, rounded
+/// and clipped likewise. Samples beside one pixel share its residual.
 pub type CorrectChroma = fn(
     src: SampleRow<'_>,
     residual: &[i16],
@@ -44,7 +44,8 @@ pub struct SampleKernels {
     pub correct_chroma: CorrectChroma,
 }
 
-/// The code of an instruction set, by the type of samples. The methods are the kernels of the same names.
+/// The code of an instruction set, by the type of samples. The methods are the kernels of the same
+/// names.
 pub(super) trait SampleRows {
     /// The kernel [`PackLuma`] with `N` inputs.
     fn pack_luma<S: Sample, const N: usize>(rows: [&[S]; 2], depth: u32, dst: &mut [i16]);
@@ -246,8 +247,8 @@ impl SampleRows for Portable {
     }
 }
 
-/// A sample plus its residual, rounded at the picture's depth and clipped. Sums that saturate are clipped
-/// either way.
+/// A sample plus its residual, rounded at the picture's depth and clipped. Sums that saturate are
+/// clipped either way.
 fn corrected<S: Sample>(sample: S, residual: i16, depth: u32) -> S {
     let max = (1i16 << depth) - 1;
     let shift = SCALE - depth;

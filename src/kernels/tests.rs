@@ -1,5 +1,5 @@
-//! Every level's kernels (`scalar.rs`, `samples.rs`, `x86/`) against the reference, on adversarial inputs over all
-//! small widths.
+//! Every level's kernels (`scalar.rs`, `samples.rs`, `x86/`) against the reference, on adversarial
+//! inputs over all small widths.
 
 use super::{Convolution, Kernels, Packed, RowMut, Rows};
 use crate::cpu::CpuLevel;
@@ -78,9 +78,9 @@ fn layer(
     }
 }
 
-/// A layer that reads bytes of up to `limit`, with weights that make the most of sums of 16 bits over `run` half
-/// weights, 1, 2 or 6: both signs use up what they may, from many weights or from few. With runs of 0, weights are
-/// any bytes.
+/// A layer that reads bytes of up to `limit`, with weights that make the most of sums of 16 bits
+/// over `run` half weights, 1, 2 or 6: both signs use up what they may, from many weights or from
+/// few. With runs of 0, weights are any bytes.
 fn byte_layer(
     rng: &mut Xorshift,
     style: Style,
@@ -335,7 +335,8 @@ fn sums_that_may_leave_16_bits_are_found() {
         );
         assert_eq!(with(&[(0, 64), (5, 65)], 255), SumWidth::I32);
         assert_eq!(with(&[(0, -64), (5, -65)], 255), SumWidth::I32);
-        // In the first or the last half of any weight; or from the end of one to the start of the other.
+        // In the first or the last half of any weight; or from the end of one to the start of the
+        // other.
         let later = cin / 2 + 1;
         for at in (0..9).map(|weight| weight * cin) {
             let ends = |from: usize, to: usize, sign: i16| {
@@ -381,7 +382,8 @@ fn sums_that_may_leave_16_bits_are_found() {
     }
 }
 
-/// Bytes are read where inputs and weights are bytes, whatever their sums, if the level adds in 32 bits.
+/// Bytes are read where inputs and weights are bytes, whatever their sums, if the level adds in 32
+/// bits.
 #[test]
 fn bytes_where_they_can_be() {
     let mut rng = Xorshift(13);
@@ -403,8 +405,8 @@ fn bytes_where_they_can_be() {
     }
 }
 
-/// Every level's kernels of samples against the scalar ones: all layouts, widths and channels, samples beyond the
-/// depth's range where there is room.
+/// Every level's kernels of samples against the scalar ones: all layouts, widths and channels,
+/// samples beyond the depth's range where there is room.
 fn check_samples<S: Sample + PartialEq + std::fmt::Debug>(depth: u32, sample: fn(u64) -> S) {
     const GUARD: i16 = 0x5a5a;
     let mut rng = Xorshift(0x0bad_cafe ^ u64::from(depth));

@@ -1,21 +1,23 @@
-//! What the kernels ask of an instruction set: a set's register implements [`Vector`], in a file of its own
-//! (`x86/sse41.rs`, `x86/avx2.rs`, `x86/avx512.rs`).
+//! What the kernels ask of an instruction set: a set's register implements [`Vector`], in a file of
+//! its own (`x86/sse41.rs`, `x86/avx2.rs`, `x86/avx512.rs`).
 
-/// One register of `LANES` 32-bit integers, or of as many pairs of 16-bit integers or fours of bytes.
+/// One register of `LANES` 32-bit integers, or of as many pairs of 16-bit integers or fours of
+/// bytes.
 ///
 /// Methods are `inline(always)` and carry no `target_feature`: only the outermost function that
 /// they are inlined into does.
 ///
 /// # Safety
-/// Every method asks for this: the CPU has the instruction set, and pointers are valid for what is read or
-/// written through them. No alignment is needed.
+/// Every method asks for this: the CPU has the instruction set, and pointers are valid for what is
+/// read or written through them. No alignment is needed.
 pub(super) trait Vector<const LANES: usize>: Copy {
     /// Whether the products of four bytes are added in 32 bits at once.
     const DOT4: bool;
-    /// Whether registers are so many that a block can requantise its first sums while it makes the others.
+    /// Whether registers are so many that a block can requantise its first sums while it makes the
+    /// others.
     const MANY_REGISTERS: bool;
-    /// Whether sums of 16 bits begin with products and not with zeros, which saves an addition and makes the code
-    /// longer.
+    /// Whether sums of 16 bits begin with products and not with zeros, which saves an addition and
+    /// makes the code longer.
     const BEGINS_WITH_PRODUCTS: bool;
 
     /// `LANES` integers, or pairs.
@@ -28,9 +30,9 @@ pub(super) trait Vector<const LANES: usize>: Copy {
     unsafe fn zero() -> Self;
     /// In each lane `self + a[0]·b[0] + a[1]·b[1]`.
     unsafe fn dot(self, a: Self, b: Self) -> Self;
-    /// Each lane's partial sums of the products of unsigned bytes `a` and signed bytes `b`: two of 16 bits,
-    /// `a[0]·b[0] + a[1]·b[1]` and `a[2]·b[2] + a[3]·b[3]`, or with [`DOT4`](Self::DOT4) all four in 32
-    /// bits.
+    /// Each lane's partial sums of the products of unsigned bytes `a` and signed bytes `b`: two of
+    /// 16 bits, `a[0]·b[0] + a[1]·b[1]` and `a[2]·b[2] + a[3]·b[3]`, or with [`DOT4`](Self::DOT4)
+    /// all four in 32 bits.
     unsafe fn mul_u8i8(a: Self, b: Self) -> Self;
     /// Partial sums plus [`mul_u8i8`](Self::mul_u8i8) of `a` and `b`.
     unsafe fn dot_bytes(self, a: Self, b: Self) -> Self;

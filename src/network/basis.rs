@@ -1,21 +1,22 @@
 //! The transform of an update's coefficients: what they change of a layer's weights.
 //!
-//! Changes of single weights say nearly the same as changes of their neighbours, and most of what they do is what a
-//! bias does as well. So an update holds coefficients of basis vectors instead: of patterns of the kernel, of input
-//! and of output channels, chosen such that each does something of its own.
+//! Changes of single weights say nearly the same as changes of their neighbours, and most of what
+//! they do is what a bias does as well. So an update holds coefficients of basis vectors instead:
+//! of patterns of the kernel, of input and of output channels, chosen such that each does something
+//! of its own.
 
 use crate::util::alloc;
 use crate::{Error, Result};
 
-/// Fraction bits of a weight's change: products of a step and of the factors of three basis vectors are in units of
-/// 2^−`FRACTION` of a weight.
+/// Fraction bits of a weight's change: products of a step and of the factors of three basis vectors
+/// are in units of 2^−`FRACTION` of a weight.
 pub const FRACTION: u32 = 28;
-/// The magnitudes of all of a layer's coefficients, times their steps, stay below this: synthesis then stays
-/// within 64 bits.
+/// The magnitudes of all of a layer's coefficients, times their steps, stay below this: synthesis
+/// then stays within 64 bits.
 const MOST: i64 = 1 << 40;
 
-/// How a layer's coefficients become changes of its weights: each row of a matrix is one basis vector. Entries in
-/// −127..=127.
+/// How a layer's coefficients become changes of its weights: each row of a matrix is one basis
+/// vector. Entries in −127..=127.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Basis {
     /// `[9][9]`, patterns of the kernel by position 3·ky + kx.
@@ -44,8 +45,8 @@ impl Basis {
 /// Steps that move a weight by one where all factors are 127.
 pub(super) const STEPS_OF_A_WEIGHT: i32 = (1 << FRACTION) / (127 * 127 * 127);
 
-/// The changes of all weights `[9][cin][cout]` by `coefficients`, in units of 2^−[`FRACTION`]; `step` gives a
-/// coefficient's step by its row and column.
+/// The changes of all weights `[9][cin][cout]` by `coefficients`, in units of 2^−[`FRACTION`];
+/// `step` gives a coefficient's step by its row and column.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if the coefficients are too large; [`Error::OutOfMemory`].

@@ -1,5 +1,5 @@
-//! What a convolution's sums may reach: the proof that 32 bits hold them, the magnitudes that an update may have,
-//! and how far weights may move where sums of 16 bits shall go on to hold.
+//! What a convolution's sums may reach: the proof that 32 bits hold them, the magnitudes that an
+//! update may have, and how far weights may move where sums of 16 bits shall go on to hold.
 
 use super::condition::FEATURE_BITS;
 use super::model::{Model, ModelLayer, Network, INPUT_LIMIT};
@@ -9,8 +9,8 @@ use super::Condition;
 use std::ops::RangeInclusive;
 
 /// Largest magnitudes that an update's integers may have at step field `field` so that
-/// [`Prepared::new`](super::Prepared::new) accepts it and multipliers stay above an eighth of the model's: per layer the
-/// channels' scales, then their biases.
+/// [`Prepared::new`](super::Prepared::new) accepts it and multipliers stay above an eighth of the
+/// model's: per layer the channels' scales, then their biases.
 #[must_use]
 pub fn update_bounds(model: &Model, condition: Condition, field: u8) -> Vec<[Vec<i16>; 2]> {
     let most = i64::from(MAX_MAGNITUDE);
@@ -35,8 +35,8 @@ pub fn update_bounds(model: &Model, condition: Condition, field: u8) -> Vec<[Vec
     all
 }
 
-/// What each layer's inputs may be, and what its output channels' sums may reach besides weights and biases:
-/// what the conditions add at most is taken off.
+/// What each layer's inputs may be, and what its output channels' sums may reach besides weights
+/// and biases: what the conditions add at most is taken off.
 pub(crate) fn sum_bounds(model: &Model, conditions: &[Condition]) -> Vec<(i64, Vec<i64>)> {
     let of_network = |network: &Network| {
         let limits = std::iter::once(INPUT_LIMIT).chain(network.layers.iter().map(|l| l.limit));
@@ -78,9 +78,10 @@ pub(crate) fn are_bytes(weights: &[i16], input_limit: i32) -> bool {
     input_limit <= 255 && weights.iter().all(|w| BYTES.contains(&i64::from(*w)))
 }
 
-/// Sums of 16 bits that products of a layer of bytes are added to, from all of a sign: for each half of the input
-/// channels at a position, output channel, every other two of the input channels (4k and 4k + 1, or 4k + 2 and
-/// 4k + 3), and sign. Half weights that follow each other make longer sums. `cin` is a multiple of 8.
+/// Sums of 16 bits that products of a layer of bytes are added to, from all of a sign: for each
+/// half of the input channels at a position, output channel, every other two of the input channels
+/// (4k and 4k + 1, or 4k + 2 and 4k + 3), and sign. Half weights that follow each other make longer
+/// sums. `cin` is a multiple of 8.
 #[derive(Clone, Copy)]
 struct ByteSums {
     cin: usize,
@@ -100,7 +101,8 @@ impl ByteSums {
         half_weight * self.row() + 4 * co + 2 * pair + usize::from(positive)
     }
 
-    /// The most that magnitudes of weights in a sum may add up to, by sign: one more below than above.
+    /// The most that magnitudes of weights in a sum may add up to, by sign: one more below than
+    /// above.
     fn most(input_limit: i32) -> [i64; 2] {
         [32768, 32767].map(|most| most / i64::from(input_limit.max(1)))
     }
@@ -126,9 +128,10 @@ impl ByteSums {
 pub enum SumWidth {
     /// Sums of 32 bits.
     I32,
-    /// Sums of 16 bits, wrapping, over runs of half weights, which have half of the input channels each: those
-    /// of a row's three weights, of one weight, or one half; input channels 4k and 4k + 1 apart from 4k + 2 and
-    /// 4k + 3. No such sum leaves 16 bits. Inputs lie in 0..=255, weights in −128..=127.
+    /// Sums of 16 bits, wrapping, over runs of half weights, which have half of the input channels
+    /// each: those of a row's three weights, of one weight, or one half; input channels 4k and 4k +
+    /// 1 apart from 4k + 2 and 4k + 3. No such sum leaves 16 bits. Inputs lie in 0..=255, weights
+    /// in −128..=127.
     I16 {
         /// 6, 2 or 1.
         halves: usize,
@@ -158,8 +161,9 @@ impl SumWidth {
     }
 }
 
-/// How far weights may be moved. Where a layer's products are of bytes and their sums over half the inputs at
-/// one position stay in 16 bits, they shall with an update as well: such layers are faster.
+/// How far weights may be moved. Where a layer's products are of bytes and their sums over half the
+/// inputs at one position stay in 16 bits, they shall with an update as well: such layers are
+/// faster.
 pub(super) struct SumHeadroom {
     sums: ByteSums,
     /// What the magnitudes in each sum of bytes have left; none in other layers.
@@ -182,7 +186,8 @@ impl SumHeadroom {
         Self { sums, left }
     }
 
-    /// What weight `i` becomes that was `old` and shall be `wanted`: as near to that as there is headroom.
+    /// What weight `i` becomes that was `old` and shall be `wanted`: as near to that as there is
+    /// headroom.
     pub(super) fn take(&mut self, i: usize, old: i64, wanted: i64) -> i16 {
         if self.left.is_empty() {
             return wanted.clamp(*WORDS.start(), *WORDS.end()) as i16;

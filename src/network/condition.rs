@@ -13,15 +13,15 @@ pub const FEATURE_BITS: u32 = 8;
 
 /// Conditioning features of a picture, in units of 1/256; each lies in −1024..=1024.
 ///
-/// JPEG: for each of the luma and the chroma table there are eight: log2 of the mean quantiser step, less
-/// 4, in the bands DC, low, mid and high of the 8×8 transform, then the same means divided by 64.
-/// Steps are means in 8-bit sample units, clipped to 1..=255.
+/// JPEG: for each of the luma and the chroma table there are eight: log2 of the mean quantiser
+/// step, less 4, in the bands DC, low, mid and high of the 8×8 transform, then the same means
+/// divided by 64. Steps are means in 8-bit sample units, clipped to 1..=255.
 ///
 /// HEVC: log2 of the quantiser step of the QP, less 4; the step divided by 64; 1 for intra, P, B
 /// pictures each; the first feature again for intra and for B pictures; those of chroma are 0.
 ///
-/// The last three are 1 where the layout is 4:2:0, 4:2:2, 4:4:4. All but the luma features are 0 for
-/// a gray picture.
+/// The last three are 1 where the layout is 4:2:0, 4:2:2, 4:4:4. All but the luma features are 0
+/// for a gray picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Condition(pub [i32; FEATURES]);
 

@@ -120,8 +120,8 @@ impl Model {
     /// Reads a model file.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] above [`MAX_FILE`]; [`Error::Corrupt`] if it is damaged or no model file;
-    /// [`Error::Unsupported`] if its shape is out of range.
+    /// [`Error::TooLarge`] above [`MAX_FILE`]; [`Error::Corrupt`] if it is damaged or no model
+    /// file; [`Error::Unsupported`] if its shape is out of range.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > MAX_FILE {
             return Err(Error::TooLarge);

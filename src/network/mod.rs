@@ -1,5 +1,5 @@
-//! The integer network: its shape, its conditioning, its parameters, what an update changes of them, and the proof
-//! that its sums cannot overflow.
+//! The integer network: its shape, its conditioning, its parameters, what an update changes of
+//! them, and the proof that its sums cannot overflow.
 
 pub mod arch;
 pub mod basis;

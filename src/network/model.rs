@@ -17,9 +17,9 @@ pub const MAX_FACTOR: i32 = 1 << 26;
 
 /// One convolution of a network.
 ///
-/// `acc = bias[phase] + Σ weights · x + condition`, `y = clamp((acc · multiplier + 2^(shift − 1)) >>
-/// shift, low, high)`; `low` is 0 and `high` is `limit` in all layers but the last, where they are
-/// −`limit` and `limit`.
+/// `acc = bias[phase] + Σ weights · x + condition`, `y = clamp((acc · multiplier + 2^(shift − 1))
+/// >> shift, low, high)`; `low` is 0 and `high` is `limit` in all layers but the last, where they
+/// are −`limit` and `limit`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelLayer {
     /// Input channels.
@@ -47,8 +47,8 @@ pub struct ModelLayer {
     pub mean: Vec<i16>,
     /// What a coefficient of an update changes.
     pub basis: Basis,
-    /// `[9][cin]`: one factor of a coefficient's [`step`](Self::step); the product of both, in 1/65536, is the step
-    /// at step field 6.
+    /// `[9][cin]`: one factor of a coefficient's [`step`](Self::step); the product of both, in
+    /// 1/65536, is the step at step field 6.
     pub row_step: Vec<i32>,
     /// `[cout]`: the other factor of [`step`](Self::step).
     pub column_step: Vec<i32>,
@@ -111,8 +111,8 @@ impl ModelLayer {
             && self.basis.is_consistent(self.cin, c)
     }
 
-    /// The step of the coefficient of row `row`, 0..9·cin, and column `column`, 0..cout, at step field
-    /// `field`: at least 1, at most 2^40.
+    /// The step of the coefficient of row `row`, 0..9·cin, and column `column`, 0..cout, at step
+    /// field `field`: at least 1, at most 2^40.
     #[must_use]
     pub fn step(&self, row: usize, column: usize, field: u8) -> i64 {
         let product = i64::from(self.row_step[row]) * i64::from(self.column_step[column]);
@@ -136,8 +136,8 @@ impl Network {
 }
 
 impl Model {
-    /// A copy of this model whose updates' coefficients change single weights, and no bias; its prior is untuned.
-    /// It is what the published recipe's updates apply to.
+    /// A copy of this model whose updates' coefficients change single weights, and no bias; its
+    /// prior is untuned. It is what the published recipe's updates apply to.
     ///
     /// # Errors
     /// None for models that files hold.

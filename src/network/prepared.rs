@@ -1,5 +1,5 @@
-//! A model made ready for pictures of one kind: condition and update folded in, and the proof that nothing
-//! can overflow.
+//! A model made ready for pictures of one kind: condition and update folded in, and the proof that
+//! nothing can overflow.
 
 use super::bounds::{folded, largest_sum};
 use super::model::{Model, ModelLayer, Network, INPUT_LIMIT};
@@ -47,8 +47,8 @@ impl Prepared {
     /// `model` under `condition`, with `update` applied.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if the update is not of the model's shape, or if its coefficients are too large,
-    /// or if with it a multiplier leaves 1..=2^shift or a sum could reach 2^31;
+    /// [`Error::Corrupt`] if the update is not of the model's shape, or if its coefficients are too
+    /// large, or if with it a multiplier leaves 1..=2^shift or a sum could reach 2^31;
     /// [`OutOfMemory`](Error::OutOfMemory).
     pub fn new(model: &Model, condition: Condition, update: Option<&Update>) -> Result<Self> {
         Self::with_weights(model, condition, update, &Weights::new(model, update)?)

@@ -84,8 +84,8 @@ pub struct LayerClasses {
     pub scale: Vec<ChannelClass>,
     /// Class of each output channel's bias.
     pub bias: Vec<ChannelClass>,
-    /// Level of each row, `[9][inputs]`, below [`LEVELS`]. A coefficient's level is the sum of its row's and its
-    /// column's, at most [`LEVELS`] − 1.
+    /// Level of each row, `[9][inputs]`, below [`LEVELS`]. A coefficient's level is the sum of its
+    /// row's and its column's, at most [`LEVELS`] − 1.
     pub row_level: Vec<u8>,
     /// Level of each column, one for each output channel.
     pub column_level: Vec<u8>,
@@ -232,8 +232,8 @@ impl UpdatePrior {
         Ok(Self { table, networks })
     }
 
-    /// The default table, and classes that say no more than whether a layer is its network's first or
-    /// last. `networks` has the input and output channels of each layer.
+    /// The default table, and classes that say no more than whether a layer is its network's first
+    /// or last. `networks` has the input and output channels of each layer.
     ///
     /// # Errors
     /// Fails as [`new`](Self::new) does.

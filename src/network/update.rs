@@ -6,8 +6,9 @@ pub const MAX_MAGNITUDE: i16 = 255;
 /// Highest [`Update::step`].
 pub const MAX_STEP: u8 = 15;
 
-/// A weight-update: for every output channel of every layer one signed integer for its scale and one
-/// for its bias, and maybe coefficients of changes of its weights, in units of the model's step tables.
+/// A weight-update: for every output channel of every layer one signed integer for its scale and
+/// one for its bias, and maybe coefficients of changes of its weights, in units of the model's step
+/// tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Update {
     /// Widens or narrows all steps by its half octaves, 0..=15; the network says how.
@@ -23,9 +24,9 @@ pub struct LayerUpdate {
     pub scale: Vec<i16>,
     /// Steps added to each output channel's bias.
     pub bias: Vec<i16>,
-    /// Coefficients of the weights' changes (docs/model.md), `[9][inputs][outputs]`: rows of nine patterns of
-    /// the kernel for each basis vector of input channels, columns for each basis vector of output channels. May
-    /// be empty where all are 0.
+    /// Coefficients of the weights' changes (docs/model.md), `[9][inputs][outputs]`: rows of nine
+    /// patterns of the kernel for each basis vector of input channels, columns for each basis
+    /// vector of output channels. May be empty where all are 0.
     pub coefficients: Vec<i16>,
 }
 

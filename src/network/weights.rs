@@ -1,4 +1,5 @@
-//! What an update makes of a layer's weights; biases take back what the changes do to an average input.
+//! What an update makes of a layer's weights; biases take back what the changes do to an average
+//! input.
 
 use super::basis;
 use super::bounds::SumHeadroom;
@@ -24,8 +25,8 @@ impl Weights {
     /// The weights of `model` with `update` applied.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if the model is not of its shape, the update not of the model's, or if its
-    /// coefficients are too large; [`Error::OutOfMemory`].
+    /// [`Error::Corrupt`] if the model is not of its shape, the update not of the model's, or if
+    /// its coefficients are too large; [`Error::OutOfMemory`].
     pub(crate) fn new(model: &Model, update: Option<&Update>) -> Result<Self> {
         if !model.networks().all(Network::is_consistent) {
             return Err(Error::Corrupt);
@@ -65,8 +66,8 @@ impl Weights {
     }
 }
 
-/// The weights of a layer whose inputs are at most `limit`, with coefficients `[9][cin][cout]` at step field
-/// `field`.
+/// The weights of a layer whose inputs are at most `limit`, with coefficients `[9][cin][cout]` at
+/// step field `field`.
 fn changed(base: &ModelLayer, coefficients: &[i16], field: u8, limit: i32) -> Result<LayerWeights> {
     let (cin, cout) = (base.cin, base.cout);
     let changes = basis::synthesise(&base.basis, (cin, cout), coefficients, |row, column| {

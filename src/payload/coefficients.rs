@@ -1,4 +1,5 @@
-//! The syntax of the coefficients of changes of weights. Nearly all are zero: what costs is which are not.
+//! The syntax of the coefficients of changes of weights. Nearly all are zero: what costs is which
+//! are not.
 
 use super::contexts::Contexts;
 use super::magnitude;
@@ -28,8 +29,8 @@ impl Place {
     }
 }
 
-/// Coefficients in the order of the syntax: kernel by kernel, those of one column together. A kernel is
-/// the nine patterns of one basis vector of inputs and one of outputs.
+/// Coefficients in the order of the syntax: kernel by kernel, those of one column together. A
+/// kernel is the nine patterns of one basis vector of inputs and one of outputs.
 struct Kernels<'a> {
     classes: &'a LayerClasses,
 }
@@ -126,7 +127,8 @@ pub(super) fn write(
 /// Reads a layer's coefficients; none if it has no changes.
 ///
 /// # Errors
-/// [`Error::Corrupt`] if all are zero though the layer was not said to be empty; [`Error::OutOfMemory`].
+/// [`Error::Corrupt`] if all are zero though the layer was not said to be empty;
+/// [`Error::OutOfMemory`].
 pub(super) fn read(
     place: Place,
     classes: &LayerClasses,

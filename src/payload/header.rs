@@ -22,7 +22,7 @@ pub enum Mode {
     Off = 0,
     /// Filter with the base model as it is.
     Base = 1,
-    /// Filter with the base model and an update ([`super::Update`]).
+    /// Filter with the base model and an update ([`Update`](crate::network::Update)).
     Update = 2,
 }
 
@@ -52,7 +52,8 @@ impl<'a> Header<'a> {
     /// The body's parts: for video the strengths, QPs of intra, P and B pictures; the coded update.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] for a strength above 51, strengths cut off, or an update in [`Mode::Base`].
+    /// [`Error::Corrupt`] for a strength above 51, strengths cut off, or an update in
+    /// [`Mode::Base`].
     pub fn parts(&self, video: bool) -> Result<(Option<[u8; STRENGTHS]>, &'a [u8])> {
         let (strengths, update) = if video {
             let (qp, rest) = self.body.split_first_chunk().ok_or(Error::Corrupt)?;
@@ -83,7 +84,8 @@ impl<'a> Header<'a> {
 /// Makes a payload for the picture whose context binding is `binding`.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] if `body` is not empty in [`Mode::Off`], [`Error::TooLarge`] if the payload would be longer than [`MAX_PAYLOAD`].
+/// [`Error::InvalidArgument`] if `body` is not empty in [`Mode::Off`], [`Error::TooLarge`] if the
+/// payload would be longer than [`MAX_PAYLOAD`].
 pub fn build(mode: Mode, model: u32, body: &[u8], binding: u64) -> Result<Vec<u8>> {
     if !mode.has_body() && !body.is_empty() {
         return Err(Error::InvalidArgument);
@@ -103,8 +105,8 @@ pub fn build(mode: Mode, model: u32, body: &[u8], binding: u64) -> Result<Vec<u8
 /// Splits a payload and checks everything but its binding and its body.
 ///
 /// # Errors
-/// Checked in this order: [`Error::Corrupt`] if it is shorter than a header, [`Error::TooLarge`] if it is
-/// longer than [`MAX_PAYLOAD`], [`Error::Unsupported`] for a version other than 0,
+/// Checked in this order: [`Error::Corrupt`] if it is shorter than a header, [`Error::TooLarge`] if
+/// it is longer than [`MAX_PAYLOAD`], [`Error::Unsupported`] for a version other than 0,
 /// [`Error::Corrupt`] if the check is wrong, [`Error::Unsupported`] for a mode of the future,
 /// [`Error::Corrupt`] for a body in [`Mode::Off`].
 pub fn parse(bytes: &[u8]) -> Result<Header<'_>> {

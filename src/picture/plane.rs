@@ -30,8 +30,8 @@ impl<'a, S: Sample> Plane<'a, S> {
     /// A `width × height` plane whose rows start every `stride` bytes.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if `stride` is less than a row or no multiple of the samples' size,
-    /// or if `data` is too short for the last row.
+    /// [`Error::InvalidArgument`] if `stride` is less than a row or no multiple of the samples'
+    /// size, or if `data` is too short for the last row.
     pub fn new(data: &'a [S], stride: usize, width: usize, height: usize) -> Result<Self> {
         check::<S>(size_of_val(data), stride, width, height)?;
         Ok(Self { data: data.as_ptr(), stride, width, height, memory: PhantomData })
@@ -40,11 +40,12 @@ impl<'a, S: Sample> Plane<'a, S> {
     /// A `width × height` plane over memory that is not a slice.
     ///
     /// # Safety
-    /// For `'a`, each of the `height` rows is readable for `width` samples, and nobody writes to it.
+    /// For `'a`, each of the `height` rows is readable for `width` samples, and nobody writes to
+    /// it.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] as for [`new`](Self::new), or if `data` is not aligned or the plane
-    /// spans more than `isize::MAX`.
+    /// [`Error::InvalidArgument`] as for [`new`](Self::new), or if `data` is not aligned or the
+    /// plane spans more than `isize::MAX`.
     pub unsafe fn from_raw(
         data: *const S,
         stride: usize,
@@ -103,8 +104,8 @@ impl<'a, S: Sample> PlaneMut<'a, S> {
     /// A `width × height` plane whose rows start every `stride` bytes.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if `stride` is less than a row or no multiple of the samples' size,
-    /// or if `data` is too short for the last row.
+    /// [`Error::InvalidArgument`] if `stride` is less than a row or no multiple of the samples'
+    /// size, or if `data` is too short for the last row.
     pub fn new(data: &'a mut [S], stride: usize, width: usize, height: usize) -> Result<Self> {
         check::<S>(size_of_val(data), stride, width, height)?;
         Ok(Self { data: data.as_mut_ptr(), stride, width, height, memory: PhantomData })
@@ -113,12 +114,12 @@ impl<'a, S: Sample> PlaneMut<'a, S> {
     /// A `width × height` plane over memory that is not a slice.
     ///
     /// # Safety
-    /// For `'a`, each of the `height` rows is writable for `width` samples, rows do not overlap, and
-    /// nobody else touches them.
+    /// For `'a`, each of the `height` rows is writable for `width` samples, rows do not overlap,
+    /// and nobody else touches them.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] as for [`new`](Self::new), or if `data` is not aligned or the plane
-    /// spans more than `isize::MAX`.
+    /// [`Error::InvalidArgument`] as for [`new`](Self::new), or if `data` is not aligned or the
+    /// plane spans more than `isize::MAX`.
     pub unsafe fn from_raw(
         data: *mut S,
         stride: usize,

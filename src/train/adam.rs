@@ -34,7 +34,8 @@ impl Adam {
         self.step_by(rates, t, values, grad, |_| 1.0);
     }
 
-    /// One step as of [`step`](Self::step), with a factor of its own for each parameter's step size.
+    /// One step as of [`step`](Self::step), with a factor of its own for each parameter's step
+    /// size.
     pub fn step_by(
         &mut self,
         rates: AdamRates,

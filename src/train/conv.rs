@@ -31,7 +31,8 @@ pub(super) struct Conv<'a> {
     pub finish: Finish,
 }
 
-/// `dst[y][x] = finish(bias + Σ weights · src[y + ky − 1][x + kx − 1])` over `dst` without its border.
+/// `dst[y][x] = finish(bias + Σ weights · src[y + ky − 1][x + kx − 1])` over `dst` without its
+/// border.
 ///
 /// `src` covers `dst`'s pixels and has a border of at least one more.
 ///
@@ -44,8 +45,8 @@ pub(super) fn conv3x3(cpu: Supported, conv: &Conv<'_>, src: &Map, dst: &mut Map)
     assert!(conv.period.is_power_of_two());
     assert_eq!(conv.bias.len(), conv.period * conv.period * conv.cout);
     assert_eq!(conv.scale.len(), conv.cout);
-    // SAFETY: the shapes above keep every access in bounds (see `conv_generic`); the CPU has the instruction
-    // sets of `cpu`'s level.
+    // SAFETY: the shapes above keep every access in bounds (see `conv_generic`); the CPU has the
+    // instruction sets of `cpu`'s level.
     unsafe {
         by_level!(
             cpu,
@@ -79,7 +80,8 @@ unsafe fn conv_avx512(conv: &Conv<'_>, src: &Map, dst: &mut Map) {
     }
 }
 
-/// Output channels `from..to`, in blocks of `P` pixels × `NV` vectors, what is left over in blocks of `Q` × 1.
+/// Output channels `from..to`, in blocks of `P` pixels × `NV` vectors, what is left over in blocks
+/// of `Q` × 1.
 ///
 /// # Safety
 /// `src` has a border of at least one pixel around an area of at least `dst`'s size; `to − from`
@@ -149,8 +151,8 @@ unsafe fn conv_block<V: Vector, const NV: usize, const P: usize>(
 ) {
     let (cin, cout, sc) = (conv.cin, conv.cout, src.channels);
     let mask = conv.period - 1;
-    // SAFETY: pixel (y + ky − 1, x + p + kx − 1) lies inside src's border; weight and bias indices are
-    // below the lengths that the caller asserted; dst's pixels are inside it.
+    // SAFETY: pixel (y + ky − 1, x + p + kx − 1) lies inside src's border; weight and bias indices
+    // are below the lengths that the caller asserted; dst's pixels are inside it.
     unsafe {
         let mut acc: [[V; NV]; P] = std::array::from_fn(|p| {
             let phase = (y & mask) * conv.period + ((x + p) & mask);

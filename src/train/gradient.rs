@@ -1,14 +1,15 @@
-//! Sums over a feature map's pixels: the gradient of a convolution's weights, and those of its channels.
+//! Sums over a feature map's pixels: the gradient of a convolution's weights, and those of its
+//! channels.
 //!
-//! Every sum is one chain of fused multiply-adds in a fixed order (row, column), whatever the back end: the
-//! results are the same on every CPU.
+//! Every sum is one chain of fused multiply-adds in a fixed order (row, column), whatever the back
+//! end: the results are the same on every CPU.
 
 use super::map::Map;
 use super::vector::{by_level, Portable, Vector};
 use crate::cpu::Supported;
 
-/// `grad[t][ci][co] += Σ over pixels of src[y + ky − 1][x + kx − 1][ci] · dy[y][x][co]` for `co < cout`; all
-/// channels of `dy` above are 0.
+/// `grad[t][ci][co] += Σ over pixels of src[y + ky − 1][x + kx − 1][ci] · dy[y][x][co]` for
+/// `co < cout`; all channels of `dy` above are 0.
 ///
 /// # Panics
 /// If shapes disagree.
@@ -44,8 +45,8 @@ pub(super) fn weight_gradient(
         }
         return;
     }
-    // SAFETY: shapes as asserted keep every access in bounds; the CPU has the instruction sets of `cpu`'s
-    // level.
+    // SAFETY: shapes as asserted keep every access in bounds; the CPU has the instruction sets of
+    // `cpu`'s level.
     unsafe {
         by_level!(
             cpu,
@@ -174,8 +175,8 @@ unsafe fn gradient_block<V: Vector, const NV: usize, const CI: usize>(
     }
 }
 
-/// `grad[t][co][ci] += …`, as it is in [`weight_gradient`], for `CO` output channels, 4 or 2: vectors are of input
-/// channels.
+/// `grad[t][co][ci] += …`, as it is in [`weight_gradient`], for `CO` output channels, 4 or 2:
+/// vectors are of input channels.
 ///
 /// # Safety
 /// Shapes are as asserted there, with `cin` a multiple of 16.
@@ -227,8 +228,8 @@ unsafe fn narrow_generic<V: Vector, const CO: usize>(
     for y in 0..dy.height {
         for ky in 0..3 {
             for ci in (0..cin).step_by(V::N) {
-                // SAFETY: the weights' pixels lie inside src's border, grad holds 9·CO·cin floats, dy's pixels at
-                // least CO.
+                // SAFETY: the weights' pixels lie inside src's border, grad holds 9·CO·cin floats,
+                // dy's pixels at least CO.
                 unsafe {
                     let g = grad.as_mut_ptr().add(3 * ky * CO * cin + ci);
                     let mut acc: [[V; CO]; 3] = std::array::from_fn(|kx| {
@@ -261,8 +262,8 @@ unsafe fn narrow_generic<V: Vector, const CO: usize>(
     }
 }
 
-/// `sums[phase][c] += Σ over the phase's pixels of d[y][x][c] · by[y][x][c]`, or of `d` alone; phases as
-/// in [`Conv`](super::conv::Conv).
+/// `sums[phase][c] += Σ over the phase's pixels of d[y][x][c] · by[y][x][c]`, or of `d` alone;
+/// phases as in [`Conv`](super::conv::Conv).
 ///
 /// # Panics
 /// If shapes disagree.
@@ -279,7 +280,8 @@ pub(super) fn channel_sums(
     for y in 0..d.height {
         let sums = &mut sums[y % period * period * c..][..period * c];
         let (d, by) = (d.row(y), by.map(|by| by.row(y)));
-        // SAFETY: the rows are equally long, a multiple of c; the CPU has the instruction sets of `cpu`'s level.
+        // SAFETY: the rows are equally long, a multiple of c; the CPU has the instruction sets of
+        // `cpu`'s level.
         unsafe {
             by_level!(
                 cpu,
@@ -301,8 +303,8 @@ unsafe fn sums_avx2(c: usize, d: &[f32], by: Option<&[f32]>, sums: &mut [f32]) {
 /// One row of pixels of `c` channels; `sums` has a row of `c` for each phase.
 ///
 /// # Safety
-/// `by` is as long as `d`, `c` and both lengths are multiples of `V::N`; the CPU has `V`'s instruction
-/// set.
+/// `by` is as long as `d`, `c` and both lengths are multiples of `V::N`; the CPU has `V`'s
+/// instruction set.
 #[inline(always)]
 unsafe fn sums_generic<V: Vector>(c: usize, d: &[f32], by: Option<&[f32]>, sums: &mut [f32]) {
     let period = sums.len() / c;

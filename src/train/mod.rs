@@ -1,5 +1,5 @@
-//! The training engine: networks in 32-bit floating point, forward and backward, and Adam. Fine-tuning and the
-//! tools that make base models share it.
+//! The training engine: networks in 32-bit floating point, forward and backward, and Adam.
+//! Fine-tuning and the tools that make base models share it.
 
 use crate::network::basis::FRACTION;
 

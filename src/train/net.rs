@@ -60,7 +60,8 @@ impl Layer {
         (0..self.cout).map(move |c| rows(c).sum())
     }
 
-    /// The derivatives by weights, `[9][cin][cout]`, if this is a gradient by [`Train::All`] for the layer `own`.
+    /// The derivatives by weights, `[9][cin][cout]`, if this is a gradient by [`Train::All`] for
+    /// the layer `own`.
     pub fn by_weight<'a>(&'a self, own: &'a Self) -> impl Iterator<Item = f32> + 'a {
         let rows = self.weights.chunks_exact(padded(self.cout));
         rows.flat_map(|row| row.iter().zip(&own.scale).take(self.cout).map(|(g, s)| g * s))
@@ -145,8 +146,8 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Buffers for crops of `height × width` half-resolution pixels, with instructions up to `level`; results
-    /// do not depend on it.
+    /// Buffers for crops of `height × width` half-resolution pixels, with instructions up to
+    /// `level`; results do not depend on it.
     ///
     /// # Errors
     /// [`OutOfMemory`](crate::Error::OutOfMemory).
@@ -198,8 +199,8 @@ impl Workspace {
         self.forward_with(net, condition, origin, |_, _| ());
     }
 
-    /// Runs the network as [`forward`](Self::forward) does, with `finish(layer, row)` of each row of each layer's
-    /// output before the next layer reads it; a backward pass takes no notice.
+    /// Runs the network as [`forward`](Self::forward) does, with `finish(layer, row)` of each row
+    /// of each layer's output before the next layer reads it; a backward pass takes no notice.
     pub fn forward_with(
         &mut self,
         net: &Net,
@@ -343,8 +344,8 @@ fn flip(layer: &Layer, out: &mut Vec<f32>) {
 }
 
 /// Gradients of biases, conditioning and scales from `dz` (the gradient before the clip at zero)
-/// and the layer's output; weights are trained with scales of 1, so that `dz` is then the gradient of the
-/// unscaled sums.
+/// and the layer's output; weights are trained with scales of 1, so that `dz` is then the gradient
+/// of the unscaled sums.
 #[allow(clippy::too_many_arguments)]
 fn channel_gradients(
     cpu: Supported,

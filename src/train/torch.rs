@@ -1,4 +1,5 @@
-//! The network of [`net`](super::net) in libtorch: training on a GPU, and a check of the native trainer.
+//! The network of [`net`](super::net) in libtorch: training on a GPU, and a check of the native
+//! trainer.
 //!
 //! What libtorch refuses (no memory, no such device) it reports by panics of `tch`.
 
@@ -80,8 +81,9 @@ impl TorchNet {
         Tensor::from_slice(&rows.collect::<Vec<f32>>()).view(shape).to(self.variables.device())
     }
 
-    /// Outputs, `[crop][channel][y][x]`, of [`batch`](Self::batch) with [`features`](Self::features);
-    /// every crop's first pixel is of phase 0. Maps are laid out in memory as the input is.
+    /// Outputs, `[crop][channel][y][x]`, of [`batch`](Self::batch) with
+    /// [`features`](Self::features); every crop's first pixel is of phase 0. Maps are laid out in
+    /// memory as the input is.
     pub fn forward(&self, input: &Tensor, features: &Tensor) -> Tensor {
         let (height, width) = (input.size()[2], input.size()[3]);
         let mut x = input.shallow_clone();
@@ -287,8 +289,8 @@ mod tests {
         }
     }
 
-    /// 50 steps from one network on the same crops, and the dB that are left: by the native trainer,
-    /// and by autograd and libtorch's Adam.
+    /// 50 steps from one network on the same crops, and the dB that are left: by the native
+    /// trainer, and by autograd and libtorch's Adam.
     #[test]
     fn a_training_run_ends_where_libtorchs_does() {
         const STEPS: u32 = 50;

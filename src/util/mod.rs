@@ -1,5 +1,5 @@
-//! Helpers that know nothing of the codec: fallible allocation, a hash, injected faults, and random numbers for
-//! tests.
+//! Helpers that know nothing of the codec: fallible allocation, a hash, injected faults, and random
+//! numbers for tests.
 
 pub(crate) mod alloc;
 pub(crate) mod fault;

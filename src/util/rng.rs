@@ -1,4 +1,5 @@
-//! A small generator of pseudo-random numbers (xorshift64): the same everywhere, for shuffles and tests.
+//! A small generator of pseudo-random numbers (xorshift64): the same everywhere, for shuffles and
+//! tests.
 
 /// The generator; its state is never 0.
 #[derive(Clone, Debug)]

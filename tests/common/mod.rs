@@ -7,8 +7,8 @@ pub mod rng;
 use sidelight::cpu::CpuLevel;
 use std::sync::{Mutex, PoisonError};
 
-/// Does `work` under a cap at each level of the CPU, one caller after the other. The cap is global: other
-/// tests may run under it meanwhile, with the same results.
+/// Does `work` under a cap at each level of the CPU, one caller after the other. The cap is global:
+/// other tests may run under it meanwhile, with the same results.
 pub fn at_each_level(mut work: impl FnMut(CpuLevel)) {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);

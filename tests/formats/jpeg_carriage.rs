@@ -232,7 +232,8 @@ fn payload_goes_after_leading_metadata() {
     assert_eq!(jpeg::insert(&bare, b"payload").unwrap(), after_soi(&bare, &ours));
 }
 
-/// Multi-picture files count from their MPF segment on: nothing may come between it and what follows.
+/// Multi-picture files count from their MPF segment on: nothing may come between it and what
+/// follows.
 #[test]
 fn payload_goes_before_multi_picture_offsets() {
     for (_, file) in readable() {

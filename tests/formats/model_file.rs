@@ -254,8 +254,8 @@ impl Random {
     }
 }
 
-/// What an update makes of a layer's weights and of its biases, written again from docs/model.md, one weight after
-/// the other.
+/// What an update makes of a layer's weights and of its biases, written again from docs/model.md,
+/// one weight after the other.
 fn changed(layer: &ModelLayer, limit_in: i32, q: &[i16], field: u8) -> (Vec<i16>, Vec<i64>) {
     let (cin, cout) = (layer.cin, layer.cout);
     let step = |row: usize, o: usize| {

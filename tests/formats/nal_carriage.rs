@@ -1,4 +1,5 @@
-//! The carriage in streams of NAL units: small streams of stock encoders, whole, damaged and in pieces.
+//! The carriage in streams of NAL units: small streams of stock encoders, whole, damaged and in
+//! pieces.
 
 use crate::common::rng::Xorshift;
 use sidelight::carriage::nal::{
@@ -172,8 +173,8 @@ fn other_messages_start_codes_and_zeros_stay() {
     assert_eq!(remove(Hevc, &replaced), golden!("hevc_mixed_removed.bit"));
 }
 
-/// Behind a message of ours comes one that lacks its last byte: what emulation prevention puts behind a
-/// zero must not stand in for it.
+/// Behind a message of ours comes one that lacks its last byte: what emulation prevention puts
+/// behind a zero must not stand in for it.
 #[test]
 fn a_message_that_lacks_a_byte_stays_damaged() {
     let message = |size: u8, data: &[u8]| [&[5, size], &UUID[..], data].concat();

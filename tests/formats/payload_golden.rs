@@ -96,7 +96,8 @@ fn chroma() -> [LayerUpdate; 3] {
     layers
 }
 
-/// `update` with coefficients, each at (layer, [pattern, input, output]), in networks of these shapes.
+/// `update` with coefficients, each at (layer, [pattern, input, output]), in networks of these
+/// shapes.
 fn with_coefficients(
     mut update: Update,
     shapes: &[Shape],
@@ -131,7 +132,8 @@ fn typical_coefficients() -> Update {
     with_coefficients(typical(), LUMA, &CHANGES[..10])
 }
 
-/// Magnitudes at which a coefficient's code changes; coefficients alone, every place and neighbourhood.
+/// Magnitudes at which a coefficient's code changes; coefficients alone, every place and
+/// neighbourhood.
 fn coefficient_corners() -> Update {
     let values = [1, -1, 2, 6, -7, 7, 8, -8, 9, 10, 11, 23, 71, -134, 135, 254, 255, -255];
     let mut layers = CORNERS.map(|(_, outputs)| zeros(outputs));
@@ -347,8 +349,8 @@ fn huge_is_huge_for_the_right_reason() {
     assert_eq!(read(&huge(240), &untuned(&[&[(1, 1)]])), Ok(expected));
 }
 
-/// A body for one layer of one coefficient for each of nine patterns, of which the last has a magnitude that
-/// no encoder would write.
+/// A body for one layer of one coefficient for each of nine patterns, of which the last has a
+/// magnitude that no encoder would write.
 fn huge_coefficient(escape: u32) -> Vec<u8> {
     let mut contexts = contexts();
     let mut encoder = start_coefficients(&mut contexts, true);
@@ -364,7 +366,8 @@ fn huge_coefficient(escape: u32) -> Vec<u8> {
     encoder.finish()
 }
 
-/// A network that is said to have changes, and coefficients or none; its first layer's lists are empty.
+/// A network that is said to have changes, and coefficients or none; its first layer's lists are
+/// empty.
 fn start_coefficients(contexts: &mut [Context; CONTEXTS], coefficients: bool) -> RangeEncoder {
     let mut encoder = RangeEncoder::new();
     encoder.bypass(0, 4);
@@ -382,8 +385,8 @@ fn huge_coefficient_is_huge_for_the_right_reason() {
     assert_eq!(read(&huge_coefficient(248), &untuned(&[&[(1, 1)]])), Ok(expected));
 }
 
-/// A body for one layer of one input and output channel and a scale of 1 that is said to have coefficients,
-/// or whose network is, but they are all zero; or of which one is 1.
+/// A body for one layer of one input and output channel and a scale of 1 that is said to have
+/// coefficients, or whose network is, but they are all zero; or of which one is 1.
 fn coefficients_of_zeros(layer_empty: bool, coefficient: bool) -> Vec<u8> {
     let mut contexts = contexts();
     let mut encoder = RangeEncoder::new();

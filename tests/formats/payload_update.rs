@@ -286,7 +286,8 @@ fn bins_of_coefficients_are_as_documented() {
         vec![(0, false), (98, false)],
         lists.to_vec(),
         layer(0, false).to_vec(),
-        // Output 0: input 0 at level 2, but for pattern 5, then input 1 at level 22, later 6 and 23.
+        // Output 0: input 0 at level 2, but for pattern 5, then input 1 at level 22, later 6 and
+        // 23.
         zeros(2, 0, 1),
         vec![near(2, 0, true), sign(0, 0, true), (190, false)],
         zeros(2, 1, 2),

@@ -50,8 +50,8 @@ pub fn jpeg(bytes: &[u8], payload: &[u8]) -> [Used; 4] {
     ]
 }
 
-/// A stream in chunks of `chunk` bytes, then each access unit read and rewritten: the most that a unit
-/// took, and the sum of what all took.
+/// A stream in chunks of `chunk` bytes, then each access unit read and rewritten: the most that a
+/// unit took, and the sum of what all took.
 pub fn stream(
     codec: NalCodec,
     framing: Framing,

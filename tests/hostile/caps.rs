@@ -1,5 +1,5 @@
-//! What readers may take for the nastiest inputs known: memory within the caps of SECURITY.md, and work in
-//! proportion to the input.
+//! What readers may take for the nastiest inputs known: memory within the caps of SECURITY.md, and
+//! work in proportion to the input.
 
 use crate::capped;
 use crate::common::rng::Xorshift;
@@ -20,8 +20,8 @@ const SMALL: usize = 1 << 17;
 /// proportion to the square takes.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Reads four times as many bytes the second time: what is taken from the heap grows in proportion, but for
-/// buffers that double.
+/// Reads four times as many bytes the second time: what is taken from the heap grows in proportion,
+/// but for buffers that double.
 fn grows_linearly<const N: usize>(
     what: &str,
     make: impl Fn(usize) -> Vec<u8>,
@@ -222,13 +222,14 @@ fn framed_sei(n: usize) -> Vec<u8> {
     [&(nal.len() as u32).to_be_bytes()[..], &nal].concat()
 }
 
-/// The bodies that ask for the most work: every value as large as can be, and bytes without a pattern.
+/// The bodies that ask for the most work: every value as large as can be, and bytes without a
+/// pattern.
 #[test]
 fn payloads() {
     for model in embedded() {
         let largest = update_of(model, 15, |_| 255, |_| 0);
-        // Of coefficients: one, some and all of every layer, as small and as large as can be. What is too
-        // long for a payload is cut off.
+        // Of coefficients: one, some and all of every layer, as small and as large as can be. What
+        // is too long for a payload is cut off.
         let of_coefficients = [
             finest_coefficients(model),
             update_of(model, 0, |_| 0, |i| i16::from(i == 0)),
@@ -260,8 +261,8 @@ fn payloads() {
     capped::payload(&long);
 }
 
-/// The body of an update with these values of scales and biases and these coefficients, by their places in
-/// a layer.
+/// The body of an update with these values of scales and biases and these coefficients, by their
+/// places in a layer.
 fn update_of(
     model: &Model,
     step: u8,
@@ -276,7 +277,8 @@ fn update_of(
     update::encode(&Update { step, layers: layers.collect() }, &model.prior).unwrap()
 }
 
-/// The body of an update of one coefficient in each layer, the one of the smallest step: decoders accept it.
+/// The body of an update of one coefficient in each layer, the one of the smallest step: decoders
+/// accept it.
 fn finest_coefficients(model: &Model) -> Vec<u8> {
     let layer = |layer: &ModelLayer| {
         let step = |i: &usize| layer.step(i / layer.cout, i % layer.cout, 0);

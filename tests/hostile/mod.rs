@@ -1,5 +1,5 @@
-//! Every reader of bytes from outside, and what must hold whatever the bytes are. The tests of hostile
-//! input and the fuzz targets call it.
+//! Every reader of bytes from outside, and what must hold whatever the bytes are. The tests of
+//! hostile input and the fuzz targets call it.
 #![allow(dead_code)] // each of them a part
 
 use crate::common::fnv1a;

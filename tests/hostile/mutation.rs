@@ -1,5 +1,5 @@
-//! Every golden file and every shipped model, damaged in many ways, through all readers. The damage is
-//! the same in every run; a failure prints the file and the step. One of them again:
+//! Every golden file and every shipped model, damaged in many ways, through all readers. The damage
+//! is the same in every run; a failure prints the file and the step. One of them again:
 //!
 //!     SIDELIGHT_MUTATION="jpeg/gray.jpg 123" cargo test --release --test hostile mutation
 
@@ -72,8 +72,8 @@ impl Drop for Step<'_> {
     }
 }
 
-/// Calls `read` with each file of `folder` whose name ends with one of `ends`, whole and with damage
-/// in the ways that `steps` number; 0 is none.
+/// Calls `read` with each file of `folder` whose name ends with one of `ends`, whole and with
+/// damage in the ways that `steps` number; 0 is none.
 fn files(
     folder: &str,
     ends: &[&str],

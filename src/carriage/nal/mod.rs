@@ -24,8 +24,9 @@ pub const UUID: [u8; 16] = [
 /// slice, and the first three bytes of that slice, must fit in as well.
 pub const MAX_ACCESS_UNIT: usize = 1 << 26;
 
-/// What a payload of up to 238 bytes adds to an HEVC or VVC byte stream besides itself and emulation
-/// prevention: start code, NAL unit header, type, size, UUID and trailing bits. H.264: one less.
+/// What a payload of up to 238 bytes adds to an HEVC or VVC byte stream besides itself and
+/// emulation prevention: start code, NAL unit header, type, size, UUID and trailing bits. H.264:
+/// one less.
 pub const CARRIAGE_BYTES: u32 = 4 + 2 + 1 + 1 + UUID.len() as u32 + 1;
 
 /// Codec whose NAL units these are.

@@ -122,8 +122,8 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The payload in a message `user_data_unregistered`, which begins with its UUID: what follows ours.
-/// x265 puts a UUID of its own in front.
+/// The payload in a message `user_data_unregistered`, which begins with its UUID: what follows
+/// ours. x265 puts a UUID of its own in front.
 #[must_use]
 pub fn payload_of(message: &[u8]) -> Option<&[u8]> {
     let behind = |at: usize| message.get(at..)?.strip_prefix(&UUID);

@@ -297,7 +297,8 @@ impl<'a> AccessUnit<'a> {
         Ok(())
     }
 
-    /// A copy with `payload` in place of all payloads in it, or without any. All else stays as it is.
+    /// A copy with `payload` in place of all payloads in it, or without any. All else stays as it
+    /// is.
     ///
     /// # Errors
     ///
@@ -398,8 +399,8 @@ fn without_ours(rbsp: &[u8]) -> Result<Option<Vec<u8>>> {
         return Ok(Some(kept));
     }
     kept.extend(tail);
-    // Emulation prevention puts a byte behind a zero at the end, which would make a message whole that
-    // lacks its last byte.
+    // Emulation prevention puts a byte behind a zero at the end, which would make a message whole
+    // that lacks its last byte.
     let zeros = messages.rest().iter().rev().take_while(|&&byte| byte == 0).count();
     kept.truncate(kept.len() - zeros);
     Ok(Some(kept))

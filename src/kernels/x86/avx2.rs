@@ -1,5 +1,6 @@
-//! The kernels' registers for the levels AVX2 and AVX-VNNI, both of 256 bits: `vpmaddwd` and `vpmaddubsw`, or
-//! `vpdpwssd` and `vpdpbusd`. The contract is `kernels/vector.rs`, the tests are `kernels/tests.rs`.
+//! The kernels' registers for the levels AVX2 and AVX-VNNI, both of 256 bits: `vpmaddwd` and
+//! `vpmaddubsw`, or `vpdpwssd` and `vpdpbusd`. The contract is `kernels/vector.rs`, the tests are
+//! `kernels/tests.rs`.
 
 use super::super::vector::Vector;
 use std::arch::asm;
@@ -12,8 +13,8 @@ pub(super) type AvxVnni = Ymm<true>;
 #[derive(Clone, Copy)]
 pub(super) struct Ymm<const VNNI: bool>(__m256i);
 
-/// `_mm256_dpwssd_avx_epi32` and `_mm256_dpbusd_avx_epi32` by name, which LLVM would split, like those in
-/// avx512.rs.
+/// `_mm256_dpwssd_avx_epi32` and `_mm256_dpbusd_avx_epi32` by name, which LLVM would split, like
+/// those in avx512.rs.
 macro_rules! dot {
     ($name:ident, $instruction:literal) => {
         #[inline]

@@ -1,5 +1,5 @@
-//! The kernels' registers for the level AVX-512: `vpdpwssd` and `vpdpbusd`, which wrap and never saturate, on
-//! 512 bits. The contract is `kernels/vector.rs`, the tests are `kernels/tests.rs`.
+//! The kernels' registers for the level AVX-512: `vpdpwssd` and `vpdpbusd`, which wrap and never
+//! saturate, on 512 bits. The contract is `kernels/vector.rs`, the tests are `kernels/tests.rs`.
 
 use super::super::vector::Vector;
 use std::arch::asm;
@@ -8,8 +8,8 @@ use std::arch::x86_64::*;
 #[derive(Clone, Copy)]
 pub(super) struct Avx512(__m512i);
 
-/// `_mm512_dpwssd_epi32`, which LLVM splits into `vpmaddwd` and `vpaddd` where it believes that a loop
-/// waits for its sums.
+/// `_mm512_dpwssd_epi32`, which LLVM splits into `vpmaddwd` and `vpaddd` where it believes that a
+/// loop waits for its sums.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
 fn dpwssd(mut sums: __m512i, a: __m512i, b: __m512i) -> __m512i {

@@ -1,12 +1,14 @@
-//! Kernels for x86-64: `sse41.rs`, `avx2.rs` (which is AVX-VNNI's too) and `avx512.rs` are registers, which
-//! `kernels/convolve.rs` makes kernels of; `samples.rs` is samples for all of them.
+//! Kernels for x86-64: `sse41.rs`, `avx2.rs` (which is AVX-VNNI's too) and `avx512.rs` are
+//! registers, which `kernels/convolve.rs` makes kernels of; `samples.rs` is samples for all of
+//! them.
 
 /// Writes methods of a [`Vector`], whose bodies are instructions of its set.
 macro_rules! instructions {
     ($(fn $name:ident $(<$type:ident>)? ($($argument:tt)*) $(-> $out:ty)? $body:block)*) => {$(
         #[inline(always)]
         unsafe fn $name $(<$type>)? ($($argument)*) $(-> $out)? {
-            // SAFETY: the caller promises that the CPU has the instruction set and that pointers are valid.
+            // SAFETY: the caller promises that the CPU has the instruction set and that pointers
+            // are valid.
             unsafe { $body }
         }
     )*};
@@ -33,8 +35,8 @@ pub(super) fn kernels(level: CpuLevel) -> Kernels {
     }
 }
 
-/// The table of one level: sizes of blocks as [`convolve::row`] has them. Last layers narrower than a
-/// register are left to the level below.
+/// The table of one level: sizes of blocks as [`convolve::row`] has them. Last layers narrower than
+/// a register are left to the level below.
 macro_rules! level {
     ($table:ident, $features:literal, $vector:ty, $lanes:literal,
      $pixels:literal x $registers:literal, $pixels1:literal x 1,
@@ -59,7 +61,8 @@ macro_rules! level {
                 }
                 check_row(conv, src, &dst);
                 assert!(conv.layer.cout.is_multiple_of(16));
-                // SAFETY: tables are handed out only where the CPU has the level; the rest is checked.
+                // SAFETY: tables are handed out only where the CPU has the level; the rest is
+                // checked.
                 unsafe { row(conv, y, src, dst) }
             }
             fn conv_row_last(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
@@ -73,7 +76,8 @@ macro_rules! level {
                     return ($below.conv_row_last)(conv, y, src, dst);
                 }
                 assert!(conv.layer.cin.is_multiple_of(16) && conv.layer.period == 1);
-                // SAFETY: tables are handed out only where the CPU has the level; the rest is checked.
+                // SAFETY: tables are handed out only where the CPU has the level; the rest is
+                // checked.
                 unsafe { row(conv, src, dst) }
             }
             let dot4 = <V as Vector<$lanes>>::DOT4;

@@ -1,5 +1,6 @@
-//! Samples to activations and back with SSE2, which every x86-64 has: whole blocks of eight samples, and the
-//! portable code for the rest. The contract is `kernels/samples.rs`, the tests are `kernels/tests.rs`.
+//! Samples to activations and back with SSE2, which every x86-64 has: whole blocks of eight
+//! samples, and the portable code for the rest. The contract is `kernels/samples.rs`, the tests are
+//! `kernels/tests.rs`.
 
 use super::super::samples::{Portable, SampleRows};
 use crate::picture::{Layout, Sample};

@@ -1,6 +1,6 @@
 //! The main job on a few pictures, through the C examples: a table, a JSON file, a page with
-//! before/after sliders, and one crop before and after. Every figure is measured on the files that the
-//! examples wrote.
+//! before/after sliders, and one crop before and after. Every figure is measured on the files that
+//! the examples wrote.
 //!
 //!     sidelight-demo <folder of the examples> <folder of PNG pictures> <folder to write to>
 
@@ -239,8 +239,8 @@ fn call(options: &Options, program: &str, arguments: &[&Path]) -> Result<f64> {
     Ok(clock.elapsed().as_secs_f64())
 }
 
-/// Bytes of the payload in a JPEG file, 0 if there is none: docs/carriage-jpeg.md. `None` if there are
-/// no segments up to the first scan.
+/// Bytes of the payload in a JPEG file, 0 if there is none: docs/carriage-jpeg.md. `None` if there
+/// are no segments up to the first scan.
 fn payload_bytes(file: &[u8]) -> Option<usize> {
     const IDENTIFIER: &[u8] = b"SLIGHT\0";
     let mut rest = file.strip_prefix(&[0xFF, 0xD8])?;

@@ -55,8 +55,8 @@ impl Picture {
         std::fs::write(path, bytes).with_context(|| path.display().to_string())
     }
 
-    /// Parts of `pictures`, `side` pixels wide and high from (`left`, `top`) on, each pixel drawn as a
-    /// square of `scale`, side by side on white.
+    /// Parts of `pictures`, `side` pixels wide and high from (`left`, `top`) on, each pixel drawn
+    /// as a square of `scale`, side by side on white.
     pub fn panels(
         pictures: &[Self],
         (left, top): (usize, usize),

@@ -1,5 +1,5 @@
-//! The evaluation: pictures × qualities, each coded by a real codec, filtered with the base model and
-//! with an update; figures, BD-rates, tables.
+//! The evaluation: pictures × qualities, each coded by a real codec, filtered with the base model
+//! and with an update; figures, BD-rates, tables.
 
 mod bdrate;
 mod clip;

@@ -11,7 +11,8 @@ use sidelight::payload::{self, update};
 use sidelight::{models, CodecParams, Decoder, DecoderSettings, Encoder, Mode, Pair, Rate, Report};
 use std::time::Instant;
 
-/// A point, with pictures to look at: the original, the codec's, the base model's and the payload's.
+/// A point, with pictures to look at: the original, the codec's, the base model's and the
+/// payload's.
 pub struct Outcome {
     pub point: Point,
     pub pictures: [Yuv; 4],
@@ -134,8 +135,8 @@ pub fn name(mode: Mode) -> &'static str {
 }
 
 /// A payload's bytes by part. A list of the update weighs what the price falls by when it and all
-/// lists after it are zero, so the parts sum to the whole; "empty update" is what an update of zeros
-/// would cost.
+/// lists after it are zero, so the parts sum to the whole; "empty update" is what an update of
+/// zeros would cost.
 pub fn parts(payload: &[u8]) -> Result<Vec<Part>> {
     let header = payload::parse(payload)?;
     let (model, _) = models::by_id(header.model)?;
@@ -180,7 +181,8 @@ mod tests {
     use crate::eval::results::{Objective, Size};
     use crate::media::yuv::Planes;
 
-    /// Lists weigh what they add, coefficients are named where there are any, and the sum is the whole.
+    /// Lists weigh what they add, coefficients are named where there are any, and the sum is the
+    /// whole.
     #[test]
     fn parts_name_coefficients() {
         let model = models::default_for(CodecKind::Jpeg, models::ModelSize::Medium).unwrap();

@@ -125,7 +125,8 @@ pub struct Measured {
     pub mse: Vec<f64>,
     /// dB, as `mse`; `null` where nothing differs.
     pub psnr: Vec<Option<f64>>,
-    /// (6 Y + Cb + Cr) / 8 of the planes' PSNR; luma's for gray pictures; `null` where a plane's is.
+    /// (6 Y + Cb + Cr) / 8 of the planes' PSNR; luma's for gray pictures; `null` where a plane's
+    /// is.
     pub psnr_yuv: Option<f64>,
     /// Of luma, 0..=1; `null` for pictures too small for it.
     pub ssim: Option<f64>,
@@ -145,7 +146,8 @@ pub struct Payload {
     pub parts: Vec<Part>,
     /// PSNR-YUV that a byte bought at this point, from a second encode nearby.
     pub slope_db_per_byte: f64,
-    /// Gain in PSNR-YUV over the base model, less what the added bytes would have gained in the codec.
+    /// Gain in PSNR-YUV over the base model, less what the added bytes would have gained in the
+    /// codec.
     pub net_gain_db: Option<f64>,
 }
 

@@ -22,7 +22,8 @@ pub fn encode(luma: &Luma, table: &[u16; 64]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Codes a luma plane as a gray baseline JPEG with `table` (natural order) and trellis quantisation.
+/// Codes a luma plane as a gray baseline JPEG with `table` (natural order) and trellis
+/// quantisation.
 pub fn encode_trellis(luma: &Luma, table: &[u16; 64], trellis: Trellis) -> Result<Vec<u8>> {
     compress(&Coding {
         samples: &luma.data,

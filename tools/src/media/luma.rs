@@ -28,8 +28,8 @@ impl Luma {
         Self { width: w as usize, height: h as usize, data: out.into_raw() }
     }
 
-    /// Means over 2 columns and `rows` rows (1 or 2), rounded up and down in turn from column to column
-    /// as libjpeg does; the last column and row stand for those beyond.
+    /// Means over 2 columns and `rows` rows (1 or 2), rounded up and down in turn from column to
+    /// column as libjpeg does; the last column and row stand for those beyond.
     pub fn halved(&self, rows: usize) -> Self {
         let (width, height) = (self.width.div_ceil(2), self.height.div_ceil(rows));
         let row = |y: usize| &self.data[y.min(self.height - 1) * self.width..][..self.width];

@@ -60,8 +60,9 @@ impl Planes {
         Self { layout: self.layout, planes }
     }
 
-    /// The `size × size` samples at (`y`, `x`) of luma, and chroma's beside them, not of 4:2:2: mirrored
-    /// left to right, top to bottom, transposed for bits 0, 1, 2 of `turn`. All are even in 4:2:0.
+    /// The `size × size` samples at (`y`, `x`) of luma, and chroma's beside them, not of 4:2:2:
+    /// mirrored left to right, top to bottom, transposed for bits 0, 1, 2 of `turn`. All are even
+    /// in 4:2:0.
     pub fn crop(&self, y: usize, x: usize, size: usize, turn: u32) -> Self {
         assert_ne!(self.layout, Layout::I422);
         let cut = |p: &Luma| {

@@ -1,9 +1,10 @@
 //! Which basis vectors of a layer's weights the coefficients of updates stand for.
 //!
-//! Changes of weights that do much the same cannot be told apart, and rounding one of them matters to all. So
-//! a layer's basis vectors are such that what they change in the output is as good as uncorrelated over training
-//! pictures, as far as a product of basis vectors of kernel positions, input and output channels can be; and, as
-//! that leaves free how basis vectors are rotated, that what pictures ask for falls to few of them.
+//! Changes of weights that do much the same cannot be told apart, and rounding one of them matters
+//! to all. So a layer's basis vectors are such that what they change in the output is as good as
+//! uncorrelated over training pictures, as far as a product of basis vectors of kernel positions,
+//! input and output channels can be; and, as that leaves free how basis vectors are rotated, that
+//! what pictures ask for falls to few of them.
 
 use nalgebra::{DMatrix, SymmetricEigen};
 use sidelight::network::basis::Basis;
@@ -48,8 +49,8 @@ impl Samples {
         squares(self.changes.iter().map(|c| &c.0[..]), 9 * self.cin * self.cout)
     }
 
-    /// What each input is on average, as seen by biases: a change of a weight does least besides what that
-    /// much of a change of the bias does. Output channels count alike.
+    /// What each input is on average, as seen by biases: a change of a weight does least besides
+    /// what that much of a change of the bias does. Output channels count alike.
     pub fn means(&self) -> Vec<f64> {
         let (cin, cout) = (self.cin, self.cout);
         let squares = self.bias_squares();
@@ -71,7 +72,8 @@ impl Samples {
         (0..cin).map(mean).collect()
     }
 
-    /// Derivatives by weights when biases take back what they do to inputs of `means`, by kernel position.
+    /// Derivatives by weights when biases take back what they do to inputs of `means`, by kernel
+    /// position.
     fn centred(&self, of: &[(Vec<f32>, Vec<f32>)], means: &[f32]) -> Vec<Vec<DMatrix<f64>>> {
         let (cin, cout) = (self.cin, self.cout);
         of.iter()
@@ -99,8 +101,8 @@ fn patterns() -> DMatrix<f64> {
     DMatrix::from_fn(9, 9, |f, t| along[f / 3][t / 3] * along[f % 3][t % 3])
 }
 
-/// The basis vectors of a layer, and the sum over the crops of the squared derivatives by each of its coefficients,
-/// `[9][cin][cout]`, in units where a step is 1 and a weight 1.
+/// The basis vectors of a layer, and the sum over the crops of the squared derivatives by each of
+/// its coefficients, `[9][cin][cout]`, in units where a step is 1 and a weight 1.
 pub fn basis(samples: &Samples, means: &[f32]) -> (Basis, Vec<f64>) {
     let (cin, cout) = (samples.cin, samples.cout);
     let changes = samples.centred(&samples.changes, means);
@@ -159,8 +161,8 @@ fn by_pattern(crops: &[Vec<DMatrix<f64>>], kernel: &[i8]) -> Vec<Vec<DMatrix<f64
     crops.iter().map(|c| (0..9).map(|f| pattern(c, f)).collect()).collect()
 }
 
-/// A matrix whose columns are basis vectors that `correlations` make uncorrelated and of one size; next to none
-/// of what is as good as never there.
+/// A matrix whose columns are basis vectors that `correlations` make uncorrelated and of one size;
+/// next to none of what is as good as never there.
 fn whitening(correlations: &DMatrix<f64>) -> DMatrix<f64> {
     let eigen = SymmetricEigen::new(correlations.clone());
     let floor = FLOOR * eigen.eigenvalues.max().max(f64::MIN_POSITIVE);

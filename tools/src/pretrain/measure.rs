@@ -1,5 +1,5 @@
-//! Measures what updates of a network do, on training crops: the steps of its integers, the basis vectors of
-//! weights that its coefficients stand for, and the averages of its activations.
+//! Measures what updates of a network do, on training crops: the steps of its integers, the basis
+//! vectors of weights that its coefficients stand for, and the averages of its activations.
 
 use super::basis::{basis, Samples};
 use super::source::Crop;
@@ -19,9 +19,10 @@ const STEPS_OF_A_WEIGHT: f64 = 1.0 / (UNIT as f64 * (127 * 127 * 127) as f64);
 
 /// Fills the tables of `network` that are for updates.
 ///
-/// Steps are such that one step changes the output by [`STEP_CHANGE`] grey levels (root mean square over the
-/// crops' samples). With random signs r as the output's cotangent, E[(rᵀJ)²] is the squared norm of a
-/// parameter's Jacobian column, so plain backward passes measure all parameters at once.
+/// Steps are such that one step changes the output by [`STEP_CHANGE`] grey levels (root mean square
+/// over the crops' samples). With random signs r as the output's cotangent, E[(rᵀJ)²] is the
+/// squared norm of a parameter's Jacobian column, so plain backward passes measure all parameters
+/// at once.
 ///
 /// A step of a coefficient changes its layer's weights by no more than their root mean square.
 pub fn measure(network: &mut Network, crops: &[Crop], rng: &mut impl Rng) -> Result<()> {
@@ -77,7 +78,8 @@ pub fn measure(network: &mut Network, crops: &[Crop], rng: &mut impl Rng) -> Res
             layer.scale_step[c] = step(squares[c], scale_unit, most.max(8.0));
             layer.bias_step[c] = step(bias, f64::from(INPUT_LIMIT), 2e7);
         }
-        // Of what next to nothing comes of, a step moves no weight by more than the largest there is.
+        // Of what next to nothing comes of, a step moves no weight by more than the largest there
+        // is.
         let largest = layer.weights.iter().map(|w| w.unsigned_abs()).max().unwrap_or(0).max(1);
         let log_step = |square: f64, unit: f64| {
             (wanted / (square / count).sqrt()).min(f64::from(largest) * unit).log2()
@@ -114,8 +116,8 @@ fn rms<T: Copy + Into<f64>>(values: &[T]) -> f64 {
     (values.iter().map(|v| (*v).into().powi(2)).sum::<f64>() / values.len() as f64).sqrt()
 }
 
-/// The plane, row and column of the sample that output `c` of a pixel corrects, in a crop with one chroma sample to
-/// a pixel.
+/// The plane, row and column of the sample that output `c` of a pixel corrects, in a crop with one
+/// chroma sample to a pixel.
 pub(super) fn place(outputs: usize, (y, x): (usize, usize), c: usize) -> (usize, usize, usize) {
     match outputs {
         4 => (0, 2 * y + c / 2, 2 * x + c % 2),

@@ -48,8 +48,8 @@ use std::time::Instant;
 
 /// The output of the trained network is in units of 128 / OUTPUT_GAIN grey levels.
 pub const OUTPUT_GAIN: f32 = 16.0;
-/// Chroma inputs of the trained network are in units of 128 / CHROMA_GAIN grey levels: chroma varies
-/// less than luma.
+/// Chroma inputs of the trained network are in units of 128 / CHROMA_GAIN grey levels: chroma
+/// varies less than luma.
 pub const CHROMA_GAIN: f32 = 2.0;
 /// Rows and columns of half-resolution pixels at a crop's edge that do not count.
 const MARGIN: usize = 2;
@@ -146,7 +146,8 @@ pub struct Options {
     /// What hidden layers of a new run start with
     #[arg(long, value_enum, default_value_t, conflicts_with = "from")]
     start: Start,
-    /// The weights of --from are for JPEG, and shall start as those of flat tables with the QP's step
+    /// The weights of --from are for JPEG, and shall start as those of flat tables with the QP's
+    /// step
     #[arg(long, requires = "from", conflicts_with = "data")]
     from_jpeg: bool,
     /// Leave out crops that are gray or have weaker chroma
@@ -155,7 +156,8 @@ pub struct Options {
     /// Round as hidden convolutions of this arithmetic will; --from then names a trained network
     #[arg(long, value_enum, default_value_t)]
     arithmetic: Arithmetic,
-    /// Channels of the hidden layers; a multiple of 16, or of 8 for a network that no model file holds
+    /// Channels of the hidden layers; a multiple of 16, or of 8 for a network that no model file
+    /// holds
     #[arg(long, default_value_t = 32)]
     channels: usize,
     /// Hidden convolutions
@@ -589,7 +591,8 @@ impl Validation {
     }
 }
 
-/// Gains in dB of the planes that the network corrects, in a crop with one chroma sample to a pixel.
+/// Gains in dB of the planes that the network corrects, in a crop with one chroma sample to a
+/// pixel.
 fn gains(net: &Net, arithmetic: Arithmetic, crop: &Crop, ws: &mut Workspace) -> [f64; 3] {
     forward(net, arithmetic, crop, ws);
     let (arch, out) = (net.arch, ws.output());

@@ -1,6 +1,6 @@
-//! The Muon optimiser (K. Jordan and others, 2024, <https://kellerjordan.github.io/posts/muon>) for the weights of
-//! a convolution: they move by their momentum with all singular values made about 1, so that directions that
-//! rarely get a gradient are learnt as fast as those that dominate it.
+//! The Muon optimiser (K. Jordan and others, 2024, <https://kellerjordan.github.io/posts/muon>) for
+//! the weights of a convolution: they move by their momentum with all singular values made about 1,
+//! so that directions that rarely get a gradient are learnt as fast as those that dominate it.
 
 use sidelight::train::net::padded;
 

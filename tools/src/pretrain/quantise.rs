@@ -26,8 +26,8 @@ const HIDDEN_LIMIT: i32 = 16383;
 const OUTPUT_LIMIT: i32 = 4095;
 /// Largest activation that hidden convolutions read in [`Arithmetic::I8`].
 const BYTE_LIMIT: i32 = 255;
-/// Their products must fit in sums of 16 bits over so many weights of a row: three are faster by a few
-/// percent, but leave fewer digits for weights.
+/// Their products must fit in sums of 16 bits over so many weights of a row: three are faster by a
+/// few percent, but leave fewer digits for weights.
 const TAPS_OF_SUM: usize = 1;
 /// The largest activation seen in training is put this far below the limit.
 const HEADROOM: f64 = 1.6;
@@ -75,8 +75,8 @@ pub fn quantise(net: &Net, arithmetic: Arithmetic, crops: &[Crop]) -> Result<Net
     Ok(Network { arch: net.arch, layers })
 }
 
-/// Makes activations that hidden convolutions read lie between 0 and 1, but for rare ones that are cut
-/// off; the network does the same as before. `load` fills its input.
+/// Makes activations that hidden convolutions read lie between 0 and 1, but for rare ones that are
+/// cut off; the network does the same as before. `load` fills its input.
 pub fn normalise(
     net: &mut Net,
     crops: &[Crop],
@@ -170,8 +170,8 @@ fn best_clip(activations: &[f32]) -> f32 {
     best.map_or(peak, |(_, clip)| clip)
 }
 
-/// One layer, between feature maps of these scales. Those of the output are taken down where its sums have
-/// too few digits for it.
+/// One layer, between feature maps of these scales. Those of the output are taken down where its
+/// sums have too few digits for it.
 fn integers(
     layer: &Layer,
     input: &Scale,
@@ -238,7 +238,8 @@ fn integers(
 /// The largest gain whose rounded weights fit in 8 bits and in sums of 16 bits:
 /// `sidelight::network::bounds::SumWidth`.
 fn byte_gain(weights: &[f64], cin: usize, limit: i32) -> f64 {
-    /// Sums of the positive and of the negative values, over each run of weights and half of the channels.
+    /// Sums of the positive and of the negative values, over each run of weights and half of the
+    /// channels.
     fn sums<T: Copy + PartialOrd + Default + std::ops::AddAssign>(
         weights: impl Iterator<Item = T>,
         cin: usize,

@@ -1,5 +1,5 @@
-//! Channels that died: a ReLU that never fires gets no gradient, so its channel would stay lost for the
-//! whole run.
+//! Channels that died: a ReLU that never fires gets no gradient, so its channel would stay lost for
+//! the whole run.
 
 use super::checkpoint::Checkpoint;
 use rand::{Rng, SeedableRng};
@@ -35,8 +35,8 @@ impl Peaks {
     }
 }
 
-/// Gives dead channels random weights that nothing listens to yet, so that the network does the same as
-/// before; says how many there were.
+/// Gives dead channels random weights that nothing listens to yet, so that the network does the
+/// same as before; says how many there were.
 pub fn revive(state: &mut Checkpoint, peaks: &Peaks, seed: u64) -> usize {
     let mut rng = Pcg64Mcg::seed_from_u64(seed);
     let dead = peaks.dead();

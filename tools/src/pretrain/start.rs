@@ -9,7 +9,8 @@ use sidelight::train::net::{padded, Net};
 /// The weights of hidden layers at first.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Start {
-    /// They pass on what they get, and add half of He's initialisation to it: what residual links would do
+    /// They pass on what they get, and add half of He's initialisation to it: what residual links
+    /// would do
     #[default]
     PassOn,
     /// He's initialisation

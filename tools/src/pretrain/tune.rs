@@ -1,5 +1,5 @@
-//! Learns from fine-tuned training pictures how a model's updates are coded: the classes of its channels
-//! and the initial states of the contexts.
+//! Learns from fine-tuned training pictures how a model's updates are coded: the classes of its
+//! channels and the initial states of the contexts.
 
 use super::source::Source;
 use super::Material;
@@ -122,7 +122,8 @@ impl Count {
         self.chances += 1.0;
     }
 
-    /// What `chances` would bring if the channel's own rate were mixed with `weight` chances of `rate`.
+    /// What `chances` would bring if the channel's own rate were mixed with `weight` chances of
+    /// `rate`.
     fn smoothed(self, rate: f64, weight: f64) -> Self {
         let mixed = (self.events + weight * rate) / (self.chances + weight);
         Self { events: mixed * self.chances, ..self }
@@ -176,8 +177,9 @@ fn classes_of(updates: &[Update], list: impl Fn(&LayerUpdate) -> &[i16]) -> Vec<
     activities.into_iter().zip(signs).map(class).collect()
 }
 
-/// Levels of the rows and the columns of layer `number`: the products of two rates that come nearest to
-/// how often coefficients are not 0. One counts as if it was that once more, as often as others.
+/// Levels of the rows and the columns of layer `number`: the products of two rates that come
+/// nearest to how often coefficients are not 0. One counts as if it was that once more, as often as
+/// others.
 fn levels(updates: &[Update], number: usize, (cin, cout): (usize, usize)) -> (Vec<u8>, Vec<u8>) {
     let (mut by_row, mut by_column) = (vec![0.0; 9 * cin], vec![0.0; cout]);
     for update in updates {
@@ -202,9 +204,9 @@ fn levels(updates: &[Update], number: usize, (cin, cout): (usize, usize)) -> (Ve
     (rows.iter().map(|l| byte(l - busiest)).collect(), columns.map(byte).collect())
 }
 
-/// Which of `N` groups of alike rates each channel belongs to, so that coding all events with a rate
-/// for each group takes the fewest bits. A channel of few chances is taken for an average one: its
-/// own rate is mixed with `weight` chances of the mean.
+/// Which of `N` groups of alike rates each channel belongs to, so that coding all events with a
+/// rate for each group takes the fewest bits. A channel of few chances is taken for an average one:
+/// its own rate is mixed with `weight` chances of the mean.
 fn groups<const N: usize>(counts: &[Count], weight: f64) -> Vec<usize> {
     let sum = |f: fn(&Count) -> f64| counts.iter().map(f).sum::<f64>();
     let mean = sum(|c| c.events) / sum(|c| c.chances).max(1.0);
@@ -223,7 +225,8 @@ fn groups<const N: usize>(counts: &[Count], weight: f64) -> Vec<usize> {
         let events = sums[to].events - sums[from].events;
         Count { events, chances: sums[to].chances - sums[from].chances }.entropy()
     };
-    // Of the first `to` channels in so many groups: the fewest bits, and where the last group starts.
+    // Of the first `to` channels in so many groups: the fewest bits, and where the last group
+    // starts.
     let mut best: Vec<Vec<(f64, usize)>> =
         vec![(0..sums.len()).map(|to| (cost(0, to), 0)).collect()];
     for g in 1..N {
@@ -245,8 +248,8 @@ fn groups<const N: usize>(counts: &[Count], weight: f64) -> Vec<usize> {
     groups
 }
 
-/// The best initial state of each context. Those of empty networks stay: gray pictures, which have no
-/// chroma, are not among these.
+/// The best initial state of each context. Those of empty networks stay: gray pictures, which have
+/// no chroma, are not among these.
 fn tables(updates: &[Update], prior: UpdatePrior) -> Result<UpdatePrior> {
     let mut bins = vec![vec![Vec::new(); updates.len()]; CONTEXTS];
     for (i, update) in updates.iter().enumerate() {
@@ -326,8 +329,8 @@ mod tests {
         assert!(classes[0].sign() >= classes[1].sign());
     }
 
-    /// Updates of one layer of one input in which the coefficient of row r and column c is other than 0
-    /// `rate(r, c)` times.
+    /// Updates of one layer of one input in which the coefficient of row r and column c is other
+    /// than 0 `rate(r, c)` times.
     fn of_rates(cout: usize, count: usize, rate: impl Fn(usize, usize) -> usize) -> Vec<Update> {
         let mut layers = vec![LayerUpdate::zeros(cout); count];
         for (row, column) in (0..9).flat_map(|r| (0..cout).map(move |c| (r, c))) {
@@ -366,8 +369,8 @@ mod tests {
         }
     }
 
-    /// Coefficients that are often not 0, in rows and columns where they are: what is learnt serves them,
-    /// and the others cost little.
+    /// Coefficients that are often not 0, in rows and columns where they are: what is learnt serves
+    /// them, and the others cost little.
     #[test]
     fn learning_makes_coefficients_smaller() {
         let rate = |r: usize, c: usize| {

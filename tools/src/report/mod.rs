@@ -1,5 +1,5 @@
-//! A page about an evaluation, from its folder: tables, curves, pictures before and after. One file,
-//! nothing from the network.
+//! A page about an evaluation, from its folder: tables, curves, pictures before and after. One
+//! file, nothing from the network.
 
 mod pictures;
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What a core can do at most with the kernels' instructions: their register blocks, run over weights and
-//! activations that stay in the first-level cache, without requantisation and stores.
+//! What a core can do at most with the kernels' instructions: their register blocks, run over
+//! weights and activations that stay in the first-level cache, without requantisation and stores.
 
 use anyhow::{bail, Result};
 use clap::Args;
@@ -86,8 +86,8 @@ fn measure(block: Block, threads: usize) -> f64 {
     (threads * count) as f64 / best.as_secs_f64()
 }
 
-/// Steps of a block: pairs of 16-bit activations, or fours of 8-bit ones, that a pixel of 32 channels
-/// sees through 3×3 weights; 144 for both, so that both work on as many bytes.
+/// Steps of a block: pairs of 16-bit activations, or fours of 8-bit ones, that a pixel of 32
+/// channels sees through 3×3 weights; 144 for both, so that both work on as many bytes.
 const STEPS: usize = 144;
 
 #[cfg(target_arch = "x86_64")]
@@ -125,8 +125,9 @@ mod x86 {
     use std::arch::x86_64::*;
     use std::hint::black_box;
 
-    /// Pixels × registers of output channels, as the kernels have them, and weights of a row that an activation
-    /// is broadcast for; `$dot` adds to `$acc` the products of broadcast activations `$a` and weights `$w`.
+    /// Pixels × registers of output channels, as the kernels have them, and weights of a row that
+    /// an activation is broadcast for; `$dot` adds to `$acc` the products of broadcast activations
+    /// `$a` and weights `$w`.
     macro_rules! block {
         ($name:ident, $features:literal, $weights:literal, $pixels:literal, $registers:literal, $vector:ty,
          $zero:ident, $load:ident, $broadcast:ident, |$acc:ident, $a:ident, $w:ident| $dot:expr) => {

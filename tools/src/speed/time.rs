@@ -1,4 +1,5 @@
-//! The filter as a process that is asked for timings, so that rounds of ours and others' may alternate.
+//! The filter as a process that is asked for timings, so that rounds of ours and others' may
+//! alternate.
 
 use super::{prepared, read_model};
 use crate::files;
@@ -75,7 +76,8 @@ impl Macs {
     }
 }
 
-/// Answers each line `luma|colour THREADS FRAMES` on stdin with a JSON list of milliseconds on stdout.
+/// Answers each line `luma|colour THREADS FRAMES` on stdin with a JSON list of milliseconds on
+/// stdout.
 pub fn run(options: &Options) -> Result<()> {
     let &[width, height] = &options.size[..] else { bail!("a width and a height, please") };
     let model = read_model(&options.model)?;

@@ -180,8 +180,8 @@ impl Scene {
     }
 }
 
-/// The picture between its pixels, mirrored beyond its ends: Mitchell and Netravali's cubic, which is
-/// as soft on pixels as between them.
+/// The picture between its pixels, mirrored beyond its ends: Mitchell and Netravali's cubic, which
+/// is as soft on pixels as between them.
 fn sample(picture: &Frame, x: f32, y: f32) -> [f32; 3] {
     let weights = |v: f32| {
         let v = v - 0.5;

@@ -16,8 +16,8 @@ pub struct Colour {
     /// Shares of red and of blue in luma.
     red: f32,
     blue: f32,
-    /// Full range with chroma between the luma samples, as JFIF; else limited range with chroma at the
-    /// left ones, as video.
+    /// Full range with chroma between the luma samples, as JFIF; else limited range with chroma at
+    /// the left ones, as video.
     full: bool,
 }
 

@@ -161,8 +161,8 @@ fn still(picture: &RgbImage, rng: &mut Pcg64Mcg) -> Yuv {
     Colour::of_stills(rng).planes(&frame)
 }
 
-/// Which pictures of a clip are kept: the first, one P, one B that others refer to and one that none
-/// do, or others in their place.
+/// Which pictures of a clip are kept: the first, one P, one B that others refer to and one that
+/// none do, or others in their place.
 fn choose(coded: &[Coded], rng: &mut Pcg64Mcg) -> Vec<usize> {
     let kinds = [(PictureType::P, true), (PictureType::B, true), (PictureType::B, false)];
     let mut chosen = vec![0];

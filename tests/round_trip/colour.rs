@@ -72,7 +72,8 @@ fn updates_serve_all_planes() {
     }
 }
 
-/// Of a size's base models the one with the best PSNR-YUV is taken, which need not have the best luma.
+/// Of a size's base models the one with the best PSNR-YUV is taken, which need not have the best
+/// luma.
 #[test]
 fn chroma_counts_in_the_choice_of_a_base_model() {
     let mut decoder = Decoder::new(DecoderSettings { threads: 2, ..Default::default() });
