@@ -1,6 +1,7 @@
 //! Fine-tuning: training on the very picture, with the update's rounding and price in the loop.
 
 mod basis;
+pub mod dead_zone;
 pub mod distortion;
 pub mod math;
 mod parameters;

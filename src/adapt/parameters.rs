@@ -334,16 +334,6 @@ fn least(a: Vec<[Vec<i16>; 2]>, b: Vec<[Vec<i16>; 2]>) -> Vec<[Vec<i16>; 2]> {
     pairs.map(|(a, b)| [min(&a[0], &b[0]), min(&a[1], &b[1])]).collect()
 }
 
-/// Rounds to an integer; magnitudes below `dead_zone` become 0.
-pub(super) fn quantise(v: f32, dead_zone: f32) -> f32 {
-    if v.abs() < dead_zone {
-        return 0.0;
-    }
-    // floor(x + 1/2) of the magnitude: `round` without a call that depends on the platform.
-    let magnitude = (v.abs() + 0.5) as i32 as f32;
-    magnitude.copysign(v)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,8 @@
 //! [`Distortion`](super::distortion::Distortion)'s dB + λ·bits(q) over the update's integers q,
 //! rounded straight-through.
 
-use super::parameters::{quantise, ParameterKind, Parameters};
+use super::dead_zone::{self, quantise};
+use super::parameters::{ParameterKind, Parameters};
 use super::published;
 use super::sampler::TileSampler;
 use super::schedule::Schedule;
@@ -28,10 +29,6 @@ const MARGIN: usize = 2;
 /// Output change of one step at step field 6, in grey levels (root mean square over samples): what
 /// a model's step tables are made for.
 pub const STEP_CHANGE: f64 = 0.06;
-/// Magnitudes of scales and biases below this count as 0 in training.
-const DEAD_ZONE: f32 = 0.5;
-/// Magnitudes of coefficients below this count as 0: they are many and cost some bits each.
-const COEFFICIENT_DEAD_ZONE: f32 = 1.0;
 
 /// Fine-tunes; `progress` gets the fraction done and returns whether to go on, and is not called
 /// again after it said no.
@@ -188,9 +185,9 @@ impl<'t, 'a, S: Sample> Trainer<'t, 'a, S> {
             *used = match (self.task.objective, p.kind) {
                 (Objective::Published, _) => *v,
                 (Objective::RateDistortion, ParameterKind::Coefficient) => {
-                    quantise(*v, COEFFICIENT_DEAD_ZONE)
+                    quantise(*v, dead_zone::COEFFICIENT)
                 }
-                (Objective::RateDistortion, _) => quantise(*v, DEAD_ZONE),
+                (Objective::RateDistortion, _) => quantise(*v, dead_zone::SCALE_AND_BIAS),
             };
         }
     }

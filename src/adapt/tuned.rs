@@ -1,6 +1,7 @@
 //! What fine-tuning found, and the updates that it may be rounded to.
 
-use super::parameters::{quantise, Parameter, ParameterKind, Parameters};
+use super::dead_zone::quantise;
+use super::parameters::{Parameter, ParameterKind, Parameters};
 use super::published;
 use crate::network::update::Update;
 #[cfg(test)]

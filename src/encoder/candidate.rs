@@ -2,6 +2,7 @@
 
 use super::measure::Measure;
 use super::progress::Progress;
+use crate::adapt::dead_zone;
 use crate::adapt::distortion::PlaneErrors;
 use crate::adapt::task::Objective;
 use crate::adapt::tuned::Tuned;
@@ -13,17 +14,6 @@ use crate::payload::{self, Mode};
 use crate::picture::{Layout, PictureType, Sample};
 use crate::{Error, Result};
 
-/// Candidates of rounding: dead zones of scales and biases, and of coefficients. From all changes
-/// to the large ones only.
-const ROUNDINGS: [(f32, f32); 7] = [
-    (0.65, 1.0),
-    (0.65, f32::INFINITY),
-    (0.65, 1.15),
-    (0.5, 1.0),
-    (0.65, 1.35),
-    (0.8, 1.35),
-    (0.5, f32::INFINITY),
-];
 /// Candidates of clustering, for [`Objective::Published`]: the share of values that is kept, and
 /// clusters.
 const CLUSTERINGS: [(f64, usize); 9] = [
@@ -115,12 +105,14 @@ impl<S: Sample> Candidates<'_, '_, S> {
         let mut least = [(cost(0)?, none.clone()), (cost(1)?, none.clone())];
         let mut tried: Vec<Update> = Vec::new();
         let count = match self.objective {
-            Objective::RateDistortion => ROUNDINGS.len(),
+            Objective::RateDistortion => dead_zone::CANDIDATES.len(),
             Objective::Published => CLUSTERINGS.len(),
         };
         for i in 0..count {
             let update = match self.objective {
-                Objective::RateDistortion => tuned.round(ROUNDINGS[i].0, ROUNDINGS[i].1),
+                Objective::RateDistortion => {
+                    tuned.round(dead_zone::CANDIDATES[i].0, dead_zone::CANDIDATES[i].1)
+                }
                 Objective::Published => tuned.cluster(CLUSTERINGS[i].0, CLUSTERINGS[i].1),
             };
             // Where one network would overflow, the other one's part may be sent all the same.
