@@ -44,7 +44,7 @@ static const char usage[] =
     "  --preset NAME                    x265's preset (default medium)\n"
     "  --keyint N                       most pictures from one IRAP picture to the next (default 250)\n"
     "  --x265 NAME=VALUE                any other option of x265; may be repeated\n"
-    "  --no-update                      send the word for the base model at most\n"
+    "  --no-update                      no training: ask for the base model at most\n"
     "  --no-payload                     write the stream alone\n"
     "  --model-size small|medium|large  of the base model (default medium)\n"
     "  --shot N                         IRAP periods that share a payload (default 1)\n"

@@ -22,7 +22,7 @@ typedef struct Options {
 static const char usage[] =
     "usage: jpeg_encode [options] IN.png|ppm OUT.jpg\n"
     "  --quality Q                      JPEG quality, 1..100 (default 75)\n"
-    "  --no-update                      send the word for the base model at most\n"
+    "  --no-update                      no training: ask for the base model at most\n"
     "  --no-payload                     write the JPEG alone\n"
     "  --model-size small|medium|large  of the base model (default medium)\n"
     "  --threads N                      threads, 0 = one for each core (default 0)\n"

@@ -140,7 +140,7 @@ static void functions(struct all *a)
 static void places(struct all *a)
 {
     SidelightBuffer other = {0};
-    fault_at("instance");
+    fault_at("prepared");
     CHECK_INT(set(a), INTERNAL);
     CHECK_INT(encode(a, &other), INTERNAL);
     fault_at(NULL);

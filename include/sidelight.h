@@ -24,18 +24,18 @@
  *
  * What holds for all functions:
  *
- * - They return 0 or a positive value, or a negative SidelightError. Any may return SIDELIGHT_ERROR_INVALID_ARGUMENT
- *   (a NULL that is not said to be allowed, a value out of its range, a reserved field that is not zero, pictures
- *   that disagree; the log callback is told the argument, its value and what it should be),
+ * - Those of type int return 0 or, where said, a positive value, or a negative SidelightError. Any may return
+ *   SIDELIGHT_ERROR_INVALID_ARGUMENT (a NULL that is not said to be allowed, a value out of its range, a reserved field
+ *   that is not zero, pictures that disagree; the log callback is told the argument, its value and what it should be),
  *   SIDELIGHT_ERROR_OUT_OF_MEMORY or SIDELIGHT_ERROR_INTERNAL, and those that take a picture
- *   SIDELIGHT_ERROR_UNSUPPORTED for another bit depth of 1 to 16. A function's own comment has the others.
- * - Bytes to read may be NULL where their size is 0. Any payload, file or stream is safe to pass.
+ *   SIDELIGHT_ERROR_UNSUPPORTED for a bit depth of 1 to 16 other than 8, 10 and 12. A function's comment has the others.
+ * - Bytes and arrays to read may be NULL where their size or count is 0. Any payload, file or stream is safe to pass.
  * - Outputs are written on success only. Input is only read, and only during the call.
  * - Structs start from `= {0}` (C++: `= {}`), which stands for the defaults; reserved fields stay zero. Enumerations
  *   are passed as uint32_t.
- * - What the library hands out is freed by it: sidelight_buffer_unref(), sidelight_*_close(). These take NULL and
- *   what is freed already.
- * - Handles are independent of each other. Each may be used by one thread at a time (but see
+ * - What the library hands out is freed by it: sidelight_buffer_unref(), sidelight_*_close(). These take NULL, a
+ *   pointer to NULL and a cleared buffer, and clear what they are given.
+ * - Handles are independent of each other. Each may be used by one thread at a time, any one (but see
  *   sidelight_decoder_filter_band()), different ones by different threads at once.
  */
 
@@ -65,8 +65,8 @@ static const uint8_t SIDELIGHT_SEI_UUID[16] = {
 /// What carrying a payload adds to a JPEG file besides the payload, in bytes.
 #define SIDELIGHT_JPEG_CARRIAGE_BYTES 11
 
-/// What an SEI message adds to an HEVC or VVC byte stream besides its payload of up to 238 bytes and emulation
-/// prevention, in bytes. H.264: one less.
+/// What an SEI message adds to a payload of up to 238 bytes in an HEVC or VVC byte stream, without emulation prevention;
+/// one more for each further 255 bytes begun. H.264: one less.
 #define SIDELIGHT_NAL_CARRIAGE_BYTES 25
 
 /// How a picture's chroma is sampled.
@@ -127,7 +127,7 @@ typedef enum SidelightCpuLevel {
 
 /// Results below zero. The numbers are Linux errno values on every platform.
 typedef enum SidelightError {
-  /// There is no payload in the file or stream.
+  /// None of a picture's SEI messages is a payload.
   SIDELIGHT_ERROR_NO_PAYLOAD = -2,
   /// Memory could not be had. Nothing is lost, and the call may be made again. Only allocations of 128 KiB and more
   /// are checked: where a smaller one fails the process aborts.
@@ -188,8 +188,7 @@ typedef enum SidelightModelSize {
 
 /// What training learns, and what it pays for.
 typedef enum SidelightObjective {
-  /// The default: scales, biases and weights of the network, rounded as they are sent and charged for their
-  /// bits while they are learnt.
+  /// The default: what is sent is rounded, and charged for its bits, while it is learnt.
   SIDELIGHT_OBJECTIVE_RATE_DISTORTION = 0,
   /// For comparison, as in arXiv 1905.04079: weights and biases with a compressibility loss, then pruned
   /// and clustered. It gains less; decoders take its payloads like any other.
@@ -234,7 +233,7 @@ typedef struct SidelightCodecParams {
   /// encoder only.
   uint32_t carriage_bytes;
   /// What a payload is bound to. JPEG: a hash of the coded data (sidelight_jpeg_read() computes it); encoder and
-  /// decoder must see the same value. HEVC: not looked at, see sidelight_payload_bind().
+  /// decoder must see the same value. HEVC: use sidelight_payload_bind() and sidelight_decoder_set_sei() instead.
   uint64_t binding;
   /// Bytes of the coded pictures, without payload, metadata and the like; 0 if unknown. Read by the encoder only.
   uint64_t coded_bytes;
@@ -263,7 +262,7 @@ typedef struct SidelightStreamSettings {
 /// A coded picture with all NAL units that belong to it. Pointers are valid until the next call of
 /// sidelight_stream_push(), sidelight_stream_next() or sidelight_stream_close().
 typedef struct SidelightAccessUnit {
-  /// Its bytes as they stand in the stream.
+  /// The unit's bytes as they stand in the stream.
   const uint8_t *data;
   /// Number of bytes.
   size_t size;
@@ -336,7 +335,7 @@ typedef int (*SidelightProgress)(void *user, double fraction);
 
 /// Settings of an encoder.
 typedef struct SidelightEncoderSettings {
-  /// Nonzero to send no update, only the word whether the base model shall be used: encoding takes no training then.
+  /// Nonzero to send no update: the payload asks for the base model at most, and encoding takes no training.
   uint32_t no_update;
   /// Threads, 0 = one for each logical core; at most 256. The payload does not depend on it.
   uint32_t threads;
@@ -378,7 +377,7 @@ typedef struct SidelightReport {
   double psnr_payload;
   /// The slope that the choice was made with, dB per byte.
   double slope_db_per_byte;
-  /// Cb and Cr of the decoded picture; zero for gray ones.
+  /// Cb and Cr of the decoded picture; in gray ones this and those below are zero.
   double psnr_chroma_decoded[2];
   /// Cb and Cr with the base model.
   double psnr_chroma_base[2];
@@ -407,7 +406,7 @@ extern "C" {
 /// with. Any thread may call it.
 uint32_t sidelight_version(void);
 
-/// One line of English for a result: static, never NULL. Any thread may call it.
+/// One line of English for a result, also for 0 and unknown ones: static, never NULL. Any thread may call it.
 const char *sidelight_strerror(int error);
 
 /// Sets the log callback of the whole process; NULL (the default) for none. Nothing else is printed, but before an
@@ -418,11 +417,11 @@ const char *sidelight_strerror(int error);
 /// callback must not call into the library.
 void sidelight_set_log_callback(SidelightLog callback, void *user);
 
-/// Caps the instruction set that the library uses at `level`, a SidelightCpuLevel, for the whole process;
-/// it is never raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2,
-/// avxvnni, avx512; anything else is ignored; read once, when it is first needed) allow. A level that the CPU
-/// lacks stands for the highest below it that the CPU has. Results are the same at every level.
-/// Handles opened later obey it. Any thread may call it. Returns 0.
+/// Caps the instruction set that the library uses at `level`, a SidelightCpuLevel, for the whole process; it is never
+/// raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2, avxvnni, avx512;
+/// anything else is ignored; read once, when it is first needed) allow. A level that the CPU lacks stands for the
+/// highest below it that the CPU has. Results are the same at every level. Handles opened later obey it. Any thread
+/// may call it. Returns 0.
 int sidelight_set_cpu_level(uint32_t level);
 
 /// Frees the bytes of a buffer that the library filled, and clears it. NULL and cleared buffers are fine.
@@ -435,7 +434,7 @@ void sidelight_buffer_unref(struct SidelightBuffer *buffer);
 /// @param params  codec, quantisation tables, binding, coded_bytes and carriage_bytes; all else in it becomes 0. NULL
 /// if it is not wanted.
 /// @param payload the payload, to be freed with sidelight_buffer_unref(); without one in the file no bytes and NULL.
-/// NULL if it is not wanted.
+/// NULL if it is not wanted, but not both NULL.
 /// @return 1 with a payload, 0 if there is none or none is wanted; SIDELIGHT_ERROR_CORRUPT if this is no JPEG, a
 /// segment before the first scan is damaged, or a payload is wanted and its segment is empty or not the only one. With
 /// `params` also SIDELIGHT_ERROR_CORRUPT if a segment between or behind the scans is damaged or cut off (coded data
@@ -490,8 +489,7 @@ int sidelight_stream_push(struct SidelightStream *stream, const uint8_t *data, s
 /// @return 1; 0 if more bytes are needed or the stream has ended; SIDELIGHT_ERROR_CORRUPT if a byte stream does not
 /// begin with a start code, or the lengths in a sample do not add up (the sample is dropped, and the next may be
 /// pushed); SIDELIGHT_ERROR_TOO_LARGE for a unit over 64 MiB. After SIDELIGHT_ERROR_OUT_OF_MEMORY the same unit comes
-/// with the next call; after SIDELIGHT_ERROR_CORRUPT or SIDELIGHT_ERROR_TOO_LARGE a byte stream does not go on: close
-/// it.
+/// with the next call; after SIDELIGHT_ERROR_CORRUPT or SIDELIGHT_ERROR_TOO_LARGE a byte stream is over: close it.
 int sidelight_stream_next(struct SidelightStream *stream, struct SidelightAccessUnit *unit);
 
 /// Copies the access unit that the last call of sidelight_stream_next() gave, with another payload or none: an SEI
@@ -517,7 +515,7 @@ void sidelight_stream_close(struct SidelightStream **stream);
 ///
 /// @param payload `size` bytes, changed in place on success only.
 /// @param carrier the decoded picture; its type is not looked at.
-/// @return 0; what sidelight_decoder_set_payload() returns for bytes that are no payload.
+/// @return 0; SIDELIGHT_ERROR_CORRUPT, SIDELIGHT_ERROR_UNSUPPORTED or SIDELIGHT_ERROR_TOO_LARGE if this is no payload.
 int sidelight_payload_bind(uint8_t *payload, size_t size, const struct SidelightPicture *carrier);
 
 /// Reads what a payload says of itself. Its form is checked, the update's too where the model is known; what it is

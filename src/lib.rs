@@ -7,7 +7,7 @@
 //! [`Encoder`] makes payloads, [`carriage`] puts them into files and streams and takes them out,
 //! [`Decoder`] filters pictures. `include/sidelight.h` is the same for C.
 //!
-//! All else is in rooms that the feature `internals` opens for the project's own tools, tests and
+//! All else is in modules that the feature `internals` opens for the project's own tools, tests and
 //! benchmarks; they change without notice. Arrows point from left to right (`tests/layers.rs`):
 //!
 //! `capi → {encoder, decoder} → {adapt, filter, models} → {train, payload, kernels, codec} →
@@ -15,7 +15,7 @@
 
 // Declared in a module of their own so that one line makes all of them public or private.
 #[path = "."]
-mod rooms {
+mod modules {
     pub mod adapt;
     pub mod codec;
     pub mod cpu;
@@ -32,9 +32,9 @@ mod rooms {
     pub mod train;
 }
 #[cfg(not(feature = "internals"))]
-use rooms::*;
+use modules::*;
 #[cfg(feature = "internals")]
-pub use rooms::*;
+pub use modules::*;
 
 #[doc(hidden)]
 pub mod capi;

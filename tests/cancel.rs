@@ -143,7 +143,7 @@ fn many_pictures() {
     check(&pairs, &Codec::Hevc { qp: [30, 32, 33] });
 }
 
-/// Of a gray picture that a base model filters.
+/// PSNR of a gray picture that a base model filters.
 fn psnr_with(model: u32, original: &Owned<u8>, decoded: &Owned<u8>, codec: &Codec) -> f64 {
     let mut decoder = Decoder::new(DecoderSettings::default());
     let payload = payload::build(Mode::Base, model, &[], 5).unwrap();

@@ -1,5 +1,5 @@
 //! Rounding of an update's values to integers with a dead zone: magnitudes below it become 0, since
-//! a 0 costs the fewest bits. docs/adaptation.md, Rounding, has the contract.
+//! a 0 costs the fewest bits. docs/adaptation.md has the contract, under Training and Rounding.
 
 /// Dead zone of scales and biases in training.
 pub(super) const SCALE_AND_BIAS: f32 = 0.5;
@@ -7,7 +7,7 @@ pub(super) const SCALE_AND_BIAS: f32 = 0.5;
 pub(super) const COEFFICIENT: f32 = 1.0;
 
 /// Dead zones that the encoder tries on what was learnt: of scales and biases, and of coefficients.
-/// They go from all changes to the large ones only; at infinity no coefficient is sent.
+/// At infinity no coefficient is sent.
 pub const CANDIDATES: [(f32, f32); 7] = [
     (0.65, 1.0),
     (0.65, f32::INFINITY),

@@ -1,4 +1,4 @@
-//! Fine-tuning of scales, biases and coefficients of weights on one or more pictures, with
+//! Fine-tuning of scales, biases and coefficients of changes of weights on one or more pictures, with
 //! quantisation in the loop and a rate-aware objective: the
 //! [`Distortion`](super::distortion::Distortion)'s dB + λ·bits(q) over the update's integers q,
 //! rounded straight-through.

@@ -84,7 +84,7 @@ unsafe impl Send for Logger {}
 
 static LOGGER: Mutex<Logger> = Mutex::new(Logger { callback: None, user: std::ptr::null_mut() });
 
-pub(super) fn set_logger(callback: SidelightLog, user: *mut c_void) {
+pub(super) fn set_log_callback(callback: SidelightLog, user: *mut c_void) {
     *LOGGER.lock().unwrap_or_else(|e| e.into_inner()) = Logger { callback, user };
 }
 
@@ -114,7 +114,7 @@ pub(super) unsafe fn reference<'a, T>(pointer: *const T, name: &str) -> Result<&
     unsafe { pointer.as_ref() }.ok_or_else(|| null(name))
 }
 
-/// The same to change.
+/// A mutable reference to what `pointer`, the argument `name`, points to.
 ///
 /// # Safety
 /// `pointer` is NULL or points to a valid `T` that nobody else uses for `'a`.

@@ -89,7 +89,7 @@ pub(super) fn zero<T: Copy + PartialEq + Default>(reserved: &[T], name: impl Dis
 pub(super) struct Passed<'a> {
     picture: &'a SidelightPicture,
     name: &'static str,
-    /// Its place where the argument is an array.
+    /// Place of the picture where the argument is an array.
     index: Option<usize>,
 }
 
@@ -223,7 +223,7 @@ impl<'a> Passed<'a> {
     /// The picture to read.
     ///
     /// # Safety
-    /// Its planes are readable, as the header says, for `'a`.
+    /// The picture's planes are readable, as the header says, for `'a`.
     pub unsafe fn picture<S: Sample>(&self) -> Result<Picture<'a, S>> {
         let Shape { layout, width, height, bit_depth } = self.shape()?;
         let mut planes = [Plane::EMPTY; 3];
@@ -270,12 +270,12 @@ impl<'a> Passed<'a> {
     }
 }
 
-pub(super) fn params(h: &SidelightCodecParams) -> Result<CodecParams> {
-    zero(&h.reserved, "params->reserved")?;
-    let codec = match h.codec {
+pub(super) fn params(params: &SidelightCodecParams) -> Result<CodecParams> {
+    zero(&params.reserved, "params->reserved")?;
+    let codec = match params.codec {
         0 => return Err(Refusal::argument("params->codec is 0, no SidelightCodec")),
         1 => {
-            let [luma, chroma] = h.quant;
+            let [luma, chroma] = params.quant;
             let chroma = chroma.iter().any(|step| *step != 0).then_some(chroma);
             for (table, steps) in [Some(&luma), chroma.as_ref()].into_iter().flatten().enumerate() {
                 if let Some(i) = steps.iter().position(|step| *step == 0) {
@@ -286,23 +286,27 @@ pub(super) fn params(h: &SidelightCodecParams) -> Result<CodecParams> {
             Codec::Jpeg { luma, chroma }
         }
         2 => {
-            for (i, qp) in h.qp.iter().enumerate() {
+            for (i, qp) in params.qp.iter().enumerate() {
                 require(*qp <= MAX_QP, || format!("params->qp[{i}] is {qp}, not 0 to {MAX_QP}"))?;
             }
-            Codec::Hevc { qp: h.qp }
+            Codec::Hevc { qp: params.qp }
         }
         n => {
             let what = format!("params->codec is {n}, a SidelightCodec of no version so far");
             return Err(Refusal::new(Error::Unsupported, what));
         }
     };
-    Ok(CodecParams { codec, binding: h.binding })
+    Ok(CodecParams { codec, binding: params.binding })
 }
 
-pub(super) fn rate(h: &SidelightCodecParams) -> Result<Rate> {
-    let slope_db_per_byte = h.slope_db_per_byte;
+pub(super) fn rate(params: &SidelightCodecParams) -> Result<Rate> {
+    let slope_db_per_byte = params.slope_db_per_byte;
     let is = |what| format!("params->slope_db_per_byte is {slope_db_per_byte}, {what}");
     require(slope_db_per_byte.is_finite(), || is("not finite"))?;
     require(slope_db_per_byte >= 0.0, || is("negative"))?;
-    Ok(Rate { coded_bytes: h.coded_bytes, slope_db_per_byte, carriage_bytes: h.carriage_bytes })
+    Ok(Rate {
+        coded_bytes: params.coded_bytes,
+        slope_db_per_byte,
+        carriage_bytes: params.carriage_bytes,
+    })
 }

@@ -118,7 +118,7 @@ pub unsafe extern "C" fn sidelight_decoder_set_sei(
 }
 
 /// # Safety
-/// As the header says.
+/// The header's conditions hold.
 unsafe fn set_sei(
     decoder: &mut Decoder,
     picture: *const SidelightPicture,
@@ -259,7 +259,7 @@ pub unsafe extern "C" fn sidelight_decoder_filter_band(
 }
 
 /// # Safety
-/// As [`filter`], but of `output` only the band's rows.
+/// What [`filter`] asks for holds, of `output` for the band's rows alone.
 unsafe fn filter_band<S: Sample>(
     decoder: &Decoder,
     input: Passed<'_>,

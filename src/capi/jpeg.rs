@@ -14,7 +14,7 @@ use libc::c_int;
 /// @param params  codec, quantisation tables, binding, coded_bytes and carriage_bytes; all else in it becomes 0. NULL
 /// if it is not wanted.
 /// @param payload the payload, to be freed with sidelight_buffer_unref(); without one in the file no bytes and NULL.
-/// NULL if it is not wanted.
+/// NULL if it is not wanted, but not both NULL.
 /// @return 1 with a payload, 0 if there is none or none is wanted; SIDELIGHT_ERROR_CORRUPT if this is no JPEG, a
 /// segment before the first scan is damaged, or a payload is wanted and its segment is empty or not the only one. With
 /// `params` also SIDELIGHT_ERROR_CORRUPT if a segment between or behind the scans is damaged or cut off (coded data

@@ -1,6 +1,6 @@
 //! Version, errors, logging and the CPU level.
 
-use super::boundary::{guard, set_logger, Refusal};
+use super::boundary::{guard, set_log_callback, Refusal};
 use super::types::*;
 use crate::cpu::CpuLevel;
 use crate::Error;
@@ -24,7 +24,7 @@ pub extern "C" fn sidelight_version() -> u32 {
     VERSION
 }
 
-/// One line of English for a result: static, never NULL. Any thread may call it.
+/// One line of English for a result, also for 0 and unknown ones: static, never NULL. Any thread may call it.
 #[no_mangle]
 pub extern "C" fn sidelight_strerror(error: c_int) -> *const c_char {
     if error >= 0 {
@@ -42,7 +42,7 @@ pub extern "C" fn sidelight_strerror(error: c_int) -> *const c_char {
 /// callback must not call into the library.
 #[no_mangle]
 pub extern "C" fn sidelight_set_log_callback(callback: SidelightLog, user: *mut c_void) {
-    set_logger(callback, user);
+    set_log_callback(callback, user);
 }
 
 /// Caps the instruction set that the library uses at `level`, a SidelightCpuLevel, for the whole process; it is never

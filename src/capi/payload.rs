@@ -13,7 +13,7 @@ use libc::c_int;
 ///
 /// @param payload `size` bytes, changed in place on success only.
 /// @param carrier the decoded picture; its type is not looked at.
-/// @return 0; what sidelight_decoder_set_payload() returns for bytes that are no payload.
+/// @return 0; SIDELIGHT_ERROR_CORRUPT, SIDELIGHT_ERROR_UNSUPPORTED or SIDELIGHT_ERROR_TOO_LARGE if this is no payload.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_payload_bind(
     payload: *mut u8,
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn sidelight_payload_probe(
 /// The picture's planes are readable, as the header says.
 unsafe fn binding_of(picture: Passed<'_>) -> Result<u64> {
     /// # Safety
-    /// As the function around it.
+    /// What the function around it asks for holds.
     unsafe fn of<S: Sample>(picture: Passed<'_>) -> Result<u64> {
         // SAFETY: forwarded.
         Ok(binding::of_picture(&unsafe { picture.picture::<S>() }?))

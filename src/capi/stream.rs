@@ -41,7 +41,7 @@ pub struct SidelightStreamSettings {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightAccessUnit {
-    /// Its bytes as they stand in the stream.
+    /// The unit's bytes as they stand in the stream.
     pub data: *const u8,
     /// Number of bytes.
     pub size: usize,
@@ -176,8 +176,7 @@ pub unsafe extern "C" fn sidelight_stream_push(
 /// @return 1; 0 if more bytes are needed or the stream has ended; SIDELIGHT_ERROR_CORRUPT if a byte stream does not
 /// begin with a start code, or the lengths in a sample do not add up (the sample is dropped, and the next may be
 /// pushed); SIDELIGHT_ERROR_TOO_LARGE for a unit over 64 MiB. After SIDELIGHT_ERROR_OUT_OF_MEMORY the same unit comes
-/// with the next call; after SIDELIGHT_ERROR_CORRUPT or SIDELIGHT_ERROR_TOO_LARGE a byte stream does not go on: close
-/// it.
+/// with the next call; after SIDELIGHT_ERROR_CORRUPT or SIDELIGHT_ERROR_TOO_LARGE a byte stream is over: close it.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_stream_next(
     stream: *mut SidelightStream,

@@ -9,8 +9,8 @@ pub const SIDELIGHT_MAX_PAYLOAD: usize = 65526;
 /// What carrying a payload adds to a JPEG file besides the payload, in bytes.
 pub const SIDELIGHT_JPEG_CARRIAGE_BYTES: u32 = 11;
 
-/// What an SEI message adds to an HEVC or VVC byte stream besides its payload of up to 238 bytes and emulation
-/// prevention, in bytes. H.264: one less.
+/// What an SEI message adds to a payload of up to 238 bytes in an HEVC or VVC byte stream, without emulation prevention;
+/// one more for each further 255 bytes begun. H.264: one less.
 pub const SIDELIGHT_NAL_CARRIAGE_BYTES: u32 = 25;
 
 const _: () = {
@@ -90,8 +90,7 @@ pub enum SidelightModelSize {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SidelightObjective {
-    /// The default: scales, biases and weights of the network, rounded as they are sent and charged for their
-    /// bits while they are learnt.
+    /// The default: what is sent is rounded, and charged for its bits, while it is learnt.
     RateDistortion = 0,
     /// For comparison, as in arXiv 1905.04079: weights and biases with a compressibility loss, then pruned
     /// and clustered. It gains less; decoders take its payloads like any other.
@@ -169,7 +168,7 @@ pub struct SidelightCodecParams {
     /// encoder only.
     pub carriage_bytes: u32,
     /// What a payload is bound to. JPEG: a hash of the coded data (sidelight_jpeg_read() computes it); encoder and
-    /// decoder must see the same value. HEVC: not looked at, see sidelight_payload_bind().
+    /// decoder must see the same value. HEVC: use sidelight_payload_bind() and sidelight_decoder_set_sei() instead.
     pub binding: u64,
     /// Bytes of the coded pictures, without payload, metadata and the like; 0 if unknown. Read by the encoder only.
     pub coded_bytes: u64,
@@ -211,7 +210,7 @@ pub type SidelightLog =
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightEncoderSettings {
-    /// Nonzero to send no update, only the word whether the base model shall be used: encoding takes no training then.
+    /// Nonzero to send no update: the payload asks for the base model at most, and encoding takes no training.
     pub no_update: u32,
     /// Threads, 0 = one for each logical core; at most 256. The payload does not depend on it.
     pub threads: u32,
@@ -277,7 +276,7 @@ pub struct SidelightReport {
     pub psnr_payload: f64,
     /// The slope that the choice was made with, dB per byte.
     pub slope_db_per_byte: f64,
-    /// Cb and Cr of the decoded picture; zero for gray ones.
+    /// Cb and Cr of the decoded picture; in gray ones this and those below are zero.
     pub psnr_chroma_decoded: [f64; 2],
     /// Cb and Cr with the base model.
     pub psnr_chroma_base: [f64; 2],
@@ -304,7 +303,7 @@ pub struct SidelightDecoderSettings {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SidelightError {
-    /// There is no payload in the file or stream.
+    /// None of a picture's SEI messages is a payload.
     NoPayload = -2,
     /// Memory could not be had. Nothing is lost, and the call may be made again. Only allocations of 128 KiB and more
     /// are checked: where a smaller one fails the process aborts.

@@ -61,13 +61,12 @@ impl Decoder {
         Self { settings, level: CpuLevel::current(), slots: Vec::new() }
     }
 
-    /// Sets what `payload` asks for; on an error pictures pass through. Of the parameters for video
-    /// only the codec and the binding are used: the payload brings the QPs.
+    /// Sets what `payload` asks for; on an error pictures pass through. For video only the codec and
+    /// the binding of `params` are used: the payload brings the QPs.
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Stale`] (also if it is for another codec),
-    /// [`Error::UnknownModel`], [`Error::TooLarge`],
-    /// [`Error::Unsupported`],
+    /// [`Error::UnknownModel`], [`Error::TooLarge`], [`Error::Unsupported`],
     /// [`Error::InvalidArgument`] for parameters out of range.
     pub fn set_payload(&mut self, payload: &[u8], params: &CodecParams) -> Result<Mode> {
         self.slots.clear();

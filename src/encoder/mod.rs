@@ -167,7 +167,7 @@ impl Encoder {
     /// models of the size, the one that gains most is the base model.
     ///
     /// For video the strengths that the payload sets for each picture type are searched from the
-    /// parameters' QPs; a type that would not gain over these pictures, or that none of them has,
+    /// codec's QPs; a type that would not gain over these pictures, or that none of them has,
     /// is left as it is.
     ///
     /// `progress` gets the fraction done, some fifty times a second, and returns whether to go on;
@@ -213,7 +213,7 @@ impl Encoder {
             binding: params.binding,
         };
         progress.begin(Phase::Choosing);
-        // Who canceled would wait in vain where measuring takes longer than that.
+        // Who canceled would wait in vain where measuring takes longer than `GRACE`.
         let measured = tuned.as_ref().filter(|_| fast_enough || !progress.canceled());
         let best = self.choose(&candidates, measured, progress)?;
         progress.tell(1.0);

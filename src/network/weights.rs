@@ -9,7 +9,7 @@ use crate::util::alloc;
 use crate::{Error, Result};
 use std::sync::Arc;
 
-/// The weights of all layers with an update, to be shared by prepared for many conditions.
+/// The weights of all layers with an update, shared by the models prepared for many conditions.
 pub(crate) struct Weights(Vec<LayerWeights>);
 
 /// A layer's weights with an update.

@@ -1,4 +1,4 @@
-//! The syntax of a weight-update: scales and biases, and where they pay single coefficients.
+//! The syntax of a weight-update: scales and biases, and where they pay coefficients of changes of weights.
 //!
 //! Most values are zero and most others ±1, so a value is coded as significance, sign and a unary
 //! magnitude, each bin with a context that says what is known about it.

@@ -116,7 +116,7 @@ fn weights_take_a_byte_where_all_of_a_layer_fit() {
     }
 }
 
-/// Of 9 · 32 rows and 4 columns.
+/// Bytes of the levels of 9 · 32 rows and 4 columns.
 const LEVELS_OF_LAST: usize = 9 * 32 + 4;
 
 #[test]

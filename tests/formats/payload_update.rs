@@ -106,7 +106,7 @@ impl Random {
         Update { step: 6 + self.below(6) as u8, layers }
     }
 
-    /// The same with some coefficients, a few hundred at most.
+    /// Such an update with some coefficients, a few hundred at most.
     fn typical_with_coefficients(&mut self) -> Update {
         let mut update = self.typical();
         for (layer, (inputs, outputs)) in update.layers.iter_mut().zip(typical_shapes()) {

@@ -72,7 +72,7 @@ fn updates_serve_all_planes() {
     }
 }
 
-/// Of a size's base models the one with the best PSNR-YUV is taken, which need not have the best
+/// The one of a size's base models with the best PSNR-YUV is taken, which need not have the best
 /// luma.
 #[test]
 fn chroma_counts_in_the_choice_of_a_base_model() {

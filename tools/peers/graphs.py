@@ -57,7 +57,7 @@ def layers(data, phases):
     for i, l in enumerate(data):
         cin, cout = l["cin"], l["cout"]
         scale = np.array(l["multiplier"]) / 2.0 ** l["shift"]
-        weight = np.array(l["taps"], float).reshape(3, 3, cin, cout).transpose(3, 2, 0, 1)
+        weight = np.array(l["weights"], float).reshape(3, 3, cin, cout).transpose(3, 2, 0, 1)
         weight *= scale[:, None, None, None]
         bias = np.array(l["bias"], float).reshape(-1, cout) * scale
         low, high = l["low"], l["high"]

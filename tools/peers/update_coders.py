@@ -9,7 +9,7 @@ update, its output is decoded and compared, and what does not come back exactly 
 
 What each coder is used like:
 
-- Each tries every arrangement of the integers (a tensor for each list, taps with a row for each output
+- Each tries every arrangement of the integers (a tensor for each list, weights with a row for each output
   channel or as they are, lists of one shape as the rows of a tensor, one tensor of all scales and one of all biases, everything in one tensor) and
   every setting below; the smallest output of each update counts, and saying which one it was is
   free. Sidelight has one setting; "one setting" is what a peer needs with the one that is best for

@@ -37,7 +37,7 @@ struct Update {
 
 #[derive(Debug, PartialEq, Serialize)]
 struct Tensor {
-    /// As "layer2.scale"; coefficients only where any of the network change.
+    /// Name, as "layer2.scale"; coefficients only where any of the network change.
     name: String,
     shape: Vec<usize>,
     values: Vec<i16>,

@@ -34,7 +34,7 @@ fn commit() -> String {
     }
 }
 
-/// As far as Linux tells.
+/// The machine as far as Linux tells.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
     pub cpu: String,

@@ -128,7 +128,7 @@ impl AccessUnit {
 
     /// Its bytes with `payload` in place of all payloads in it; without any for None.
     ///
-    /// Raises InvalidArgument if the payload is empty or there is no picture; TooLarge over 1 MiB, or over
+    /// Raises InvalidArgument if the payload is empty or there is no picture; TooLarge above 65526 bytes, or over
     /// what the lengths can tell.
     #[pyo3(signature = (payload=None))]
     fn rewrite<'py>(

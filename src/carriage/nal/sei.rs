@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(write(&[7; 238]).unwrap()[..3], [5, 254, UUID[0]]);
         assert_eq!(write(&[7; 239]).unwrap()[..4], [5, 255, 0, UUID[0]]);
         assert_eq!(write(&[7; 600]).unwrap()[..4], [5, 255, 255, 106]);
-        for size in [1, 238, 239, 494, 65536] {
+        for size in [1, 238, 239, 494, crate::carriage::MAX_PAYLOAD, 65536] {
             let rbsp = write(&vec![7; size]).unwrap();
             let payloads: Vec<_> =
                 Messages::new(&rbsp).map(|m| m.payload().unwrap().len()).collect();

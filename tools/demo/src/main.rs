@@ -25,7 +25,7 @@ const QUALITIES: [u32; 3] = [10, 20, 40];
 
 /// The crop of before-after.png: picture, quality, left, top.
 const CROP: (&str, u32, usize, usize) = ("coffee", 10, 170, 10);
-/// Its width and height, what it is magnified by, and pixels between its panels.
+/// Width and height of the crop, what it is magnified by, and pixels between its panels.
 const CROP_SIZE: (usize, usize, usize) = (160, 2, 8);
 
 struct Options {

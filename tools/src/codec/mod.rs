@@ -43,7 +43,7 @@ pub trait Codec: Send + Sync {
 pub enum Kind {
     /// libjpeg-turbo's cjpeg: standard tables, optimised Huffman tables; quality 1..=100
     Jpeg,
-    /// The same with flat tables; quality is the step, 1..=255
+    /// JPEG with flat tables; quality is the step, 1..=255
     JpegFlat,
     /// mozjpeg tuned for PSNR: flat tables, trellis, progressive; quality 1..=100
     MozjpegPsnr,

@@ -20,7 +20,7 @@ pub fn measure(original: &Yuv, picture: &Yuv, bytes: usize) -> Measured {
     Measured { ssim, ms_ssim, ..measure_psnr(original, picture, bytes) }
 }
 
-/// The same without SSIM and MS-SSIM, which take longer.
+/// Measures PSNR alone, without SSIM and MS-SSIM, which take longer.
 pub fn measure_psnr(original: &Yuv, picture: &Yuv, bytes: usize) -> Measured {
     let planes = original.planes.iter().zip(&picture.planes);
     let mse: Vec<f64> = planes.map(|(a, b)| mse(a, b)).collect();

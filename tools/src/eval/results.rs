@@ -128,9 +128,9 @@ pub struct Measured {
     /// (6 Y + Cb + Cr) / 8 of the planes' PSNR; luma's for gray pictures; `null` where a plane's
     /// is.
     pub psnr_yuv: Option<f64>,
-    /// Of luma, 0..=1; `null` for pictures too small for it.
+    /// Similarity of luma, 0..=1; `null` for pictures too small for it.
     pub ssim: Option<f64>,
-    /// Of luma, 0..=1; `null` for pictures too small for it.
+    /// Similarity of luma, 0..=1; `null` for pictures too small for it.
     pub ms_ssim: Option<f64>,
 }
 

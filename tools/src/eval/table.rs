@@ -23,7 +23,7 @@ fn plane(mean: &Mean, i: usize) -> Option<f64> {
     mean.psnr.get(i).copied().flatten()
 }
 
-/// Of Y alone, or of Y, Cb, Cr and YUV.
+/// Columns of Y alone, or of Y, Cb, Cr and YUV.
 fn gains(of: &Mean, over: &Mean) -> String {
     let planes = (0..of.psnr.len()).map(|i| gain(plane(of, i), plane(over, i)));
     let yuv = (of.psnr.len() > 1).then(|| gain(of.psnr_yuv, over.psnr_yuv));

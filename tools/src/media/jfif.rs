@@ -2,7 +2,7 @@
 
 /// Factors of red and green in Cb as libjpeg-turbo has them, made of 0.16874 and 0.33126.
 pub const TURBO: [i32; 2] = [-11059, -21709];
-/// The same factors to the nearest: the shipped models were trained on pictures made with these.
+/// JFIF's factors to the nearest: the shipped models were trained on pictures made with these.
 pub const NEAREST: [i32; 2] = [-11058, -21710];
 
 /// Luma of a pixel.

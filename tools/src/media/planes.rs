@@ -40,7 +40,7 @@ impl Planes {
         Picture::new(self.layout, &planes).expect("planes are of the layout's sizes")
     }
 
-    /// The same, to be written to.
+    /// The planes as a picture to be written to.
     pub fn view_mut(&mut self) -> PictureMut<'_> {
         let planes = self.planes.iter_mut();
         let planes = planes.map(|p| PlaneMut::new(&mut p.data, p.width, p.width, p.height));

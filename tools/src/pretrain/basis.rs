@@ -19,9 +19,9 @@ const ROUNDS: usize = 3;
 pub struct Samples {
     cin: usize,
     cout: usize,
-    /// Of the output against random signs: weights, biases.
+    /// Gradients of the output against random signs: by weights, by biases.
     changes: Vec<(Vec<f32>, Vec<f32>)>,
-    /// Of what the picture loses.
+    /// Gradient of what the picture loses.
     wishes: Vec<(Vec<f32>, Vec<f32>)>,
 }
 
@@ -44,7 +44,7 @@ impl Samples {
         squares(self.changes.iter().map(|c| &c.1[..]), self.cout)
     }
 
-    /// The same by each weight.
+    /// That change by each weight.
     pub fn weight_squares(&self) -> Vec<f64> {
         squares(self.changes.iter().map(|c| &c.0[..]), 9 * self.cin * self.cout)
     }

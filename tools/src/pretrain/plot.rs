@@ -350,7 +350,7 @@ mod tests {
     use super::*;
     use clap::Parser;
 
-    /// Of a run's stderr; the line of 3000 is torn, 4000 was done twice.
+    /// Lines of a run's stderr; the line of 3000 is torn, 4000 was done twice.
     const LUMA: &str = "\
 215 pictures, 14 held out; 7488 MAC a sample, Avx512
 1000 22 s loss 0.71247 gain 0.833 0.878 0.982 1.008 1.078

@@ -5,7 +5,7 @@ use crate::files;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use sidelight::network::prepared::PreparedLayer as InstanceLayer;
+use sidelight::network::prepared::PreparedLayer;
 use sidelight::network::CodecKind;
 use std::path::PathBuf;
 
@@ -30,13 +30,13 @@ struct Network<'a> {
     /// Whose quality it is.
     codec: &'static str,
     quality: u8,
-    luma: Vec<PreparedLayer<'a>>,
+    luma: Vec<Layer<'a>>,
     /// Empty: chroma passes through.
-    chroma: Vec<PreparedLayer<'a>>,
+    chroma: Vec<Layer<'a>>,
 }
 
 #[derive(Serialize)]
-struct PreparedLayer<'a> {
+struct Layer<'a> {
     cin: usize,
     cout: usize,
     /// `[9][cin][cout]`.
@@ -50,8 +50,8 @@ struct PreparedLayer<'a> {
     high: i32,
 }
 
-impl<'a> From<&'a InstanceLayer> for PreparedLayer<'a> {
-    fn from(l: &'a InstanceLayer) -> Self {
+impl<'a> From<&'a PreparedLayer> for Layer<'a> {
+    fn from(l: &'a PreparedLayer) -> Self {
         Self {
             cin: l.cin,
             cout: l.cout,
@@ -76,8 +76,8 @@ pub fn run(options: &Options) -> Result<()> {
             CodecKind::Hevc => "hevc",
         },
         quality: options.quality,
-        luma: prepared.luma.iter().map(PreparedLayer::from).collect(),
-        chroma: prepared.chroma.iter().map(PreparedLayer::from).collect(),
+        luma: prepared.luma.iter().map(Layer::from).collect(),
+        chroma: prepared.chroma.iter().map(Layer::from).collect(),
     };
     files::write(&options.out, &serde_json::to_vec(&network)?)
 }

@@ -28,7 +28,7 @@ impl Colour {
         Self { red, blue, full: false }
     }
 
-    /// As video, but JFIF's for 1 in 5.
+    /// Video's conversion, but JFIF's for 1 in 5.
     pub fn of_stills(rng: &mut Pcg64Mcg) -> Self {
         if rng.random_bool(0.2) {
             Self { red: 0.299, blue: 0.114, full: true }
