@@ -7,10 +7,10 @@
 #include <string.h>
 #include <turbojpeg.h>
 
-/* Whatever goes wrong ends the program, which frees what it holds. */
+/* Whatever goes wrong ends the program, which frees what it holds. Without a message it is TurboJPEG that failed. */
 static void require(int ok, const char *message) {
   if (!ok) {
-    fprintf(stderr, "minimal: %s\n", message);
+    fprintf(stderr, "minimal: %s\n", message ? message : tjGetErrorStr());
     exit(EXIT_FAILURE);
   }
 }
@@ -37,11 +37,11 @@ int main(int argc, char **argv) {
   int w, h, sampling, colours, stride[3], width, height, format = TJPF_RGB;
   uint8_t *data[3], *other_data[3];
   tjhandle tj = tjInitDecompress(), tjc = tjInitCompress();
-  require(!tjDecompressHeader3(tj, jpeg, size, &w, &h, &sampling, &colours), tjGetErrorStr2(tj));
+  require(!tjDecompressHeader3(tj, jpeg, size, &w, &h, &sampling, &colours), NULL);
   require((colours == TJCS_YCbCr || colours == TJCS_GRAY) && sampling <= TJSAMP_GRAY, "an unusual JPEG");
   SidelightPicture decoded = planes(w, h, sampling, data, stride);
   SidelightPicture other = planes(w, h, sampling, other_data, stride); /* original, or filtered */
-  require(!tjDecompressToYUVPlanes(tj, jpeg, size, data, w, stride, h, 0), tjGetErrorStr2(tj));
+  require(!tjDecompressToYUVPlanes(tj, jpeg, size, data, w, stride, h, 0), NULL);
   SidelightCodecParams params;
   SidelightBuffer payload = {0}, rewritten = {0};
   int r = sidelight_jpeg_read(jpeg, size, &params, attach ? NULL : &payload);
@@ -49,7 +49,7 @@ int main(int argc, char **argv) {
     SidelightEncoder *encoder = NULL;
     uint8_t *rgb = tjLoadImage(argv[2], &width, 1, &height, &format, 0);
     require(rgb && width == w && height == h, "the original can't be read, or is of another size");
-    require(!tjEncodeYUVPlanes(tjc, rgb, w, 0, h, format, other_data, stride, sampling, 0), tjGetErrorStr2(tjc));
+    require(!tjEncodeYUVPlanes(tjc, rgb, w, 0, h, format, other_data, stride, sampling, 0), NULL);
     if (r >= 0 && (r = sidelight_encoder_open(NULL, &encoder)) >= 0 &&
         (r = sidelight_encoder_encode(encoder, &other, &decoded, 1, &params, &payload, NULL)) >= 0)
       r = sidelight_jpeg_rewrite(jpeg, size, payload.data, payload.size, &rewritten);
@@ -74,5 +74,6 @@ int main(int argc, char **argv) {
     for (int y = 0; y < (i == 0 ? h : tjPlaneHeight(i, h, sampling)); y++)
       fwrite(other_data[i] + (size_t)y * stride[i], 1, i == 0 ? w : stride[i], file);
   int written = fflush(file) == 0 && !ferror(file) && fclose(file) == 0 && rename(part, out) == 0;
-  require(written || (remove(part), 0), out);
+  if (!written) remove(part);
+  require(written, out);
 }
