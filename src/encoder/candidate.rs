@@ -108,13 +108,18 @@ impl<S: Sample> Candidates<'_, '_, S> {
             Objective::RateDistortion => dead_zone::CANDIDATES.len(),
             Objective::Published => CLUSTERINGS.len(),
         };
+        let rounded = |i: usize| match self.objective {
+            Objective::RateDistortion => {
+                let (zone, coefficient_zone) = dead_zone::CANDIDATES[i];
+                tuned.round(zone, coefficient_zone)
+            }
+            Objective::Published => {
+                let (share, clusters) = CLUSTERINGS[i];
+                tuned.cluster(share, clusters)
+            }
+        };
         for i in 0..count {
-            let update = match self.objective {
-                Objective::RateDistortion => {
-                    tuned.round(dead_zone::CANDIDATES[i].0, dead_zone::CANDIDATES[i].1)
-                }
-                Objective::Published => tuned.cluster(CLUSTERINGS[i].0, CLUSTERINGS[i].1),
-            };
+            let update = rounded(i);
             // Where one network would overflow, the other one's part may be sent all the same.
             for update in [update.clone(), self.part(0, &update), self.part(1, &update)] {
                 if tried.contains(&update) {
