@@ -172,7 +172,7 @@ mod tests {
     fn every_embedded_model_loads() {
         for (place, file) in FILES.iter().enumerate() {
             let model = model(place).unwrap();
-            assert_eq!(model.clone().to_bytes(), *file.bytes);
+            assert_eq!(model.clone().write_file(), *file.bytes);
             assert_eq!(model.codec, file.codec);
             assert_eq!(by_id(model.id).unwrap(), (model, file.size));
             assert_eq!(place_of(model.id), Some(place), "{:08x}", model.id);

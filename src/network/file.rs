@@ -175,8 +175,8 @@ impl Model {
         file.last_chunk().map(|content| u64::from_le_bytes(*content) as u32)
     }
 
-    /// Writes the model file and sets `id` to its content's hash.
-    pub fn to_bytes(&mut self) -> Vec<u8> {
+    /// Writes the bytes of a model file and sets `id` to its content's hash.
+    pub fn write_file(&mut self) -> Vec<u8> {
         let shape = |n: &Network| [n.arch.channels as u8, n.arch.hidden as u8];
         let mut out = MAGIC.to_vec();
         out.push(self.codec as u8);

@@ -157,7 +157,7 @@ impl Model {
         }
         let shapes: Vec<_> = self.networks().map(Network::shapes).collect();
         model.prior = UpdatePrior::untuned(&shapes)?;
-        model.to_bytes();
+        model.write_file();
         Ok(model)
     }
 

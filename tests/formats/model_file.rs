@@ -19,7 +19,7 @@ fn luma() -> Vec<u8> {
     let model = Model::from_bytes(COLOUR).unwrap();
     let networks = model.prior.networks()[..1].to_vec();
     let prior = UpdatePrior::new(*model.prior.table(), networks).unwrap();
-    Model { chroma: None, prior, ..model }.to_bytes()
+    Model { chroma: None, prior, ..model }.write_file()
 }
 
 fn condition() -> Condition {
@@ -75,7 +75,7 @@ fn with_second_layer_of(weight: i16) -> (Vec<u8>, usize) {
     layer.weights = vec![weight; layer.weights.len()].into();
     let first = layer_len(4, 32, 16, 8, 2);
     let at = HEAD + first;
-    (model.to_bytes(), at)
+    (model.write_file(), at)
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn classes_out_of_range_are_corrupt() {
                 let class = last.scale.iter().chain(&last.bias).nth(8 - from_end).unwrap();
                 let sum = class.activity() + 4 * class.sign();
                 assert_eq!((class.byte(), sum), (byte, usize::from(byte)));
-                assert_eq!(model.to_bytes(), file);
+                assert_eq!(model.write_file(), file);
             }
             Err(error) => assert!(byte >= 20 && error == Error::Corrupt, "{byte}"),
         }
@@ -160,7 +160,7 @@ fn levels_out_of_range_are_corrupt() {
                 let last = model.prior.networks()[0].last().unwrap();
                 let levels = last.row_level.iter().chain(&last.column_level);
                 assert_eq!(levels.copied().nth(most - from_end), Some(byte));
-                assert_eq!(model.to_bytes(), file);
+                assert_eq!(model.write_file(), file);
             }
             Err(error) => assert!(byte >= LEVELS && error == Error::Corrupt, "{byte}"),
         }
@@ -180,7 +180,7 @@ fn steps_out_of_range_are_corrupt() {
     let result = |table: Table, layer: usize, step: i32| {
         let mut model = Model::from_bytes(&luma()).unwrap();
         *table(&mut model.luma.layers[layer]).last_mut().unwrap() = step;
-        let bytes = model.to_bytes();
+        let bytes = model.write_file();
         Model::from_bytes(&bytes).map(|read| assert_eq!(read, model))
     };
     for (layer, table) in (0..5).flat_map(|l| of_scales.map(|t| (l, t))) {
@@ -209,7 +209,7 @@ fn matrices_out_of_range_are_corrupt() {
         for (entry, ok) in [(127, true), (-127, true), (-128, false)] {
             let mut model = Model::from_bytes(&luma()).unwrap();
             *matrix(&mut model.luma.layers[layer]).last_mut().unwrap() = entry;
-            let bytes = model.to_bytes();
+            let bytes = model.write_file();
             let read = Model::from_bytes(&bytes);
             assert_eq!(read, if ok { Ok(model.clone()) } else { Err(Error::Corrupt) });
             let prepared = Prepared::new(&model, condition(), Some(&zeros(&model)));
@@ -454,7 +454,7 @@ fn an_unmixed_model_changes_single_weights() {
     let model = Model::from_bytes(COLOUR).unwrap();
     let plain = model.single_weights().unwrap();
     assert_ne!(plain.id, model.id);
-    assert_eq!(Model::from_bytes(&plain.clone().to_bytes()), Ok(plain.clone()));
+    assert_eq!(Model::from_bytes(&plain.clone().write_file()), Ok(plain.clone()));
     for (index, (inputs, outputs)) in plain.shapes().into_iter().enumerate() {
         let layer = plain.networks().flat_map(|n| &n.layers).nth(index).unwrap();
         // The finest step there is: it fits.

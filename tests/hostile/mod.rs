@@ -117,7 +117,7 @@ pub fn model(bytes: &[u8]) -> bool {
         }
     };
     let id = model.id;
-    assert_eq!(model.to_bytes(), bytes);
+    assert_eq!(model.write_file(), bytes);
     assert_eq!(model.id, id);
     let condition = Condition::from_jpeg_tables(&[40; 64], &[70; 64], Layout::I420);
     let base = match Prepared::new(&model, condition, None) {

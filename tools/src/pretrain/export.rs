@@ -78,7 +78,7 @@ pub fn run(options: &Options) -> Result<()> {
         }
     };
     model.prior = UpdatePrior::untuned(&model.networks().map(Network::shapes).collect::<Vec<_>>())?;
-    let bytes = model.to_bytes();
+    let bytes = model.write_file();
     report_losses(&net, &model, source.validation(super::VALIDATION_CROP, part)?)?;
     ensure!(Model::from_bytes(&bytes)? == model, "the model file does not read back");
     files::write(&options.out, &bytes)?;

@@ -55,7 +55,7 @@ pub fn run(options: &Options) -> Result<()> {
     let prior = learn(&updates, &model.prior)?;
     report("all", &updates, &model.prior, &prior)?;
     model.prior = prior;
-    files::write(&options.out, &model.to_bytes())?;
+    files::write(&options.out, &model.write_file())?;
     println!("{}: id {:08x}", options.out.display(), model.id);
     Ok(())
 }
