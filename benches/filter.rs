@@ -1,6 +1,5 @@
 //! Whole pictures through the filter, and one row through each kind of layer, at every CPU level.
 
-#[allow(dead_code)]
 #[path = "../tests/common/rng.rs"]
 mod rng;
 

@@ -5,4 +5,5 @@ pub(crate) mod alloc;
 pub(crate) mod fault;
 pub(crate) mod hash;
 #[cfg(test)]
+#[path = "../../tests/common/rng.rs"]
 pub(crate) mod rng;
