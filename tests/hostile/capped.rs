@@ -1,7 +1,7 @@
 //! Every reader of bytes from outside under its caps on memory: those of SECURITY.md.
 
 use crate::heap::{used, Used};
-use crate::hostile::{embedded, BINDING};
+use crate::hostile::{nameable, BINDING};
 use sidelight::carriage::nal::{AccessUnit, Framing, NalCodec, Stream};
 use sidelight::carriage::{jpeg, nal};
 use sidelight::network::{CodecKind, Condition, Model, Prepared};
@@ -21,7 +21,7 @@ pub fn payload(bytes: &[u8]) -> [Used; 2] {
     let parse = cap("payload::parse", bytes.len(), 0, 0, || sidelight::payload::parse(bytes));
     let mut decoder = Decoder::new(DecoderSettings { threads: 1, ..Default::default() });
     let named = sidelight::payload::parse(bytes).ok();
-    let model = embedded().iter().find(|m| named.is_some_and(|h| h.model == m.id));
+    let model = nameable().iter().find(|m| named.is_some_and(|h| h.model == m.id));
     let codec = match model.map(|m| m.codec) {
         Some(CodecKind::Hevc) => Codec::Hevc { qp: [0; 3] },
         _ => Codec::Jpeg { luma: [30; 64], chroma: None },
@@ -37,6 +37,12 @@ pub fn model(bytes: &[u8]) -> [Used; 1] {
     let load =
         || Model::from_bytes(bytes).map(|m| Prepared::new(&m, condition, None).map(|i| (m, i)));
     [cap("Model::from_bytes", bytes.len(), 2, 256 * KIB, load)]
+}
+
+/// Making the model that the published recipe's updates change of an embedded one.
+pub fn single_weights(model: &Model) -> [Used; 1] {
+    let file = model.clone().write_file().len();
+    [cap("Model::single_weights", file, 2, 256 * KIB, || model.single_weights())]
 }
 
 /// All readers of JPEG files, and writing `payload` into one.

@@ -4,7 +4,7 @@
 use crate::capped;
 use crate::common::rng::Xorshift;
 use crate::heap::{used, Used};
-use crate::hostile::{embedded, seal_model, seal_payload, Owned, BINDING};
+use crate::hostile::{embedded, nameable, seal_model, seal_payload, Owned, BINDING};
 use sidelight::carriage::nal::{Framing, NalCodec, Stream, UUID};
 use sidelight::decoder::MAX_TRIED;
 use sidelight::network::model::ModelLayer;
@@ -226,7 +226,7 @@ fn framed_sei(n: usize) -> Vec<u8> {
 /// pattern.
 #[test]
 fn payloads() {
-    for model in embedded() {
+    for model in nameable() {
         let largest = update_of(model, 15, |_| 255, |_| 0);
         // Of coefficients: one, some and all of every layer, as small and as large as can be. What
         // is too long for a payload is cut off.
@@ -259,6 +259,18 @@ fn payloads() {
     let mut long = vec![0; 1 << 20];
     seal_payload(&mut long, BINDING);
     capped::payload(&long);
+}
+
+/// A payload's first naming of a model reads it, or makes it of one that was read.
+#[test]
+fn models_that_payloads_name() {
+    for model in embedded() {
+        let file = Model::clone(model).write_file();
+        report(&format!("model of {} bytes", file.len()), &capped::model(&file));
+        let taken = capped::single_weights(model);
+        report(&format!("single weights of a model of {} bytes", file.len()), &taken);
+    }
+    assert_eq!(nameable().len(), 2 * embedded().len());
 }
 
 /// The body of an update with these values of scales and biases and these coefficients, by their

@@ -41,6 +41,15 @@ pub fn embedded() -> &'static [&'static Model] {
     })
 }
 
+/// The models that payloads may name: the embedded ones, and those of single weights made of them.
+pub fn nameable() -> &'static [&'static Model] {
+    static MODELS: OnceLock<Vec<&Model>> = OnceLock::new();
+    MODELS.get_or_init(|| {
+        let single_weights = embedded().iter().map(|m| models::single_weights(m).unwrap());
+        embedded().iter().copied().chain(single_weights).collect()
+    })
+}
+
 /// Binds a payload to `binding` and makes its check right, whatever else it is.
 pub fn seal_payload(payload: &mut [u8], binding: u64) {
     if payload.len() < HEADER_SIZE {

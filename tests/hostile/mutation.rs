@@ -5,7 +5,7 @@
 
 use crate::capped;
 use crate::common::rng::Xorshift;
-use crate::hostile::{self, embedded, seal_model, seal_payload, BINDING};
+use crate::hostile::{self, embedded, nameable, seal_model, seal_payload, BINDING};
 use sidelight::carriage::nal::{Framing, NalCodec};
 use sidelight::network::update::{LayerUpdate, Update};
 use sidelight::network::CodecKind;
@@ -118,7 +118,7 @@ fn damaged_payloads(steps: impl Iterator<Item = u64> + Clone) {
         // Most get past the check, and many name a model that there is.
         if random.below(8) > 0 {
             if random.below(2) > 0 && bytes.len() > 8 {
-                let model = random.one_of(embedded());
+                let model = random.one_of(nameable());
                 bytes[1..5].copy_from_slice(&model.id.to_le_bytes());
             }
             seal_payload(&mut bytes, BINDING);
