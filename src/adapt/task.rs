@@ -47,7 +47,7 @@ pub struct Task<'a, S = u8> {
 /// What is trained, and how it is made small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Objective {
-    /// Scales, biases and coefficients of weights, rounded in the loop, each at its price in bits.
+    /// Scales, biases and coefficients of changes of weights, rounded in the loop, each at its price in bits.
     #[default]
     RateDistortion,
     /// All weights and biases, unrounded, with the compressibility loss of Lam et al. (arXiv

@@ -39,10 +39,9 @@ pub unsafe extern "C" fn sidelight_jpeg_read(
         // SAFETY: the caller's promise.
         let jpeg = unsafe { slice(jpeg, size, ["jpeg", "size"]) }?;
         let read = if params.is_null() { None } else { Some(params_of(jpeg)?) };
-        let found = match jpeg::extract(jpeg) {
-            _ if payload.is_null() => None,
-            Err(Error::NoPayload) => None,
-            found => Some(found?),
+        let found = match (!payload.is_null()).then(|| jpeg::extract(jpeg)) {
+            None | Some(Err(Error::NoPayload)) => None,
+            Some(found) => Some(found?),
         };
         let is_there = found.is_some();
         let found = SidelightBuffer::new(found.unwrap_or_default())?;
