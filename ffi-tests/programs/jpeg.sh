@@ -2,7 +2,6 @@
 # Tests the examples as a user runs them, beside stock cjpeg, djpeg and jpegtran. Ends with
 # "N passed, N failed".
 set -u
-export LC_ALL=C
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
 encode="$root/c-examples/build/jpeg_encode"
@@ -11,34 +10,8 @@ minimal="$root/c-examples/build/minimal"
 bench="$root/benches/c/build/bench_filter"
 pictures="$root/tests/pictures"
 golden="$root/tests/data/jpeg"
-. "$root/tests/check.sh"
+. "$root/ffi-tests/programs/common.sh"
 
-# refused TEXT OUTPUT COMMAND...: it fails, says TEXT, and leaves no OUTPUT.
-refused() {
-    text=$1
-    output=$2
-    shift 2
-    rm -f "$output"
-    if "$@" >/dev/null 2>refusal.txt; then
-        echo "was accepted" >&2
-        return 1
-    fi
-    cat refusal.txt >&2
-    grep -q -e "$text" refusal.txt && [ ! -e "$output" ] && [ ! -e "$output.part" ]
-}
-
-# says TEXT COMMAND...: it succeeds, and says TEXT on standard error.
-says() {
-    text=$1
-    shift
-    "$@" 2>said.txt
-    code=$?
-    cat said.txt >&2
-    [ $code = 0 ] && grep -q -e "$text" said.txt
-}
-
-differ() { ! cmp -s "$1" "$2"; }
-bytes() { wc -c <"$1"; }
 
 # --mode off gives djpeg's pixels.
 stock_pixels() {
@@ -281,14 +254,6 @@ mkdir folder folder.png
 check "a folder in" refused "Is a directory" x.png "$decode" folder x.png
 check "a folder in when encoding" refused "Is a directory" x.jpg "$encode" folder x.jpg
 check "a folder out" refused "Is a directory" nothing "$decode" cup.jpg folder.png
-# Root may write anywhere: be nobody.
-nobody() {
-    if [ "$(id -u)" = 0 ]; then
-        setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
-    else
-        "$@"
-    fi
-}
 chmod 755 "$work"
 mkdir locked
 cp cup.jpg locked/old.png
@@ -306,15 +271,6 @@ else
     echo "left out: nobody may not run the examples where they are"
 fi
 chmod 755 locked
-# full TEXT OUTPUT COMMAND...: refused at the 4096th byte, and an older OUTPUT stays as it was.
-full() {
-    text=$1
-    output=$2
-    shift 2
-    refused "$text" "$output" sh -c 'trap "" XFSZ && ulimit -f 8 && "$@"' sh "$@" || return 1
-    cp truncated.jpg "$output"
-    ! (trap "" XFSZ && ulimit -f 8 && "$@") >/dev/null && cmp truncated.jpg "$output" && [ ! -e "$output.part" ]
-}
 for output in x.png x.ppm x.y4m; do
     check "no room for all of it: $output" full "File too large" $output "$decode" cup.jpg $output
 done

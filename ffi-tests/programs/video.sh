@@ -2,34 +2,11 @@
 # Tests hevc_encode and hevc_decode as a user runs them, beside stock ffmpeg. Ends with
 # "N passed, N failed".
 set -u
-export LC_ALL=C
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
 encode="$root/c-examples/build/hevc_encode"
 decode="$root/c-examples/build/hevc_decode"
-. "$root/tests/check.sh"
-
-# refused TEXT OUTPUT COMMAND...: it fails, not by a signal, says TEXT, and leaves no OUTPUT.
-refused() {
-    text=$1
-    output=$2
-    shift 2
-    rm -f "$output"
-    "$@" >/dev/null 2>refusal.txt
-    code=$?
-    cat refusal.txt >&2
-    [ $code = 1 ] && grep -q -e "$text" refusal.txt && [ ! -e "$output" ] && [ ! -e "$output.part" ]
-}
-
-# says TEXT COMMAND...: it succeeds, and says TEXT on standard error.
-says() {
-    text=$1
-    shift
-    "$@" 2>said.txt
-    code=$?
-    cat said.txt >&2
-    [ $code = 0 ] && grep -q -e "$text" said.txt
-}
+. "$root/ffi-tests/programs/common.sh"
 
 # goes_on COMMAND...: it succeeds, or says by status 2 that the video is damaged.
 goes_on() {
@@ -38,8 +15,6 @@ goes_on() {
     [ $code = 0 ] || [ $code = 2 ]
 }
 
-differ() { ! cmp -s "$1" "$2"; }
-bytes() { wc -c <"$1"; }
 byte() { printf "\\$(printf %o "$1")"; }
 ff() { ffmpeg -v error -nostdin -y "$@"; }
 
@@ -280,29 +255,13 @@ check "no such folder out" refused "No such file" no/x.y4m "$decode" a.hevc no/x
 cat a.hevc b.hevc >shapes.hevc
 check "another shape" refused "another shape" x.y4m "$decode" shapes.hevc x.y4m
 
-# full OUTPUT COMMAND...: refused at the 4096th byte, and an older OUTPUT stays as it was.
-full() {
-    output=$1
-    shift
-    refused "File too large" "$output" sh -c 'trap "" XFSZ && ulimit -f 8 && "$@"' sh "$@" || return 1
-    cp two.y4m "$output"
-    ! (trap "" XFSZ && ulimit -f 8 && "$@") >/dev/null && cmp two.y4m "$output" && [ ! -e "$output.part" ]
-}
-check "no room for all of it" full x.hevc "$encode" --no-payload --qp 10 two.y4m x.hevc
-check "no room for all of it: decode" full x.y4m "$decode" --off a.hevc x.y4m
+check "no room for all of it" full "File too large" x.hevc "$encode" --no-payload --qp 10 two.y4m x.hevc
+check "no room for all of it: decode" full "File too large" x.y4m "$decode" --off a.hevc x.y4m
 check "device full" refused "No space" nothing "$encode" --no-payload two.y4m /dev/full
 check "device full: decode" refused "No space" nothing "$decode" --off a.hevc /dev/full
 for command in "$decode a.hevc y.y4m" "$encode --no-payload two.y4m y.hevc"; do
     check "nowhere to print: ${command%% *}" sh -c "! $command >/dev/full"
 done
-# Root may write anywhere: be nobody.
-nobody() {
-    if [ "$(id -u)" = 0 ]; then
-        setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
-    else
-        "$@"
-    fi
-}
 chmod 755 "$work"
 mkdir locked
 chmod 555 locked
