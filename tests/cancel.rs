@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// Canceled, an encode shall be over within that time.
 const WAIT: Duration = Duration::from_millis(200);
 
+/// By the clock it may take so long where the machine has other work.
+const WAIT_BY_THE_CLOCK: Duration = Duration::from_millis(1000);
+
 /// Training steps of a whole encode.
 const STEPS: u32 = 4;
 
@@ -36,7 +39,9 @@ impl Moment {
 
     /// The time since then; where other programs had the CPUs meanwhile, what this one worked.
     fn elapsed(self) -> Duration {
-        self.clock.elapsed().min(Self::now().work - self.work)
+        let clock = self.clock.elapsed();
+        assert!(clock < WAIT_BY_THE_CLOCK, "{clock:?} by the clock");
+        clock.min(Self::now().work - self.work)
     }
 }
 
