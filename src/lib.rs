@@ -27,6 +27,7 @@ mod modules {
     pub mod kernels;
     pub mod models;
     pub mod network;
+    pub mod optimise;
     pub mod payload;
     pub mod picture;
     pub mod train;

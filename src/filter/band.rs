@@ -2,6 +2,7 @@
 
 use super::samples::{pack, unpack};
 use super::scratch::{padded, Scratch, ScratchLen};
+use super::tape::TapeMut;
 use crate::kernels::{Convolution, Kernels, Packed, RowMut, Rows};
 use crate::network::Arch;
 use crate::picture::{Picture, PictureMut, Sample};
@@ -100,7 +101,9 @@ pub(super) fn scratch_len(convolutions: &[Convolution], width: usize) -> Scratch
 /// The layers run in step: when the input has half-resolution row t, layer l makes row
 /// t − 1 − l. Each starts where the band's halo does.
 ///
-/// `go_on` is asked before each of these; false if it ended the run.
+/// `go_on` is asked before each of these; false if it ended the run. Outputs of hidden layers in the
+/// band itself are noted on `tape`.
+#[allow(clippy::too_many_arguments)]
 pub(super) fn run<S: Sample>(
     convolutions: &[Convolution],
     kernels: &Kernels,
@@ -108,6 +111,7 @@ pub(super) fn run<S: Sample>(
     input: &Picture<'_, S>,
     first_row: usize,
     out: &mut PictureMut<'_, S>,
+    mut tape: Option<&mut TapeMut<'_>>,
     go_on: &mut dyn FnMut() -> bool,
 ) -> bool {
     if out.height() == 0 {
@@ -144,6 +148,9 @@ pub(super) fn run<S: Sample>(
             if l + 1 < layers {
                 (kernels.conv_row)(conv, y, src, below[0].inner(y));
                 below[0].replicate_ends(y);
+                if let Some(tape) = tape.as_mut().filter(|_| (first..end).contains(&y)) {
+                    tape.note(y - first, l, below[0].inner(y), conv.layer.cout);
+                }
             } else {
                 let Rows::I16(src) = src else { unreachable!("last layers read 16 bits") };
                 (kernels.conv_row_last)(conv, y, src, residual);

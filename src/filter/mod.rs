@@ -3,21 +3,21 @@
 mod band;
 mod samples;
 mod scratch;
+mod tape;
 
 use crate::cpu::CpuLevel;
 use crate::kernels::{Convolution, Kernels};
 use crate::network::Prepared;
 use crate::picture::{Layout, Picture, PictureMut, Sample};
-use crate::util::fault;
+use crate::util::{fault, threads};
 use crate::{Error, Result};
 use scratch::{Pool, ScratchLen};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::Mutex;
-use std::time::Duration;
+use std::ops::Range;
+pub(crate) use tape::TapeMut;
 
 /// A network ready to filter pictures, on several threads at once if need be.
 pub struct Filter {
+    /// None: luma is copied.
     luma: Vec<Convolution>,
     /// None: chroma is copied.
     chroma: Vec<Convolution>,
@@ -66,62 +66,21 @@ impl Filter {
     ) -> Result<bool> {
         let height = output.height();
         let bands = threads.clamp(1, height.div_ceil(2 * MIN_BAND));
-        if bands == 1 {
-            return self.band_while(input, 0, output, go_on);
-        }
-        let ended = AtomicBool::new(false);
-        // Threads take bands from the top until there are none; where no thread can be started, the
-        // caller's takes them all.
-        let left = Mutex::new(Some((1, 0, output)));
-        let next = || -> Result<Option<(usize, PictureMut<'_, S>)>> {
-            let mut left = left.lock().map_err(|_| Error::Internal)?;
-            let Some((number, first, rest)) = left.take() else { return Ok(None) };
+        let (mut number, mut first, mut left) = (0, 0, Some(output));
+        let cut = || {
+            let rest = left.take()?;
+            number += 1;
             if number == bands {
-                return Ok(Some((first, rest)));
+                return Some((first, rest));
             }
             let end = 2 * (height.div_ceil(2) * number / bands);
             let (band, below) = rest.split_at_row(end - first);
-            *left = Some((number + 1, end, below));
-            Ok(Some((first, band)))
+            left = Some(below);
+            Some((std::mem::replace(&mut first, end), band))
         };
-        let drain = |go_on: &mut dyn FnMut() -> bool| -> Result {
-            while let Some((first, band)) = next()? {
-                if !self.band_while(input, first, band, go_on)? {
-                    break;
-                }
-            }
-            Ok(())
-        };
-        let mut go_on = || {
-            let go_on = !ended.load(Ordering::Relaxed) && go_on();
-            if !go_on {
-                ended.store(true, Ordering::Relaxed);
-            }
-            go_on
-        };
-        let result = std::thread::scope(|scope| {
-            let (running, none) = mpsc::channel::<()>();
-            let spawn = |_| {
-                let (running, drain, ended) = (running.clone(), &drain, &ended);
-                let other = move || {
-                    // Dropped when the thread has ended, however it ends.
-                    let _running = running;
-                    drain(&mut || !ended.load(Ordering::Relaxed))
-                };
-                std::thread::Builder::new().spawn_scoped(scope, other).ok()
-            };
-            let others: Vec<_> = (1..bands).filter_map(spawn).collect();
-            drop(running);
-            let mut result = drain(&mut go_on);
-            while none.recv_timeout(ASK) == Err(RecvTimeoutError::Timeout) {
-                go_on();
-            }
-            for handle in others {
-                result = result.and(handle.join().unwrap_or(Err(Error::Internal)));
-            }
-            result
-        });
-        result.map(|()| !ended.into_inner())
+        threads::share(bands, std::iter::from_fn(cut), go_on, &|(first, band), go_on| {
+            self.band_while(input, first, band, None, go_on)
+        })
     }
 
     /// Filters the rows of `input` from luma row `first_row` on that `output`, a band of the
@@ -136,14 +95,20 @@ impl Filter {
         first_row: usize,
         output: PictureMut<'_, S>,
     ) -> Result {
-        self.band_while(input, first_row, output, &mut || true).map(drop)
+        self.band_while(input, first_row, output, None, &mut || true).map(drop)
     }
 
-    fn band_while<S: Sample>(
+    /// Filters a band like [`Filter::band`] while `go_on`, and notes on `tape` which of the hidden
+    /// activations pass a gradient, of the last network that runs; false if it was ended.
+    ///
+    /// # Errors
+    /// Those of [`Filter::band`].
+    pub(crate) fn band_while<S: Sample>(
         &self,
         input: &Picture<'_, S>,
         first_row: usize,
         mut output: PictureMut<'_, S>,
+        mut tape: Option<TapeMut<'_>>,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<bool> {
         check_band(input, first_row, &output)?;
@@ -152,13 +117,18 @@ impl Filter {
         let with_chroma = self.filters_chroma(layout);
         let done = self.pool.with(self.scratch_len(layout, input.width()), |mut scratch| {
             let chroma = with_chroma.then_some(&self.chroma);
-            std::iter::once(&self.luma).chain(chroma).all(|network| {
+            let luma = (!self.luma.is_empty()).then_some(&self.luma);
+            luma.into_iter().chain(chroma).all(|network| {
                 let (scratch, out) = (scratch.again(), &mut output);
-                band::run(network, &self.kernels, scratch, input, first_row, out, go_on)
+                let tape = tape.as_mut();
+                band::run(network, &self.kernels, scratch, input, first_row, out, tape, go_on)
             })
         })?;
+        if done && self.luma.is_empty() {
+            copy_planes(input, first_row, &mut output, 0..1);
+        }
         if done && !with_chroma {
-            copy_planes(input, first_row, &mut output, 1);
+            copy_planes(input, first_row, &mut output, 1..3);
         }
         Ok(done)
     }
@@ -201,12 +171,10 @@ pub fn copy_band<S: Sample>(
     mut output: PictureMut<'_, S>,
 ) -> Result {
     check_band(input, first_row, &output)?;
-    copy_planes(input, first_row, &mut output, 0);
+    copy_planes(input, first_row, &mut output, 0..3);
     Ok(())
 }
 
-/// Time between asking whether to go on, for who waits.
-const ASK: Duration = Duration::from_millis(5);
 /// Smallest band worth a thread, in half-resolution rows.
 const MIN_BAND: usize = 8;
 
@@ -232,10 +200,10 @@ fn copy_planes<S: Sample>(
     input: &Picture<'_, S>,
     first_row: usize,
     output: &mut PictureMut<'_, S>,
-    from: usize,
+    which: Range<usize>,
 ) {
     let halved = input.layout() == Layout::I420;
-    for (i, plane) in output.planes_mut().iter_mut().enumerate().skip(from) {
+    for (i, plane) in output.planes_mut().iter_mut().enumerate().filter(|(i, _)| which.contains(i)) {
         let first = if i > 0 && halved { first_row / 2 } else { first_row };
         for y in 0..plane.height() {
             plane.row_mut(y).copy_from_slice(input.planes()[i].row(first + y));

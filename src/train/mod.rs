@@ -4,6 +4,7 @@
 use crate::network::basis::FRACTION;
 
 pub mod adam;
+pub mod adjoint;
 mod conv;
 mod gradient;
 pub mod map;

@@ -312,7 +312,7 @@ impl Workspace {
 }
 
 /// Makes `map` a zeroed `h × w × c` map with a border of two pixels.
-fn reshape(map: &mut Map, h: usize, w: usize, c: usize) {
+pub(super) fn reshape(map: &mut Map, h: usize, w: usize, c: usize) {
     map.height = h;
     map.width = w;
     map.channels = c;
@@ -322,7 +322,7 @@ fn reshape(map: &mut Map, h: usize, w: usize, c: usize) {
 }
 
 /// Counts `by` pixels of the border on every side as part of the map.
-fn grow(map: &mut Map, by: usize) {
+pub(super) fn grow(map: &mut Map, by: usize) {
     map.height += 2 * by;
     map.width += 2 * by;
     map.pad -= by;

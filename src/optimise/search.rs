@@ -1,0 +1,390 @@
+//! The search for a stage's coefficients.
+//!
+//! A round takes the derivatives of the error behind the filter and turns them, with a model of the
+//! error's curvature, into targets and weights for a trellis, which proposes a change of each
+//! block. Passes then try changes through the filter, many at a time but none beside another, and
+//! keep those by which the true error and the bits, weighed together, fall. What a trial showed of
+//! the curvature corrects the model. A round's passes end where the next derivatives promise more
+//! for their time.
+
+use super::component::{Block, Samples};
+use super::rate::Lengths;
+use super::stage::{squared_error, GoOn, Stage};
+use super::transform::BLOCK;
+use super::trellis::{self, Goal};
+use crate::util::{alloc, threads};
+use crate::Result;
+
+/// Samples around a block in which its change is measured: half the way to the next block that may
+/// change at the same time.
+const MARGIN: usize = 4;
+/// What a round's derivatives cost in passes.
+const DERIVATIVES: u32 = 4;
+/// What the curvature costs in passes.
+const PROBE: u32 = 3;
+/// First curvature, of the probe's: it sees a block's coefficients one by one, but many change.
+const STIFFNESS: f32 = 1.5;
+/// Least and largest curvature, likewise.
+const STIFFNESS_RANGE: (f32, f32) = (0.75, 8.0);
+/// Parts of a block's stiffness that a trial replaces.
+const TRUST: f32 = 0.5;
+/// Factor of a stiffness that left its block as it is.
+const EASE: f32 = 1.0 / 1.3;
+
+/// How errors and bits are weighed.
+#[derive(Clone, Debug)]
+pub(super) struct Weights {
+    /// Cost of a squared error behind the filter in each plane.
+    pub units: Vec<f64>,
+    /// Weight of a decoded plane's error beside that.
+    pub decoded: f64,
+    /// Cost of a bit.
+    pub lambda: f64,
+}
+
+/// Changes of a block in each plane.
+struct Proposal {
+    block: u32,
+    /// What it promises.
+    gain: f32,
+    new: [Block; 2],
+}
+
+/// The model of the error: its derivatives and its curvature by coefficients.
+struct ErrorModel {
+    /// `[plane][block]`.
+    gradient: Vec<Vec<[f32; BLOCK]>>,
+    /// Curvature of each plane's frequencies, in the unit of samples.
+    frequencies: Vec<[f32; BLOCK]>,
+    /// Factor of these in each block.
+    stiffness: Vec<f32>,
+}
+
+/// A search and its buffers.
+pub(super) struct Search<'s, 'a> {
+    stage: &'s mut Stage<'a>,
+    weights: Weights,
+    model: ErrorModel,
+    proposals: Vec<Option<Proposal>>,
+    candidate: Vec<Samples>,
+    tried: Vec<Samples>,
+    lengths: Lengths,
+}
+
+impl<'s, 'a> Search<'s, 'a> {
+    /// Prepares a search.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn new(stage: &'s mut Stage<'a>, weights: Weights) -> Result<Self> {
+        let blocks = stage.grid.blocks();
+        let mut gradient = Vec::new();
+        for _ in &stage.blocks {
+            gradient.push(alloc::try_filled(blocks, [0.0; BLOCK])?);
+        }
+        let model = ErrorModel {
+            gradient,
+            frequencies: vec![[1.0; BLOCK]; stage.blocks.len()],
+            stiffness: alloc::try_filled(blocks, STIFFNESS)?,
+        };
+        let mut proposals = alloc::try_with_capacity(blocks)?;
+        proposals.resize_with(blocks, || None);
+        Ok(Self {
+            candidate: stage.decoded.iter().map(Samples::try_clone).collect::<Result<_>>()?,
+            tried: stage.decoded.iter().map(Samples::try_clone).collect::<Result<_>>()?,
+            lengths: stage.lengths(),
+            stage,
+            weights,
+            model,
+            proposals,
+        })
+    }
+
+    /// Errors and bits together, of the whole stage as it was last refreshed.
+    pub fn cost(&self) -> f64 {
+        let (stage, weights) = (&*self.stage, &self.weights);
+        let filtered = stage.squared_errors(&stage.filtered);
+        let decoded = stage.squared_errors(&stage.decoded);
+        let planes = weights.units.iter().zip(filtered.iter().zip(&decoded));
+        let error: f64 = planes.map(|(unit, (f, d))| unit * (f + weights.decoded * d)).sum();
+        error + weights.lambda * stage.bits(&stage.lengths()) as f64
+    }
+
+    /// Runs rounds for the time of `budget` passes. `go_on` gets the part of it that is spent.
+    /// Whatever ends it, the stage has the best blocks that were measured as a whole.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn run(&mut self, budget: u32, go_on: &mut dyn FnMut(f64) -> bool) -> Result<bool> {
+        let mut best: Option<(f64, Vec<Vec<Block>>)> = None;
+        let mut spent = 0;
+        let done = loop {
+            let part = f64::from(spent) / f64::from(budget.max(1));
+            let go_on = &mut || go_on(part.min(1.0));
+            if !self.stage.refresh(go_on)? {
+                break false;
+            }
+            let cost = self.cost();
+            if best.as_ref().is_none_or(|best| cost < best.0) {
+                let copies = self.stage.blocks.iter().map(|blocks| alloc::try_concat(&[blocks]));
+                best = Some((cost, copies.collect::<Result<_>>()?));
+            }
+            if spent >= budget {
+                break true;
+            }
+            if spent == 0 {
+                if !self.probe(go_on)? {
+                    break false;
+                }
+                spent += PROBE;
+            }
+            self.lengths = self.stage.lengths();
+            if !self.differentiate(go_on)? {
+                break false;
+            }
+            spent += DERIVATIVES;
+            let (mut gained, mut passes) = (0.0, 0);
+            self.proposals.iter_mut().for_each(|proposal| *proposal = None);
+            loop {
+                let Some(gain) = self.pass(go_on)? else { break };
+                (spent, passes, gained) = (spent + 1, passes + 1, gained + gain);
+                // The best place to leave is where a pass gains less than the mean of the round.
+                let mean = gained / f64::from(DERIVATIVES + passes);
+                if spent >= budget || gain <= mean {
+                    break;
+                }
+            }
+            if std::env::var("OPT_DEBUG").is_ok() {
+                eprintln!("spent {spent} cost {cost:.5} passes {passes} gained {gained:.5}");
+            }
+        };
+        if let Some((_, blocks)) = best {
+            self.stage.set_blocks(&blocks);
+        }
+        Ok(done)
+    }
+
+    /// Measures the curvature by coefficients: the mean squared derivatives of the output's samples,
+    /// each with a random sign (Hutchinson 1989).
+    fn probe(&mut self, go_on: GoOn<'_>) -> Result<bool> {
+        let Self { stage, model, .. } = self;
+        let Stage { grid, sensitivity, threads, .. } = &**stage;
+        let sign = |p: usize, y: usize, x: usize| {
+            let place = (p * grid.height + y) * grid.width + x;
+            if random(place as u32) & 1 == 0 { 1.0 } else { -1.0 }
+        };
+        let keep = |out: &mut [f32; BLOCK], d: &[f32; BLOCK]| *out = d.map(|d| d * d);
+        let squares = &mut model.gradient;
+        let none = |_, _, _| 0.0;
+        if !sensitivity.by_coefficients(grid, squares, *threads, go_on, &sign, &none, &keep)? {
+            return Ok(false);
+        }
+        let mut factors = alloc::try_filled(grid.blocks(), 0.0f32)?;
+        for (squares, frequencies) in squares.iter().zip(&mut model.frequencies) {
+            let mut sums = [0.0f64; BLOCK];
+            for squares in squares {
+                sums.iter_mut().zip(squares).for_each(|(sum, s)| *sum += f64::from(*s));
+            }
+            *frequencies = sums.map(|sum| (sum / squares.len() as f64).max(0.02) as f32);
+            let mean = |squares: &[f32; BLOCK]| {
+                squares.iter().zip(&*frequencies).map(|(s, f)| s / f).sum::<f32>() / BLOCK as f32
+            };
+            factors.iter_mut().zip(squares).for_each(|(factor, s)| *factor += mean(s));
+        }
+        let share = STIFFNESS / squares.len() as f32;
+        for (stiffness, factor) in model.stiffness.iter_mut().zip(&factors) {
+            *stiffness = (factor * share).clamp(STIFFNESS_RANGE.0, STIFFNESS_RANGE.1);
+        }
+        Ok(true)
+    }
+
+    /// The derivatives of the cost's errors at the stage's blocks.
+    fn differentiate(&mut self, go_on: GoOn<'_>) -> Result<bool> {
+        let Self { stage, model, weights, .. } = self;
+        let Stage { grid, sensitivity, threads, originals, filtered, decoded, .. } = &**stage;
+        let error = |planes: &[Samples], p: usize, y: usize, x: usize| {
+            let error = i16::from(planes[p].row(y)[x]) - i16::from(originals[p].row(y)[x]);
+            2.0 * weights.units[p] as f32 * f32::from(error)
+        };
+        let behind = |p, y, x| error(filtered, p, y, x);
+        let before = |p, y, x| weights.decoded as f32 * error(decoded, p, y, x);
+        let keep = |out: &mut [f32; BLOCK], d: &[f32; BLOCK]| *out = *d;
+        let gradient = &mut model.gradient;
+        sensitivity.by_coefficients(grid, gradient, *threads, go_on, &behind, &before, &keep)
+    }
+
+    /// Curvature of the cost's errors by coefficient `k` of a block in plane `p`.
+    fn curvature(&self, p: usize, block: usize, k: usize) -> f32 {
+        let Self { weights, model, .. } = self;
+        let behind = model.frequencies[p][k] * model.stiffness[block];
+        weights.units[p] as f32 * (behind + STIFFNESS * weights.decoded as f32)
+    }
+
+    /// The change of a block that promises most.
+    fn propose(&self, block: usize) -> Option<Proposal> {
+        let Self { stage, model, lengths, .. } = self;
+        let lambda = self.weights.lambda as f32;
+        let mut new = [[0; BLOCK]; 2];
+        let (mut gain, mut any) = (0.0, false);
+        for (p, (blocks, new)) in stage.blocks.iter().zip(&mut new).enumerate() {
+            let old = &blocks[block];
+            let gradient = &model.gradient[p][block];
+            let mut goal = Goal { target: [0.0; BLOCK], weight: [0.0; BLOCK] };
+            for k in 0..BLOCK {
+                let step = f32::from(stage.grid.quant[k]);
+                let weight = self.curvature(p, block, k) * step;
+                goal.target[k] = f32::from(old[k]) - gradient[k] / (2.0 * weight);
+                goal.weight[k] = weight * step;
+            }
+            *new = *old;
+            let (before, behind) = stage.grid.dc_around(blocks, block);
+            trellis::ac(&goal, lengths, lambda, new);
+            new[0] = trellis::dc(&goal, lengths, lambda, before, behind);
+            if new == old {
+                continue;
+            }
+            any = true;
+            for (k, (new, old)) in new.iter().zip(old).enumerate() {
+                let off = |v: i16| goal.weight[k] * (f32::from(v) - goal.target[k]).powi(2);
+                gain += off(*old) - off(*new);
+            }
+            gain += lambda * (self.bits(p, block, old) - self.bits(p, block, new)) as f32;
+        }
+        any.then_some(Proposal { block: block as u32, gain, new })
+    }
+
+    /// Bits that depend on plane `p`'s block `block` if it were `as`.
+    fn bits(&self, p: usize, block: usize, it: &Block) -> i32 {
+        let (before, behind) = self.stage.grid.dc_around(&self.stage.blocks[p], block);
+        let dc = |difference| self.lengths.dc_bits(difference);
+        let mut bits = self.lengths.block_bits(it) + dc(i32::from(it[0]) - i32::from(before));
+        if let Some(behind) = behind {
+            bits += dc(i32::from(behind) - i32::from(it[0]));
+        }
+        bits as i32
+    }
+
+    /// One pass: proposals, trial, choice. What it gained; `None` if there is nothing to try or
+    /// `go_on` ended it.
+    fn pass(&mut self, go_on: GoOn<'_>) -> Result<Option<f64>> {
+        let columns = self.stage.grid.columns;
+        let mut proposals = std::mem::take(&mut self.proposals);
+        let rows = proposals.chunks_mut(columns).enumerate();
+        let search = &*self;
+        let done = threads::share(search.stage.threads, rows, go_on, &|(row, proposals), go_on| {
+            for (column, proposal) in proposals.iter_mut().enumerate() {
+                if proposal.is_none() {
+                    *proposal = search.propose(row * columns + column);
+                }
+            }
+            Ok(go_on())
+        });
+        self.proposals = proposals;
+        if !done? {
+            return Ok(None);
+        }
+        let chosen = self.choose()?;
+        let Self { stage, candidate, tried, proposals, .. } = self;
+        for &block in &chosen {
+            let Some(proposal) = &proposals[block] else { continue };
+            for (plane, new) in candidate.iter_mut().zip(&proposal.new) {
+                stage.grid.decode(new, block, plane);
+            }
+        }
+        if chosen.is_empty() || !stage.try_planes(candidate, tried, go_on)? {
+            return Ok(None);
+        }
+        let mut gained = 0.0;
+        for block in chosen {
+            gained += self.judge(block);
+        }
+        Ok(Some(gained))
+    }
+
+    /// Blocks to try at once: those that promise most, none beside another.
+    fn choose(&mut self) -> Result<Vec<usize>> {
+        let (columns, blocks) = (self.stage.grid.columns, self.proposals.len());
+        let mut order = alloc::try_with_capacity(blocks)?;
+        for (block, proposal) in self.proposals.iter().enumerate() {
+            match proposal {
+                Some(proposal) => order.push((proposal.gain, proposal.block)),
+                // It will be asked again, with an easier mind.
+                None => {
+                    let stiffness = &mut self.model.stiffness[block];
+                    *stiffness = (*stiffness * EASE).max(STIFFNESS_RANGE.0);
+                }
+            }
+        }
+        order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let mut taken = alloc::try_filled(blocks, false)?;
+        let mut chosen = alloc::try_with_capacity(blocks.div_ceil(3))?;
+        for (_, block) in order {
+            let block = block as usize;
+            let (row, column) = (block / columns, block % columns);
+            let rows = row.saturating_sub(1)..(row + 2).min(blocks / columns);
+            let near = column.saturating_sub(1)..(column + 2).min(columns);
+            if rows.into_iter().all(|r| !taken[r * columns..][near.clone()].contains(&true)) {
+                taken[block] = true;
+                chosen.push(block);
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// Keeps what was tried for a block, or takes it back; what it gained.
+    fn judge(&mut self, block: usize) -> f64 {
+        let Some(proposal) = self.proposals[block].take() else { return 0.0 };
+        let area = self.stage.grid.area(block, MARGIN);
+        let own = self.stage.grid.area(block, 0);
+        let (mut error, mut linear, mut square, mut bits) = (0.0, 0.0, 0.0, 0);
+        for (p, new) in proposal.new.iter().enumerate().take(self.stage.blocks.len()) {
+            let Stage { grid, originals, blocks, decoded, filtered, .. } = &*self.stage;
+            let sum = |plane: &Samples, (rows, columns): &(std::ops::Range<usize>, std::ops::Range<usize>)| -> f64 {
+                let row = |y: usize| squared_error(&plane.row(y)[columns.clone()], &originals[p].row(y)[columns.clone()]);
+                rows.clone().map(row).sum::<u64>() as f64
+            };
+            let behind = sum(&self.tried[p], &area) - sum(&filtered[p], &area);
+            let before = sum(&self.candidate[p], &own) - sum(&decoded[p], &own);
+            error += self.weights.units[p] * (behind + self.weights.decoded * before);
+            let old = &blocks[p][block];
+            for k in 0..BLOCK {
+                let change = f32::from(new[k] - old[k]) * f32::from(grid.quant[k]);
+                linear += self.model.gradient[p][block][k] * change;
+                square += self.curvature(p, block, k) * change * change;
+            }
+            bits += self.bits(p, block, new) - self.bits(p, block, old);
+        }
+        let delta = error + self.weights.lambda * f64::from(bits);
+        let stiffness = self.model.stiffness[block];
+        let seen = stiffness * ((error as f32 - linear) / square).clamp(0.0, 16.0);
+        if delta < 0.0 {
+            for (p, new) in proposal.new.iter().enumerate().take(self.stage.blocks.len()) {
+                for k in 0..BLOCK {
+                    let change = new[k] - self.stage.blocks[p][block][k];
+                    let change = f32::from(change) * f32::from(self.stage.grid.quant[k]);
+                    self.model.gradient[p][block][k] += 2.0 * self.curvature(p, block, k) * change / STIFFNESS;
+                }
+                let stage = &mut *self.stage;
+                stage.blocks[p][block] = *new;
+                stage.decoded[p].copy(&self.candidate[p], own.clone());
+                stage.filtered[p].copy(&self.tried[p], area.clone());
+            }
+        } else {
+            for (candidate, decoded) in self.candidate.iter_mut().zip(&self.stage.decoded) {
+                candidate.copy(decoded, own.clone());
+            }
+        }
+        let (low, high) = STIFFNESS_RANGE;
+        self.model.stiffness[block] = (stiffness + TRUST * (seen - stiffness)).clamp(low, high);
+        (-delta).max(0.0)
+    }
+}
+
+/// A number spread evenly over 32 bits, the same for the same number.
+fn random(n: u32) -> u32 {
+    // The finaliser of SplitMix64 (Steele, Lea and Flood 2014).
+    let mut x = u64::from(n).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (x >> 32) as u32
+}

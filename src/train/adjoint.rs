@@ -1,0 +1,147 @@
+//! The derivative of a network's output with respect to its input.
+
+use super::conv::{conv3x3, Conv, Finish};
+use super::map::Map;
+use super::net::{grow, padded, reshape};
+use crate::cpu::{CpuLevel, Supported};
+use crate::network::prepared::PreparedLayer;
+use crate::util::alloc;
+use crate::Result;
+
+/// The adjoint of a network's convolutions: takes the derivatives of a loss by the network's output
+/// to those by its input. Both are in the unit of samples, as the network's rounding is left out.
+pub struct Adjoint {
+    cpu: Supported,
+    layers: Vec<Flipped>,
+}
+
+/// A convolution the other way.
+struct Flipped {
+    /// Channels in: those that the layer puts out.
+    cin: usize,
+    /// Channels out, [`padded`].
+    cout: usize,
+    /// `[9][cin][cout]`.
+    weights: Vec<f32>,
+}
+
+/// Which of a hidden layer's activations pass derivatives: `gates(layer, row, column)` has a bit for
+/// each channel.
+pub trait Gates {
+    /// The gates of a row of the window.
+    fn row(&self, layer: usize, row: usize) -> &[u64];
+}
+
+/// Buffers for one window.
+#[derive(Default)]
+pub struct Window {
+    dy: Map,
+    dx: Map,
+}
+
+impl Window {
+    /// Makes room for a window of half-resolution pixels and for `outputs` derivatives each, all 0.
+    pub fn start(&mut self, height: usize, width: usize, outputs: usize) {
+        reshape(&mut self.dy, height, width, padded(outputs));
+    }
+
+    /// Derivatives of row `y`, [`padded`] to 8 for each pixel: by the output after
+    /// [`start`](Self::start), by the input after [`Adjoint::run`].
+    pub fn row(&mut self, y: usize) -> &mut [f32] {
+        self.dy.row_mut(y)
+    }
+}
+
+impl Adjoint {
+    /// The adjoint of `layers`, with instructions up to `level`; results do not depend on it.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn new(layers: &[PreparedLayer], level: CpuLevel) -> Result<Self> {
+        let flipped = |layer: &PreparedLayer| -> Result<Flipped> {
+            let (cin, cout) = (layer.cout, padded(layer.cin));
+            let down = 1.0 / (1u64 << layer.shift) as f32;
+            let mut weights = alloc::try_filled(9 * cin * cout, 0.0)?;
+            for (i, weight) in layer.weights.iter().enumerate() {
+                let (t, from, to) = (i / layer.cout / layer.cin, i / layer.cout % layer.cin, i % layer.cout);
+                let scale = layer.multiplier[to] as f32 * down;
+                weights[((8 - t) * cin + to) * cout + from] = f32::from(*weight) * scale;
+            }
+            Ok(Flipped { cin, cout, weights })
+        };
+        let layers = layers.iter().map(flipped).collect::<Result<_>>()?;
+        Ok(Self { cpu: level.supported(), layers })
+    }
+
+    /// Pixels around a derivative by the input that it depends on.
+    #[must_use]
+    pub fn halo(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Takes the derivatives in `window` from the output to the input. Where the window ends the
+    /// picture is taken to end.
+    ///
+    /// # Panics
+    /// If a row of `gates` is narrower than the window.
+    pub fn run(&self, window: &mut Window, gates: &impl Gates) {
+        let Window { dy, dx } = window;
+        let (h, w) = (dy.height, dy.width);
+        for (l, layer) in self.layers.iter().enumerate().rev() {
+            let zeros = [0.0; 64];
+            let conv = Conv {
+                cin: layer.cin,
+                cout: layer.cout,
+                weights: &layer.weights,
+                bias: &zeros[..layer.cout],
+                period: 1,
+                scale: &zeros[..layer.cout],
+                finish: Finish::Plain,
+            };
+            // Of the input with its border: a pixel more on every side.
+            grow(dy, 1);
+            (dx.height, dx.width, dx.channels, dx.pad) = (h + 2, w + 2, layer.cout, 0);
+            dx.data.resize((h + 2) * (w + 2) * layer.cout, 0.0);
+            conv3x3(self.cpu, &conv, dy, dx);
+            (dx.height, dx.width, dx.pad) = (h, w, 1);
+            dx.fold_border();
+            reshape(dy, h, w, layer.cout);
+            for y in 0..h {
+                let (to, from) = (dy.row_mut(y), dx.row(y));
+                if l == 0 {
+                    to.copy_from_slice(from);
+                } else {
+                    gated(to, from, layer.cout, gates.row(l - 1, y));
+                }
+            }
+        }
+    }
+}
+
+/// Copies the derivatives that their pixel's gate passes; the others stay 0.
+fn gated(to: &mut [f32], from: &[f32], channels: usize, gates: &[u64]) {
+    let pixels = to.chunks_exact_mut(channels).zip(from.chunks_exact(channels));
+    for ((to, from), gate) in pixels.zip(gates) {
+        for (i, (to, from)) in to.chunks_exact_mut(8).zip(from.chunks_exact(8)).enumerate() {
+            let mask = &MASKS[(gate >> (8 * i)) as usize & 255];
+            for ((to, from), mask) in to.iter_mut().zip(from).zip(mask) {
+                *to = f32::from_bits(from.to_bits() & mask);
+            }
+        }
+    }
+}
+
+/// All ones for each bit that is set.
+static MASKS: [[u32; 8]; 256] = {
+    let mut masks = [[0; 8]; 256];
+    let mut bits = 0;
+    while bits < 256 {
+        let mut i = 0;
+        while i < 8 {
+            masks[bits][i] = if bits >> i & 1 == 1 { u32::MAX } else { 0 };
+            i += 1;
+        }
+        bits += 1;
+    }
+    masks
+};
