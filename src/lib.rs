@@ -10,7 +10,7 @@
 //! All else is in modules that the feature `internals` opens for the project's own tools, tests and
 //! benchmarks; they change without notice. Arrows point from left to right (`tests/layers.rs`):
 //!
-//! `capi → {encoder, decoder} → {adapt, filter, models} → {train, payload, kernels, codec} →
+//! `capi → optimise → {encoder, decoder} → {adapt, filter, models} → {train, payload, kernels, codec} →
 //! network → {entropy, carriage} → util → {picture, cpu} → error`
 
 // Declared in a module of their own so that one line makes all of them public or private.

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// From the top down; modules of one layer do not use each other.
-const LAYERS: [&[&str]; 9] = [
+const LAYERS: [&[&str]; 10] = [
     &["capi"],
+    &["optimise"],
     &["encoder", "decoder"],
     &["adapt", "filter", "models"],
     &["train", "payload", "kernels", "codec"],

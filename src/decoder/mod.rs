@@ -1,6 +1,6 @@
 //! The decoder: from a payload and a decoded picture to a better picture. Integers only.
 
-mod open;
+pub(crate) mod open;
 
 pub use open::{probe, Probe};
 

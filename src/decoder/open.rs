@@ -6,7 +6,7 @@ use crate::payload::{self, Header, Mode};
 use crate::{Error, Result};
 
 /// A payload that asks for filtering, with all that it names at hand.
-pub(super) struct Opened {
+pub(crate) struct Opened {
     /// The base model.
     pub model: &'static Model,
     /// The base model's size.
@@ -24,7 +24,7 @@ pub(super) struct Opened {
 /// # Errors
 /// [`Error::UnknownModel`]; [`Error::Stale`] for another codec; [`Error::Corrupt`] if its body
 /// can't be read.
-pub(super) fn open(header: &Header<'_>, codec: Option<CodecKind>) -> Result<Opened> {
+pub(crate) fn open(header: &Header<'_>, codec: Option<CodecKind>) -> Result<Opened> {
     let (model, size) = models::by_id(header.model)?;
     if codec.is_some_and(|codec| codec != model.codec) {
         return Err(Error::Stale);

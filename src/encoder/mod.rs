@@ -74,7 +74,10 @@ pub struct Rate {
 impl Rate {
     /// dB per byte. JPEG's PSNR rises by about 3.4 dB when the rate doubles, so without a measured
     /// slope it is 3.4 / ln 2 / bytes; without bytes, one bit for each sample is assumed.
-    fn slope(&self, samples: usize) -> Result<f64> {
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a slope that is negative or not finite.
+    pub(crate) fn slope(&self, samples: usize) -> Result<f64> {
         let s = self.slope_db_per_byte;
         if !s.is_finite() || s < 0.0 {
             return Err(Error::InvalidArgument);

@@ -9,7 +9,7 @@ use crate::Result;
 use std::ops::Range;
 
 /// A block of coefficients in quantiser steps, in natural order.
-pub(super) type Block = [i16; BLOCK];
+pub type Block = [i16; BLOCK];
 
 /// What does not change of a component.
 pub(super) struct Grid {
@@ -77,6 +77,14 @@ impl Grid {
             let (before, _) = self.neighbours(i);
             counts.add(block, before.map_or(0, |b| blocks[b][0]));
         }
+    }
+
+    /// Bits of planes that share tables which fit them.
+    pub fn all_bits(&self, planes: &[Vec<Block>]) -> u64 {
+        let mut counts = Counts::new();
+        planes.iter().for_each(|blocks| self.count(blocks, &mut counts));
+        let lengths = counts.lengths();
+        planes.iter().map(|blocks| self.bits(blocks, &lengths)).sum()
     }
 
     /// Bits of all blocks.
@@ -165,6 +173,11 @@ impl Samples {
 
     pub fn plane_mut(&mut self) -> Result<PlaneMut<'_>> {
         PlaneMut::new(&mut self.data, self.width, self.width, self.height)
+    }
+
+    /// Copies a plane of the same size.
+    pub fn copy_all(&mut self, other: &Self) {
+        self.data.copy_from_slice(&other.data);
     }
 
     /// Copies a part of `other`.

@@ -1,115 +1,466 @@
-//! Coefficients of a JPEG picture chosen for what the filter makes of them.
+//! The optimiser: chooses a JPEG picture's quantised coefficients for what the filter will make of
+//! them. docs/optimise.md tells how.
 
 mod component;
 mod rate;
 mod search;
 mod sensitivity;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod transform;
 mod trellis;
 
+use crate::adapt::distortion::{Distortion, PlaneErrors};
+use crate::adapt::math::psnr;
 use crate::codec::Codec;
-use crate::cpu::CpuLevel;
-use crate::network::{Model, Prepared};
-use crate::picture::{Layout, Picture};
+use crate::cpu::{logical_cores, CpuLevel};
+use crate::decoder::open;
+use crate::encoder::Rate;
+use crate::filter::Filter;
+use crate::models::{self, ModelSize};
+use crate::network::{CodecKind, Prepared, Update};
+use crate::payload::{self, Mode};
+use crate::picture::{Layout, Picture, PictureMut, Plane, PlaneMut};
+use crate::util::alloc;
 use crate::{Error, Result};
-use component::Grid;
+use component::{Grid, Samples};
 use search::{Search, Weights};
 use stage::{Stage, Task};
+use std::time::{Duration, Instant};
 
-pub use stage_settings::Lab;
-mod stage_settings {
-    /// Lab.
-    #[derive(Clone, Copy, Debug)]
-    #[allow(missing_docs)]
-    pub struct Lab {
-        pub strength: f64,
-        pub decoded: f64,
-        pub rounds: usize,
-        pub probes: u32,
-        pub refresh: usize,
-        pub blind: f64,
-        pub chroma: f64,
-        pub threads: usize,
-    }
+pub use component::Block;
+
+/// Settings of an [`Optimiser`].
+#[derive(Clone, Copy, Debug)]
+pub struct OptimiserSettings {
+    /// Threads, at least 1; the coefficients do not depend on it.
+    pub threads: usize,
+    /// What the search may cost: 1, least, to [`MAX_EFFORT`](crate::MAX_EFFORT).
+    pub effort: u8,
+    /// Size of the base model, where no payload names one.
+    pub model_size: ModelSize,
+    /// Weight of bits against errors, [`STRENGTHS`]: 1 is what a byte is worth to PSNR at the
+    /// picture's own quality; with less, files grow and are better, and structure is kept.
+    pub strength: f64,
+    /// Weight of the decoded picture's own error beside that behind the filter, from 0 up to
+    /// [`MAX_DECODED_WEIGHT`].
+    pub decoded_weight: f64,
 }
 
-/// Rounds each component of `picture` plainly.
-pub fn plain(picture: &Picture<'_>, codec: &Codec) -> Vec<Vec<[i16; 64]>> {
-    let Codec::Jpeg { luma, chroma } = codec else { return Vec::new() };
-    let mut all = Vec::new();
-    for (p, plane) in picture.planes().iter().enumerate() {
-        let quant = if p == 0 { *luma } else { chroma.unwrap_or(*luma) };
-        let grid = Grid::new(plane.width(), plane.height(), quant, (1, 1));
-        let mut blocks = Vec::new();
-        for i in 0..grid.blocks() {
-            let c = grid.transform(plane, i / grid.columns, i % grid.columns);
-            blocks.push(std::array::from_fn(|k| (c[k] / f32::from(quant[k])).round() as i16));
+impl Default for OptimiserSettings {
+    fn default() -> Self {
+        Self {
+            threads: logical_cores(),
+            effort: DEFAULT_EFFORT,
+            model_size: ModelSize::default(),
+            strength: 1.0,
+            decoded_weight: DEFAULT_DECODED_WEIGHT,
         }
-        all.push(blocks);
     }
-    all
 }
 
-/// One measurement: bits, squared errors filtered and decoded of each plane.
-pub type Measured = (u64, Vec<f64>, Vec<f64>);
+/// Effort of the default settings.
+pub const DEFAULT_EFFORT: u8 = 5;
+/// Passes of the filter over luma that an effort may cost, from effort 1 on; chroma gets half as
+/// many, which cost less.
+const EFFORTS: [u32; crate::MAX_EFFORT as usize] = [10, 16, 26, 40, 60, 90, 140, 220, 400];
+/// Least and largest strength.
+pub const STRENGTHS: [f64; 2] = [0.05, 20.0];
+/// Largest weight of the decoded picture.
+pub const MAX_DECODED_WEIGHT: f64 = 100.0;
+/// Weight with which a viewer without the filter loses nothing (docs/optimise.md).
+pub const DEFAULT_DECODED_WEIGHT: f64 = 0.15;
+/// Strength of the trellis that makes the search's first coefficients, of the search's own.
+const START: f64 = 0.5;
+/// Part of the time that luma takes of a colour picture's.
+const LUMA: f64 = 0.75;
 
-/// Lab.
-pub fn optimise(
-    original: &Picture<'_>,
-    blocks: &mut [Vec<[i16; 64]>],
-    codec: &Codec,
-    model: &Model,
-    lab: &Lab,
-) -> Result<Measured> {
+/// Bits and PSNRs, in dB, of a picture's coefficients; the planes Y, Cb, Cr, of a gray picture
+/// zero for the last two.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CoefficientReport {
+    /// Bits of the coded data in a sequential file with Huffman tables that fit it, without headers
+    /// and padding.
+    pub bits: u64,
+    /// Of what decoders show.
+    pub psnr_decoded: [f64; 3],
+    /// Behind the filter.
+    pub psnr_filtered: [f64; 3],
+}
+
+/// What an optimisation did, measured through the integer filter.
+#[derive(Clone, Copy, Debug)]
+pub struct OptimiserReport {
+    /// Whether the coefficients are others now.
+    pub changed: bool,
+    /// Id of the model behind which they are better.
+    pub model: u32,
+    /// As they came in.
+    pub before: CoefficientReport,
+    /// As they are now.
+    pub after: CoefficientReport,
+}
+
+/// Chooses coefficients.
+pub struct Optimiser {
+    settings: OptimiserSettings,
+    level: CpuLevel,
+}
+
+/// The planes of a picture that one network corrects, and how they are coded.
+struct Part {
+    planes: std::ops::Range<usize>,
+    quant: [u16; 64],
+    /// Columns and rows of blocks in a unit of an interleaved scan.
+    unit: (usize, usize),
+}
+
+impl Part {
+    fn grid(&self, picture: &Picture<'_>) -> Grid {
+        let plane = picture.planes()[self.planes.start];
+        Grid::new(plane.width(), plane.height(), self.quant, self.unit)
+    }
+}
+
+/// Luma, and chroma where there is any.
+fn parts(codec: &Codec, layout: Layout) -> Result<Vec<Part>> {
     let Codec::Jpeg { luma, chroma } = codec else { return Err(Error::InvalidArgument) };
-    let (width, height, layout) = (original.width(), original.height(), original.layout());
-    let condition = codec.condition(layout, original.picture_type()).ok_or(Error::Internal)?;
-    let prepared = Prepared::new(model, condition, None)?;
-    let level = CpuLevel::current();
-    let weights = if layout == Layout::I400 { [1.0, 0.0, 0.0] } else { [0.75, 0.125, 0.125] };
-    let unit = match layout { Layout::I420 => (2, 2), Layout::I422 => (2, 1), _ => (1, 1) };
-    let mut total = 0;
-    for (p, b) in blocks.iter().enumerate() {
-        let plane = original.planes()[p];
-        let quant = if p == 0 { *luma } else { chroma.unwrap_or(*luma) };
-        let grid = Grid::new(plane.width(), plane.height(), quant, if p == 0 { unit } else { (1, 1) });
-        let mut counts = rate::Counts::new(); grid.count(b, &mut counts);
-        total += grid.bits(b, &counts.lengths());
+    let unit = match layout {
+        Layout::I420 => (2, 2),
+        Layout::I422 => (2, 1),
+        Layout::I400 | Layout::I444 => (1, 1),
+    };
+    let mut parts = vec![Part { planes: 0..1, quant: *luma, unit }];
+    if layout != Layout::I400 {
+        parts.push(Part { planes: 1..3, quant: chroma.unwrap_or(*luma), unit: (1, 1) });
     }
-    let lambda = lab.strength * 3.4 / std::f64::consts::LN_2 / total as f64;
-    let (mut bits, mut filtered, mut decoded) = (0, Vec::new(), Vec::new());
-    let mut decoded_luma: Option<component::Samples> = None;
-    for (range, layers) in [(0..1, prepared.luma), (1..3, prepared.chroma)] {
-        if range.start >= blocks.len() {
-            break;
+    Ok(parts)
+}
+
+/// Number of blocks of plane `plane` of a `width × height` picture of `layout`: in a row, and rows.
+#[must_use]
+pub fn block_counts(layout: Layout, plane: usize, width: usize, height: usize) -> (usize, usize) {
+    let (width, height) = layout.plane_size(plane, width, height);
+    (width.div_ceil(8), height.div_ceil(8))
+}
+
+/// Whether a block's values can be coded in a picture of 8 bits: DC −1024 to 1023, AC of magnitude
+/// up to 1023 (ITU-T T.81, F.1.2).
+#[must_use]
+pub fn in_range(block: &Block) -> bool {
+    (-1024..=1023).contains(&block[0]) && block[1..].iter().all(|v| (-1023..=1023).contains(v))
+}
+
+impl Optimiser {
+    /// An optimiser.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if a setting is out of range.
+    pub fn new(settings: OptimiserSettings) -> Result<Self> {
+        let OptimiserSettings { threads, effort, strength, decoded_weight, .. } = settings;
+        let [least, most] = STRENGTHS;
+        let fits = threads > 0
+            && (1..=crate::MAX_EFFORT).contains(&effort)
+            && (least..=most).contains(&strength)
+            && (0.0..=MAX_DECODED_WEIGHT).contains(&decoded_weight);
+        if fits {
+            Ok(Self { settings, level: CpuLevel::current() })
+        } else {
+            Err(Error::InvalidArgument)
         }
-        let planes = original.planes()[range.clone()].to_vec();
-        let quant = if range.start == 0 { *luma } else { chroma.unwrap_or(*luma) };
-        let grid = Grid::new(planes[0].width(), planes[0].height(), quant, if range.start == 0 { unit } else { (1, 1) });
-        let task = Task { grid, originals: planes, luma: decoded_luma.as_ref(), shape: (layout, width, height), layers, threads: lab.threads, level };
-        let mut stage = Stage::new(task, blocks[range.clone()].to_vec())?;
-        stage.refresh(&mut || true)?;
-        let unit = |e: Vec<f64>| -> Vec<f64> { e.iter().enumerate().map(|(p, e)| 10.0 / std::f64::consts::LN_10 * weights[range.start + p] / e.max(1.0)).collect() };
-        let dec_units = unit(stage.squared_errors(&stage.decoded));
-        let units = unit(stage.squared_errors(&stage.filtered));
-        if lab.rounds > 0 {
-            if lab.blind > 0.0 {
-                stage.round(lambda * lab.blind, &dec_units, &mut || true)?;
+    }
+
+    /// Chooses `coefficients` anew, those of each plane's blocks, row by row, for the lowest
+    /// `error of original behind the filter + decoded_weight · error as decoded + strength · bits`.
+    /// `original` has the coded planes before coding, of 8 bits. The filter is that of `payload`,
+    /// whose binding is not looked at, or without one the base model that does better on what came
+    /// in. What is not better stays as it came.
+    ///
+    /// The same input gives the same coefficients on every machine and with any number of threads.
+    /// Memory: some 40 bytes for each luma sample.
+    ///
+    /// `progress` gets the fraction done, some fifty times a second, and returns whether to go on;
+    /// otherwise the best so far is returned.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the codec is not JPEG, the payload asks for no filter, or the
+    /// coefficients are not as many as the picture's blocks or not [`in_range`];
+    /// [`Error::OutOfMemory`]; for a payload those of [`Decoder`](crate::Decoder).
+    pub fn optimise(
+        &self,
+        original: &Picture<'_>,
+        coefficients: &mut [Vec<Block>],
+        codec: &Codec,
+        payload: Option<&[u8]>,
+        progress: &mut dyn FnMut(f64) -> bool,
+    ) -> Result<OptimiserReport> {
+        codec.check()?;
+        let parts = parts(codec, original.layout())?;
+        let planes = original.planes();
+        let fits = |(blocks, plane): (&Vec<Block>, &Plane<'_>)| {
+            blocks.len() == plane.width().div_ceil(8) * plane.height().div_ceil(8)
+                && blocks.iter().all(in_range)
+        };
+        let fit = coefficients.len() == planes.len() && coefficients.iter().zip(planes).all(fits);
+        if !fit {
+            return Err(Error::InvalidArgument);
+        }
+        let mut throttled = Throttle::new(progress);
+        let mut job = Job::new(self, original, &parts, coefficients)?;
+        let filters = self.filters(codec, original, payload)?;
+        let (model, prepared) = job.best_filter(filters, &mut throttled)?;
+        let before = job.report(coefficients);
+        let unchanged = OptimiserReport { changed: false, model, before, after: before };
+        let Some(new) = job.search(prepared, coefficients, before.bits, &mut throttled)? else {
+            return Ok(unchanged);
+        };
+        let after = job.report(&new);
+        for (old, new) in coefficients.iter_mut().zip(new) {
+            *old = new;
+        }
+        throttled.tell(1.0);
+        Ok(OptimiserReport { changed: true, model, before, after })
+    }
+
+    /// The filters that may be sent.
+    fn filters(
+        &self,
+        codec: &Codec,
+        original: &Picture<'_>,
+        payload: Option<&[u8]>,
+    ) -> Result<Vec<(u32, Prepared)>> {
+        let condition = codec.condition(original.layout(), original.picture_type());
+        let condition = condition.ok_or(Error::InvalidArgument)?;
+        let prepare = |model: &'static crate::network::Model, update: Option<&Update>| {
+            Ok((model.id, Prepared::new(model, condition, update)?))
+        };
+        let Some(payload) = payload else {
+            let models = models::of_size(CodecKind::Jpeg, self.settings.model_size)?;
+            return models.map(|model| prepare(model, None)).collect();
+        };
+        let header = payload::parse(payload)?;
+        if header.mode == Mode::Off {
+            return Err(Error::InvalidArgument);
+        }
+        let opened = open::open(&header, Some(CodecKind::Jpeg))?;
+        Ok(vec![prepare(opened.model, opened.update.as_ref())?])
+    }
+}
+
+/// One optimisation.
+struct Job<'a> {
+    settings: OptimiserSettings,
+    level: CpuLevel,
+    original: &'a Picture<'a>,
+    parts: &'a [Part],
+    distortion: Distortion,
+    decoded: PlaneErrors,
+    filtered: PlaneErrors,
+    planes: Vec<Samples>,
+}
+
+impl<'a> Job<'a> {
+    fn new(
+        optimiser: &Optimiser,
+        original: &'a Picture<'a>,
+        parts: &'a [Part],
+        coefficients: &[Vec<Block>],
+    ) -> Result<Self> {
+        let mut planes = alloc::try_with_capacity(3)?;
+        for part in parts {
+            let grid = part.grid(original);
+            for blocks in &coefficients[part.planes.clone()] {
+                let mut plane = Samples::new(grid.width, grid.height)?;
+                blocks.iter().enumerate().for_each(|(i, block)| grid.decode(block, i, &mut plane));
+                planes.push(plane);
             }
-            let weights = Weights { units, decoded: lab.decoded, lambda: lambda * if range.start == 0 { 1.0 } else { lab.chroma } };
-            let budget = if range.start == 0 { lab.rounds } else { lab.rounds / 2 };
-            Search::new(&mut stage, weights)?.run(budget as u32, &mut |_| true)?;
-            stage.refresh(&mut || true)?;
         }
-        bits += stage.bits(&stage.lengths());
-        filtered.extend(stage.squared_errors(&stage.filtered));
-        decoded.extend(stage.squared_errors(&stage.decoded));
-        for (out, b) in blocks[range].iter_mut().zip(&stage.blocks) {
-            *out = b.clone();
-        }
-        let next = stage.decoded.into_iter().next();
-        decoded_luma = next;
+        let decoded = PlaneErrors::between(original, &picture(original.layout(), &planes)?);
+        Ok(Self {
+            settings: optimiser.settings,
+            level: optimiser.level,
+            original,
+            parts,
+            distortion: Distortion::new(original.layout() != Layout::I400),
+            decoded,
+            filtered: decoded,
+            planes,
+        })
     }
-    Ok((bits, filtered, decoded))
+
+    /// The filter with the best picture.
+    fn best_filter(
+        &mut self,
+        filters: Vec<(u32, Prepared)>,
+        progress: &mut Throttle<'_>,
+    ) -> Result<(u32, Prepared)> {
+        let mut best: Option<(u32, Prepared)> = None;
+        let mut out = alloc::try_with_capacity(3)?;
+        for plane in &self.planes {
+            out.push(plane.try_clone()?);
+        }
+        for (model, prepared) in filters {
+            let filter = Filter::new(prepared.clone(), self.level);
+            let layout = self.original.layout();
+            let input = picture(layout, &self.planes)?;
+            let mut targets = [PlaneMut::EMPTY; 3];
+            for (target, plane) in targets.iter_mut().zip(&mut out) {
+                *target = plane.plane_mut()?;
+            }
+            let target = PictureMut::with_depth(layout, 8, targets)?;
+            if !filter.picture_while(&input, target, self.settings.threads, &mut || progress.poll(0.0))? {
+                return best.map_or(Ok((model, prepared)), Ok);
+            }
+            let errors = PlaneErrors::between(self.original, &picture(layout, &out)?);
+            let cost = |errors| self.distortion.cost(errors);
+            if best.is_none() || cost(errors) < cost(self.filtered) {
+                self.filtered = errors;
+                best = Some((model, prepared));
+            }
+        }
+        best.ok_or(Error::UnknownModel)
+    }
+
+    /// Bits and PSNRs, with the errors that were measured last.
+    fn report(&self, coefficients: &[Vec<Block>]) -> CoefficientReport {
+        let bits = |part: &Part| part.grid(self.original).all_bits(&coefficients[part.planes.clone()]);
+        let count = self.original.planes().len();
+        let psnrs = |errors: PlaneErrors| {
+            std::array::from_fn(|p| if p < count { psnr(errors[p], 8) } else { 0.0 })
+        };
+        CoefficientReport {
+            bits: self.parts.iter().map(bits).sum(),
+            psnr_decoded: psnrs(self.decoded),
+            psnr_filtered: psnrs(self.filtered),
+        }
+    }
+
+    /// Better coefficients, with their errors in `self`; `None` if none were found.
+    fn search(
+        &mut self,
+        prepared: Prepared,
+        coefficients: &[Vec<Block>],
+        bits: u64,
+        progress: &mut Throttle<'_>,
+    ) -> Result<Option<Vec<Vec<Block>>>> {
+        let rate = Rate { coded_bytes: bits.div_ceil(8), ..Rate::default() };
+        let lambda = self.settings.strength * rate.slope(1)? / 8.0;
+        let per_sample = |errors: PlaneErrors| {
+            let slopes = self.distortion.slopes(errors);
+            let samples = |p: usize| {
+                self.original.planes().get(p).map_or(1, |p| p.width() * p.height()) as f64
+            };
+            [0, 1, 2].map(|p| slopes[p] / samples(p))
+        };
+        let (behind, before) = (per_sample(self.filtered), per_sample(self.decoded));
+        let budget = EFFORTS[usize::from(self.settings.effort) - 1];
+        let mut new = alloc::try_with_capacity(3)?;
+        let (mut decoded, mut filtered) = (self.decoded, self.filtered);
+        let networks = [prepared.luma, prepared.chroma];
+        for (part, layers) in self.parts.iter().zip(networks) {
+            let range = part.planes.clone();
+            let mut copies = alloc::try_with_capacity(2)?;
+            for blocks in &coefficients[range.clone()] {
+                copies.push(alloc::try_concat(&[blocks])?);
+            }
+            if layers.is_empty() {
+                new.extend(copies);
+                continue;
+            }
+            let is_luma = range.start == 0;
+            let task = Task {
+                grid: part.grid(self.original),
+                originals: self.original.planes()[range.clone()].to_vec(),
+                luma: (!is_luma).then_some(&self.planes[0]),
+                shape: (self.original.layout(), self.original.width(), self.original.height()),
+                layers,
+                threads: self.settings.threads,
+                level: self.level,
+            };
+            let mut stage = Stage::new(task, copies)?;
+            let weights = Weights {
+                units: behind[range.clone()].to_vec(),
+                decoded: self.settings.decoded_weight,
+                lambda,
+            };
+            let start = (START * lambda, &before[range.clone()]);
+            let (budget, from, length) = match (is_luma, self.parts.len()) {
+                (true, 1) => (budget, 0.0, 1.0),
+                (true, _) => (budget, 0.0, LUMA),
+                (false, _) => (budget / 2, LUMA, 1.0 - LUMA),
+            };
+            let mut go_on = |part| progress.poll(from + length * part);
+            let best = Search::new(&mut stage, weights)?.run(start, budget, &mut go_on)?;
+            let Some(best) = best else {
+                // Ended: it stays as it came.
+                new.extend(stage.into_parts().0);
+                continue;
+            };
+            for (i, p) in range.clone().enumerate() {
+                let samples = (stage.grid.width * stage.grid.height) as f64;
+                decoded.0[p] = best.decoded[i] / samples;
+                filtered.0[p] = best.filtered[i] / samples;
+            }
+            if is_luma && progress.go_on {
+                // Chroma's network looks at it.
+                stage.set_blocks(&best.blocks);
+                let planes = stage.into_parts().1;
+                self.planes.iter_mut().zip(planes).for_each(|(old, plane)| *old = plane);
+            }
+            new.extend(best.blocks);
+        }
+        let cost = |coefficients: &[Vec<Block>], decoded: PlaneErrors, filtered: PlaneErrors| {
+            let samples = |p: usize| {
+                self.original.planes().get(p).map_or(0, |p| p.width() * p.height()) as f64
+            };
+            let error = |p: usize| {
+                behind[p] * samples(p) * (filtered[p] + self.settings.decoded_weight * decoded[p])
+            };
+            let bits = |part: &Part| part.grid(self.original).all_bits(&coefficients[part.planes.clone()]);
+            let bits: u64 = self.parts.iter().map(bits).sum();
+            (0..3).map(error).sum::<f64>() + lambda * bits as f64
+        };
+        if cost(&new, decoded, filtered) >= cost(coefficients, self.decoded, self.filtered) {
+            return Ok(None);
+        }
+        (self.decoded, self.filtered) = (decoded, filtered);
+        Ok(Some(new))
+    }
+}
+
+/// A picture of these planes.
+fn picture(layout: Layout, planes: &[Samples]) -> Result<Picture<'_>> {
+    let mut all = [Plane::EMPTY; 3];
+    for (plane, samples) in all.iter_mut().zip(planes) {
+        *plane = samples.plane()?;
+    }
+    Picture::new(layout, &all[..layout.planes()])
+}
+
+/// Tells the host how far it is, not too often, and asks whether to go on.
+struct Throttle<'a> {
+    progress: &'a mut dyn FnMut(f64) -> bool,
+    told: Instant,
+    go_on: bool,
+}
+
+impl<'a> Throttle<'a> {
+    /// Time between two reports.
+    const PAUSE: Duration = Duration::from_millis(20);
+
+    fn new(progress: &'a mut dyn FnMut(f64) -> bool) -> Self {
+        let go_on = progress(0.0);
+        Self { progress, told: Instant::now(), go_on }
+    }
+
+    fn tell(&mut self, fraction: f64) -> bool {
+        self.go_on = self.go_on && (self.progress)(fraction);
+        self.told = Instant::now();
+        self.go_on
+    }
+
+    fn poll(&mut self, fraction: f64) -> bool {
+        self.go_on && (self.told.elapsed() < Self::PAUSE || self.tell(fraction))
+    }
 }

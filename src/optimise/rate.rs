@@ -45,13 +45,6 @@ impl Counts {
         self.ac[END] += u32::from(run > 0);
     }
 
-    /// Adds another's counts.
-    pub fn merge(&mut self, other: &Self) {
-        for (a, b) in self.dc.iter_mut().chain(&mut self.ac).zip(other.dc.iter().chain(&other.ac)) {
-            *a += b;
-        }
-    }
-
     /// The lengths of the codes that fit these counts best.
     pub fn lengths(&self) -> Lengths {
         Lengths { dc: huffman(&self.dc), ac: huffman(&self.ac) }
@@ -99,12 +92,6 @@ impl Lengths {
             }
         }
         bits + if run > 0 { self.end_bits() } else { 0 }
-    }
-
-    /// Bytes that a file takes to say these tables, of `counts`.
-    pub fn table_bytes(counts: &Counts) -> u32 {
-        let used = |counts: &[u32]| counts.iter().filter(|count| **count > 0).count() as u32;
-        2 * (2 + 2 + 1 + MAX_LENGTH as u32) + used(&counts.dc) + used(&counts.ac)
     }
 }
 

@@ -31,6 +31,21 @@ const TRUST: f32 = 0.5;
 /// Factor of a stiffness that left its block as it is.
 const EASE: f32 = 1.0 / 1.3;
 
+/// With less in dB for a pass, a search is at its end.
+const LEAST_GAIN: f64 = 1e-5;
+
+/// Blocks of each plane, and what they cost.
+pub(super) struct Measured {
+    /// Errors and bits, weighed.
+    cost: f64,
+    /// Squared errors of the decoded planes.
+    pub decoded: Vec<f64>,
+    /// Squared errors behind the filter.
+    pub filtered: Vec<f64>,
+    /// The blocks.
+    pub blocks: Vec<Vec<Block>>,
+}
+
 /// How errors and bits are weighed.
 #[derive(Clone, Debug)]
 pub(super) struct Weights {
@@ -100,68 +115,96 @@ impl<'s, 'a> Search<'s, 'a> {
         })
     }
 
-    /// Errors and bits together, of the whole stage as it was last refreshed.
-    pub fn cost(&self) -> f64 {
-        let (stage, weights) = (&*self.stage, &self.weights);
+    /// Runs rounds for the time of `budget` passes, from a trellis of these costs of a bit and of
+    /// the decoded planes' squared errors. `go_on` gets the part of the budget that is spent.
+    ///
+    /// Returns the best blocks that were measured as a whole, those that the stage came with among
+    /// them; `None` if it was ended before any were.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn run(
+        &mut self,
+        start: (f64, &[f64]),
+        budget: u32,
+        go_on: &mut dyn FnMut(f64) -> bool,
+    ) -> Result<Option<Measured>> {
+        let mut best = self.measure(&mut || go_on(0.0))?;
+        if best.is_some() {
+            self.rounds(start, budget, &mut best, go_on)?;
+        }
+        Ok(best)
+    }
+
+    /// The stage's blocks and what they cost; `None` if `go_on` ended it.
+    fn measure(&mut self, go_on: GoOn<'_>) -> Result<Option<Measured>> {
+        let Self { stage, weights, .. } = self;
+        if !stage.refresh(go_on)? {
+            return Ok(None);
+        }
         let filtered = stage.squared_errors(&stage.filtered);
         let decoded = stage.squared_errors(&stage.decoded);
         let planes = weights.units.iter().zip(filtered.iter().zip(&decoded));
         let error: f64 = planes.map(|(unit, (f, d))| unit * (f + weights.decoded * d)).sum();
-        error + weights.lambda * stage.bits(&stage.lengths()) as f64
+        let cost = error + weights.lambda * stage.bits() as f64;
+        let mut blocks = alloc::try_with_capacity(2)?;
+        for plane in &stage.blocks {
+            blocks.push(alloc::try_concat(&[plane])?);
+        }
+        Ok(Some(Measured { cost, decoded, filtered, blocks }))
     }
 
-    /// Runs rounds for the time of `budget` passes. `go_on` gets the part of it that is spent.
-    /// Whatever ends it, the stage has the best blocks that were measured as a whole.
-    ///
-    /// # Errors
-    /// [`OutOfMemory`](crate::Error::OutOfMemory).
-    pub fn run(&mut self, budget: u32, go_on: &mut dyn FnMut(f64) -> bool) -> Result<bool> {
-        let mut best: Option<(f64, Vec<Vec<Block>>)> = None;
+    /// The rounds; the best blocks go to `best`.
+    fn rounds(
+        &mut self,
+        (lambda, units): (f64, &[f64]),
+        budget: u32,
+        best: &mut Option<Measured>,
+        go_on: &mut dyn FnMut(f64) -> bool,
+    ) -> Result {
+        if !self.stage.round(lambda, units, &mut || go_on(0.0))? {
+            return Ok(());
+        }
+        for (candidate, decoded) in self.candidate.iter_mut().zip(&self.stage.decoded) {
+            candidate.copy_all(decoded);
+        }
         let mut spent = 0;
-        let done = loop {
-            let part = f64::from(spent) / f64::from(budget.max(1));
+        loop {
+            let part = f64::from(spent) / f64::from(budget);
             let go_on = &mut || go_on(part.min(1.0));
-            if !self.stage.refresh(go_on)? {
-                break false;
-            }
-            let cost = self.cost();
-            if best.as_ref().is_none_or(|best| cost < best.0) {
-                let copies = self.stage.blocks.iter().map(|blocks| alloc::try_concat(&[blocks]));
-                best = Some((cost, copies.collect::<Result<_>>()?));
+            let Some(new) = self.measure(go_on)? else { return Ok(()) };
+            if best.as_ref().is_none_or(|best| new.cost < best.cost) {
+                *best = Some(new);
             }
             if spent >= budget {
-                break true;
+                return Ok(());
             }
             if spent == 0 {
                 if !self.probe(go_on)? {
-                    break false;
+                    return Ok(());
                 }
-                spent += PROBE;
+                spent = PROBE;
             }
             self.lengths = self.stage.lengths();
             if !self.differentiate(go_on)? {
-                break false;
+                return Ok(());
             }
             spent += DERIVATIVES;
             let (mut gained, mut passes) = (0.0, 0);
             self.proposals.iter_mut().for_each(|proposal| *proposal = None);
-            loop {
-                let Some(gain) = self.pass(go_on)? else { break };
+            let mean = loop {
+                let gain = self.pass(go_on)?.unwrap_or(0.0);
                 (spent, passes, gained) = (spent + 1, passes + 1, gained + gain);
-                // The best place to leave is where a pass gains less than the mean of the round.
+                // The place to leave is where a pass gains no more than the mean of the round.
                 let mean = gained / f64::from(DERIVATIVES + passes);
                 if spent >= budget || gain <= mean {
-                    break;
+                    break mean;
                 }
+            };
+            if mean < LEAST_GAIN {
+                spent = budget;
             }
-            if std::env::var("OPT_DEBUG").is_ok() {
-                eprintln!("spent {spent} cost {cost:.5} passes {passes} gained {gained:.5}");
-            }
-        };
-        if let Some((_, blocks)) = best {
-            self.stage.set_blocks(&blocks);
         }
-        Ok(done)
     }
 
     /// Measures the curvature by coefficients: the mean squared derivatives of the output's samples,

@@ -92,6 +92,11 @@ impl<'a> Stage<'a> {
         })
     }
 
+    /// The blocks and what decoders make of them.
+    pub fn into_parts(self) -> (Vec<Vec<Block>>, Vec<Samples>) {
+        (self.blocks, self.decoded)
+    }
+
     /// Filters `planes` into `out`, or the decoded planes, and then notes what gates let through;
     /// false if `go_on` ended it.
     fn run_filter(
@@ -174,9 +179,9 @@ impl<'a> Stage<'a> {
         counts.lengths()
     }
 
-    /// Bits of all blocks.
-    pub fn bits(&self, lengths: &Lengths) -> u64 {
-        self.blocks.iter().map(|blocks| self.grid.bits(blocks, lengths)).sum()
+    /// Bits of all blocks, with those.
+    pub fn bits(&self) -> u64 {
+        self.grid.all_bits(&self.blocks)
     }
 
     /// Rounds the original's coefficients anew by a trellis that minimises
