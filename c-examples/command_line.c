@@ -12,6 +12,12 @@ int parse_number(const char *text, long low, long high, long *value) {
   return *text != '\0' && *end == '\0' && *value >= low && *value <= high;
 }
 
+int parse_real(const char *text, double low, double high, double *value) {
+  char *end;
+  *value = strtod(text, &end);
+  return *text != '\0' && *end == '\0' && *value >= low && *value <= high;
+}
+
 int parse_mode(const char *text, int *mode) {
   static const int modes[] = {SIDELIGHT_MODE_OFF, SIDELIGHT_MODE_BASE, SIDELIGHT_MODE_UPDATE};
   for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {

@@ -8,6 +8,9 @@
 /* A whole number from `low` to `high`; 0 if `text` is none. */
 int parse_number(const char *text, long low, long high, long *value);
 
+/* A number from `low` to `high`; 0 if `text` is none. */
+int parse_real(const char *text, double low, double high, double *value);
+
 /* "off", "base" or "update" as a SidelightMode; 0 if `text` is none of them. */
 int parse_mode(const char *text, int *mode);
 

@@ -1,12 +1,10 @@
 #include "jpeg_planes.h"
 
+#include "jpeg_errors.h"
+
 #include <math.h>
-#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* After stdio and stddef, which it needs. */
-#include <jpeglib.h>
 
 /* ---- planes ---- */
 
@@ -240,30 +238,19 @@ int planes_to_image(const Planes *planes, Image *image) {
 
 /* ---- libjpeg ---- */
 
-/* libjpeg's errors end here: the message is printed and the caller's setjmp returns. */
-typedef struct ErrorManager {
-  struct jpeg_error_mgr base;
-  jmp_buf out;
-  const char *name;
-} ErrorManager;
+/* Steps of the middle frequencies of the standard tables, at quality 50. */
+#define MIDDLE 20
 
-static void print_message(j_common_ptr cinfo) {
-  char text[JMSG_LENGTH_MAX];
-  cinfo->err->format_message(cinfo, text);
-  fprintf(stderr, "%s: %s\n", ((ErrorManager *)cinfo->err)->name, text);
-}
-
-static void on_error(j_common_ptr cinfo) {
-  print_message(cinfo);
-  longjmp(((ErrorManager *)cinfo->err)->out, 1);
-}
-
-static struct jpeg_error_mgr *error_manager(ErrorManager *manager, const char *name) {
-  jpeg_std_error(&manager->base);
-  manager->base.error_exit = on_error;
-  manager->base.output_message = print_message;
-  manager->name = name;
-  return &manager->base;
+/* Steps between those of a standard table and equal ones: half has their geometric mean. */
+static void flatten(struct jpeg_compress_struct *cinfo, int quality, int tables) {
+  double middle = MIDDLE * jpeg_quality_scaling(quality) / 100.0;
+  for (int t = 0; t < 2; t++) {
+    UINT16 *steps = cinfo->quant_tbl_ptrs[t]->quantval;
+    for (int k = 0; k < DCTSIZE2; k++) {
+      double step = tables == JPEG_TABLES_FLAT ? middle : sqrt(middle * steps[k]);
+      steps[k] = (UINT16)fmin(fmax(floor(step + 0.5), 1), 255);
+    }
+  }
 }
 
 /* The objects behind `data` and `size` belong to the caller, so they outlive a longjmp. */
@@ -288,6 +275,8 @@ static int code(const Image *image, const JpegOptions *options, unsigned char **
   cinfo.in_color_space = image->channels == 3 ? JCS_RGB : JCS_GRAYSCALE;
   jpeg_set_defaults(&cinfo);
   jpeg_set_quality(&cinfo, options->quality, TRUE);
+  if (options->tables != JPEG_TABLES_STANDARD)
+    flatten(&cinfo, options->quality, options->tables);
   cinfo.optimize_coding = TRUE;
   cinfo.dct_method = JDCT_ISLOW;
   if (image->channels == 3) {

@@ -15,10 +15,14 @@ typedef struct Planes {
   int damaged;
 } Planes;
 
+/* Quantisation tables: those of ITU-T T.81, annex K; flat ones, which are better for PSNR; between. */
+enum { JPEG_TABLES_STANDARD, JPEG_TABLES_HALF, JPEG_TABLES_FLAT };
+
 typedef struct JpegOptions {
   int quality;     /* 1..100 */
   int layout;      /* SIDELIGHT_LAYOUT_I420, I422 or I444; gray pictures are I400 whatever it is */
   int progressive; /* whether to write a progressive file */
+  int tables;      /* one of the tables below */
 } JpegOptions;
 
 /* Codes `image` with optimised Huffman tables. `*data` is freed with free(). */

@@ -328,10 +328,64 @@ typedef struct SidelightPayloadInfo {
 } SidelightPayloadInfo;
 
 /// A progress callback: gets the fraction done, 0.0 to 1.0, some fifty times a second, or more often, on the thread
-/// that called sidelight_encoder_encode(). It returns 0 to go on; anything else cancels: it is not called again, and
-/// the best payload so far is returned, for pictures of up to 24 megapixels within 200 ms. It must not call into the
-/// same encoder, and must return: no longjmp(), no C++ exception.
+/// that called sidelight_encoder_encode() or sidelight_jpeg_optimise(). It returns 0 to go on; anything else cancels: it
+/// is not called again, and the best so far is returned, for pictures of up to 24 megapixels within 200 ms. It must not
+/// call into the same encoder, and must return: no longjmp(), no C++ exception.
 typedef int (*SidelightProgress)(void *user, double fraction);
+
+/// Settings of sidelight_jpeg_optimise().
+typedef struct SidelightOptimiseSettings {
+  /// Threads, 0 = one for each logical core; at most 256. The coefficients do not depend on it.
+  uint32_t threads;
+  /// What the search may cost: 1 (least) to 9 (most), 0 = 5. Each gains more than the one below.
+  uint32_t effort;
+  /// A SidelightModelSize: of the base model, where no payload names one.
+  uint32_t model_size;
+  /// Nonzero if the file will be progressive: bits are then counted as its scans cost them.
+  uint32_t progressive;
+  /// Zero.
+  uint32_t reserved[12];
+  /// Weight of bits against errors: 0.05 to 20, 0 = 1, what a byte is worth to PSNR at the picture's own quality. With
+  /// less, files grow, and keep more structure.
+  double strength;
+  /// Weight of the decoded picture's own error beside the error behind the filter: up to 100, 0 = 0.15, with which
+  /// viewers without the filter lose nothing; below 0 = none.
+  double decoded_weight;
+  /// Progress callback, or NULL.
+  SidelightProgress progress;
+  /// First argument of the progress callback.
+  void *progress_user;
+} SidelightOptimiseSettings;
+
+/// Quantised coefficients of a JPEG picture, as libjpeg's jpeg_read_coefficients() and jpeg_write_coefficients() have
+/// them: rows of blocks of 64 in natural (row-major, not zig-zag) order, blocks[0] of luma, then Cb, Cr. A component of
+/// w × h samples has (w + 7) / 8 blocks in a row and (h + 7) / 8 rows; what a file has beyond, to fill its MCUs, is not
+/// looked at.
+typedef struct SidelightCoefficients {
+  /// First block of each component, aligned to 2.
+  int16_t *blocks[3];
+  /// Bytes from one row of blocks to the next, even, at least 128 for each block of a row.
+  ptrdiff_t stride[3];
+  /// Zero.
+  uint32_t reserved[4];
+} SidelightCoefficients;
+
+/// What sidelight_jpeg_optimise() measured, through the integer filter: before, as the coefficients came in, and after.
+/// PSNR in dB of Y, Cb and Cr, infinite where planes are equal, zero for chroma of gray pictures.
+typedef struct SidelightOptimiseReport {
+  /// 1 if coefficients changed; 0 if none better were found.
+  uint32_t changed;
+  /// Id of the base model behind which they are better.
+  uint32_t model;
+  /// About the bits of the coded data with Huffman tables that fit it, without headers and padding: before and after.
+  uint64_t bits[2];
+  /// Of the decoded picture, before and after.
+  double psnr_decoded[2][3];
+  /// Behind the filter, before and after.
+  double psnr_filtered[2][3];
+  /// Zero.
+  uint32_t reserved[8];
+} SidelightOptimiseReport;
 
 /// Settings of an encoder.
 typedef struct SidelightEncoderSettings {
@@ -524,6 +578,35 @@ int sidelight_payload_bind(uint8_t *payload, size_t size, const struct Sidelight
 /// @return 0; SIDELIGHT_ERROR_CORRUPT; SIDELIGHT_ERROR_UNSUPPORTED for a later version or mode (damage may look like
 /// one); SIDELIGHT_ERROR_TOO_LARGE above SIDELIGHT_MAX_PAYLOAD.
 int sidelight_payload_probe(const uint8_t *payload, size_t size, struct SidelightPayloadInfo *info);
+
+/// Chooses a JPEG picture's quantised coefficients anew, for the picture behind the filter: of many that cost about the
+/// same bits those from which the filter makes the better picture. They are still ordinary coefficients: any encoder
+/// codes them, any decoder shows them. What comes out is not worse than what came in, weighed as the settings say and
+/// measured as the decoder filters; where nothing better is found, coefficients stay as they are. The same input gives
+/// the same coefficients on every machine and with any number of threads. It takes some 40 bytes of memory for each
+/// luma sample.
+///
+/// In a whole encode it comes first; then decode the new coefficients and give that picture to
+/// sidelight_encoder_encode(). Where a payload was made already, the coefficients can be made for its network, but it
+/// is then to be made again: it is bound to the old ones.
+///
+/// @param settings     NULL for the defaults.
+/// @param original     the picture before coding, of 8 bits, its chroma sampled as it is coded.
+/// @param params       codec (JPEG) and quant; the rest is not looked at.
+/// @param payload      what will be sent, of `payload_size` bytes; its binding is not looked at. NULL for the base model,
+/// of JPEG's that which does better on what came in.
+/// @param coefficients changed in place, on success only. Those that come in may be any encoder's.
+/// @param report       may be NULL.
+/// @return 0 (also when canceled: the best so far; PSNRs behind the filter that were not measured by then are those of
+/// before, or without any the decoded picture's); for a payload as sidelight_decoder_set_payload(), but not
+/// SIDELIGHT_ERROR_STALE for its binding.
+int sidelight_jpeg_optimise(const struct SidelightOptimiseSettings *settings,
+                            const struct SidelightPicture *original,
+                            const struct SidelightCodecParams *params,
+                            const uint8_t *payload,
+                            size_t payload_size,
+                            const struct SidelightCoefficients *coefficients,
+                            struct SidelightOptimiseReport *report);
 
 /// Opens an encoder, to be closed with sidelight_encoder_close(). The settings are copied; NULL stands for the
 /// defaults. Returns 0.

@@ -9,10 +9,12 @@ mod decoder;
 mod encoder;
 mod jpeg;
 mod library;
+mod optimise;
 mod payload;
 mod stream;
 mod types;
 
 pub use decoder::*;
+pub use optimise::*;
 pub use stream::*;
 pub use types::*;

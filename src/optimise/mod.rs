@@ -40,6 +40,8 @@ pub struct OptimiserSettings {
     pub effort: u8,
     /// Size of the base model, where no payload names one.
     pub model_size: ModelSize,
+    /// Whether the file will be progressive.
+    pub progressive: bool,
     /// Weight of bits against errors, [`STRENGTHS`]: 1 is what a byte is worth to PSNR at the
     /// picture's own quality; with less, files grow and are better, and structure is kept.
     pub strength: f64,
@@ -54,6 +56,7 @@ impl Default for OptimiserSettings {
             threads: logical_cores(),
             effort: DEFAULT_EFFORT,
             model_size: ModelSize::default(),
+            progressive: false,
             strength: 1.0,
             decoded_weight: DEFAULT_DECODED_WEIGHT,
         }

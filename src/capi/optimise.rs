@@ -1,0 +1,291 @@
+//! The optimiser.
+
+use super::boundary::{guard, log, reference, require, slice, Refusal, Result};
+use super::convert::{self, Passed};
+use super::types::*;
+use crate::optimise::{
+    block_counts, in_range, Block, CoefficientReport, Optimiser, OptimiserSettings,
+    DEFAULT_DECODED_WEIGHT, MAX_DECODED_WEIGHT, STRENGTHS,
+};
+use crate::util::alloc;
+use crate::{payload, Codec, Error, Mode};
+use libc::{c_int, c_void};
+
+/// Quantised coefficients of a JPEG picture, as libjpeg's jpeg_read_coefficients() and jpeg_write_coefficients() have
+/// them: rows of blocks of 64 in natural (row-major, not zig-zag) order, blocks[0] of luma, then Cb, Cr. A component of
+/// w × h samples has (w + 7) / 8 blocks in a row and (h + 7) / 8 rows; what a file has beyond, to fill its MCUs, is not
+/// looked at.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SidelightCoefficients {
+    /// First block of each component, aligned to 2.
+    pub blocks: [*mut i16; 3],
+    /// Bytes from one row of blocks to the next, even, at least 128 for each block of a row.
+    pub stride: [libc::ptrdiff_t; 3],
+    /// Zero.
+    pub reserved: [u32; 4],
+}
+
+/// Settings of sidelight_jpeg_optimise().
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SidelightOptimiseSettings {
+    /// Threads, 0 = one for each logical core; at most 256. The coefficients do not depend on it.
+    pub threads: u32,
+    /// What the search may cost: 1 (least) to 9 (most), 0 = 5. Each gains more than the one below.
+    pub effort: u32,
+    /// A SidelightModelSize: of the base model, where no payload names one.
+    pub model_size: u32,
+    /// Nonzero if the file will be progressive: bits are then counted as its scans cost them.
+    pub progressive: u32,
+    /// Zero.
+    pub reserved: [u32; 12],
+    /// Weight of bits against errors: 0.05 to 20, 0 = 1, what a byte is worth to PSNR at the picture's own quality. With
+    /// less, files grow, and keep more structure.
+    pub strength: f64,
+    /// Weight of the decoded picture's own error beside the error behind the filter: up to 100, 0 = 0.15, with which
+    /// viewers without the filter lose nothing; below 0 = none.
+    pub decoded_weight: f64,
+    /// Progress callback, or NULL.
+    pub progress: SidelightProgress,
+    /// First argument of the progress callback.
+    pub progress_user: *mut c_void,
+}
+
+/// What sidelight_jpeg_optimise() measured, through the integer filter: before, as the coefficients came in, and after.
+/// PSNR in dB of Y, Cb and Cr, infinite where planes are equal, zero for chroma of gray pictures.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SidelightOptimiseReport {
+    /// 1 if coefficients changed; 0 if none better were found.
+    pub changed: u32,
+    /// Id of the base model behind which they are better.
+    pub model: u32,
+    /// About the bits of the coded data with Huffman tables that fit it, without headers and padding: before and after.
+    pub bits: [u64; 2],
+    /// Of the decoded picture, before and after.
+    pub psnr_decoded: [[f64; 3]; 2],
+    /// Behind the filter, before and after.
+    pub psnr_filtered: [[f64; 3]; 2],
+    /// Zero.
+    pub reserved: [u32; 8],
+}
+
+const DEFAULTS: SidelightOptimiseSettings = SidelightOptimiseSettings {
+    threads: 0,
+    effort: 0,
+    model_size: SidelightModelSize::Default as u32,
+    progressive: 0,
+    reserved: [0; 12],
+    strength: 0.0,
+    decoded_weight: 0.0,
+    progress: None,
+    progress_user: std::ptr::null_mut(),
+};
+
+/// Chooses a JPEG picture's quantised coefficients anew, for the picture behind the filter: of many that cost about the
+/// same bits those from which the filter makes the better picture. They are still ordinary coefficients: any encoder
+/// codes them, any decoder shows them. What comes out is not worse than what came in, weighed as the settings say and
+/// measured as the decoder filters; where nothing better is found, coefficients stay as they are. The same input gives
+/// the same coefficients on every machine and with any number of threads. It takes some 40 bytes of memory for each
+/// luma sample.
+///
+/// In a whole encode it comes first; then decode the new coefficients and give that picture to
+/// sidelight_encoder_encode(). Where a payload was made already, the coefficients can be made for its network, but it
+/// is then to be made again: it is bound to the old ones.
+///
+/// @param settings     NULL for the defaults.
+/// @param original     the picture before coding, of 8 bits, its chroma sampled as it is coded.
+/// @param params       codec (JPEG) and quant; the rest is not looked at.
+/// @param payload      what will be sent, of `payload_size` bytes; its binding is not looked at. NULL for the base model,
+/// of JPEG's that which does better on what came in.
+/// @param coefficients changed in place, on success only. Those that come in may be any encoder's.
+/// @param report       may be NULL.
+/// @return 0 (also when canceled: the best so far; PSNRs behind the filter that were not measured by then are those of
+/// before, or without any the decoded picture's); for a payload as sidelight_decoder_set_payload(), but not
+/// SIDELIGHT_ERROR_STALE for its binding.
+#[no_mangle]
+pub unsafe extern "C" fn sidelight_jpeg_optimise(
+    settings: *const SidelightOptimiseSettings,
+    original: *const SidelightPicture,
+    params: *const SidelightCodecParams,
+    payload: *const u8,
+    payload_size: usize,
+    coefficients: *const SidelightCoefficients,
+    report: *mut SidelightOptimiseReport,
+) -> c_int {
+    guard("sidelight_jpeg_optimise", || {
+        // SAFETY: NULL, or valid by the caller's promise.
+        let settings = unsafe { settings.as_ref() }.copied().unwrap_or(DEFAULTS);
+        let optimiser = Optimiser::new(optimiser_settings(&settings)?)?;
+        // SAFETY: NULL, or valid by the caller's promise.
+        let (original, params, coefficients) = unsafe {
+            (
+                Passed::new(reference(original, "original")?, "original"),
+                reference(params, "params")?,
+                reference(coefficients, "coefficients")?,
+            )
+        };
+        let shape = original.shape()?;
+        require(shape.bit_depth == 8, || {
+            format!("original->bit_depth is {}, not 8", shape.bit_depth)
+        })?;
+        let codec = convert::params(params)?.codec;
+        require(matches!(codec, Codec::Jpeg { .. }), || {
+            format!("params->codec is {}, not SIDELIGHT_CODEC_JPEG", params.codec)
+        })?;
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { slice(payload, payload_size, ["payload", "payload_size"]) }?;
+        let bytes = (!payload.is_null()).then_some(bytes);
+        if let Some(bytes) = bytes {
+            require(payload::parse(bytes)?.mode != Mode::Off, || {
+                "payload's mode is SIDELIGHT_MODE_OFF: there is no filter to choose for"
+            })?;
+        }
+        // SAFETY: the caller promises that the planes are readable.
+        let original = unsafe { original.picture::<u8>() }?;
+        convert::zero(&coefficients.reserved, "coefficients->reserved")?;
+        let mut planes = Components::new(coefficients, &shape)?;
+        // SAFETY: the caller promises that the components are readable.
+        let mut blocks = unsafe { planes.read() }?;
+        let SidelightOptimiseSettings { progress, progress_user, .. } = settings;
+        let mut go_on = |fraction: f64| match progress {
+            // SAFETY: the caller registered this callback with this argument.
+            Some(callback) => unsafe { callback(progress_user, fraction) == 0 },
+            None => true,
+        };
+        let r = optimiser.optimise(&original, &mut blocks, &codec, bytes, &mut go_on)?;
+        let psnr = |of: fn(&CoefficientReport) -> [f64; 3]| [of(&r.before), of(&r.after)];
+        log(
+            SidelightLogLevel::Info,
+            format_args!(
+                "sidelight_jpeg_optimise: {} to {} bits, PSNR-Y {:.3} to {:.3} filtered, {:.3} to {:.3} decoded",
+                r.before.bits,
+                r.after.bits,
+                r.before.psnr_filtered[0],
+                r.after.psnr_filtered[0],
+                r.before.psnr_decoded[0],
+                r.after.psnr_decoded[0]
+            ),
+        );
+        if r.changed {
+            // SAFETY: the caller promises that the components are writable.
+            unsafe { planes.write(&blocks) };
+        }
+        if !report.is_null() {
+            let filled = SidelightOptimiseReport {
+                changed: r.changed.into(),
+                model: r.model,
+                bits: [r.before.bits, r.after.bits],
+                psnr_decoded: psnr(|r| r.psnr_decoded),
+                psnr_filtered: psnr(|r| r.psnr_filtered),
+                reserved: [0; 8],
+            };
+            // SAFETY: not NULL, and the caller promises that it is writable.
+            unsafe { report.write(filled) };
+        }
+        Ok(0)
+    })
+}
+
+fn optimiser_settings(settings: &SidelightOptimiseSettings) -> Result<OptimiserSettings> {
+    convert::zero(&settings.reserved, "settings->reserved")?;
+    let SidelightOptimiseSettings { strength, decoded_weight, .. } = *settings;
+    let [least, most] = STRENGTHS;
+    require(strength == 0.0 || (least..=most).contains(&strength), || {
+        format!("settings->strength is {strength}, not 0 or {least} to {most}")
+    })?;
+    require(decoded_weight <= MAX_DECODED_WEIGHT, || {
+        format!("settings->decoded_weight is {decoded_weight}, not up to {MAX_DECODED_WEIGHT}")
+    })?;
+    Ok(OptimiserSettings {
+        threads: convert::threads(settings.threads)?,
+        effort: convert::effort(settings.effort)?,
+        model_size: convert::model_size(settings.model_size)?,
+        progressive: settings.progressive != 0,
+        strength: if strength == 0.0 { 1.0 } else { strength },
+        decoded_weight: match decoded_weight {
+            0.0 => DEFAULT_DECODED_WEIGHT,
+            w => w.max(0.0),
+        },
+    })
+}
+
+/// A component: its first block, bytes from row to row, blocks in a row, rows.
+struct Component {
+    data: *mut i16,
+    stride: usize,
+    columns: usize,
+    rows: usize,
+}
+
+struct Components(Vec<Component>);
+
+impl Components {
+    fn new(passed: &SidelightCoefficients, shape: &convert::Shape) -> Result<Self> {
+        let mut all = Vec::with_capacity(3);
+        for p in 0..shape.layout.planes() {
+            let (columns, rows) = block_counts(shape.layout, p, shape.width, shape.height);
+            let (data, stride) = (passed.blocks[p], passed.stride[p]);
+            require(!data.is_null(), || format!("coefficients->blocks[{p}] is NULL"))?;
+            require(data.is_aligned(), || format!("coefficients->blocks[{p}] is odd"))?;
+            let row = columns * size_of::<Block>();
+            let is = |what: &str| format!("coefficients->stride[{p}] is {stride}, {what}");
+            let n = usize::try_from(stride).map_err(|_| Refusal::argument(is("negative")))?;
+            require(n >= row, || is(&format!("less than a row of {row} bytes")))?;
+            require(n.is_multiple_of(2), || is("odd"))?;
+            let span = n.checked_mul(rows - 1).and_then(|n| n.checked_add(row));
+            require(span.is_some_and(|n| n <= isize::MAX as usize), || {
+                is(&format!("which is more than fits in memory for {rows} rows"))
+            })?;
+            all.push(Component { data, stride: n, columns, rows });
+        }
+        Ok(Self(all))
+    }
+
+    /// Copies of all blocks.
+    ///
+    /// # Safety
+    /// Every row of blocks is readable.
+    unsafe fn read(&self) -> Result<Vec<Vec<Block>>> {
+        let mut planes = Vec::with_capacity(3);
+        for (p, c) in self.0.iter().enumerate() {
+            let mut blocks: Vec<Block> = alloc::try_with_capacity(c.columns * c.rows)?;
+            for y in 0..c.rows {
+                // SAFETY: forwarded; arrays have the alignment of their values, which was looked at.
+                let row = unsafe {
+                    let first = c.data.byte_add(y * c.stride).cast::<Block>();
+                    std::slice::from_raw_parts(first, c.columns)
+                };
+                blocks.extend_from_slice(row);
+            }
+            if let Some(i) = blocks.iter().position(|block| !in_range(block)) {
+                let (y, x) = (i / c.columns, i % c.columns);
+                let what = format!(
+                    "coefficients->blocks[{p}]: block {x} of row {y} has a value out of range: DC -1024 to 1023, AC \
+                     -1023 to 1023"
+                );
+                return Err(Refusal::new(Error::InvalidArgument, what));
+            }
+            planes.push(blocks);
+        }
+        Ok(planes)
+    }
+
+    /// Writes all blocks.
+    ///
+    /// # Safety
+    /// Every row of blocks is writable, and nobody else uses it.
+    unsafe fn write(&mut self, planes: &[Vec<Block>]) {
+        for (c, blocks) in self.0.iter().zip(planes) {
+            for (y, new) in blocks.chunks_exact(c.columns).enumerate() {
+                // SAFETY: forwarded.
+                let row = unsafe {
+                    let first = c.data.byte_add(y * c.stride).cast::<Block>();
+                    std::slice::from_raw_parts_mut(first, c.columns)
+                };
+                row.copy_from_slice(new);
+            }
+        }
+    }
+}
