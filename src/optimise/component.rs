@@ -1,7 +1,7 @@
 //! A component: a plane's coefficients in blocks of 8×8, and the samples that decoders make of
 //! them.
 
-use super::rate::{Counts, Lengths};
+use super::rate::{Costs, Counts, Scans, BIT};
 use super::transform::{forward, inverse, BLOCK};
 use crate::picture::{Plane, PlaneMut};
 use crate::util::alloc;
@@ -26,12 +26,19 @@ pub(super) struct Grid {
     /// Columns and rows of the component's blocks that are coded side by side: 1 × 1 where it has a
     /// scan of its own.
     unit: (usize, usize),
+    /// How the coefficients are coded.
+    scans: Scans,
 }
 
 impl Grid {
-    pub fn new(width: usize, height: usize, quant: [u16; BLOCK], unit: (usize, usize)) -> Self {
+    pub fn new(
+        (width, height): (usize, usize),
+        quant: [u16; BLOCK],
+        unit: (usize, usize),
+        scans: Scans,
+    ) -> Self {
         let (columns, rows) = (width.div_ceil(8), height.div_ceil(8));
-        Self { width, height, columns, rows, quant, unit }
+        Self { width, height, columns, rows, quant, unit, scans }
     }
 
     pub fn blocks(&self) -> usize {
@@ -81,20 +88,25 @@ impl Grid {
 
     /// Bits of planes that share tables which fit them.
     pub fn all_bits(&self, planes: &[Vec<Block>]) -> u64 {
-        let mut counts = Counts::new();
-        planes.iter().for_each(|blocks| self.count(blocks, &mut counts));
-        let lengths = counts.lengths();
-        planes.iter().map(|blocks| self.bits(blocks, &lengths)).sum()
+        let costs = self.costs(planes);
+        planes.iter().map(|blocks| self.cost(blocks, &costs)).sum::<u64>() / u64::from(BIT)
     }
 
-    /// Bits of all blocks.
-    pub fn bits(&self, blocks: &[Block], lengths: &Lengths) -> u64 {
-        let bits = |(i, block): (usize, &Block)| {
+    /// Costs with the tables that fit these planes best.
+    pub fn costs(&self, planes: &[Vec<Block>]) -> Costs {
+        let mut counts = Counts::new(self.scans);
+        planes.iter().for_each(|blocks| self.count(blocks, &mut counts));
+        counts.costs()
+    }
+
+    /// Cost of all blocks.
+    fn cost(&self, blocks: &[Block], costs: &Costs) -> u64 {
+        let cost = |(i, block): (usize, &Block)| {
             let (before, _) = self.neighbours(i);
             let dc = i32::from(block[0]) - before.map_or(0, |b| i32::from(blocks[b][0]));
-            u64::from(lengths.dc_bits(dc) + lengths.block_bits(block))
+            u64::from(costs.dc(dc) + costs.ac(block))
         };
-        blocks.iter().enumerate().map(bits).sum()
+        blocks.iter().enumerate().map(cost).sum()
     }
 
     /// Rows and columns of the samples of block `block`, with `margin` more on every side, in the
@@ -195,7 +207,7 @@ mod tests {
     /// In MCUs of 2×2 blocks, with a last column and row that MCUs stand out of.
     #[test]
     fn blocks_have_their_neighbours_in_coding_order() {
-        let grid = Grid::new(33, 17, [1; BLOCK], (2, 2));
+        let grid = Grid::new((33, 17), [1; BLOCK], (2, 2), Scans::Sequential);
         assert_eq!((grid.columns, grid.rows), (5, 3));
         let order = [0, 1, 5, 6, 2, 3, 7, 8, 4, 9, 10, 11, 12, 13, 14];
         for (i, block) in order.iter().enumerate() {
@@ -203,7 +215,7 @@ mod tests {
             assert_eq!(before, i.checked_sub(1).map(|i| order[i]), "{block}");
             assert_eq!(behind, order.get(i + 1).copied(), "{block}");
         }
-        let grid = Grid::new(33, 17, [1; BLOCK], (1, 1));
+        let grid = Grid::new((33, 17), [1; BLOCK], (1, 1), Scans::Sequential);
         assert_eq!(grid.neighbours(5), (Some(4), Some(6)));
     }
 }

@@ -25,6 +25,7 @@ use crate::picture::{Layout, Picture, PictureMut, Plane, PlaneMut};
 use crate::util::alloc;
 use crate::{Error, Result};
 use component::{Grid, Samples};
+use rate::Scans;
 use search::{Search, Weights};
 use stage::{Stage, Task};
 use std::time::{Duration, Instant};
@@ -83,8 +84,7 @@ const LUMA: f64 = 0.75;
 /// zero for the last two.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CoefficientReport {
-    /// Bits of the coded data in a sequential file with Huffman tables that fit it, without headers
-    /// and padding.
+    /// About the bits of the coded data with Huffman tables that fit it, without headers and padding.
     pub bits: u64,
     /// Of what decoders show.
     pub psnr_decoded: [f64; 3],
@@ -117,26 +117,30 @@ struct Part {
     quant: [u16; 64],
     /// Columns and rows of blocks in a unit of an interleaved scan.
     unit: (usize, usize),
+    scans: Scans,
 }
 
 impl Part {
     fn grid(&self, picture: &Picture<'_>) -> Grid {
         let plane = picture.planes()[self.planes.start];
-        Grid::new(plane.width(), plane.height(), self.quant, self.unit)
+        Grid::new((plane.width(), plane.height()), self.quant, self.unit, self.scans)
     }
 }
 
 /// Luma, and chroma where there is any.
-fn parts(codec: &Codec, layout: Layout) -> Result<Vec<Part>> {
+fn parts(codec: &Codec, layout: Layout, progressive: bool) -> Result<Vec<Part>> {
     let Codec::Jpeg { luma, chroma } = codec else { return Err(Error::InvalidArgument) };
     let unit = match layout {
         Layout::I420 => (2, 2),
         Layout::I422 => (2, 1),
         Layout::I400 | Layout::I444 => (1, 1),
     };
-    let mut parts = vec![Part { planes: 0..1, quant: *luma, unit }];
+    let scans = |progressive_scans| if progressive { progressive_scans } else { Scans::Sequential };
+    let luma_scans = scans(Scans::ProgressiveLuma);
+    let mut parts = vec![Part { planes: 0..1, quant: *luma, unit, scans: luma_scans }];
     if layout != Layout::I400 {
-        parts.push(Part { planes: 1..3, quant: chroma.unwrap_or(*luma), unit: (1, 1) });
+        let (quant, scans) = (chroma.unwrap_or(*luma), scans(Scans::ProgressiveChroma));
+        parts.push(Part { planes: 1..3, quant, unit: (1, 1), scans });
     }
     Ok(parts)
 }
@@ -199,7 +203,7 @@ impl Optimiser {
         progress: &mut dyn FnMut(f64) -> bool,
     ) -> Result<OptimiserReport> {
         codec.check()?;
-        let parts = parts(codec, original.layout())?;
+        let parts = parts(codec, original.layout(), self.settings.progressive)?;
         let planes = original.planes();
         let fits = |(blocks, plane): (&Vec<Block>, &Plane<'_>)| {
             blocks.len() == plane.width().div_ceil(8) * plane.height().div_ceil(8)

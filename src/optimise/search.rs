@@ -8,7 +8,7 @@
 //! for their time.
 
 use super::component::{Block, Samples};
-use super::rate::Lengths;
+use super::rate::{Costs, BIT};
 use super::stage::{squared_error, GoOn, Stage};
 use super::transform::BLOCK;
 use super::trellis::{self, Goal};
@@ -83,7 +83,7 @@ pub(super) struct Search<'s, 'a> {
     proposals: Vec<Option<Proposal>>,
     candidate: Vec<Samples>,
     tried: Vec<Samples>,
-    lengths: Lengths,
+    costs: Costs,
 }
 
 impl<'s, 'a> Search<'s, 'a> {
@@ -107,7 +107,7 @@ impl<'s, 'a> Search<'s, 'a> {
         Ok(Self {
             candidate: stage.decoded.iter().map(Samples::try_clone).collect::<Result<_>>()?,
             tried: stage.decoded.iter().map(Samples::try_clone).collect::<Result<_>>()?,
-            lengths: stage.lengths(),
+            costs: stage.costs(),
             stage,
             weights,
             model,
@@ -185,7 +185,7 @@ impl<'s, 'a> Search<'s, 'a> {
                 }
                 spent = PROBE;
             }
-            self.lengths = self.stage.lengths();
+            self.costs = self.stage.costs();
             if !self.differentiate(go_on)? {
                 return Ok(());
             }
@@ -265,8 +265,8 @@ impl<'s, 'a> Search<'s, 'a> {
 
     /// The change of a block that promises most.
     fn propose(&self, block: usize) -> Option<Proposal> {
-        let Self { stage, model, lengths, .. } = self;
-        let lambda = self.weights.lambda as f32;
+        let Self { stage, model, costs, .. } = self;
+        let lambda = self.lambda() as f32;
         let mut new = [[0; BLOCK]; 2];
         let (mut gain, mut any) = (0.0, false);
         for (p, (blocks, new)) in stage.blocks.iter().zip(&mut new).enumerate() {
@@ -281,8 +281,8 @@ impl<'s, 'a> Search<'s, 'a> {
             }
             *new = *old;
             let (before, behind) = stage.grid.dc_around(blocks, block);
-            trellis::ac(&goal, lengths, lambda, new);
-            new[0] = trellis::dc(&goal, lengths, lambda, before, behind);
+            trellis::ac(&goal, costs, lambda, new);
+            new[0] = trellis::dc(&goal, costs, lambda, before, behind);
             if new == old {
                 continue;
             }
@@ -291,20 +291,25 @@ impl<'s, 'a> Search<'s, 'a> {
                 let off = |v: i16| goal.weight[k] * (f32::from(v) - goal.target[k]).powi(2);
                 gain += off(*old) - off(*new);
             }
-            gain += lambda * (self.bits(p, block, old) - self.bits(p, block, new)) as f32;
+            gain += lambda * (self.cost(p, block, old) - self.cost(p, block, new)) as f32;
         }
         any.then_some(Proposal { block: block as u32, gain, new })
     }
 
-    /// Bits that depend on plane `p`'s block `block` if it were `as`.
-    fn bits(&self, p: usize, block: usize, it: &Block) -> i32 {
+    /// Cost of a part of a bit.
+    fn lambda(&self) -> f64 {
+        self.weights.lambda / f64::from(BIT)
+    }
+
+    /// Cost of what depends on plane `p`'s block `block` if it were `it`.
+    fn cost(&self, p: usize, block: usize, it: &Block) -> i32 {
         let (before, behind) = self.stage.grid.dc_around(&self.stage.blocks[p], block);
-        let dc = |difference| self.lengths.dc_bits(difference);
-        let mut bits = self.lengths.block_bits(it) + dc(i32::from(it[0]) - i32::from(before));
+        let dc = |difference| self.costs.dc(difference);
+        let mut cost = self.costs.ac(it) + dc(i32::from(it[0]) - i32::from(before));
         if let Some(behind) = behind {
-            bits += dc(i32::from(behind) - i32::from(it[0]));
+            cost += dc(i32::from(behind) - i32::from(it[0]));
         }
-        bits as i32
+        cost as i32
     }
 
     /// One pass: proposals, trial, choice. What it gained; `None` if there is nothing to try or
@@ -379,7 +384,7 @@ impl<'s, 'a> Search<'s, 'a> {
         let Some(proposal) = self.proposals[block].take() else { return 0.0 };
         let area = self.stage.grid.area(block, MARGIN);
         let own = self.stage.grid.area(block, 0);
-        let (mut error, mut linear, mut square, mut bits) = (0.0, 0.0, 0.0, 0);
+        let (mut error, mut linear, mut square, mut rate) = (0.0, 0.0, 0.0, 0);
         for (p, new) in proposal.new.iter().enumerate().take(self.stage.blocks.len()) {
             let Stage { grid, originals, blocks, decoded, filtered, .. } = &*self.stage;
             let sum = |plane: &Samples, (rows, columns): &(std::ops::Range<usize>, std::ops::Range<usize>)| -> f64 {
@@ -395,9 +400,9 @@ impl<'s, 'a> Search<'s, 'a> {
                 linear += self.model.gradient[p][block][k] * change;
                 square += self.curvature(p, block, k) * change * change;
             }
-            bits += self.bits(p, block, new) - self.bits(p, block, old);
+            rate += self.cost(p, block, new) - self.cost(p, block, old);
         }
-        let delta = error + self.weights.lambda * f64::from(bits);
+        let delta = error + self.lambda() * f64::from(rate);
         let stiffness = self.model.stiffness[block];
         let seen = stiffness * ((error as f32 - linear) / square).clamp(0.0, 16.0);
         if delta < 0.0 {

@@ -2,7 +2,7 @@
 //! the filter makes of that.
 
 use super::component::{Block, Grid, Samples};
-use super::rate::{Counts, Lengths};
+use super::rate::{Costs, BIT};
 use super::sensitivity::{Sensitivity, View};
 use super::transform::BLOCK;
 use super::trellis::{self, Goal};
@@ -172,11 +172,9 @@ impl<'a> Stage<'a> {
         planes.iter().zip(&self.originals).map(of).collect()
     }
 
-    /// Lengths of the Huffman codes that fit the blocks best: one table for the stage.
-    pub fn lengths(&self) -> Lengths {
-        let mut counts = Counts::new();
-        self.blocks.iter().for_each(|blocks| self.grid.count(blocks, &mut counts));
-        counts.lengths()
+    /// Costs with the Huffman codes that fit the blocks best: one table for the stage.
+    pub fn costs(&self) -> Costs {
+        self.grid.costs(&self.blocks)
     }
 
     /// Bits of all blocks, with those.
@@ -190,7 +188,8 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// [`OutOfMemory`](Error::OutOfMemory).
     pub fn round(&mut self, lambda: f64, units: &[f64], go_on: GoOn<'_>) -> Result<bool> {
-        let lengths = self.lengths();
+        let costs = self.costs();
+        let lambda = (lambda / f64::from(BIT)) as f32;
         let grid = &self.grid;
         let planes = self.blocks.iter_mut().zip(&mut self.decoded).zip(&self.originals).zip(units);
         for (((blocks, decoded), original), unit) in planes {
@@ -204,7 +203,7 @@ impl<'a> Stage<'a> {
                         goal.target[k] = c[k] / step;
                         goal.weight[k] = *unit as f32 * step * step;
                     }
-                    trellis::ac(&goal, &lengths, lambda as f32, block);
+                    trellis::ac(&goal, &costs, lambda, block);
                     block[0] = trellis::nearest_dc(&goal);
                 }
                 Ok(go_on())

@@ -1,6 +1,6 @@
 //! Rate–distortion optimal rounding of a block: a trellis over its coefficients in zigzag order.
 
-use super::rate::{size, Lengths};
+use super::rate::{size, Band, Costs};
 use super::transform::{BLOCK, ZIGZAG};
 
 /// Largest magnitude of an AC coefficient of 8-bit pictures (T.81, F.1.2.2).
@@ -15,28 +15,41 @@ pub(super) struct Goal {
     pub weight: [f32; BLOCK],
 }
 
-/// The AC coefficients of least `distortion + lambda · bits`, into `block`.
+/// The AC coefficients of least `distortion + lambda · cost`, into `block`.
 ///
 /// Values are the two integers around a target towards 0, 0, and the largest of the next smaller
 /// size.
-pub(super) fn ac(goal: &Goal, lengths: &Lengths, lambda: f32, block: &mut [i16; BLOCK]) {
+pub(super) fn ac(goal: &Goal, costs: &Costs, lambda: f32, block: &mut [i16; BLOCK]) {
+    for (positions, band) in costs.bands() {
+        scan(goal, positions, band, lambda, block);
+    }
+}
+
+/// The coefficients of one scan.
+fn scan(
+    goal: &Goal,
+    (first, end): (usize, usize),
+    band: &Band,
+    lambda: f32,
+    block: &mut [i16; BLOCK],
+) {
     // The distortion of zeros before each position.
     let mut zeros = [0.0f32; BLOCK + 1];
-    for i in 1..BLOCK {
+    for i in first..=end {
         let k = ZIGZAG[i];
         zeros[i + 1] = zeros[i] + goal.weight[k] * goal.target[k] * goal.target[k];
     }
-    let all = zeros[BLOCK];
+    let all = zeros[end + 1];
     // Positions that may hold the last value so far: each with the least cost up to it, less that
-    // of zeros there, the one before it and its value.
+    // of zeros there, the one before it and its value. The one before the first is no value.
     let mut cost = [0.0f32; BLOCK];
     let mut before = [0u8; BLOCK];
     let mut value = [0i16; BLOCK];
     let mut alive = [0u8; BLOCK];
+    alive[0] = first as u8 - 1;
     let mut count = 1;
-    let end = lambda * lengths.end_bits() as f32;
-    let (mut least, mut last) = (all + end, 0);
-    for i in 1..BLOCK {
+    let (mut least, mut last) = (all + lambda * band.empty as f32, first - 1);
+    for i in first..=end {
         let k = ZIGZAG[i];
         let target = goal.target[k].abs();
         let nearest = ((target + 0.5) as i32).min(MAX_AC);
@@ -59,8 +72,8 @@ pub(super) fn ac(goal: &Goal, lengths: &Lengths, lambda: f32, block: &mut [i16; 
             let own = goal.weight[k] * off * off;
             for &j in alive[..count].iter().rev() {
                 let j = usize::from(j);
-                let bits = lengths.ac_bits(i - j - 1, size);
-                let total = cost[j] + (zeros[i] - zeros[j + 1]) + own + lambda * bits as f32;
+                let rate = lambda * band.value(i - j - 1, size) as f32;
+                let total = cost[j] + (zeros[i] - zeros[j + 1]) + own + rate;
                 if total < cost[i] {
                     cost[i] = total;
                     before[i] = j as u8;
@@ -70,13 +83,14 @@ pub(super) fn ac(goal: &Goal, lengths: &Lengths, lambda: f32, block: &mut [i16; 
         }
         alive[count] = i as u8;
         count += 1;
-        let total = cost[i] + (all - zeros[i + 1]) + if i + 1 < BLOCK { end } else { 0.0 };
+        let rest = if i < end { lambda * band.end as f32 } else { 0.0 };
+        let total = cost[i] + (all - zeros[i + 1]) + rest;
         if total < least {
             (least, last) = (total, i);
         }
     }
-    block[1..].fill(0);
-    while last > 0 {
+    ZIGZAG[first..=end].iter().for_each(|k| block[*k] = 0);
+    while last >= first {
         block[ZIGZAG[last]] = value[last];
         last = usize::from(before[last]);
     }
@@ -87,23 +101,23 @@ pub(super) fn nearest_dc(goal: &Goal) -> i16 {
     goal.target[0].round().clamp(-MAX_DC as f32, MAX_DC as f32) as i16
 }
 
-/// The DC coefficient of least `distortion + lambda · bits` between its fixed neighbours in coding
+/// The DC coefficient of least `distortion + lambda · cost` between its fixed neighbours in coding
 /// order.
 pub(super) fn dc(
     goal: &Goal,
-    lengths: &Lengths,
+    costs: &Costs,
     lambda: f32,
     previous: i16,
     next: Option<i16>,
 ) -> i16 {
     let nearest = i32::from(nearest_dc(goal));
     let cost = |v: i32| {
-        let mut bits = lengths.dc_bits(v - i32::from(previous));
+        let mut rate = costs.dc(v - i32::from(previous));
         if let Some(next) = next {
-            bits += lengths.dc_bits(i32::from(next) - v);
+            rate += costs.dc(i32::from(next) - v);
         }
         let off = v as f32 - goal.target[0];
-        goal.weight[0] * off * off + lambda * bits as f32
+        goal.weight[0] * off * off + lambda * rate as f32
     };
     let (mut least, mut best) = (f32::INFINITY, nearest);
     for v in (nearest - 2).max(-MAX_DC)..=(nearest + 2).min(MAX_DC) {
@@ -118,14 +132,14 @@ pub(super) fn dc(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optimise::rate::Counts;
+    use crate::optimise::rate::{Counts, Scans};
     use crate::util::rng::Xorshift;
 
-    fn cost(goal: &Goal, lengths: &Lengths, lambda: f32, block: &[i16; BLOCK]) -> f64 {
+    fn cost(goal: &Goal, costs: &Costs, lambda: f32, block: &[i16; BLOCK]) -> f64 {
         let off = (1..BLOCK).map(|k| {
             f64::from(goal.weight[k]) * (f64::from(block[k]) - f64::from(goal.target[k])).powi(2)
         });
-        off.sum::<f64>() + f64::from(lambda) * f64::from(lengths.block_bits(block))
+        off.sum::<f64>() + f64::from(lambda) * f64::from(costs.ac(block))
     }
 
     fn goal(random: &mut Xorshift) -> Goal {
@@ -139,34 +153,37 @@ mod tests {
         Goal { target, weight: std::array::from_fn(|k| 100.0 + k as f32) }
     }
 
-    fn lengths(random: &mut Xorshift) -> Lengths {
-        let mut counts = Counts::new();
+    fn costs(scans: Scans, random: &mut Xorshift) -> Costs {
+        let mut counts = Counts::new(scans);
         for _ in 0..200 {
             let goal = goal(random);
             counts.add(&goal.target.map(|t| t.round() as i16), 0);
         }
-        counts.lengths()
+        counts.costs()
     }
 
     /// No change of one coefficient, and no zeroing of several, is better.
     #[test]
     fn nothing_near_is_better() {
         let mut random = Xorshift(11);
-        let lengths = lengths(&mut random);
-        for lambda in [0.1, 3.0, 30.0] {
-            for _ in 0..100 {
+        for (lambda, scans) in [0.01, 0.2, 2.0]
+            .into_iter()
+            .flat_map(|l| [Scans::Sequential, Scans::ProgressiveLuma].map(|s| (l, s)))
+        {
+            let costs = costs(scans, &mut random);
+            for _ in 0..60 {
                 let goal = goal(&mut random);
                 let mut block = [7; BLOCK];
-                ac(&goal, &lengths, lambda, &mut block);
+                ac(&goal, &costs, lambda, &mut block);
                 assert_eq!(block[0], 7);
-                let least = cost(&goal, &lengths, lambda, &block);
+                let least = cost(&goal, &costs, lambda, &block);
                 let plain = goal.target.map(|t| t.round() as i16);
-                assert!(least <= cost(&goal, &lengths, lambda, &plain) + 1e-2);
+                assert!(least <= cost(&goal, &costs, lambda, &plain) + 1e-2);
                 for k in 1..BLOCK {
                     for v in [0, block[k] - block[k].signum(), plain[k]] {
                         let mut other = block;
                         other[k] = v;
-                        assert!(least <= cost(&goal, &lengths, lambda, &other) + 1e-2, "{k} {v}");
+                        assert!(least <= cost(&goal, &costs, lambda, &other) + 1e-2, "{k} {v}");
                     }
                 }
             }
@@ -176,11 +193,11 @@ mod tests {
     #[test]
     fn without_a_price_targets_are_rounded() {
         let mut random = Xorshift(12);
-        let lengths = lengths(&mut random);
+        let costs = costs(Scans::ProgressiveChroma, &mut random);
         let goal = goal(&mut random);
         let mut block = [0; BLOCK];
-        ac(&goal, &lengths, 0.0, &mut block);
-        block[0] = dc(&goal, &lengths, 0.0, 3, Some(-3));
+        ac(&goal, &costs, 0.0, &mut block);
+        block[0] = dc(&goal, &costs, 0.0, 3, Some(-3));
         for (v, t) in block.iter().zip(goal.target) {
             assert!((f32::from(*v) - t).abs() <= 0.5001, "{v} {t}");
         }
@@ -189,11 +206,11 @@ mod tests {
     #[test]
     fn wild_targets_stay_in_range() {
         let mut random = Xorshift(13);
-        let lengths = lengths(&mut random);
+        let costs = costs(Scans::ProgressiveChroma, &mut random);
         let goal = Goal { target: [1e9; BLOCK], weight: [1.0; BLOCK] };
         let mut block = [0; BLOCK];
-        ac(&goal, &lengths, 1.0, &mut block);
+        ac(&goal, &costs, 1.0, &mut block);
         assert!(block[1..].iter().all(|v| i32::from(*v) <= MAX_AC));
-        assert!(i32::from(dc(&goal, &lengths, 1.0, 0, None)) <= MAX_DC);
+        assert!(i32::from(dc(&goal, &costs, 1.0, 0, None)) <= MAX_DC);
     }
 }
