@@ -35,7 +35,9 @@ fn main() {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}");
     }
     let mut builder = cbindgen::Builder::new().with_config(config);
-    for noun in ["types", "library", "buffer", "jpeg", "stream", "payload", "optimise", "encoder", "decoder"] {
+    for noun in [
+        "types", "library", "buffer", "jpeg", "stream", "payload", "optimise", "encoder", "decoder",
+    ] {
         builder = builder.with_src(root.join(format!("src/capi/{noun}.rs")));
     }
     let mut text = Vec::new();

@@ -5,8 +5,9 @@ use super::convert::{self, Passed};
 use super::types::*;
 use crate::optimise::{
     block_counts, in_range, Block, CoefficientReport, Optimiser, OptimiserSettings,
-    DEFAULT_DECODED_WEIGHT, MAX_DECODED_WEIGHT, STRENGTHS,
+    DEFAULT_DECODED_WEIGHT, DEFAULT_STRENGTH, MAX_DECODED_WEIGHT, STRENGTHS,
 };
+use crate::picture::Picture;
 use crate::util::alloc;
 use crate::{payload, Codec, Error, Mode};
 use libc::{c_int, c_void};
@@ -40,10 +41,10 @@ pub struct SidelightOptimiseSettings {
     pub progressive: u32,
     /// Zero.
     pub reserved: [u32; 12],
-    /// Weight of bits against errors: 0.05 to 20, 0 = 1, what a byte is worth to PSNR at the picture's own quality. With
-    /// less, files grow, and keep more structure.
+    /// Weight of bits against errors: 0.05 to 20, 0 = 0.6; 1 is what a byte is worth to PSNR at the picture's own quality.
+    /// With less, files grow, and keep more structure.
     pub strength: f64,
-    /// Weight of the decoded picture's own error beside the error behind the filter: up to 100, 0 = 0.15, with which
+    /// Weight of the decoded picture's own error beside the error behind the filter: up to 100, 0 = 0.2, with which
     /// viewers without the filter lose nothing; below 0 = none.
     pub decoded_weight: f64,
     /// Progress callback, or NULL.
@@ -115,6 +116,69 @@ pub unsafe extern "C" fn sidelight_jpeg_optimise(
     report: *mut SidelightOptimiseReport,
 ) -> c_int {
     guard("sidelight_jpeg_optimise", || {
+        // SAFETY: forwarded.
+        let mut call =
+            unsafe { Call::new(settings, original, params, payload, payload_size, coefficients) }?;
+        let mut go_on = call.settings.go_on();
+        let Call { optimiser, original, codec, payload, blocks, .. } = &mut call;
+        let r = optimiser.optimise(original, blocks, codec, *payload, &mut go_on)?;
+        let psnr = |of: fn(&CoefficientReport) -> [f64; 3]| [of(&r.before), of(&r.after)];
+        log(
+            SidelightLogLevel::Info,
+            format_args!(
+                "sidelight_jpeg_optimise: {} to {} bits, PSNR-Y {:.3} to {:.3} filtered, {:.3} to {:.3} decoded",
+                r.before.bits,
+                r.after.bits,
+                r.before.psnr_filtered[0],
+                r.after.psnr_filtered[0],
+                r.before.psnr_decoded[0],
+                r.after.psnr_decoded[0]
+            ),
+        );
+        if r.changed {
+            // SAFETY: the caller promises that the components are writable.
+            unsafe { call.components.write(&call.blocks) };
+        }
+        if !report.is_null() {
+            let filled = SidelightOptimiseReport {
+                changed: r.changed.into(),
+                model: r.model,
+                bits: [r.before.bits, r.after.bits],
+                psnr_decoded: psnr(|r| r.psnr_decoded),
+                psnr_filtered: psnr(|r| r.psnr_filtered),
+                reserved: [0; 8],
+            };
+            // SAFETY: not NULL, and the caller promises that it is writable.
+            unsafe { report.write(filled) };
+        }
+        Ok(0)
+    })
+}
+
+/// What both functions are called with.
+struct Call<'a> {
+    settings: SidelightOptimiseSettings,
+    optimiser: Optimiser,
+    original: Picture<'a>,
+    codec: Codec,
+    payload: Option<&'a [u8]>,
+    components: Components,
+    blocks: Vec<Vec<Block>>,
+}
+
+impl<'a> Call<'a> {
+    /// Checks all arguments.
+    ///
+    /// # Safety
+    /// They are as the header says for `'a`.
+    unsafe fn new(
+        settings: *const SidelightOptimiseSettings,
+        original: *const SidelightPicture,
+        params: *const SidelightCodecParams,
+        payload: *const u8,
+        payload_size: usize,
+        coefficients: *const SidelightCoefficients,
+    ) -> Result<Self> {
         // SAFETY: NULL, or valid by the caller's promise.
         let settings = unsafe { settings.as_ref() }.copied().unwrap_or(DEFAULTS);
         let optimiser = Optimiser::new(optimiser_settings(&settings)?)?;
@@ -136,8 +200,8 @@ pub unsafe extern "C" fn sidelight_jpeg_optimise(
         })?;
         // SAFETY: the caller's promise.
         let bytes = unsafe { slice(payload, payload_size, ["payload", "payload_size"]) }?;
-        let bytes = (!payload.is_null()).then_some(bytes);
-        if let Some(bytes) = bytes {
+        let payload = (!payload.is_null()).then_some(bytes);
+        if let Some(bytes) = payload {
             require(payload::parse(bytes)?.mode != Mode::Off, || {
                 "payload's mode is SIDELIGHT_MODE_OFF: there is no filter to choose for"
             })?;
@@ -145,47 +209,108 @@ pub unsafe extern "C" fn sidelight_jpeg_optimise(
         // SAFETY: the caller promises that the planes are readable.
         let original = unsafe { original.picture::<u8>() }?;
         convert::zero(&coefficients.reserved, "coefficients->reserved")?;
-        let mut planes = Components::new(coefficients, &shape)?;
+        let components = Components::new(coefficients, &shape)?;
         // SAFETY: the caller promises that the components are readable.
-        let mut blocks = unsafe { planes.read() }?;
-        let SidelightOptimiseSettings { progress, progress_user, .. } = settings;
-        let mut go_on = |fraction: f64| match progress {
+        let blocks = unsafe { components.read() }?;
+        Ok(Self { settings, optimiser, original, codec, payload, components, blocks })
+    }
+}
+
+impl SidelightOptimiseSettings {
+    /// Asks the host whether to go on.
+    fn go_on(&self) -> impl FnMut(f64) -> bool {
+        let Self { progress, progress_user, .. } = *self;
+        move |fraction| match progress {
             // SAFETY: the caller registered this callback with this argument.
             Some(callback) => unsafe { callback(progress_user, fraction) == 0 },
             None => true,
-        };
-        let r = optimiser.optimise(&original, &mut blocks, &codec, bytes, &mut go_on)?;
-        let psnr = |of: fn(&CoefficientReport) -> [f64; 3]| [of(&r.before), of(&r.after)];
-        log(
-            SidelightLogLevel::Info,
-            format_args!(
-                "sidelight_jpeg_optimise: {} to {} bits, PSNR-Y {:.3} to {:.3} filtered, {:.3} to {:.3} decoded",
-                r.before.bits,
-                r.after.bits,
-                r.before.psnr_filtered[0],
-                r.after.psnr_filtered[0],
-                r.before.psnr_decoded[0],
-                r.after.psnr_decoded[0]
-            ),
-        );
-        if r.changed {
-            // SAFETY: the caller promises that the components are writable.
-            unsafe { planes.write(&blocks) };
         }
-        if !report.is_null() {
-            let filled = SidelightOptimiseReport {
-                changed: r.changed.into(),
-                model: r.model,
-                bits: [r.before.bits, r.after.bits],
-                psnr_decoded: psnr(|r| r.psnr_decoded),
-                psnr_filtered: psnr(|r| r.psnr_filtered),
-                reserved: [0; 8],
-            };
-            // SAFETY: not NULL, and the caller promises that it is writable.
-            unsafe { report.write(filled) };
+    }
+}
+
+/// Where the coefficients of a JPEG picture shall be for the picture behind the filter, for encoders that weigh rate and
+/// distortion themselves: near the coefficients of the call, the squared error behind the filter is about a constant and
+/// the sum of weight · (coefficient − target)² over all coefficients, of dequantised values. A change of a few steps in
+/// many neighbouring blocks at once leaves that range: encoders should change some, and ask again, or look at `error`.
+///
+/// Each array has the blocks of a component row by row, (w + 7) / 8 in a row, without gaps; those that are NULL are not
+/// written, nor are chroma's of a gray picture. All in squared grey levels; settings->decoded_weight counts as in
+/// sidelight_jpeg_optimise(), settings->effort, strength and progressive do not matter.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SidelightTargets {
+    /// 64 targets for each block, in natural order.
+    pub target: [*mut f32; 3],
+    /// 64 weights for each block, above 0.
+    pub weight: [*mut f32; 3],
+    /// For each block the squared error behind the filter of its samples and of four more on every side.
+    pub error: [*mut f32; 3],
+    /// Zero.
+    pub reserved: [u32; 4],
+}
+
+/// Computes targets and weights: see SidelightTargets. Arguments but `targets` are as for sidelight_jpeg_optimise();
+/// coefficients are not changed.
+///
+/// @param targets where to write to; its arrays are written on success only.
+/// @return 1; 0 if canceled, nothing is written then; errors as for sidelight_jpeg_optimise().
+#[no_mangle]
+pub unsafe extern "C" fn sidelight_jpeg_targets(
+    settings: *const SidelightOptimiseSettings,
+    original: *const SidelightPicture,
+    params: *const SidelightCodecParams,
+    payload: *const u8,
+    payload_size: usize,
+    coefficients: *const SidelightCoefficients,
+    targets: *const SidelightTargets,
+) -> c_int {
+    guard("sidelight_jpeg_targets", || {
+        // SAFETY: NULL, or valid by the caller's promise.
+        let out = unsafe { reference(targets, "targets") }?;
+        convert::zero(&out.reserved, "targets->reserved")?;
+        for (name, arrays) in
+            [("target", &out.target), ("weight", &out.weight), ("error", &out.error)]
+        {
+            for (p, array) in arrays.iter().enumerate() {
+                require(array.is_aligned(), || {
+                    format!("targets->{name}[{p}] is not aligned to 4")
+                })?;
+            }
         }
-        Ok(0)
+        // SAFETY: forwarded.
+        let call =
+            unsafe { Call::new(settings, original, params, payload, payload_size, coefficients) }?;
+        let Call { optimiser, original, codec, payload, blocks, .. } = &call;
+        let mut go_on = call.settings.go_on();
+        let found = optimiser.targets(original, blocks, codec, *payload, &mut go_on)?;
+        let Some(found) = found else { return Ok(0) };
+        for (p, blocks) in found.iter().enumerate() {
+            // SAFETY: the caller promises room for each block of the component, or NULL.
+            unsafe {
+                write_blocks(out.target[p], blocks.iter().map(|b| &b.target[..]));
+                write_blocks(out.weight[p], blocks.iter().map(|b| &b.weight[..]));
+                write_blocks(out.error[p], blocks.iter().map(|b| std::slice::from_ref(&b.error)));
+            }
+        }
+        Ok(1)
     })
+}
+
+/// Writes values one behind the other.
+///
+/// # Safety
+/// `to` is NULL, or aligned and writable for all of them.
+unsafe fn write_blocks<'a>(mut to: *mut f32, values: impl Iterator<Item = &'a [f32]>) {
+    if to.is_null() {
+        return;
+    }
+    for values in values {
+        // SAFETY: forwarded.
+        unsafe {
+            to.copy_from_nonoverlapping(values.as_ptr(), values.len());
+            to = to.add(values.len());
+        }
+    }
 }
 
 fn optimiser_settings(settings: &SidelightOptimiseSettings) -> Result<OptimiserSettings> {
@@ -203,7 +328,7 @@ fn optimiser_settings(settings: &SidelightOptimiseSettings) -> Result<OptimiserS
         effort: convert::effort(settings.effort)?,
         model_size: convert::model_size(settings.model_size)?,
         progressive: settings.progressive != 0,
-        strength: if strength == 0.0 { 1.0 } else { strength },
+        strength: if strength == 0.0 { DEFAULT_STRENGTH } else { strength },
         decoded_weight: match decoded_weight {
             0.0 => DEFAULT_DECODED_WEIGHT,
             w => w.max(0.0),
@@ -276,7 +401,7 @@ impl Components {
     ///
     /// # Safety
     /// Every row of blocks is writable, and nobody else uses it.
-    unsafe fn write(&mut self, planes: &[Vec<Block>]) {
+    unsafe fn write(&self, planes: &[Vec<Block>]) {
         for (c, blocks) in self.0.iter().zip(planes) {
             for (y, new) in blocks.chunks_exact(c.columns).enumerate() {
                 // SAFETY: forwarded.

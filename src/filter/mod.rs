@@ -203,7 +203,8 @@ fn copy_planes<S: Sample>(
     which: Range<usize>,
 ) {
     let halved = input.layout() == Layout::I420;
-    for (i, plane) in output.planes_mut().iter_mut().enumerate().filter(|(i, _)| which.contains(i)) {
+    for (i, plane) in output.planes_mut().iter_mut().enumerate().filter(|(i, _)| which.contains(i))
+    {
         let first = if i > 0 && halved { first_row / 2 } else { first_row };
         for y in 0..plane.height() {
             plane.row_mut(y).copy_from_slice(input.planes()[i].row(first + y));

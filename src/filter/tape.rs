@@ -21,7 +21,11 @@ impl TapeMut<'_> {
         match output {
             RowMut::U8(row) => {
                 for (bits, pixel) in bits.iter_mut().zip(row.chunks_exact(channels)) {
-                    *bits = gather(pixel.chunks_exact(8).map(|eight| above_zero(eight.try_into().unwrap_or_default())));
+                    *bits = gather(
+                        pixel
+                            .chunks_exact(8)
+                            .map(|eight| above_zero(eight.try_into().unwrap_or_default())),
+                    );
                 }
             }
             RowMut::I16(row) => {

@@ -65,8 +65,10 @@ impl Grid {
     /// The block before and the one behind it in coding order.
     pub fn neighbours(&self, block: usize) -> (Option<usize>, Option<usize>) {
         let order = self.order(block / self.columns, block % self.columns);
-        let last = self.rows.div_ceil(self.unit.1) * self.columns.div_ceil(self.unit.0)
-            * self.unit.0 * self.unit.1;
+        let last = self.rows.div_ceil(self.unit.1)
+            * self.columns.div_ceil(self.unit.0)
+            * self.unit.0
+            * self.unit.1;
         let before = (0..order).rev().find_map(|o| self.at(o));
         (before, (order + 1..last).find_map(|o| self.at(o)))
     }

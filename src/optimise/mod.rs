@@ -19,7 +19,8 @@ use crate::decoder::open;
 use crate::encoder::Rate;
 use crate::filter::Filter;
 use crate::models::{self, ModelSize};
-use crate::network::{CodecKind, Prepared, Update};
+use crate::network::prepared::PreparedLayer;
+use crate::network::{CodecKind, Model, Prepared, Update};
 use crate::payload::{self, Mode};
 use crate::picture::{Layout, Picture, PictureMut, Plane, PlaneMut};
 use crate::util::alloc;
@@ -31,6 +32,7 @@ use stage::{Stage, Task};
 use std::time::{Duration, Instant};
 
 pub use component::Block;
+pub use search::Target;
 
 /// Settings of an [`Optimiser`].
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +46,7 @@ pub struct OptimiserSettings {
     /// Whether the file will be progressive.
     pub progressive: bool,
     /// Weight of bits against errors, [`STRENGTHS`]: 1 is what a byte is worth to PSNR at the
-    /// picture's own quality; with less, files grow and are better, and structure is kept.
+    /// picture's own quality; with less, files grow and are better, and keep more structure.
     pub strength: f64,
     /// Weight of the decoded picture's own error beside that behind the filter, from 0 up to
     /// [`MAX_DECODED_WEIGHT`].
@@ -58,7 +60,7 @@ impl Default for OptimiserSettings {
             effort: DEFAULT_EFFORT,
             model_size: ModelSize::default(),
             progressive: false,
-            strength: 1.0,
+            strength: DEFAULT_STRENGTH,
             decoded_weight: DEFAULT_DECODED_WEIGHT,
         }
     }
@@ -73,8 +75,10 @@ const EFFORTS: [u32; crate::MAX_EFFORT as usize] = [10, 16, 26, 40, 60, 90, 140,
 pub const STRENGTHS: [f64; 2] = [0.05, 20.0];
 /// Largest weight of the decoded picture.
 pub const MAX_DECODED_WEIGHT: f64 = 100.0;
+/// Strength that gains in PSNR as 1 does, and more in SSIM and SSIMULACRA 2 (docs/optimise.md).
+pub const DEFAULT_STRENGTH: f64 = 0.6;
 /// Weight with which a viewer without the filter loses nothing (docs/optimise.md).
-pub const DEFAULT_DECODED_WEIGHT: f64 = 0.15;
+pub const DEFAULT_DECODED_WEIGHT: f64 = 0.2;
 /// Strength of the trellis that makes the search's first coefficients, of the search's own.
 const START: f64 = 0.5;
 /// Part of the time that luma takes of a colour picture's.
@@ -202,17 +206,7 @@ impl Optimiser {
         payload: Option<&[u8]>,
         progress: &mut dyn FnMut(f64) -> bool,
     ) -> Result<OptimiserReport> {
-        codec.check()?;
-        let parts = parts(codec, original.layout(), self.settings.progressive)?;
-        let planes = original.planes();
-        let fits = |(blocks, plane): (&Vec<Block>, &Plane<'_>)| {
-            blocks.len() == plane.width().div_ceil(8) * plane.height().div_ceil(8)
-                && blocks.iter().all(in_range)
-        };
-        let fit = coefficients.len() == planes.len() && coefficients.iter().zip(planes).all(fits);
-        if !fit {
-            return Err(Error::InvalidArgument);
-        }
+        let parts = self.parts(original, coefficients, codec)?;
         let mut throttled = Throttle::new(progress);
         let mut job = Job::new(self, original, &parts, coefficients)?;
         let filters = self.filters(codec, original, payload)?;
@@ -230,6 +224,50 @@ impl Optimiser {
         Ok(OptimiserReport { changed: true, model, before, after })
     }
 
+    /// For encoders that optimise rate and distortion themselves: where each block's coefficients
+    /// shall be and what being off costs, at `coefficients`, in squared grey levels. Arguments are
+    /// those of [`optimise`](Self::optimise); the settings' effort, strength and scans do not
+    /// matter. `None` if `progress` ended it.
+    ///
+    /// # Errors
+    /// Fails as [`optimise`](Self::optimise) does.
+    pub fn targets(
+        &self,
+        original: &Picture<'_>,
+        coefficients: &[Vec<Block>],
+        codec: &Codec,
+        payload: Option<&[u8]>,
+        progress: &mut dyn FnMut(f64) -> bool,
+    ) -> Result<Option<Vec<Vec<Target>>>> {
+        let parts = self.parts(original, coefficients, codec)?;
+        let mut throttled = Throttle::new(progress);
+        let mut job = Job::new(self, original, &parts, coefficients)?;
+        let filters = self.filters(codec, original, payload)?;
+        let (_, prepared) = job.best_filter(filters, &mut throttled)?;
+        job.targets(prepared, coefficients, &mut throttled)
+    }
+
+    /// The picture's parts, where all arguments fit each other.
+    fn parts(
+        &self,
+        original: &Picture<'_>,
+        coefficients: &[Vec<Block>],
+        codec: &Codec,
+    ) -> Result<Vec<Part>> {
+        codec.check()?;
+        let parts = parts(codec, original.layout(), self.settings.progressive)?;
+        let planes = original.planes();
+        let fits = |(blocks, plane): (&Vec<Block>, &Plane<'_>)| {
+            blocks.len() == plane.width().div_ceil(8) * plane.height().div_ceil(8)
+                && blocks.iter().all(in_range)
+        };
+        if coefficients.len() == planes.len() && coefficients.iter().zip(planes).all(fits) {
+            Ok(parts)
+        } else {
+            Err(Error::InvalidArgument)
+        }
+    }
+
     /// The filters that may be sent.
     fn filters(
         &self,
@@ -239,8 +277,13 @@ impl Optimiser {
     ) -> Result<Vec<(u32, Prepared)>> {
         let condition = codec.condition(original.layout(), original.picture_type());
         let condition = condition.ok_or(Error::InvalidArgument)?;
-        let prepare = |model: &'static crate::network::Model, update: Option<&Update>| {
-            Ok((model.id, Prepared::new(model, condition, update)?))
+        let prepare = |model: &'static Model, update: Option<&Update>| {
+            let prepared = Prepared::new(model, condition, update)?;
+            // All that are inside have chroma.
+            if prepared.chroma.is_empty() {
+                return Err(Error::UnknownModel);
+            }
+            Ok((model.id, prepared))
         };
         let Some(payload) = payload else {
             let models = models::of_size(CodecKind::Jpeg, self.settings.model_size)?;
@@ -316,7 +359,9 @@ impl<'a> Job<'a> {
                 *target = plane.plane_mut()?;
             }
             let target = PictureMut::with_depth(layout, 8, targets)?;
-            if !filter.picture_while(&input, target, self.settings.threads, &mut || progress.poll(0.0))? {
+            if !filter
+                .picture_while(&input, target, self.settings.threads, &mut || progress.poll(0.0))?
+            {
                 return best.map_or(Ok((model, prepared)), Ok);
             }
             let errors = PlaneErrors::between(self.original, &picture(layout, &out)?);
@@ -331,7 +376,8 @@ impl<'a> Job<'a> {
 
     /// Bits and PSNRs, with the errors that were measured last.
     fn report(&self, coefficients: &[Vec<Block>]) -> CoefficientReport {
-        let bits = |part: &Part| part.grid(self.original).all_bits(&coefficients[part.planes.clone()]);
+        let bits =
+            |part: &Part| part.grid(self.original).all_bits(&coefficients[part.planes.clone()]);
         let count = self.original.planes().len();
         let psnrs = |errors: PlaneErrors| {
             std::array::from_fn(|p| if p < count { psnr(errors[p], 8) } else { 0.0 })
@@ -343,6 +389,50 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// The stage of a part's planes.
+    fn stage(
+        &self,
+        part: &Part,
+        layers: Vec<PreparedLayer>,
+        coefficients: &[Vec<Block>],
+    ) -> Result<Stage<'_>> {
+        let range = part.planes.clone();
+        let mut blocks = alloc::try_with_capacity(2)?;
+        for plane in &coefficients[range.clone()] {
+            blocks.push(alloc::try_concat(&[plane])?);
+        }
+        let task = Task {
+            grid: part.grid(self.original),
+            originals: self.original.planes()[range.clone()].to_vec(),
+            luma: (range.start > 0).then_some(&self.planes[0]),
+            shape: (self.original.layout(), self.original.width(), self.original.height()),
+            layers,
+            threads: self.settings.threads,
+            level: self.level,
+        };
+        Stage::new(task, blocks)
+    }
+
+    /// Where each plane's coefficients shall be; `None` if the host ended it.
+    fn targets(
+        &self,
+        prepared: Prepared,
+        coefficients: &[Vec<Block>],
+        progress: &mut Throttle<'_>,
+    ) -> Result<Option<Vec<Vec<Target>>>> {
+        let mut all = alloc::try_with_capacity(3)?;
+        for (part, layers) in self.parts.iter().zip([prepared.luma, prepared.chroma]) {
+            let mut stage = self.stage(part, layers, coefficients)?;
+            let units = vec![1.0; part.planes.len()];
+            let weights = Weights { units, decoded: self.settings.decoded_weight, lambda: 0.0 };
+            let from = if all.is_empty() { 0.0 } else { LUMA };
+            let targets = Search::new(&mut stage, weights)?.targets(&mut || progress.poll(from))?;
+            let Some(targets) = targets else { return Ok(None) };
+            all.extend(targets);
+        }
+        Ok(Some(all))
+    }
+
     /// Better coefficients, with their errors in `self`; `None` if none were found.
     fn search(
         &mut self,
@@ -352,7 +442,9 @@ impl<'a> Job<'a> {
         progress: &mut Throttle<'_>,
     ) -> Result<Option<Vec<Vec<Block>>>> {
         let rate = Rate { coded_bytes: bits.div_ceil(8), ..Rate::default() };
-        let lambda = self.settings.strength * rate.slope(1)? / 8.0;
+        // Errors count with more weight in all where the decoded picture's do as well.
+        let errors = 1.0 + self.settings.decoded_weight;
+        let lambda = self.settings.strength * errors * rate.slope(1)? / 8.0;
         let per_sample = |errors: PlaneErrors| {
             let slopes = self.distortion.slopes(errors);
             let samples = |p: usize| {
@@ -367,25 +459,8 @@ impl<'a> Job<'a> {
         let networks = [prepared.luma, prepared.chroma];
         for (part, layers) in self.parts.iter().zip(networks) {
             let range = part.planes.clone();
-            let mut copies = alloc::try_with_capacity(2)?;
-            for blocks in &coefficients[range.clone()] {
-                copies.push(alloc::try_concat(&[blocks])?);
-            }
-            if layers.is_empty() {
-                new.extend(copies);
-                continue;
-            }
             let is_luma = range.start == 0;
-            let task = Task {
-                grid: part.grid(self.original),
-                originals: self.original.planes()[range.clone()].to_vec(),
-                luma: (!is_luma).then_some(&self.planes[0]),
-                shape: (self.original.layout(), self.original.width(), self.original.height()),
-                layers,
-                threads: self.settings.threads,
-                level: self.level,
-            };
-            let mut stage = Stage::new(task, copies)?;
+            let mut stage = self.stage(part, layers, coefficients)?;
             let weights = Weights {
                 units: behind[range.clone()].to_vec(),
                 decoded: self.settings.decoded_weight,
@@ -424,7 +499,8 @@ impl<'a> Job<'a> {
             let error = |p: usize| {
                 behind[p] * samples(p) * (filtered[p] + self.settings.decoded_weight * decoded[p])
             };
-            let bits = |part: &Part| part.grid(self.original).all_bits(&coefficients[part.planes.clone()]);
+            let bits =
+                |part: &Part| part.grid(self.original).all_bits(&coefficients[part.planes.clone()]);
             let bits: u64 = self.parts.iter().map(bits).sum();
             (0..3).map(error).sum::<f64>() + lambda * bits as f64
         };

@@ -204,7 +204,9 @@ fn huffman(counts: &[u32; 256]) -> [u8; 256] {
     let mut leaves: Vec<(u64, usize)> = Vec::with_capacity(257);
     // Takes the word of all ones, which must not be used.
     leaves.push((0, 256));
-    leaves.extend(counts.iter().enumerate().filter(|(_, n)| **n > 0).map(|(s, n)| (u64::from(*n), s)));
+    leaves.extend(
+        counts.iter().enumerate().filter(|(_, n)| **n > 0).map(|(s, n)| (u64::from(*n), s)),
+    );
     leaves.sort_unstable();
     let count = leaves.len();
     // Level by level, items in the order of their weight; whether each is a leaf.
@@ -299,7 +301,16 @@ mod tests {
         let mut last = block();
         last[63] = 0;
         for i in 0..9 {
-            counts.add(&if i == 1 { block() } else if i == 8 { last } else { [0; BLOCK] }, 0);
+            counts.add(
+                &if i == 1 {
+                    block()
+                } else if i == 8 {
+                    last
+                } else {
+                    [0; BLOCK]
+                },
+                0,
+            );
         }
         counts.bands.iter_mut().for_each(BandCounts::flush);
         let [low, high] = &counts.bands;

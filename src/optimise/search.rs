@@ -12,8 +12,10 @@ use super::rate::{Costs, BIT};
 use super::stage::{squared_error, GoOn, Stage};
 use super::transform::BLOCK;
 use super::trellis::{self, Goal};
+use crate::picture::Plane;
 use crate::util::{alloc, threads};
 use crate::Result;
+use std::ops::Range;
 
 /// Samples around a block in which its change is measured: half the way to the next block that may
 /// change at the same time.
@@ -55,6 +57,19 @@ pub(super) struct Weights {
     pub decoded: f64,
     /// Cost of a bit.
     pub lambda: f64,
+}
+
+/// What an encoder's own rate–distortion optimisation needs to know of a block: the error behind the
+/// filter is about a constant and `Σ weight · (coefficient − target)²`, of dequantised coefficients
+/// in natural order.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Where the coefficients shall be.
+    pub target: [f32; BLOCK],
+    /// What being off costs.
+    pub weight: [f32; BLOCK],
+    /// Squared error behind the filter of the block's samples and four more on every side.
+    pub error: f32,
 }
 
 /// Changes of a block in each plane.
@@ -136,6 +151,35 @@ impl<'s, 'a> Search<'s, 'a> {
         Ok(best)
     }
 
+    /// The model of the error at the stage's blocks: for each block of each plane where its
+    /// coefficients shall be and what being off costs, and its error behind the filter. `None` if
+    /// `go_on` ended it.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn targets(&mut self, go_on: GoOn<'_>) -> Result<Option<Vec<Vec<Target>>>> {
+        if !(self.stage.refresh(go_on)? && self.probe(go_on)? && self.differentiate(go_on)?) {
+            return Ok(None);
+        }
+        let mut all = alloc::try_with_capacity(2)?;
+        for p in 0..self.stage.blocks.len() {
+            let target = |block: usize| {
+                let Stage { grid, blocks, filtered, originals, .. } = &*self.stage;
+                let weight: [f32; BLOCK] = std::array::from_fn(|k| self.curvature(p, block, k));
+                let target = std::array::from_fn(|k| {
+                    let value = i32::from(blocks[p][block][k]) * i32::from(grid.quant[k]);
+                    value as f32 - self.model.gradient[p][block][k] / (2.0 * weight[k])
+                });
+                let area = grid.area(block, MARGIN);
+                let error = squared_error_in(&filtered[p], &originals[p], &area);
+                Target { target, weight, error: error as f32 }
+            };
+            let blocks = self.stage.grid.blocks();
+            all.push(alloc::try_collect(blocks, (0..blocks).map(target))?);
+        }
+        Ok(Some(all))
+    }
+
     /// The stage's blocks and what they cost; `None` if `go_on` ended it.
     fn measure(&mut self, go_on: GoOn<'_>) -> Result<Option<Measured>> {
         let Self { stage, weights, .. } = self;
@@ -214,7 +258,11 @@ impl<'s, 'a> Search<'s, 'a> {
         let Stage { grid, sensitivity, threads, .. } = &**stage;
         let sign = |p: usize, y: usize, x: usize| {
             let place = (p * grid.height + y) * grid.width + x;
-            if random(place as u32) & 1 == 0 { 1.0 } else { -1.0 }
+            if random(place as u32) & 1 == 0 {
+                1.0
+            } else {
+                -1.0
+            }
         };
         let keep = |out: &mut [f32; BLOCK], d: &[f32; BLOCK]| *out = d.map(|d| d * d);
         let squares = &mut model.gradient;
@@ -387,10 +435,7 @@ impl<'s, 'a> Search<'s, 'a> {
         let (mut error, mut linear, mut square, mut rate) = (0.0, 0.0, 0.0, 0);
         for (p, new) in proposal.new.iter().enumerate().take(self.stage.blocks.len()) {
             let Stage { grid, originals, blocks, decoded, filtered, .. } = &*self.stage;
-            let sum = |plane: &Samples, (rows, columns): &(std::ops::Range<usize>, std::ops::Range<usize>)| -> f64 {
-                let row = |y: usize| squared_error(&plane.row(y)[columns.clone()], &originals[p].row(y)[columns.clone()]);
-                rows.clone().map(row).sum::<u64>() as f64
-            };
+            let sum = |plane, area| squared_error_in(plane, &originals[p], area);
             let behind = sum(&self.tried[p], &area) - sum(&filtered[p], &area);
             let before = sum(&self.candidate[p], &own) - sum(&decoded[p], &own);
             error += self.weights.units[p] * (behind + self.weights.decoded * before);
@@ -410,7 +455,8 @@ impl<'s, 'a> Search<'s, 'a> {
                 for k in 0..BLOCK {
                     let change = new[k] - self.stage.blocks[p][block][k];
                     let change = f32::from(change) * f32::from(self.stage.grid.quant[k]);
-                    self.model.gradient[p][block][k] += 2.0 * self.curvature(p, block, k) * change / STIFFNESS;
+                    self.model.gradient[p][block][k] +=
+                        2.0 * self.curvature(p, block, k) * change / STIFFNESS;
                 }
                 let stage = &mut *self.stage;
                 stage.blocks[p][block] = *new;
@@ -426,6 +472,16 @@ impl<'s, 'a> Search<'s, 'a> {
         self.model.stiffness[block] = (stiffness + TRUST * (seen - stiffness)).clamp(low, high);
         (-delta).max(0.0)
     }
+}
+
+/// Sum of the squared differences of a part of two planes.
+fn squared_error_in(
+    a: &Samples,
+    b: &Plane<'_>,
+    (rows, columns): &(Range<usize>, Range<usize>),
+) -> f64 {
+    let row = |y: usize| squared_error(&a.row(y)[columns.clone()], &b.row(y)[columns.clone()]);
+    rows.clone().map(row).sum::<u64>() as f64
 }
 
 /// A number spread evenly over 32 bits, the same for the same number.

@@ -159,7 +159,15 @@ impl Sensitivity {
                 if !go_on() {
                     return Ok(false);
                 }
-                self.window(grid, (STRIP * strip, column), &mut window, &mut parts, behind, before, take);
+                self.window(
+                    grid,
+                    (STRIP * strip, column),
+                    &mut window,
+                    &mut parts,
+                    behind,
+                    before,
+                    take,
+                );
             }
             Ok(true)
         })
@@ -209,7 +217,8 @@ impl Sensitivity {
                     for (y, values) in (8 * block_row..grid.height).zip(&mut values) {
                         let line = window.row(y / tall - rows.start);
                         for (x, value) in (8 * block_column..grid.width).zip(values) {
-                            let at = 8 * (x / wide - columns.start) + first + self.view.channel(p, y, x);
+                            let at =
+                                8 * (x / wide - columns.start) + first + self.view.channel(p, y, x);
                             *value = behind(p, y, x) + before(p, y, x) + share * line[at];
                         }
                     }

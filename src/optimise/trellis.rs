@@ -103,13 +103,7 @@ pub(super) fn nearest_dc(goal: &Goal) -> i16 {
 
 /// The DC coefficient of least `distortion + lambda · cost` between its fixed neighbours in coding
 /// order.
-pub(super) fn dc(
-    goal: &Goal,
-    costs: &Costs,
-    lambda: f32,
-    previous: i16,
-    next: Option<i16>,
-) -> i16 {
+pub(super) fn dc(goal: &Goal, costs: &Costs, lambda: f32, previous: i16, next: Option<i16>) -> i16 {
     let nearest = i32::from(nearest_dc(goal));
     let cost = |v: i32| {
         let mut rate = costs.dc(v - i32::from(previous));

@@ -63,7 +63,8 @@ impl Adjoint {
             let down = 1.0 / (1u64 << layer.shift) as f32;
             let mut weights = alloc::try_filled(9 * cin * cout, 0.0)?;
             for (i, weight) in layer.weights.iter().enumerate() {
-                let (t, from, to) = (i / layer.cout / layer.cin, i / layer.cout % layer.cin, i % layer.cout);
+                let (t, from, to) =
+                    (i / layer.cout / layer.cin, i / layer.cout % layer.cin, i % layer.cout);
                 let scale = layer.multiplier[to] as f32 * down;
                 weights[((8 - t) * cin + to) * cout + from] = f32::from(*weight) * scale;
             }
@@ -145,3 +146,107 @@ static MASKS: [[u32; 8]; 256] = {
     }
     masks
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{standard_luma_table, Codec};
+    use crate::models::{default_for, ModelSize};
+    use crate::network::{CodecKind, Network, Prepared};
+    use crate::picture::{Layout, PictureType};
+    use crate::train::net::{Net, Workspace};
+    use crate::util::rng::Xorshift;
+
+    const SIZE: (usize, usize) = (12, 17);
+
+    /// Gates of a forward pass in floating point.
+    struct Noted(Vec<Vec<Vec<u64>>>);
+
+    impl Noted {
+        fn of(workspace: &Workspace, net: &Net) -> Self {
+            let layer = |l: usize| {
+                let map = workspace.activations(l);
+                let pixel = |a: &[f32]| {
+                    a.iter().enumerate().fold(0, |bits, (i, a)| bits | u64::from(*a > 0.0) << i)
+                };
+                let row = |y| map.row(y).chunks_exact(map.channels).map(pixel).collect();
+                (0..map.height).map(row).collect()
+            };
+            Self((0..net.layers.len() - 1).map(layer).collect())
+        }
+    }
+
+    impl Gates for Noted {
+        fn row(&self, layer: usize, row: usize) -> &[u64] {
+            &self.0[layer][row]
+        }
+    }
+
+    /// The change of a weighted sum of the output by a small change of the input, as the forward
+    /// pass has it.
+    fn check(network: &Network, layers: &[PreparedLayer], condition: crate::Condition) {
+        let mut random = Xorshift(77);
+        let level = CpuLevel::current();
+        let net = Net::from_network(network);
+        let mut workspace = Workspace::new(net.arch, SIZE.0, SIZE.1, level).unwrap();
+        let (inputs, outputs) = (net.arch.inputs, net.arch.outputs);
+        let input: Vec<f32> = (0..SIZE.0 * SIZE.1 * inputs)
+            .map(|i| {
+                ((i / inputs % SIZE.1) as f32 * 0.03 - 0.2) + random.range(-9, 9) as f32 / 100.0
+            })
+            .collect();
+        let weights: Vec<f32> =
+            (0..SIZE.0 * SIZE.1 * 8).map(|_| random.range(-100, 100) as f32 / 50.0).collect();
+        let run = |input: &[f32], workspace: &mut Workspace| -> f64 {
+            let row = SIZE.1 * inputs;
+            for y in 0..SIZE.0 {
+                workspace.input().row_mut(y).copy_from_slice(&input[y * row..][..row]);
+            }
+            workspace.forward(&net, condition, (0, 0));
+            let out = workspace.output();
+            let mut sum = 0.0;
+            for y in 0..SIZE.0 {
+                for (x, pixel) in out.row(y).chunks_exact(8).enumerate() {
+                    let w = &weights[8 * (y * SIZE.1 + x)..];
+                    sum += (0..outputs).map(|c| f64::from(pixel[c] * w[c])).sum::<f64>();
+                }
+            }
+            sum
+        };
+        let before = run(&input, &mut workspace);
+        let gates = Noted::of(&workspace, &net);
+        let mut window = Window::default();
+        window.start(SIZE.0, SIZE.1, outputs);
+        for y in 0..SIZE.0 {
+            for (x, pixel) in window.row(y).chunks_exact_mut(8).enumerate() {
+                let w = &weights[8 * (y * SIZE.1 + x)..];
+                pixel[..outputs].copy_from_slice(&w[..outputs]);
+            }
+        }
+        let adjoint = Adjoint::new(layers, level).unwrap();
+        adjoint.run(&mut window, &gates);
+        let (mut seen, mut told) = (Vec::new(), Vec::new());
+        for _ in 0..60 {
+            let place = random.range(0, (SIZE.0 * SIZE.1) as i64 - 1) as usize;
+            let channel = random.range(0, inputs as i64 - 1) as usize;
+            let mut moved = input.clone();
+            moved[place * inputs + channel] += 3e-4;
+            seen.push((run(&moved, &mut workspace) - before) / 3e-4);
+            told.push(f64::from(window.row(place / SIZE.1)[8 * (place % SIZE.1) + channel]));
+        }
+        let norm = seen.iter().map(|s| s * s).sum::<f64>();
+        let off = seen.iter().zip(&told).map(|(s, t)| (s - t).powi(2)).sum::<f64>();
+        // Some gates open or close on the way.
+        assert!(norm > 1.0 && off < 1e-2 * norm, "{off} of {norm}");
+    }
+
+    #[test]
+    fn derivatives_are_those_of_the_forward_pass() {
+        let model = default_for(CodecKind::Jpeg, ModelSize::Small).unwrap();
+        let codec = Codec::Jpeg { luma: standard_luma_table(30), chroma: None };
+        let condition = codec.condition(Layout::I420, PictureType::Irap).unwrap();
+        let prepared = Prepared::new(model, condition, None).unwrap();
+        check(&model.luma, &prepared.luma, condition);
+        check(model.chroma.as_ref().unwrap(), &prepared.chroma, condition);
+    }
+}
