@@ -183,7 +183,8 @@ impl<'s, 'a> Search<'s, 'a> {
     /// The stage's blocks and what they cost; `None` if `go_on` ended it.
     fn measure(&mut self, go_on: GoOn<'_>) -> Result<Option<Measured>> {
         let Self { stage, weights, .. } = self;
-        if !stage.refresh(go_on)? {
+        // Small pictures are filtered before anybody asks.
+        if !go_on() || !stage.refresh(go_on)? {
             return Ok(None);
         }
         let filtered = stage.squared_errors(&stage.filtered);
@@ -376,7 +377,7 @@ impl<'s, 'a> Search<'s, 'a> {
             Ok(go_on())
         });
         self.proposals = proposals;
-        if !done? {
+        if !done? || !go_on() {
             return Ok(None);
         }
         let chosen = self.choose()?;
