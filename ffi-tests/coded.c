@@ -99,3 +99,24 @@ SidelightCodecParams plain_params(void)
     }
     return params;
 }
+
+void payload_repair(uint8_t *payload, size_t size, uint64_t context)
+{
+    uint64_t hash = 0xCBF29CE484222325u;
+    for (size_t i = 0; i < 8 + size; i++) {
+        uint8_t byte;
+        if (i < 8) byte = (uint8_t)(context >> 8 * i);
+        else byte = i - 8 >= 5 && i - 8 < 8 ? 0 : payload[i - 8];
+        hash = (hash ^ byte) * 0x100000001B3u;
+    }
+    const uint16_t binding = (uint16_t)(hash ^ hash >> 16 ^ hash >> 32 ^ hash >> 48);
+    payload[6] = (uint8_t)binding;
+    payload[7] = (uint8_t)(binding >> 8);
+
+    uint8_t crc = 0xFF;
+    for (size_t i = 0; i < size; i++) {
+        crc ^= i == 5 ? 0 : payload[i];
+        for (int bit = 0; bit < 8; bit++) crc = (uint8_t)(crc << 1 ^ (crc >= 0x80 ? 0x2F : 0));
+    }
+    payload[5] = crc;
+}

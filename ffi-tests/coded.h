@@ -22,4 +22,7 @@ void coded_free(struct coded *c);
 /* Codec parameters made by hand: JPEG's example luma table at about quality 20, no binding. */
 SidelightCodecParams plain_params(void);
 
+/* The check and binding of docs/payload.md, over a payload's other bytes. */
+void payload_repair(uint8_t *payload, size_t size, uint64_t context);
+
 #endif

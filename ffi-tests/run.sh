@@ -58,7 +58,7 @@ run() {
     echo "$runs $*" >>"$results/list"
 }
 
-tests="encoder video stress library arguments jpeg stream decoder depth"
+tests="encoder video optimise stress library arguments jpeg stream decoder depth"
 for test in $tests; do
     run valgrind "$BUILD/test_$test" env QUICK=1 "$VALGRIND" --quiet --error-exitcode=9 \
         --leak-check=full --errors-for-leak-kinds=definite,indirect
@@ -76,7 +76,7 @@ done
 # Of the library a sanitizer sees the memory alone: those that train need not do so for long.
 for test in $tests; do
     case $test in
-        encoder | video | stress) run sanitized "$BUILD/test_${test}_sanitized" env QUICK=1 ;;
+        encoder | video | optimise | stress) run sanitized "$BUILD/test_${test}_sanitized" env QUICK=1 ;;
         *) run sanitized "$BUILD/test_${test}_sanitized" env ;;
     esac
 done

@@ -330,28 +330,6 @@ static void determinism(void)
     coded_free(&c2);
 }
 
-/* The check and binding of docs/payload.md, over a payload's other bytes. */
-static void repair(uint8_t *payload, size_t size, uint64_t context)
-{
-    uint64_t hash = 0xCBF29CE484222325u;
-    for (size_t i = 0; i < 8 + size; i++) {
-        uint8_t byte;
-        if (i < 8) byte = (uint8_t)(context >> 8 * i);
-        else byte = i - 8 >= 5 && i - 8 < 8 ? 0 : payload[i - 8];
-        hash = (hash ^ byte) * 0x100000001B3u;
-    }
-    const uint16_t binding = (uint16_t)(hash ^ hash >> 16 ^ hash >> 32 ^ hash >> 48);
-    payload[6] = (uint8_t)binding;
-    payload[7] = (uint8_t)(binding >> 8);
-
-    uint8_t crc = 0xFF;
-    for (size_t i = 0; i < size; i++) {
-        crc ^= i == 5 ? 0 : payload[i];
-        for (int bit = 0; bit < 8; bit++) crc = (uint8_t)(crc << 1 ^ (crc >= 0x80 ? 0x2F : 0));
-    }
-    payload[5] = crc;
-}
-
 static bool passes_through(SidelightDecoder *decoder, const struct frame *in, struct frame *out)
 {
     frame_clear(out);
@@ -451,31 +429,31 @@ static void damaged_payloads(uint32_t steps, size_t stride)
     }
 
     /* Well-formed, but not for this decoder. */
-    repair(bad, good.size, c.params.binding);
+    payload_repair(bad, good.size, c.params.binding);
     CHECK(!memcmp(bad, good.data, good.size));
     bad[1] ^= 0xFF;
-    repair(bad, good.size, c.params.binding);
+    payload_repair(bad, good.size, c.params.binding);
     FAILS(good.size, SIDELIGHT_ERROR_UNKNOWN_MODEL);
     bad[1] ^= 0xFF;
     for (uint8_t version = 1; version < 16; version++) {
         bad[0] = (uint8_t)(version << 4 | SIDELIGHT_MODE_UPDATE);
-        repair(bad, good.size, c.params.binding);
+        payload_repair(bad, good.size, c.params.binding);
         FAILS(good.size, SIDELIGHT_ERROR_UNSUPPORTED);
     }
     for (uint8_t mode = 3; mode < 16; mode++) {
         bad[0] = mode;
-        repair(bad, good.size, c.params.binding);
+        payload_repair(bad, good.size, c.params.binding);
         FAILS(good.size, SIDELIGHT_ERROR_UNSUPPORTED);
     }
     for (uint8_t mode = 0; mode < 2; mode++) {
         bad[0] = mode;
-        repair(bad, good.size, c.params.binding);
+        payload_repair(bad, good.size, c.params.binding);
         FAILS(good.size, SIDELIGHT_ERROR_CORRUPT); /* they have no body */
     }
     bad[0] = SIDELIGHT_MODE_UPDATE;
-    repair(bad, good.size + 1, c.params.binding);
+    payload_repair(bad, good.size + 1, c.params.binding);
     FAILS(good.size + 1, SIDELIGHT_ERROR_CORRUPT); /* a byte after the end of the body */
-    repair(bad, SIDELIGHT_MAX_PAYLOAD, c.params.binding);
+    payload_repair(bad, SIDELIGHT_MAX_PAYLOAD, c.params.binding);
     FAILS(SIDELIGHT_MAX_PAYLOAD, SIDELIGHT_ERROR_CORRUPT);
 
     /* Bodies of any bytes: refused or filtered with, never worse. */
@@ -488,7 +466,7 @@ static void damaged_payloads(uint32_t steps, size_t stride)
             bad[HEADER + random_next(&random) % (size - HEADER + 1)] ^= (uint8_t)(1 + i % 255);
             bad[0] = SIDELIGHT_MODE_UPDATE;
         }
-        repair(bad, size, c.params.binding);
+        payload_repair(bad, size, c.params.binding);
         const int rc = set_exact(decoder, bad, size, &c.params);
         CHECK(rc == SIDELIGHT_MODE_UPDATE || rc == SIDELIGHT_ERROR_CORRUPT);
         frame_clear(&out);
@@ -511,7 +489,7 @@ static void documented_examples(void)
     uint8_t off[] = {0, 0, 0, 0, 0, 0x11, 0xE0, 0x52};
     CHECK_INT(set_exact(decoder, off, sizeof off, &params), SIDELIGHT_MODE_OFF);
     off[1] = 0xAB; /* the model field means nothing in this mode */
-    repair(off, sizeof off, params.binding);
+    payload_repair(off, sizeof off, params.binding);
     CHECK_INT(set_exact(decoder, off, sizeof off, &params), SIDELIGHT_MODE_OFF);
     static const uint8_t update[] = {0x02, 0x65, 0x11, 0xDE, 0x51, 0x30, 0x95,
                                      0x05, 0x31, 0xBA, 0x4C, 0x85, 0x05};
