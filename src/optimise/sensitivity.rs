@@ -159,15 +159,8 @@ impl Sensitivity {
                 if !go_on() {
                     return Ok(false);
                 }
-                self.window(
-                    grid,
-                    (STRIP * strip, column),
-                    &mut window,
-                    &mut parts,
-                    behind,
-                    before,
-                    take,
-                );
+                let at = (STRIP * strip, column);
+                self.window(grid, at, &mut window, &mut parts, behind, before, take)?;
             }
             Ok(true)
         })
@@ -183,7 +176,7 @@ impl Sensitivity {
         behind: &dyn Fn(usize, usize, usize) -> f32,
         before: &dyn Fn(usize, usize, usize) -> f32,
         take: &dyn Fn(&mut T, &[f32; BLOCK]),
-    ) {
+    ) -> Result {
         let View { beside: (tall, wide), first, size } = self.view;
         let halo = self.adjoint.halo();
         let span = |start: usize, part: usize, size: usize| {
@@ -192,7 +185,7 @@ impl Sensitivity {
         let rows = span(first_row, STRIP, size.0);
         let columns = span(first_column, COLUMNS, size.1);
         let outputs = if first == 0 { 4 } else { 2 };
-        window.start(rows.len(), columns.len(), outputs);
+        window.start(&self.adjoint, rows.len(), columns.len(), outputs)?;
         for (i, row) in rows.clone().enumerate() {
             let line = window.row(i);
             for p in 0..parts.len() {
@@ -227,5 +220,6 @@ impl Sensitivity {
                 }
             }
         }
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use super::net::{grow, padded, reshape};
 use crate::cpu::{CpuLevel, Supported};
 use crate::network::prepared::PreparedLayer;
 use crate::util::alloc;
-use crate::Result;
+use crate::{Error, Result};
 
 /// The adjoint of a network's convolutions: takes the derivatives of a loss by the network's output
 /// to those by its input. Both are in the unit of samples, as the network's rounding is left out.
@@ -40,9 +40,26 @@ pub struct Window {
 }
 
 impl Window {
-    /// Makes room for a window of half-resolution pixels and for `outputs` derivatives each, all 0.
-    pub fn start(&mut self, height: usize, width: usize, outputs: usize) {
+    /// Makes room for a window of half-resolution pixels, and for all that `adjoint` does in it, and
+    /// for `outputs` derivatives each, all 0.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn start(
+        &mut self,
+        adjoint: &Adjoint,
+        height: usize,
+        width: usize,
+        outputs: usize,
+    ) -> Result {
+        let most = adjoint.layers.iter().map(|layer| layer.cout).fold(padded(outputs), usize::max);
+        let room = (height + 4) * (width + 4) * most;
+        for map in [&mut self.dy, &mut self.dx] {
+            map.data.clear();
+            map.data.try_reserve_exact(room).map_err(|_| Error::OutOfMemory)?;
+        }
         reshape(&mut self.dy, height, width, padded(outputs));
+        Ok(())
     }
 
     /// Derivatives of row `y`, [`padded`] to 8 for each pixel: by the output after
