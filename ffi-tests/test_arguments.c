@@ -369,6 +369,128 @@ static void jpeg(void)
     CHECK(b.data == NULL);
 }
 
+static void optimising(void)
+{
+    /* 5 x 3 and 3 x 2 blocks. */
+    enum { ROW = 5 * 128, CHROMA_ROW = 3 * 128 };
+    static int16_t blocks[3][5 * 3 * 64];
+    static int16_t kept[3][5 * 3 * 64];
+    SidelightOptimiseSettings s = {0};
+    SidelightOptimiseReport report, untouched;
+    SidelightPicture o = in.picture;
+    SidelightCodecParams p = plain_params();
+    SidelightCoefficients c = {.blocks = {blocks[0], blocks[1], blocks[2]},
+                               .stride = {ROW, CHROMA_ROW, CHROMA_ROW}};
+    for (int i = 0; i < 3; i++) memset(blocks[i], 1, sizeof blocks[i]);
+    memcpy(kept, blocks, sizeof kept);
+    memset(&untouched, 0x5A, sizeof untouched);
+    report = untouched;
+    s.effort = 1;
+    s.threads = 1;
+
+#define OPTIMISE(payload, size) sidelight_jpeg_optimise(&s, &o, &p, payload, size, &c, &report)
+#define CALL OPTIMISE(NULL, 0)
+    TOLD(sidelight_jpeg_optimise(NULL, NULL, &p, NULL, 0, &c, &report), INVALID, "original is NULL");
+    TOLD(sidelight_jpeg_optimise(NULL, &o, NULL, NULL, 0, &c, &report), INVALID, "params is NULL");
+    TOLD(sidelight_jpeg_optimise(NULL, &o, &p, NULL, 0, NULL, &report), INVALID, "coefficients is NULL");
+
+#define SETTING(statement, text) WITH(s, statement, CALL, INVALID, text)
+    SETTING(s.threads = 257, "settings->threads is 257, not 0 to 256");
+    SETTING(s.effort = 10, "settings->effort is 10, not 0 to 9");
+    SETTING(s.effort = 256 + 5, "settings->effort is 261, not 0 to 9");
+    SETTING(s.model_size = 4, "settings->model_size is 4, no SidelightModelSize");
+    SETTING(s.reserved[0] = 1, "settings->reserved[0] is not zero");
+    SETTING(s.reserved[11] = 1, "settings->reserved[11] is not zero");
+    SETTING(s.strength = 0.049, "settings->strength is 0.049, not 0 or 0.05 to 20");
+    SETTING(s.strength = 20.5, "settings->strength is 20.5, not 0 or 0.05 to 20");
+    SETTING(s.strength = -1, "settings->strength is -1, not 0 or 0.05 to 20");
+    SETTING(s.strength = INFINITY, "settings->strength is inf, not 0 or 0.05 to 20");
+    SETTING(s.strength = NAN, "settings->strength is NaN, not 0 or 0.05 to 20");
+    SETTING(s.decoded_weight = 100.5, "settings->decoded_weight is 100.5, not up to 100");
+    SETTING(s.decoded_weight = INFINITY, "settings->decoded_weight is inf, not up to 100");
+    SETTING(s.decoded_weight = NAN, "settings->decoded_weight is NaN, not up to 100");
+#undef SETTING
+
+    EACH_FAULT(o, "original->", CALL);
+    WITH(o, o.bit_depth = 10, CALL, INVALID, "original->bit_depth is 10, not 8");
+    WITH(o, o.bit_depth = 12, CALL, INVALID, "original->bit_depth is 12, not 8");
+    EACH_PARAM(CALL);
+    WITH(p, (p.codec = SIDELIGHT_CODEC_HEVC, p.qp[0] = 30), CALL, INVALID,
+         "params->codec is 2, not SIDELIGHT_CODEC_JPEG");
+
+    uint8_t payload[8] = {0};
+    payload_repair(payload, sizeof payload, 0);
+    TOLD(OPTIMISE(NULL, 8), INVALID, "payload is NULL, but payload_size is 8");
+    TOLD(OPTIMISE(payload, SIZE_MAX), INVALID,
+         "payload_size is 18446744073709551615, more than fits in memory");
+    TOLD(OPTIMISE(payload, sizeof payload), INVALID, "payload's mode is SIDELIGHT_MODE_OFF");
+    TOLD(OPTIMISE(payload, 0), SIDELIGHT_ERROR_CORRUPT, "");
+    TOLD(OPTIMISE(payload, 7), SIDELIGHT_ERROR_CORRUPT, "");
+    payload[1] ^= 1;
+    TOLD(OPTIMISE(payload, sizeof payload), SIDELIGHT_ERROR_CORRUPT, "");
+    payload[0] = 0x13;
+    payload_repair(payload, sizeof payload, 0);
+    TOLD(OPTIMISE(payload, sizeof payload), UNSUPPORTED, "");
+    uint8_t *large = calloc(SIDELIGHT_MAX_PAYLOAD + 1, 1);
+    REQUIRE(large != NULL);
+    TOLD(OPTIMISE(large, SIDELIGHT_MAX_PAYLOAD + 1), TOO_LARGE, "");
+    free(large);
+
+#define COEFFICIENTS(statement, text) WITH(c, statement, CALL, INVALID, text)
+    COEFFICIENTS(c.reserved[0] = 1, "coefficients->reserved[0] is not zero");
+    COEFFICIENTS(c.reserved[3] = 1, "coefficients->reserved[3] is not zero");
+    COEFFICIENTS(c.blocks[0] = NULL, "coefficients->blocks[0] is NULL");
+    COEFFICIENTS(c.blocks[2] = NULL, "coefficients->blocks[2] is NULL");
+    COEFFICIENTS(c.blocks[1] = (int16_t *)((uintptr_t)blocks[1] + 1), "coefficients->blocks[1] is odd");
+    COEFFICIENTS(c.stride[0] = ROW - 2, "coefficients->stride[0] is 638, less than a row of 640 bytes");
+    COEFFICIENTS(c.stride[2] = 0, "coefficients->stride[2] is 0, less than a row of 384 bytes");
+    COEFFICIENTS(c.stride[1] = -CHROMA_ROW, "coefficients->stride[1] is -384, negative");
+    COEFFICIENTS(c.stride[0] = PTRDIFF_MIN, "coefficients->stride[0] is -9223372036854775808, negative");
+    COEFFICIENTS(c.stride[1] = CHROMA_ROW + 1, "coefficients->stride[1] is 385, odd");
+    COEFFICIENTS(c.stride[0] = PTRDIFF_MAX - 1,
+                 "coefficients->stride[0] is 9223372036854775806, which is more than fits in memory for 3 rows");
+#undef COEFFICIENTS
+
+    static const struct {
+        int plane, column, row, k;
+        int16_t value;
+        bool refused;
+    } values[] = {{0, 4, 2, 0, 1024, true},   {0, 4, 2, 0, -1025, true}, {0, 0, 0, 63, 1024, true},
+                  {1, 2, 1, 1, -1024, true},  {2, 1, 0, 8, 32767, true}, {2, 0, 1, 9, -32768, true},
+                  {0, 4, 2, 0, 1023, false},  {1, 2, 1, 0, -1024, false}, {2, 0, 0, 63, -1023, false},
+                  {2, 2, 1, 1, 1023, false}};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        char text[200];
+        int16_t *at = &blocks[values[i].plane][(values[i].row * (values[i].plane ? 3 : 5) + values[i].column) * 64 +
+                                               values[i].k];
+        snprintf(text, sizeof text, "coefficients->blocks[%d]: block %d of row %d has a value out of range",
+                 values[i].plane, values[i].column, values[i].row);
+        const int16_t before = *at;
+        *at = values[i].value;
+        if (values[i].refused) {
+            TOLD(CALL, INVALID, text);
+        } else {
+            int16_t mine[3][5 * 3 * 64];
+            memcpy(mine, blocks, sizeof mine);
+            CHECK_INT(CALL, 0);
+            CHECK_INT(messages, 0);
+            memcpy(blocks, mine, sizeof mine);
+            report = untouched;
+        }
+        *at = before;
+    }
+    /* Chroma of gray pictures is not looked at. */
+    o.layout = SIDELIGHT_LAYOUT_I400;
+    c.blocks[1] = c.blocks[2] = NULL;
+    c.stride[1] = -1;
+    CHECK(!memcmp(kept, blocks, sizeof kept) && !memcmp(&report, &untouched, sizeof report));
+    CHECK_INT(CALL, 0);
+    CHECK_INT(messages, 0);
+    CHECK(!memcmp(kept[1], blocks[1], sizeof kept[1]));
+#undef CALL
+#undef OPTIMISE
+}
+
 static void streams(void)
 {
     SidelightStreamSettings s = {.codec = SIDELIGHT_NAL_CODEC_HEVC, .length_bytes = 4};
@@ -458,6 +580,7 @@ int main(void)
     encoding();
     payloads();
     jpeg();
+    optimising();
     streams();
     silence();
     sidelight_set_log_callback(NULL, NULL);

@@ -102,6 +102,7 @@ static void functions(struct all *a)
     SidelightDecoder *decoder = NULL;
     SidelightStream *stream = NULL;
     SidelightStreamSettings settings = {0};
+    const SidelightCoefficients none = {0};
     settings.codec = SIDELIGHT_NAL_CODEC_HEVC;
     FAILS("sidelight_set_cpu_level", sidelight_set_cpu_level(SIDELIGHT_CPU_LEVEL_BEST));
     FAILS("sidelight_jpeg_read", sidelight_jpeg_read(c->jpeg, c->jpeg_size, &params, NULL));
@@ -116,6 +117,8 @@ static void functions(struct all *a)
           sidelight_payload_probe(a->payload.data, a->payload.size, &info));
     FAILS("sidelight_encoder_open", sidelight_encoder_open(NULL, &encoder));
     FAILS("sidelight_encoder_encode", encode(a, &out));
+    FAILS("sidelight_jpeg_optimise",
+          sidelight_jpeg_optimise(NULL, &c->original.picture, &c->params, NULL, 0, &none, NULL));
     FAILS("sidelight_decoder_open", sidelight_decoder_open(NULL, &decoder));
     FAILS("sidelight_decoder_set_payload", set(a));
     FAILS("sidelight_decoder_set_sei",

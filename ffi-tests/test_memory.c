@@ -91,6 +91,10 @@ struct all {
     SidelightBuffer payload, file;
     uint8_t *large; /* a payload of PAYLOAD bytes and more */
     size_t large_size;
+    SidelightPicture original;
+    SidelightCoefficients coefficients;
+    int16_t *blocks[2]; /* of all components, and as they came in */
+    size_t block_bytes;
 };
 
 static int read_jpeg(void *context)
@@ -141,6 +145,48 @@ static int encode(void *context)
     struct all *a = context;
     return sidelight_encoder_encode(a->encoder, &a->c.original.picture, &a->c.decoded.picture, 1,
                                     &a->c.params, &a->payload, NULL);
+}
+
+static int optimise(void *context)
+{
+    struct all *a = context;
+    SidelightOptimiseSettings settings = {0};
+    settings.threads = 3;
+    settings.effort = 1;
+    settings.model_size = SIDELIGHT_MODEL_SIZE_SMALL;
+    return sidelight_jpeg_optimise(&settings, &a->original, &a->c.params, NULL, 0, &a->coefficients, NULL);
+}
+
+/* After a failure coefficients are as they were. */
+static void new_coefficients(void *context)
+{
+    struct all *a = context;
+    if (atomic_load(&failures) > 0) CHECK(!memcmp(a->blocks[0], a->blocks[1], a->block_bytes));
+    memcpy(a->blocks[0], a->blocks[1], a->block_bytes);
+}
+
+/* Of no picture, but any do. */
+static void coefficients(struct all *a, uint32_t layout)
+{
+    SidelightPicture *p = &a->original;
+    *p = a->c.original.picture;
+    p->layout = layout;
+    const size_t row = (p->width + 7) / 8 * 64 * sizeof(int16_t), component = row * ((p->height + 7) / 8);
+    a->block_bytes = 3 * component;
+    for (int i = 0; i < 2; i++) {
+        a->blocks[i] = calloc(3, component);
+        REQUIRE(a->blocks[i] != NULL);
+    }
+    for (size_t at = 0; at < 3 * component / sizeof(int16_t); at += 7) a->blocks[1][at] = (int16_t)(at % 13) - 6;
+    for (int i = 0; i < 3; i++) {
+        a->coefficients.blocks[i] = a->blocks[0] + i * component / sizeof(int16_t);
+        a->coefficients.stride[i] = (ptrdiff_t)row;
+    }
+    atomic_store(&failures, 0);
+    new_coefficients(a);
+    exhaust(&(struct job){"sidelight_jpeg_optimise", optimise, new_coefficients}, a);
+    free(a->blocks[0]);
+    free(a->blocks[1]);
 }
 
 /* An empty stream of HEVC. */
@@ -257,6 +303,9 @@ int main(void)
     for (int round = 0; round < 4; round++) {
         const size_t before = used;
         pictures(&a);
+        /* It takes long. */
+        if (round == 2) coefficients(&a, SIDELIGHT_LAYOUT_I444);
+        if (round == 3) coefficients(&a, SIDELIGHT_LAYOUT_I400);
         jpeg(&a);
         stream(&a);
         used = mallinfo2().uordblks;

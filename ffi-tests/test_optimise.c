@@ -405,7 +405,7 @@ static void layouts(void)
 /* The coefficients depend on neither threads nor the CPU, and the report's address is nothing to them. */
 static void same_bytes(void)
 {
-    struct job j = job_new(SIDELIGHT_LAYOUT_I420, check_quick() ? 17 : 70, check_quick() ? 25 : 141, 2);
+    struct job j = job_new(SIDELIGHT_LAYOUT_I420, check_quick() ? 33 : 70, check_quick() ? 17 : 141, 2);
     struct coefficients first = coefficients_new(&j.original.picture);
     SidelightOptimiseSettings s = quick_settings();
     SidelightOptimiseReport r, again;
@@ -645,6 +645,16 @@ static void payloads(void)
         memset(&r, 0x5A, sizeof r);
         other = r;
         CHECK_INT(run(&j, &s, &payload, &r), INVALID);
+        CHECK(coefficients_equal(&j.before, &j.after) && !memcmp(&r, &other, sizeof r));
+        /* Of a model that there is none of, or that is for another codec. */
+        base_payload(0xFEEDFACE, bytes);
+        CHECK_INT(run(&j, &s, &of_base, &r), SIDELIGHT_ERROR_UNKNOWN_MODEL);
+        sidelight_buffer_unref(&payload);
+        const SidelightCodecParams jpeg = j.params, hevc = {.codec = SIDELIGHT_CODEC_HEVC, .qp = {38, 38, 38}};
+        j.params = hevc;
+        payload = encode(&j, 0, 1e-6, SIDELIGHT_MODE_BASE);
+        j.params = jpeg;
+        CHECK_INT(run(&j, &s, &payload, &r), SIDELIGHT_ERROR_STALE);
         CHECK(coefficients_equal(&j.before, &j.after) && !memcmp(&r, &other, sizeof r));
         sidelight_buffer_unref(&payload);
         job_free(&j);

@@ -162,6 +162,175 @@ check "published objective: a process that did not make it decodes it" grep -q '
 $("$decode" published.jpg published.y4m)
 EOF
 
+# ---- coefficients chosen for the filter ----
+
+# crop SIZE: a test picture, color.ppm and gray.pgm.
+crop() {
+    width=${1%x*}
+    height=${1#*x}
+    { printf 'P6\n%d %d\n255\n' "$width" "$height"; tail -c 300000 coffee.ppm | head -c $((3 * width * height)); } >color.ppm
+    { printf 'P5\n%d %d\n255\n' "$width" "$height"; tail -c 300000 coffee.ppm | head -c $((width * height)); } >gray.pgm
+}
+# psnr A.pgm B.pgm: of gray pictures of one size, to 3 decimals.
+psnr() {
+    cmp -l "$1" "$2" | awk -v n=$(($(bytes "$1") - $(head -n 3 "$1" | wc -c))) '
+        function value(octal) { return int(octal / 100) * 64 + int(octal / 10) % 10 * 8 + octal % 10 }
+        { d = value($2) - value($3); sum += d * d }
+        END { printf "%.3f\n", 10 * log(255 * 255 * n / sum) / log(10) }'
+}
+# said_of NAME OUTPUT: the number before NAME in what the encoder printed.
+said_of() { tail -n 1 "$2" | sed "s/.* \([0-9.]*\) $1[,$].*/\1/"; }
+# has_progression, has_restarts FILE.jpg: it is progressive; it has restart intervals.
+has_progression() { grep -qaP '\xff\xc2\x00[\x0b\x11]\x08' "$1"; }
+has_restarts() { grep -qaP '\xff\xdd\x00\x04' "$1"; }
+
+for size in 1x1 17x9 70x45; do
+    crop $size
+    for kind in gray-420 color-420 color-422 color-444; do
+        case $kind in gray*) in=gray.pgm ;; *) in=color.ppm ;; esac
+        name="optimise: $size $kind"
+        set -- --quality 20 --steps 2 --sampling "${kind#*-}" --threads 2 --optimise=1
+        check "$name: encode" "$encode" "$@" $in on.jpg
+        check "$name: decode" "$decode" on.jpg on.y4m
+        check "$name: progressive" "$encode" --progressive "$@" $in progressive.jpg
+        check "$name: is progressive" has_progression progressive.jpg
+        check "$name: decode progressive" "$decode" progressive.jpg on.y4m
+        check "$name: alone" "$encode" --no-payload "$@" $in alone.jpg
+        check "$name: djpeg shows the same" stock_pixels alone.jpg
+        check "$name: luma" stock_luma alone.jpg
+        check "$name: no payload" unfiltered "no payload" alone.jpg
+    done
+done
+check "optimise: is not progressive unless asked" sh -c '! grep -qaP "\xff\xc2\x00[\x0b\x11]\x08" alone.jpg'
+
+crop 120x90
+set -- --quality 20 --threads 2
+"$encode" --no-update "$@" gray.pgm plain.jpg >plain.txt
+"$encode" --no-update --optimise=1 "$@" gray.pgm on.jpg >on.txt
+check "optimise: says so" grep -q "^optimised: JPEG [0-9]* to [0-9]* bytes" on.txt
+check "optimise: other coefficients" differ plain.jpg on.jpg
+"$decode" on.jpg on.ppm >/dev/null && "$decode" --mode off on.jpg off.ppm >/dev/null
+check "optimise: the base model is sent" grep -q "^base" on.txt
+check "optimise: the decoder's picture is the measured one" [ "$(psnr gray.pgm on.ppm)" = "$(said_of sent on.txt)" ]
+check "optimise: stock decoders' too" [ "$(psnr gray.pgm off.ppm)" = "$(said_of JPEG on.txt)" ]
+check "optimise: as it was told before" grep -q " to $(said_of sent on.txt) filtered" on.txt
+better() { awk "BEGIN { exit !($1 > $2) }"; }
+check "optimise: better" better "$(said_of sent on.txt)" "$(said_of sent plain.txt)"
+"$encode" --optimise=1 --steps 20 "$@" gray.pgm on.jpg >on.txt
+"$decode" on.jpg on.ppm >/dev/null
+check "optimise: with an update the measured picture" [ "$(psnr gray.pgm on.ppm)" = "$(said_of sent on.txt)" ]
+"$encode" --optimise=1 --steps 20 --quality 20 --threads 1 gray.pgm one.jpg >/dev/null
+check "optimise: with one thread" cmp one.jpg on.jpg
+SIDELIGHT_CPU=scalar "$encode" --optimise=1 --steps 20 "$@" gray.pgm one.jpg >/dev/null
+check "optimise: scalar" cmp one.jpg on.jpg
+check "optimise: twice" "$encode" --rounds 2 --optimise=1 --steps 20 "$@" color.ppm on.jpg
+check "optimise: twice: decode" "$decode" on.jpg on.y4m
+"$encode" --rounds 2 --optimise=1 --steps 20 "$@" gray.pgm two.jpg >two.txt
+"$decode" two.jpg on.ppm >/dev/null
+check "optimise: twice: two rounds" [ "$(grep -c "^optimised" two.txt)" = 2 ]
+check "optimise: twice: the measured picture" [ "$(psnr gray.pgm on.ppm)" = "$(said_of sent two.txt)" ]
+"$encode" --no-payload --optimise=1 "$@" gray.pgm file.jpg >/dev/null
+check "optimise: standard output" sh -c "'$encode' --no-payload --optimise=1 $* gray.pgm /dev/stdout | cmp - file.jpg"
+set -- --no-payload --optimise=1 --quality 20
+"$encode" --strength 0.05 "$@" gray.pgm weak.jpg >/dev/null
+"$encode" --strength 20 "$@" gray.pgm strong.jpg >/dev/null
+check "strength: of bits" [ "$(bytes strong.jpg)" -lt "$(bytes weak.jpg)" ]
+"$encode" --decoded-weight 100 "$@" gray.pgm heavy.jpg >heavy.txt
+"$encode" --decoded-weight 0 "$@" gray.pgm light.jpg >light.txt
+"$decode" --mode off heavy.jpg heavy.ppm >/dev/null && "$decode" --mode off light.jpg light.ppm >/dev/null
+check "decoded weight: of what others see" better "$(psnr gray.pgm heavy.ppm)" "$(psnr gray.pgm light.ppm)"
+
+# ---- quantisation tables ----
+
+"$encode" --no-payload --quality 20 color.ppm plain.jpg >/dev/null
+for tables in standard half flat; do
+    check "tables: $tables" "$encode" --steps 2 --tables $tables --quality 20 color.ppm $tables.jpg
+    check "tables: $tables: decode" "$decode" $tables.jpg x.png
+    "$encode" --no-payload --tables $tables --quality 20 color.ppm $tables.jpg >/dev/null
+    check "tables: $tables: djpeg shows the same" stock_pixels $tables.jpg
+done
+check "tables: standard is the default" cmp plain.jpg standard.jpg
+check "tables: half is another" differ plain.jpg half.jpg
+check "tables: flat is another" differ half.jpg flat.jpg
+# DQT, 67 bytes, table 0: its 64 steps are equal.
+check "tables: flat is flat" [ "$(tail -c +$(($(grep -aboP '\xff\xdb\x00\x43\x00' flat.jpg | head -1 | cut -d: -f1) + 6)) flat.jpg |
+    head -c 64 | od -An -v -tu1 -w1 | sort -u | wc -l)" = 1 ]
+
+# ---- a file that is there already ----
+
+# segment MARKER TEXT: a segment of metadata.
+segment() {
+    length=$((${#2} + 2))
+    byte 255
+    byte "$1"
+    byte $((length / 256))
+    byte $((length % 256))
+    printf %s "$2"
+}
+byte() { printf "\\$(printf %o "$1")"; }
+# again FILE.jpg IN: it is optimised, and its metadata stay as they are, byte for byte, in front.
+again() {
+    "$encode" --jpeg "$1" --steps 2 --optimise=1 "$2" again.jpg && "$decode" again.jpg again.y4m &&
+        "$encode" --jpeg "$1" --no-payload --optimise=1 "$2" again.jpg || return 1
+    n=$(grep -aboP '\xff\xdb' "$1" | head -1 | cut -d: -f1)
+    cmp -n "$n" "$1" again.jpg && ! grep -qa "SLIGHT" again.jpg
+}
+for kind in color-2x2 color-2x1 color-1x1 gray; do
+    for extra in -baseline -progressive "-restart 1B" "-optimize -dct float"; do
+        case $kind in gray) in=gray.pgm sample= ;; *) in=color.ppm sample="-sample ${kind#*-}" ;; esac
+        # shellcheck disable=SC2086 # words
+        cjpeg -quality 30 $extra $sample -outfile bare.jpg $in
+        {
+            head -c 20 bare.jpg
+            segment 225 "Exif__MM, a camera's word"
+            segment 226 "ICC_PROFILE_ a colour space"
+            segment 254 "a comment"
+            segment 237 "Photoshop 3.0"
+            tail -c +21 bare.jpg
+        } >file.jpg
+        name="file: $kind $extra"
+        check "$name: optimise" again file.jpg $in
+        check "$name: other coefficients" sh -c 'jpegtran -copy none -outfile a.jpg bare.jpg &&
+            jpegtran -copy none -outfile b.jpg again.jpg && ! cmp -s a.jpg b.jpg'
+        case $extra in
+        -progressive) check "$name: stays progressive" has_progression again.jpg ;;
+        *) check "$name: does not become progressive" sh -c '! grep -qaP "\xff\xc2\x00[\x0b\x11]\x08" again.jpg' ;;
+        esac
+        check "$name: djpeg shows the same" stock_pixels again.jpg
+        check "$name: as it is, with a payload" "$encode" --jpeg file.jpg --no-update $in on.jpg
+        djpeg -dct int -outfile bare.pnm bare.jpg && djpeg -dct int -outfile on.pnm on.jpg
+        check "$name: as it is: djpeg shows the same" cmp bare.pnm on.pnm
+    done
+done
+cjpeg -quality 30 -restart 1B -outfile bare.jpg color.ppm
+check "file: has restart intervals" has_restarts bare.jpg
+# Between tables, where few write them, metadata come to the front in their order.
+at=$(grep -aboP '\xff\xc0\x00\x11\x08' bare.jpg | head -1 | cut -d: -f1)
+{ head -c 20 bare.jpg; segment 254 first; tail -c +21 bare.jpg | head -c $((at - 20)); segment 254 second; tail -c +$((at + 1)) bare.jpg; } >file.jpg
+"$encode" --jpeg file.jpg --no-payload --optimise=1 color.ppm again.jpg >/dev/null
+check "file: comments" [ "$(rdjpgcom again.jpg)" = "$(rdjpgcom file.jpg)" ]
+# An older payload is not for the new coefficients.
+"$encode" --jpeg again.jpg --steps 2 --optimise=1 color.ppm on.jpg >/dev/null
+check "file: has a payload" grep -qa SLIGHT on.jpg
+"$encode" --jpeg on.jpg --no-payload --optimise=1 color.ppm new.jpg >/dev/null
+check "file: its payload is left out" unfiltered "no payload" new.jpg
+"$encode" --jpeg on.jpg --steps 2 --optimise=1 color.ppm new.jpg >/dev/null
+check "file: its payload is replaced" [ "$(grep -ao SLIGHT new.jpg | wc -l)" = 1 ]
+check "file: its payload is replaced: decode" "$decode" new.jpg x.y4m
+
+crop 17x9
+check "file: another's" refused "not of the size" x.jpg "$encode" --jpeg bare.jpg --optimise=1 color.ppm x.jpg
+cjpeg -quality 30 -grayscale -outfile bare.jpg color.ppm
+check "file: gray, but the picture is not" refused "components" x.jpg "$encode" --jpeg bare.jpg --optimise=1 color.ppm x.jpg
+check "file: there is none" refused "nothing.jpg" x.jpg "$encode" --jpeg nothing.jpg --optimise=1 color.ppm x.jpg
+check "file: no JPEG" refused "" x.jpg "$encode" --jpeg color.ppm --optimise=1 color.ppm x.jpg
+cjpeg -quality 30 -sample 1x2 -outfile odd.jpg color.ppm
+check "file: odd sampling" refused "sampling" x.jpg "$encode" --jpeg odd.jpg --optimise=1 color.ppm x.jpg
+for bad in --optimise=0 --optimise=10 --optimise=x --rounds=0 --rounds=10 --tables=steep --strength=0 --strength=0.04 \
+    --strength=21 --strength=nan --strength=x --decoded-weight=-1 --decoded-weight=101 --decoded-weight=nan; do
+    check "bad value: $bad" refused "bad value" x.jpg "$encode" --no-payload $bad gray.pgm x.jpg
+done
+
 # ---- payloads that are stale, damaged or another picture's ----
 
 "$encode" --quality 20 --steps 40 "$pictures/coffee.png" cup.jpg >/dev/null
@@ -179,7 +348,6 @@ check "minimal: rotated: as decoded" sh -c "'$decode' --mode off rotated.jpg the
 at=$(grep -abo SLIGHT cup.jpg | head -1 | cut -d: -f1)
 at=$((at + 7))
 length=$(($(head -c $((at - 8)) cup.jpg | tail -c 1 | od -An -tu1) * 256 + $(head -c $((at - 7)) cup.jpg | tail -c 1 | od -An -tu1) - 9))
-byte() { printf "\\$(printf %o "$1")"; }
 
 for i in 0 3 5 6 7 8 $((length / 2)) $((length - 1)); do
     old=$(tail -c +$((at + i + 1)) cup.jpg | head -c 1 | od -An -tu1)
