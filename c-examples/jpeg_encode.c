@@ -227,8 +227,14 @@ int main(int argc, char **argv) {
   if (o.no_payload) {
     if (o.optimise && !optimise(&o, &original, NULL, &jpeg, &size, summary))
       goto done;
-    if (file_write(o.out, jpeg, size)) {
-      fprintf(summary, "off: JPEG %zu bytes, no payload\n", size);
+    /* One that --jpeg's file has is not for these coefficients. */
+    int without = sidelight_jpeg_rewrite(jpeg, size, NULL, 0, &out);
+    if (without < 0) {
+      fprintf(stderr, "%s: %s\n", o.in, sidelight_strerror(without));
+      goto done;
+    }
+    if (file_write(o.out, out.data, out.size)) {
+      fprintf(summary, "off: JPEG %zu bytes, no payload\n", out.size);
       status = printed(summary) ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     goto done;
