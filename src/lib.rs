@@ -52,7 +52,10 @@ pub use encoder::{
 pub use error::{Error, Result};
 pub use models::ModelSize;
 pub use network::{CodecKind, Condition};
-pub use optimise::{CoefficientReport, Optimiser, OptimiserReport, OptimiserSettings};
+pub use optimise::{
+    CoefficientReport, Optimiser, OptimiserReport, OptimiserSettings, DEFAULT_DECODED_WEIGHT,
+    MAX_DECODED_WEIGHT, STRENGTHS,
+};
 pub use payload::binding::of_picture as picture_binding;
 pub use payload::{rebind, Mode, MAX_PAYLOAD};
 pub use picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample, MAX_SIZE};

@@ -83,13 +83,19 @@ fn pictures<'py>(name: &str, argument: &Bound<'py, PyAny>) -> PyResult<Vec<Bound
 }
 
 /// Asks Python whether to go on.
-struct Progress {
+pub struct Progress {
     callback: Option<Py<PyAny>>,
-    raised: Option<PyErr>,
+    /// What it raised.
+    pub raised: Option<PyErr>,
 }
 
 impl Progress {
-    fn go_on(&mut self, fraction: f64) -> bool {
+    /// With None or a callback.
+    pub fn new(py: Python<'_>, callback: Option<Py<PyAny>>) -> Self {
+        Self { callback: callback.filter(|callback| !callback.is_none(py)), raised: None }
+    }
+
+    pub fn go_on(&mut self, fraction: f64) -> bool {
         let asked = Python::attach(|py| {
             py.check_signals()?;
             match &self.callback {
@@ -178,7 +184,7 @@ pub fn encode<'py>(
         all.iter().map(|picture| picture.get().samples.clone()).collect()
     };
     let (originals, decoded) = (samples(&originals), samples(&decoded));
-    let mut progress = Progress { callback: progress.filter(|p| !p.is_none(py)), raised: None };
+    let mut progress = Progress::new(py, progress);
     let (mut of, rate) = (params.params.clone(), params.rate);
     let result = crate::detached(py, || {
         if matches!(of.codec, Codec::Hevc { .. }) {
@@ -205,7 +211,7 @@ pub fn encode<'py>(
 }
 
 impl Samples {
-    fn narrow(&self) -> Option<&Arc<Planes<u8>>> {
+    pub fn narrow(&self) -> Option<&Arc<Planes<u8>>> {
         match self {
             Self::Narrow(planes) => Some(planes),
             Self::Wide(_) => None,

@@ -8,6 +8,7 @@ mod encoder;
 mod errors;
 mod jpeg;
 mod names;
+mod optimiser;
 mod payload;
 mod picture;
 mod stream;
@@ -25,6 +26,8 @@ mod _sidelight {
     use super::encoder::{encode, Report};
     #[pymodule_export]
     use super::jpeg::{jpeg_extract, jpeg_insert, jpeg_remove};
+    #[pymodule_export]
+    use super::optimiser::{jpeg_optimise, OptimiseReport};
     #[pymodule_export]
     use super::payload::payload_bind;
     #[pymodule_export]

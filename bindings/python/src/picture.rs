@@ -26,7 +26,7 @@ use std::sync::Arc;
 #[pyclass(frozen, module = "sidelight")]
 pub struct Picture {
     pub samples: Samples,
-    layout: Layout,
+    pub layout: Layout,
     bit_depth: u32,
     picture_type: PictureType,
 }
@@ -270,6 +270,13 @@ impl Picture {
             Samples::Narrow(planes) => planes.size,
             Samples::Wide(planes) => planes.size,
         }
+    }
+
+    /// Columns and rows of blocks of plane `p` as JPEG codes it.
+    pub fn blocks(&self, p: usize) -> (usize, usize) {
+        let (width, height) = self.size();
+        let (width, height) = self.layout.plane_size(p, width, height);
+        (width.div_ceil(8), height.div_ceil(8))
     }
 
     /// Whether the planes have the same shapes and depth.

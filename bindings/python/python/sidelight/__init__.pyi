@@ -15,6 +15,7 @@ __all__ = [
     "CodecParams",
     "InvalidArgument",
     "NoPayload",
+    "OptimiseReport",
     "Picture",
     "Report",
     "SEI_UUID",
@@ -27,6 +28,7 @@ __all__ = [
     "encode",
     "jpeg_extract",
     "jpeg_insert",
+    "jpeg_optimise",
     "jpeg_remove",
     "payload_bind",
 ]
@@ -35,6 +37,7 @@ __version__: str
 SEI_UUID: bytes
 
 _Plane: TypeAlias = Union[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]
+_Coefficients: TypeAlias = npt.NDArray[np.int16]
 _Bytes: TypeAlias = Union[bytes, bytearray, memoryview]  # or what else has a buffer
 _Pictures: TypeAlias = Union[Picture, Sequence[Picture]]
 _Mode: TypeAlias = Literal["off", "base", "update"]
@@ -158,6 +161,38 @@ def encode(
     objective: _Objective = "rate-distortion",
     progress: Optional[Callable[[float], Any]] = None,
 ) -> tuple[bytes, Report]: ...
+
+@final
+class OptimiseReport:
+    @property
+    def changed(self) -> bool: ...
+    @property
+    def model(self) -> int: ...
+    @property
+    def bits(self) -> tuple[int, int]: ...
+    @property
+    def psnr_decoded_before(self) -> tuple[float, float, float]: ...
+    @property
+    def psnr_decoded(self) -> tuple[float, float, float]: ...
+    @property
+    def psnr_filtered_before(self) -> tuple[float, float, float]: ...
+    @property
+    def psnr_filtered(self) -> tuple[float, float, float]: ...
+
+def jpeg_optimise(
+    original: Picture,
+    coefficients: Union[_Coefficients, Sequence[_Coefficients]],
+    params: CodecParams,
+    payload: Optional[_Bytes] = None,
+    *,
+    effort: int = 5,
+    strength: float = 1.0,
+    decoded_weight: float = 0.15,
+    progressive: bool = False,
+    threads: int = 0,
+    model_size: _ModelSize = "default",
+    progress: Optional[Callable[[float], Any]] = None,
+) -> tuple[tuple[_Coefficients, ...], OptimiseReport]: ...
 
 @final
 class Decoder:
