@@ -233,14 +233,14 @@ mod tests {
         let before = run(&input, &mut workspace);
         let gates = Noted::of(&workspace, &net);
         let mut window = Window::default();
-        window.start(SIZE.0, SIZE.1, outputs);
+        let adjoint = Adjoint::new(layers, level).unwrap();
+        window.start(&adjoint, SIZE.0, SIZE.1, outputs).unwrap();
         for y in 0..SIZE.0 {
             for (x, pixel) in window.row(y).chunks_exact_mut(8).enumerate() {
                 let w = &weights[8 * (y * SIZE.1 + x)..];
                 pixel[..outputs].copy_from_slice(&w[..outputs]);
             }
         }
-        let adjoint = Adjoint::new(layers, level).unwrap();
         adjoint.run(&mut window, &gates);
         let (mut seen, mut told) = (Vec::new(), Vec::new());
         for _ in 0..60 {
