@@ -183,6 +183,9 @@ fn mean(
         psnr,
         ssim: over(&|m| m.ssim),
         ms_ssim: over(&|m| m.ms_ssim),
+        ssimulacra2: None,
+        butteraugli: None,
+        butteraugli_3: None,
     })
 }
 

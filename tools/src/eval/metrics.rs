@@ -2,8 +2,12 @@
 
 use super::results::Measured;
 use crate::media::psnr::{mse, psnr};
-use crate::media::yuv::Yuv;
+use crate::media::rgb;
+use crate::media::yuv::{Original, Yuv};
 use av_metrics::video::{ssim, ChromaSampling, Frame};
+use butteraugli::{butteraugli, ButteraugliParams, Img, RGB8};
+use image::RgbImage;
+use ssimulacra2::{compute_frame_ssimulacra2, ColorPrimaries, Rgb, TransferCharacteristic};
 
 /// (6 Y + Cb + Cr) / 8; luma's for gray pictures; `None` where a plane's is.
 pub fn psnr_yuv(psnr: &[Option<f64>]) -> Option<f64> {
@@ -20,13 +24,52 @@ pub fn measure(original: &Yuv, picture: &Yuv, bytes: usize) -> Measured {
     Measured { ssim, ms_ssim, ..measure_psnr(original, picture, bytes) }
 }
 
+/// Distortion of `picture` as well in RGB, as a viewer shows it, against the picture file.
+pub fn measure_shown(original: &Original, picture: &Yuv, bytes: usize) -> Measured {
+    let (a, b) = (original.image.to_rgb8(), rgb::from_yuv(picture));
+    let [butteraugli, butteraugli_3] = distances(&a, &b);
+    let planes = measure(&original.yuv, picture, bytes);
+    Measured { ssimulacra2: ssimulacra2(&a, &b), butteraugli, butteraugli_3, ..planes }
+}
+
+/// SSIMULACRA 2 by the `ssimulacra2` crate; `None` for pictures of fewer than 8 rows or columns.
+fn ssimulacra2(a: &RgbImage, b: &RgbImage) -> Option<f64> {
+    let frame = |rgb: &RgbImage| {
+        let pixels = rgb.pixels().map(|p| p.0.map(|v| f32::from(v) / 255.0)).collect();
+        let (width, height) = (rgb.width() as usize, rgb.height() as usize);
+        let (transfer, primaries) = (TransferCharacteristic::SRGB, ColorPrimaries::BT709);
+        Rgb::new(pixels, width, height, transfer, primaries).ok()
+    };
+    compute_frame_ssimulacra2(frame(a)?, frame(b)?).ok()
+}
+
+/// Butteraugli's maximum and 3-norm by the `butteraugli` crate; `None` as for [`ssimulacra2`].
+fn distances(a: &RgbImage, b: &RgbImage) -> [Option<f64>; 2] {
+    let frame = |rgb: &RgbImage| {
+        let pixels = rgb.pixels().map(|p| RGB8::new(p.0[0], p.0[1], p.0[2])).collect();
+        Img::<Vec<RGB8>>::new(pixels, rgb.width() as usize, rgb.height() as usize)
+    };
+    let result = butteraugli(frame(a).as_ref(), frame(b).as_ref(), &ButteraugliParams::default());
+    result.map_or([None; 2], |r| [Some(r.score), Some(r.pnorm_3)])
+}
+
 /// Measures PSNR alone, without SSIM and MS-SSIM, which take longer.
 pub fn measure_psnr(original: &Yuv, picture: &Yuv, bytes: usize) -> Measured {
     let planes = original.planes.iter().zip(&picture.planes);
     let mse: Vec<f64> = planes.map(|(a, b)| mse(a, b)).collect();
     let psnr: Vec<_> = mse.iter().map(|mse| psnr(*mse)).collect();
     let psnr_yuv = psnr_yuv(&psnr);
-    Measured { bytes, mse, psnr, psnr_yuv, ssim: None, ms_ssim: None }
+    Measured {
+        bytes,
+        mse,
+        psnr,
+        psnr_yuv,
+        ssim: None,
+        ms_ssim: None,
+        ssimulacra2: None,
+        butteraugli: None,
+        butteraugli_3: None,
+    }
 }
 
 /// Smallest side that MS-SSIM's five scales leave something of.
@@ -58,6 +101,7 @@ fn frame(yuv: &Yuv) -> Frame<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::yuv::Planes;
     use sidelight::Layout;
 
     #[test]
@@ -98,5 +142,45 @@ mod tests {
         }
         let small = Yuv::new(31, 80, Layout::I420);
         assert_eq!(measure(&small, &small, 0).ssim, None);
+    }
+
+    #[test]
+    fn figures_of_rgb_worsen_with_noise_and_need_room() {
+        let picture = RgbImage::from_fn(67, 40, |x, y| {
+            let wave = |of: u32, length: f64| (128.0 + 70.0 * (f64::from(of) / length).sin()) as u8;
+            image::Rgb([wave(x, 5.0), wave(y, 7.0), wave(x + y, 9.0)])
+        });
+        let original = Original::new(picture.into(), Planes::Colour);
+        let noisy = |amount: u8| {
+            let mut out = original.yuv.clone();
+            let samples = out.planes[0].iter_mut().enumerate();
+            samples.for_each(|(i, s)| *s += if i * 7 % 3 == 0 { amount } else { 0 });
+            measure_shown(&original, &out, 3)
+        };
+        let values = [0, 4, 12, 40].map(noisy);
+        for pair in values.windows(2) {
+            assert!(pair[0].ssimulacra2 > pair[1].ssimulacra2, "{values:?}");
+            assert!(pair[0].butteraugli < pair[1].butteraugli, "{values:?}");
+            assert!(pair[0].butteraugli_3 < pair[1].butteraugli_3, "{values:?}");
+        }
+        let plain = measure(&original.yuv, &original.yuv, 3);
+        assert_eq!(
+            Measured {
+                ssimulacra2: None,
+                butteraugli: None,
+                butteraugli_3: None,
+                ..values[0].clone()
+            },
+            plain
+        );
+
+        // Of gray pictures, chroma's conversion does not count.
+        let gray = Original::new(original.image.clone(), Planes::Luma);
+        let same = measure_shown(&gray, &gray.yuv, 0);
+        assert!((same.ssimulacra2.unwrap() - 100.0).abs() < 1e-9, "{same:?}");
+        assert_eq!((same.butteraugli, same.butteraugli_3), (Some(0.0), Some(0.0)));
+        let small = Original::new(RgbImage::new(7, 40).into(), Planes::Colour);
+        let small = measure_shown(&small, &small.yuv, 0);
+        assert_eq!((small.ssimulacra2, small.butteraugli), (None, None));
     }
 }

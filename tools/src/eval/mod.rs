@@ -242,6 +242,9 @@ fn csv(results: &Results) -> Result<Vec<u8>> {
         "net_gain_db",
         "encode_s",
         "decode_s",
+        "ssimulacra2",
+        "butteraugli",
+        "butteraugli_3",
     ])?;
     for p in &results.points {
         let s = &p.seconds;
@@ -277,6 +280,9 @@ fn csv(results: &Results) -> Result<Vec<u8>> {
                 if sent { text(p.payload.net_gain_db) } else { String::new() },
                 format!("{encode:.4}"),
                 format!("{decode:.4}"),
+                text(m.ssimulacra2),
+                text(m.butteraugli),
+                text(m.butteraugli_3),
             ])?;
         }
     }

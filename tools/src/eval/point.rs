@@ -1,6 +1,6 @@
 //! One picture at one quality: coded, filtered, and with an update.
 
-use super::metrics::{measure, measure_psnr};
+use super::metrics::{measure_psnr, measure_shown};
 use super::results::{Measured, Part, Payload, Point, Seconds, Setup};
 use crate::codec::Codec;
 use crate::media::yuv::{Original, Yuv};
@@ -38,7 +38,7 @@ pub fn run(
     let (codec_encode, file) = timed(|| codec.encode(original, quality))?;
     let (codec_decode, decoded) = timed(|| codec.decode(&file, yuv))?;
     let params = codec.params(&file, &decoded, quality)?;
-    let plain = measure(yuv, &decoded, file.len());
+    let plain = measure_shown(original, &decoded, file.len());
     let slope = slope(original, codec, quality, &plain)?;
     let rate = Rate {
         coded_bytes: file.len() as u64,
@@ -63,7 +63,7 @@ pub fn run(
         let (payload_decode, decoder) = timed(|| set(payload, &params))?;
         let mut out = Yuv::new(yuv.width, yuv.height, yuv.layout());
         let (filter, ()) = timed(|| Ok(decoder.filter(&decoded.picture()?, out.picture_mut()?)?))?;
-        Ok((measure(yuv, &out, file.len()), out, [payload_decode, filter]))
+        Ok((measure_shown(original, &out, file.len()), out, [payload_decode, filter]))
     };
     let (with_base, base_picture, _) = sent(&base.payload, &base.report)?;
     let (with_update, update_picture, [payload_decode, filter]) =

@@ -132,6 +132,16 @@ pub struct Measured {
     pub ssim: Option<f64>,
     /// Similarity of luma, 0..=1; `null` for pictures too small for it.
     pub ms_ssim: Option<f64>,
+    /// SSIMULACRA 2 of RGB, at most 100; `null` for clips and pictures too small for it.
+    #[serde(default)]
+    pub ssimulacra2: Option<f64>,
+    /// Butteraugli's distance of RGB, its maximum over the picture, 0 where nothing differs; `null`
+    /// for clips and pictures too small for it.
+    #[serde(default)]
+    pub butteraugli: Option<f64>,
+    /// Butteraugli's distance as a 3-norm over the picture, which no single place decides.
+    #[serde(default)]
+    pub butteraugli_3: Option<f64>,
 }
 
 /// What was sent.

@@ -6,4 +6,5 @@ pub mod luma;
 pub mod mozjpeg;
 pub mod planes;
 pub mod psnr;
+pub mod rgb;
 pub mod yuv;

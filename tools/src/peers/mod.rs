@@ -232,6 +232,9 @@ mod tests {
                 psnr_yuv: Some(psnr),
                 ssim: None,
                 ms_ssim: None,
+                ssimulacra2: None,
+                butteraugli: None,
+                butteraugli_3: None,
             },
         };
         // "a" would be best with x, but x is bad on the others.

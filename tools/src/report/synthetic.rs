@@ -95,6 +95,9 @@ fn measured(bytes: usize, luma: f64, gain: f64) -> Measured {
         psnr_yuv: Some((6.0 * psnr[0] + psnr[1] + psnr[2]) / 8.0),
         ssim: Some(0.5 + (luma + gain) / 100.0),
         ms_ssim: Some(0.57 + (luma + gain) / 100.0),
+        ssimulacra2: Some(2.0 * (luma + gain) - 10.0),
+        butteraugli: Some(20.0 - (luma + gain) / 2.0),
+        butteraugli_3: Some(8.0 - (luma + gain) / 5.0),
     }
 }
 
