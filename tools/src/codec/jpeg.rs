@@ -24,12 +24,8 @@ impl Codec for Turbo {
         ))
     }
 
-    fn neighbour(&self, quality: u32) -> u32 {
-        if self.flat {
-            neighbouring_step(quality)
-        } else {
-            neighbouring_quality(quality)
-        }
+    fn neighbour(&self, quality: u32) -> Option<u32> {
+        Some(if self.flat { neighbouring_step(quality) } else { neighbouring_quality(quality) })
     }
 
     fn encode(&self, original: &Original, quality: u32) -> Result<Vec<u8>> {
@@ -83,7 +79,7 @@ pub fn neighbouring_quality(quality: u32) -> u32 {
 }
 
 /// The picture as a binary PGM or PPM.
-fn pnm(image: &DynamicImage) -> Vec<u8> {
+pub fn pnm(image: &DynamicImage) -> Vec<u8> {
     let kind = if image.color().has_color() { 6 } else { 5 };
     let mut out = format!("P{kind}\n{} {}\n255\n", image.width(), image.height()).into_bytes();
     out.extend_from_slice(image.as_bytes());

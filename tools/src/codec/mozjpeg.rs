@@ -14,8 +14,8 @@ impl Codec for TunedForPsnr {
         Ok("mozjpeg (mozjpeg-sys 2.2), as with -tune-psnr".to_owned())
     }
 
-    fn neighbour(&self, quality: u32) -> u32 {
-        jpeg::neighbouring_quality(quality)
+    fn neighbour(&self, quality: u32) -> Option<u32> {
+        Some(jpeg::neighbouring_quality(quality))
     }
 
     fn encode(&self, original: &Original, quality: u32) -> Result<Vec<u8>> {

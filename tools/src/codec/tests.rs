@@ -18,9 +18,14 @@ fn available(kind: Kind) -> bool {
 /// planes that it codes.
 #[test]
 fn decoded_planes_are_the_originals_at_high_quality() {
-    for (kind, quality) in
-        [(Kind::Jpeg, 100), (Kind::JpegFlat, 1), (Kind::MozjpegPsnr, 100), (Kind::X265Intra, 4)]
-    {
+    for (kind, quality) in [
+        (Kind::Jpeg, 100),
+        (Kind::JpegFlat, 1),
+        (Kind::JpegHalf, 100),
+        (Kind::JpegOptimised, 100),
+        (Kind::MozjpegPsnr, 100),
+        (Kind::X265Intra, 4),
+    ] {
         if !available(kind) {
             eprintln!("{kind:?}: not installed, not tested");
             continue;
@@ -45,7 +50,7 @@ fn decoded_planes_are_the_originals_at_high_quality() {
 
 #[test]
 fn a_payload_changes_no_sample() {
-    for kind in [Kind::Jpeg, Kind::MozjpegPsnr, Kind::X265Intra] {
+    for kind in [Kind::Jpeg, Kind::JpegOptimised, Kind::MozjpegPsnr, Kind::X265Intra] {
         if !available(kind) {
             continue;
         }
@@ -80,6 +85,36 @@ fn flat_tables_are_flat_and_mozjpeg_is_tuned() {
     assert_eq!(table(Kind::JpegFlat, 40), ([40; 64], [40; 64]));
     let (luma, _) = table(Kind::MozjpegPsnr, 20);
     assert!(luma.iter().all(|step| *step == luma[0]), "{luma:?}");
+}
+
+/// What is optimised has its own tables, and fewer bytes than without.
+#[test]
+fn optimised_files_have_the_tables_asked_for_and_fewer_bytes() {
+    if !available(Kind::JpegOptimised) {
+        eprintln!("jpeg_encode: not built, not tested");
+        return;
+    }
+    let original = Original::new(picture(96, 80), Planes::Colour);
+    let coded = |kind: Kind| {
+        let codec = kind.open();
+        let file = codec.encode(&original, 20).unwrap();
+        let params = codec.params(&file, &original.yuv, 20).unwrap();
+        let sidelight::Codec::Jpeg { luma, .. } = params.codec else { panic!("params of JPEG") };
+        (file.len(), luma)
+    };
+    let (half, half_table) = coded(Kind::JpegHalf);
+    let (optimised, table) = coded(Kind::JpegOptimisedHalf);
+    assert!(optimised < half, "{optimised} {half}");
+    assert_eq!(table, half_table);
+    let (_, standard) = coded(Kind::JpegOptimised);
+    let (_, flat) = coded(Kind::JpegOptimisedFlat);
+    let spread = |table: &[u16; 64]| table.iter().max().unwrap() - table.iter().min().unwrap();
+    assert_eq!(spread(&flat), 0);
+    assert!(spread(&table) > 0 && spread(&table) < spread(&standard));
+
+    // Coefficients are chosen for the model that the picture is to be filtered with.
+    let version = |size| Kind::JpegOptimised.open_for(size).version().unwrap();
+    assert_ne!(version(ModelSize::Small), version(ModelSize::Medium));
 }
 
 #[test]

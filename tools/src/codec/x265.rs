@@ -18,12 +18,8 @@ impl Codec for Intra {
         Ok(format!("{}, intra, preset medium, constant QP", version()?))
     }
 
-    fn neighbour(&self, quality: u32) -> u32 {
-        if quality == 0 {
-            1
-        } else {
-            quality - 1
-        }
+    fn neighbour(&self, quality: u32) -> Option<u32> {
+        Some(if quality == 0 { 1 } else { quality - 1 })
     }
 
     fn encode(&self, original: &Original, quality: u32) -> Result<Vec<u8>> {

@@ -79,10 +79,14 @@ struct Source {
 pub fn run(options: &Options) -> Result<()> {
     let qualities = qualities(options)?;
     let sources = sources(options)?;
-    let codec = options.codec.open();
+    let codec = options.codec.open_for(options.size.into());
     let setup = Setup {
         codec: options.codec,
-        codec_version: options.codec.version()?,
+        codec_version: if options.codec.of_clips() {
+            options.codec.version()?
+        } else {
+            codec.version()?
+        },
         planes: options.planes,
         effort: options.effort,
         steps: options.steps,

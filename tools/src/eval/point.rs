@@ -103,14 +103,16 @@ fn set(payload: &[u8], params: &CodecParams) -> Result<Decoder> {
     Ok(decoder)
 }
 
-/// PSNR-YUV that a byte buys, from a second encode nearby; `None` where it buys nothing.
+/// PSNR-YUV that a byte buys, from a second encode nearby; `None` where it buys nothing, or where
+/// no second encode tells.
 fn slope(
     original: &Original,
     codec: &dyn Codec,
     quality: u32,
     plain: &Measured,
 ) -> Result<Option<f64>> {
-    let near = codec.encode(original, codec.neighbour(quality))?;
+    let Some(neighbour) = codec.neighbour(quality) else { return Ok(None) };
+    let near = codec.encode(original, neighbour)?;
     let near_picture = codec.decode(&near, &original.yuv)?;
     let near = measure_psnr(&original.yuv, &near_picture, near.len());
     let (Some(a), Some(b)) = (plain.psnr_yuv, near.psnr_yuv) else {

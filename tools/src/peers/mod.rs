@@ -139,7 +139,7 @@ fn picture(path: &Path, results: &Results, versions: &[String], folder: &Path) -
         measured: measure_psnr(&original.yuv, decoded, bytes),
     };
     let mut points: BTreeMap<String, Vec<Point>> = BTreeMap::new();
-    let codec = results.setup.codec.open();
+    let codec = results.setup.codec.open_for(results.setup.size.into());
     for &quality in &results.qualities {
         let file = codec.encode(&original, quality)?;
         let decoded = codec.decode(&file, &original.yuv)?;
