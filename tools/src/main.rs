@@ -19,6 +19,8 @@ use clap::Parser;
 enum Command {
     /// Evaluate on a folder of pictures with a real codec: figures, BD-rates, tables
     Eval(eval::Options),
+    /// Compare two evaluations of the same pictures: BD-rates of one's curves against the other's
+    Compare(eval::compare::Options),
     /// Measure other filters and codecs on an evaluation's pictures
     Peers(peers::Options),
     /// Write the integers of an evaluation's payloads as JSON, for other coders
@@ -48,6 +50,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Eval(options) => eval::run(&options),
+        Command::Compare(options) => eval::compare::run(&options),
         Command::Peers(options) => peers::run(&options),
         Command::Integers(options) => integers::run(&options),
         Command::Report(options) => report::run(&options),

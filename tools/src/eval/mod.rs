@@ -3,6 +3,7 @@
 
 mod bdrate;
 mod clip;
+pub mod compare;
 pub mod losses;
 pub mod metrics;
 mod point;
