@@ -8,7 +8,7 @@ pub mod synthetic;
 mod tests;
 
 use crate::eval::losses::{self, Loss};
-use crate::eval::results::Results;
+use crate::eval::results::{Point, Results, Variant};
 use crate::files;
 use crate::page;
 use anyhow::{Context, Result};
@@ -22,6 +22,10 @@ use std::path::{Path, PathBuf};
 pub struct Options {
     /// An evaluation's folder
     out: PathBuf,
+    /// Folder of another evaluation of the same pictures, whose curves stand beside; may be given
+    /// more than once
+    #[arg(long)]
+    beside: Vec<PathBuf>,
 }
 
 /// What the page shows.
@@ -66,7 +70,10 @@ struct PeerPoint {
 
 pub fn run(options: &Options) -> Result<()> {
     let page = options.out.join("report.html");
-    let report = Report::gather(&options.out)?;
+    let mut report = Report::gather(&options.out)?;
+    for folder in &options.beside {
+        report.peers.extend(beside(&read(&folder.join("results.json"))?)?);
+    }
     let html = page::html(
         include_str!("page.html"),
         include_str!("page.css"),
@@ -90,6 +97,33 @@ impl Report {
             results,
         })
     }
+}
+
+/// Another evaluation's curves, as a peer for each variant.
+fn beside(results: &Results) -> Result<Vec<Peer>> {
+    let codec = serde_json::to_value(results.setup.codec)?;
+    let codec = codec.as_str().context("a codec without a name")?;
+    let peer = |(suffix, variant): (&str, Variant)| {
+        let point = |p: &Point| {
+            let m = p.variant(variant);
+            PeerPoint {
+                picture: p.picture.clone(),
+                quality: f64::from(p.quality),
+                setting: Some(format!("{} {}", results.setup.codec.quality_name(), p.quality)),
+                bytes: m.bytes as f64,
+                psnr: m.psnr.clone(),
+                psnr_yuv: m.psnr_yuv,
+            }
+        };
+        Peer {
+            name: format!("{codec}{suffix}"),
+            kind: PeerKind::Codec,
+            version: Some(results.setup.codec_version.clone()),
+            points: results.points.iter().map(point).collect(),
+        }
+    };
+    let variants = [("", Variant::Codec), (", base", Variant::Base), (", update", Variant::Update)];
+    Ok(variants.map(peer).into())
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {

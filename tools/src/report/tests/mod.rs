@@ -5,10 +5,14 @@ use browser::Browser;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+fn options(folder: &Path) -> Options {
+    Options { out: folder.to_owned(), beside: Vec::new() }
+}
+
 /// The page of the made-up evaluation.
 fn page(folder: &Path) -> PathBuf {
     synthetic::write(folder);
-    run(&Options { out: folder.to_owned() }).unwrap();
+    run(&options(folder)).unwrap();
     folder.join("report.html")
 }
 
@@ -22,11 +26,26 @@ fn the_page_needs_neither_peers_nor_pictures() {
         std::fs::remove_file(folder.path().join(file)).unwrap();
     }
     std::fs::remove_dir_all(folder.path().join("pictures")).unwrap();
-    run(&Options { out: folder.path().to_owned() }).unwrap();
+    run(&options(folder.path())).unwrap();
     let bare = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(!bare.contains("data:image/"));
     std::fs::write(folder.path().join("peers.json"), "{").unwrap();
-    assert!(run(&Options { out: folder.path().to_owned() }).is_err());
+    assert!(run(&options(folder.path())).is_err());
+}
+
+#[test]
+fn another_evaluation_stands_beside() {
+    let [folder, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let alone = std::fs::read_to_string(page(folder.path())).unwrap();
+    synthetic::write(other.path());
+    let options = Options { beside: vec![other.path().to_owned()], ..options(folder.path()) };
+    run(&options).unwrap();
+    let whole = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
+    for name in [r#""name":"jpeg","#, r#""name":"jpeg, base","#, r#""name":"jpeg, update","#] {
+        assert!(whole.contains(name) && !alone.contains(name), "{name}");
+    }
+    let nowhere = vec![other.path().join("nowhere")];
+    assert!(run(&Options { beside: nowhere, ..options }).is_err());
 }
 
 #[test]
