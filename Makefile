@@ -33,7 +33,7 @@ help: ## This list
 ##@ Try it
 
 demo: ## The main job on the shipped pictures, from C: a table and a page with before and after
-	@echo "make demo: about 3 minutes on two idle cores from a fresh checkout"
+	@echo "make demo: about 3.5 minutes on two idle cores from a fresh checkout"
 	@$(MAKE) --no-print-directory examples CARGOFLAGS="$(CARGOFLAGS) -p sidelight -p sidelight-demo"
 	@$(RELEASE)/sidelight-demo c-examples/build tests/pictures target/demo
 

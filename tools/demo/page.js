@@ -4,7 +4,8 @@ const rows = data;
 function showPicture(name) {
   const own = rows.filter(r => r.picture === name);
   const view = new Compare({
-    variants: [["jpeg", "JPEG"], ["base", "Base model"], ["update", "With update"]],
+    variants: [["jpeg", "JPEG"], ["base", "Base model"], ["update", "With update"],
+      ["optimised", "Optimised, with update"]],
     left: "jpeg", right: "update",
   });
   const caption = make("p", { className: "note" });
@@ -14,13 +15,15 @@ function showPicture(name) {
     const image = new Image();
     image.onload = () => view.show({
       name, width: image.naturalWidth, height: image.naturalHeight,
-      sources: { jpeg: files("jpeg"), base: files("base"), update: files("update") },
-      tags: { jpeg: "JPEG", base: "Base model", update: "With update" },
+      sources: { jpeg: files("jpeg"), base: files("base"), update: files("update"), optimised: files("optimised") },
+      tags: { jpeg: "JPEG", base: "Base model", update: "With update", optimised: "Optimised, with update" },
     });
     image.src = files("jpeg");
     caption.textContent = `${r.jpeg_bytes} bytes of JPEG at ${r.psnr_jpeg.toFixed(2)} dB, ` +
       `${r.container_bytes} bytes more for ${r.psnr_update.toFixed(2)} dB ` +
-      `(+${(r.psnr_update - r.psnr_jpeg).toFixed(2)} dB; base model alone ${r.psnr_base.toFixed(2)} dB)`;
+      `(+${(r.psnr_update - r.psnr_jpeg).toFixed(2)} dB; base model alone ${r.psnr_base.toFixed(2)} dB). ` +
+      `Optimised, with update: ` +
+      `${r.optimised_bytes} bytes in all for ${r.psnr_optimised.toFixed(2)} dB.`;
     quality.pick(qf);
   };
   const quality = choice("QF", own.map(r => [r.qf, r.qf]), pick);
@@ -35,7 +38,8 @@ function showFigures() {
     body.append(make("tr", {}, make("td", { className: "words", textContent: r.picture }),
       ...[r.qf, r.jpeg_bytes, r.payload_bytes, r.psnr_jpeg.toFixed(3), r.psnr_base.toFixed(3),
         r.psnr_update.toFixed(3), r.net_gain_db.toFixed(3), r.encode_s.toFixed(2),
-        r.decode_ms.toFixed(1)].map(v => make("td", { textContent: v }))));
+        r.decode_ms.toFixed(1), r.optimised_bytes, r.psnr_optimised.toFixed(3),
+        r.optimised_net_gain_db.toFixed(3)].map(v => make("td", { textContent: v }))));
 }
 
 new Set(rows.map(r => r.picture)).forEach(showPicture);
