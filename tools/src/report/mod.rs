@@ -66,6 +66,12 @@ struct PeerPoint {
     bytes: f64,
     psnr: Vec<Option<f64>>,
     psnr_yuv: Option<f64>,
+    #[serde(default)]
+    ssim: Option<f64>,
+    #[serde(default)]
+    ms_ssim: Option<f64>,
+    #[serde(default)]
+    ssimulacra2: Option<f64>,
 }
 
 pub fn run(options: &Options) -> Result<()> {
@@ -113,6 +119,9 @@ fn beside(results: &Results) -> Result<Vec<Peer>> {
                 bytes: m.bytes as f64,
                 psnr: m.psnr.clone(),
                 psnr_yuv: m.psnr_yuv,
+                ssim: m.ssim,
+                ms_ssim: m.ms_ssim,
+                ssimulacra2: m.ssimulacra2,
             }
         };
         Peer {

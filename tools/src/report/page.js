@@ -172,6 +172,7 @@ const METRICS = {
   yuv: { name: "PSNR-YUV", unit: " dB", digits: 2, of: m => m.psnr_yuv },
   ssim: { name: "SSIM", unit: "", digits: 4, of: m => m.ssim },
   ms_ssim: { name: "MS-SSIM", unit: "", digits: 4, of: m => m.ms_ssim },
+  ssimulacra2: { name: "SSIMULACRA 2", unit: "", digits: 2, of: m => m.ssimulacra2 },
 };
 
 /** What the curves need of each point of a variant or of a peer. */
@@ -232,12 +233,13 @@ function showCurves() {
   const picker = make("select", { id: "rd-picture", onchange: draw },
     make("option", { value: "", textContent: `mean of ${ofPictures}` }),
     ...pictures.map(name => make("option", { value: name, textContent: name })));
-  const metrics = choice("Distortion", Object.entries(METRICS).filter(([id]) => colour || id !== "yuv")
+  const measured = ([id, m]) => (colour || id !== "yuv") && results.points.some(p => known(m.of(p.codec)));
+  const metrics = choice("Distortion", Object.entries(METRICS).filter(measured)
     .map(([id, m]) => [id, m.name]), id => { metric = id; metrics.pick(id); draw(); });
   byId("rd").append(
     make("div", { className: "bar" }, labelled("Picture", picker), metrics.element), chart.element,
     make("p", { className: "note", textContent: "Means are of each picture's bits per pixel and distortion. Filters after " +
-      "the codec have the codec's bytes. SSIM is known of this evaluation's own curves only. " +
+      "the codec have the codec's bytes. SSIM and SSIMULACRA 2 are known of evaluations' curves only. " +
       "The legend's entries show and hide curves." }),
     make("p", { className: "note", textContent: peerVersions() }));
   metrics.pick(metric);

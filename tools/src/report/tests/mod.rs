@@ -97,6 +97,10 @@ fn curves(browser: &mut Browser) {
     assert_ne!(of_picture, mean, "the picture chosen changes the curve");
     browser.click("#rd button[value=yuv]");
     assert_ne!(browser.value(path), of_picture, "the distortion chosen changes the curve");
+    let of_yuv = browser.value(path);
+    browser.click("#rd button[value=ssimulacra2]");
+    assert_ne!(browser.value(path), of_yuv, "as does another");
+    browser.click("#rd button[value=yuv]");
     browser.value("document.querySelector('#rd .chart svg').focus()");
     browser.key("ArrowRight");
     let tip = browser.value("document.querySelector('#rd .tip').textContent");
