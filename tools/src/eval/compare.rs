@@ -19,10 +19,8 @@ pub struct Options {
     csv: Option<PathBuf>,
 }
 
-/// Curves of the anchor that rates are against.
-const ANCHORS: [&str; 2] = ["codec", "base"];
-/// Curves that are compared with them.
-const TESTS: [&str; 3] = ["codec", "base", "update"];
+/// The curves that either has.
+const VARIANTS: [&str; 3] = ["codec", "base", "update"];
 
 /// A figure that bytes are compared at.
 struct Figure {
@@ -105,8 +103,8 @@ fn compare(anchor: &Curves, test: &Curves) -> Result<Vec<Rates>> {
     let pictures: Vec<&String> = anchor.keys().filter(|name| test.contains_key(*name)).collect();
     ensure!(!pictures.is_empty(), "the two have no picture in common");
     let mut out = Vec::new();
-    for anchor_name in ANCHORS {
-        for test_name in TESTS {
+    for anchor_name in VARIANTS {
+        for test_name in VARIANTS {
             let mut own: Vec<Rates> = Vec::new();
             for &picture in &pictures {
                 let curve = |curves: &'_ Curves, name, figure: usize| {
@@ -221,7 +219,7 @@ mod tests {
         out += if ssimulacra2 { ",ssimulacra2\n" } else { "\n" };
         for picture in pictures {
             for (quality, bytes) in [(10, 10_000.0), (20, 16_000.0), (30, 20_000.0)] {
-                for variant in TESTS {
+                for variant in VARIANTS {
                     let factor = if variant == "update" { of_update } else { factor };
                     let (rate, psnr) = (bytes * factor, 28.0 + f64::from(quality) / 5.0);
                     let ssim = 0.8 + f64::from(quality) / 300.0;
@@ -239,10 +237,15 @@ mod tests {
         let anchor = read(&file(&["a", "b", "only here"], 1.0, 0.5, false)).unwrap();
         let test = read(&file(&["a", "b"], 0.9, 0.8, false)).unwrap();
         let rates = compare(&anchor, &test).unwrap();
-        // Two anchors, three curves, two pictures and their mean.
-        assert_eq!(rates.len(), 2 * 3 * 3);
+        // Three anchors, three curves, two pictures and their mean.
+        assert_eq!(rates.len(), 3 * 3 * 3);
         for r in &rates {
-            let expected = if r.test == "update" { -20.0 } else { -10.0 };
+            let expected = match (r.anchor, r.test) {
+                ("update", "update") => 60.0,
+                ("update", _) => 80.0,
+                (_, "update") => -20.0,
+                _ => -10.0,
+            };
             for i in 0..3 {
                 assert!((r.percent[i].unwrap() - expected).abs() < 1e-9, "{r:?}");
                 assert!((r.common[i].unwrap() - 1.0).abs() < 1e-9, "{r:?}");
