@@ -1,4 +1,4 @@
-//! Encodes that are canceled: when progress is told, and what comes back.
+//! Encodes and searches for coefficients that are canceled: when progress is told, and what comes back.
 
 mod common;
 
@@ -6,7 +6,8 @@ use common::picture::Owned;
 use sidelight::network::CodecKind;
 use sidelight::{
     models, payload, Codec, CodecParams, Decoder, DecoderSettings, Encoder, EncoderSettings, Error,
-    Layout, Mode, ModelSize, Pair, PictureType, Rate, Report,
+    Layout, Mode, ModelSize, Optimiser, OptimiserReport, OptimiserSettings, Pair, PictureType,
+    Rate, Report,
 };
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -118,6 +119,98 @@ fn check_size(width: usize, height: usize) {
     let [original, decoded] = samples(width, height, 0);
     let pair = Pair { original: original.view(), decoded: decoded.view() };
     check(&[pair], &Codec::Jpeg { luma: [30; 64], chroma: None });
+}
+
+type Block = [i16; 64];
+
+/// What a search for coefficients did.
+struct Search {
+    report: OptimiserReport,
+    blocks: Vec<Vec<Block>>,
+    told: Vec<f64>,
+    gap: Duration,
+    wait: Duration,
+}
+
+/// Chooses the coefficients of `original`, from those of its blocks' means, and cancels from fraction
+/// `until` on.
+fn optimise(original: &Owned<u8>, until: f64) -> Search {
+    const STEP: u16 = 30;
+    let view = original.view();
+    let mean = |plane: &sidelight::Plane<'_>, row: usize, column: usize| {
+        let rows = 8 * row..(8 * row + 8).min(plane.height());
+        let columns = 8 * column..(8 * column + 8).min(plane.width());
+        let count = (rows.len() * columns.len()) as f64;
+        let sum: u32 =
+            rows.flat_map(|y| &plane.row(y)[columns.clone()]).map(|s| u32::from(*s)).sum();
+        f64::from(sum) / count
+    };
+    let blocks = |plane: &sidelight::Plane<'_>| -> Vec<Block> {
+        let columns = plane.width().div_ceil(8);
+        let block = |i| {
+            let mut block = [0; 64];
+            block[0] = ((mean(plane, i / columns, i % columns) - 128.0) * 8.0 / f64::from(STEP))
+                .round() as i16;
+            block
+        };
+        (0..columns * plane.height().div_ceil(8)).map(block).collect()
+    };
+    let before: Vec<_> = view.planes().iter().map(blocks).collect();
+    let mut blocks = before.clone();
+    let settings = OptimiserSettings { threads: 2, effort: 1, ..Default::default() };
+    let codec = Codec::Jpeg { luma: [STEP; 64], chroma: None };
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut told = Vec::new();
+    let mut last = Moment::now();
+    let mut gap = Duration::ZERO;
+    let optimiser = Optimiser::new(settings).unwrap();
+    let report = optimiser.optimise(&view, &mut blocks, &codec, None, &mut |fraction| {
+        gap = gap.max(last.elapsed());
+        last = Moment::now();
+        told.push(fraction);
+        fraction < until
+    });
+    let wait = last.elapsed();
+    let report = report.unwrap();
+    assert_eq!(report.changed, blocks != before);
+    Search { report, blocks, told, gap: gap.max(wait), wait }
+}
+
+/// Cancels in every part, and checks what holds of each.
+fn check_search(layout: Layout, width: usize, height: usize) {
+    let original = Owned::painted(layout, 8, (width, height), |p, y, x| {
+        (60 + (x / 16 + y / 24 + 9 * p) % 100 + (x * y + x) % 13) as i32
+    });
+    let whole = optimise(&original, 2.0);
+    assert!(whole.told.is_sorted() && whole.told.last() == Some(&1.0));
+    assert!(whole.report.changed);
+    println!("{:?} at most without a word", whole.gap);
+    assert!(whole.gap < WAIT, "{:?} without a word", whole.gap);
+    for until in [0.0, 0.01, 0.1, 0.3, 0.5, 0.7, 0.8, 0.95, 1.0] {
+        let run = optimise(&original, until);
+        println!(
+            "from {until} on: {:?} to the end, {:?} at most without a word",
+            run.wait, run.gap
+        );
+        assert!(run.told.iter().filter(|fraction| **fraction >= until).count() == 1, "{until}");
+        assert!(run.told.is_sorted() && run.wait < WAIT, "{until}: {:?}", run.wait);
+        assert!(run.report.after.psnr_filtered[0].is_finite());
+        assert!(until > 0.0 || !run.report.changed);
+        assert!(until < 1.0 || run.blocks == whole.blocks);
+    }
+}
+
+#[test]
+fn coefficients_of_large_pictures() {
+    check_search(Layout::I400, 2048, 1152);
+    check_search(Layout::I420, 1024, 768);
+}
+
+/// To see how long it takes, as with those below.
+#[test]
+#[ignore = "24 megapixels, filtered a hundred times"]
+fn coefficients_of_huge_pictures() {
+    check_search(Layout::I420, 6000, 4000);
 }
 
 #[test]

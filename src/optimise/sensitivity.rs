@@ -156,11 +156,10 @@ impl Sensitivity {
         threads::share(threads, strips, go_on, &|(strip, mut parts), go_on| {
             let mut window = Window::default();
             for column in (0..self.view.size.1).step_by(COLUMNS) {
-                if !go_on() {
+                let at = (STRIP * strip, column);
+                if !self.window(grid, at, &mut window, &mut parts, go_on, behind, before, take)? {
                     return Ok(false);
                 }
-                let at = (STRIP * strip, column);
-                self.window(grid, at, &mut window, &mut parts, behind, before, take)?;
             }
             Ok(true)
         })
@@ -173,10 +172,11 @@ impl Sensitivity {
         (first_row, first_column): (usize, usize),
         window: &mut Window,
         parts: &mut [&mut [T]],
+        go_on: &mut dyn FnMut() -> bool,
         behind: &dyn Fn(usize, usize, usize) -> f32,
         before: &dyn Fn(usize, usize, usize) -> f32,
         take: &dyn Fn(&mut T, &[f32; BLOCK]),
-    ) -> Result {
+    ) -> Result<bool> {
         let View { beside: (tall, wide), first, size } = self.view;
         let halo = self.adjoint.halo();
         let span = |start: usize, part: usize, size: usize| {
@@ -198,7 +198,9 @@ impl Sensitivity {
             }
         }
         let part = Part { tape: &self.tape, row: rows.start, columns: columns.clone() };
-        self.adjoint.run(window, &part);
+        if !self.adjoint.run(window, &part, go_on) {
+            return Ok(false);
+        }
         let share = 1.0 / self.view.samples() as f32;
         let end = (tall * (first_row + STRIP)).min(grid.height);
         let right = (wide * (first_column + COLUMNS)).min(grid.width);
@@ -220,6 +222,6 @@ impl Sensitivity {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 }

@@ -98,14 +98,22 @@ impl Adjoint {
     }
 
     /// Takes the derivatives in `window` from the output to the input. Where the window ends the
-    /// picture is taken to end.
+    /// picture is taken to end. False if `go_on`, asked before each layer, ended it.
     ///
     /// # Panics
     /// If a row of `gates` is narrower than the window.
-    pub fn run(&self, window: &mut Window, gates: &impl Gates) {
+    pub fn run(
+        &self,
+        window: &mut Window,
+        gates: &impl Gates,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> bool {
         let Window { dy, dx } = window;
         let (h, w) = (dy.height, dy.width);
         for (l, layer) in self.layers.iter().enumerate().rev() {
+            if !go_on() {
+                return false;
+            }
             let zeros = [0.0; 64];
             let conv = Conv {
                 cin: layer.cin,
@@ -133,6 +141,7 @@ impl Adjoint {
                 }
             }
         }
+        true
     }
 }
 
