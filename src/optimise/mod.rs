@@ -81,6 +81,8 @@ pub const DEFAULT_STRENGTH: f64 = 0.6;
 pub const DEFAULT_DECODED_WEIGHT: f64 = 0.2;
 /// Strength of the trellis that makes the search's first coefficients, of the search's own.
 const START: f64 = 0.5;
+/// Fraction done where the last search is at its end.
+const SEARCH: f64 = 0.99;
 /// Part of the time that luma takes of a colour picture's.
 const LUMA: f64 = 0.75;
 
@@ -207,16 +209,17 @@ impl Optimiser {
         progress: &mut dyn FnMut(f64) -> bool,
     ) -> Result<OptimiserReport> {
         let parts = self.parts(original, coefficients, codec)?;
-        let mut throttled = Throttle::new(progress);
         let mut job = Job::new(self, original, &parts, coefficients)?;
         let filters = self.filters(codec, original, payload)?;
+        let bits = job.bits(coefficients);
+        // From here on it may be ended; what takes long is behind.
+        let mut throttled = Throttle::new(progress);
         let (model, prepared) = job.best_filter(filters, &mut throttled)?;
-        let before = job.report(coefficients);
+        let before = job.report(bits);
         let unchanged = OptimiserReport { changed: false, model, before, after: before };
-        let Some(new) = job.search(prepared, coefficients, before.bits, &mut throttled)? else {
-            return Ok(unchanged);
-        };
-        let after = job.report(&new);
+        let found = job.search(prepared, coefficients, bits, &mut throttled)?;
+        let Some((new, bits)) = found else { return Ok(unchanged) };
+        let after = job.report(bits);
         for (old, new) in coefficients.iter_mut().zip(new) {
             *old = new;
         }
@@ -298,6 +301,9 @@ impl Optimiser {
     }
 }
 
+/// Coefficients of each plane, and the bits of luma and chroma.
+type Found = (Vec<Vec<Block>>, [u64; 2]);
+
 /// One optimisation.
 struct Job<'a> {
     settings: OptimiserSettings,
@@ -374,16 +380,23 @@ impl<'a> Job<'a> {
         best.ok_or(Error::UnknownModel)
     }
 
+    /// Bits of luma and chroma.
+    fn bits(&self, coefficients: &[Vec<Block>]) -> [u64; 2] {
+        let mut bits = [0; 2];
+        for (bits, part) in bits.iter_mut().zip(self.parts) {
+            *bits = part.grid(self.original).all_bits(&coefficients[part.planes.clone()]);
+        }
+        bits
+    }
+
     /// Bits and PSNRs, with the errors that were measured last.
-    fn report(&self, coefficients: &[Vec<Block>]) -> CoefficientReport {
-        let bits =
-            |part: &Part| part.grid(self.original).all_bits(&coefficients[part.planes.clone()]);
+    fn report(&self, bits: [u64; 2]) -> CoefficientReport {
         let count = self.original.planes().len();
         let psnrs = |errors: PlaneErrors| {
             std::array::from_fn(|p| if p < count { psnr(errors[p], 8) } else { 0.0 })
         };
         CoefficientReport {
-            bits: self.parts.iter().map(bits).sum(),
+            bits: bits.iter().sum(),
             psnr_decoded: psnrs(self.decoded),
             psnr_filtered: psnrs(self.filtered),
         }
@@ -401,6 +414,10 @@ impl<'a> Job<'a> {
         for plane in &coefficients[range.clone()] {
             blocks.push(alloc::try_concat(&[plane])?);
         }
+        let mut decoded = alloc::try_with_capacity(2)?;
+        for plane in &self.planes[range.clone()] {
+            decoded.push(plane.try_clone()?);
+        }
         let task = Task {
             grid: part.grid(self.original),
             originals: self.original.planes()[range.clone()].to_vec(),
@@ -410,7 +427,7 @@ impl<'a> Job<'a> {
             threads: self.settings.threads,
             level: self.level,
         };
-        Stage::new(task, blocks)
+        Stage::new(task, blocks, decoded)
     }
 
     /// Where each plane's coefficients shall be; `None` if the host ended it.
@@ -433,15 +450,16 @@ impl<'a> Job<'a> {
         Ok(Some(all))
     }
 
-    /// Better coefficients, with their errors in `self`; `None` if none were found.
+    /// Better coefficients and their bits, with their errors in `self`; `None` if none were found.
     fn search(
         &mut self,
         prepared: Prepared,
         coefficients: &[Vec<Block>],
-        bits: u64,
+        bits: [u64; 2],
         progress: &mut Throttle<'_>,
-    ) -> Result<Option<Vec<Vec<Block>>>> {
-        let rate = Rate { coded_bytes: bits.div_ceil(8), ..Rate::default() };
+    ) -> Result<Option<Found>> {
+        let coded_bytes = bits.iter().sum::<u64>().div_ceil(8);
+        let rate = Rate { coded_bytes, ..Rate::default() };
         // Errors count with more weight in all where the decoded picture's do as well.
         let errors = 1.0 + self.settings.decoded_weight;
         let lambda = self.settings.strength * errors * rate.slope(1)? / 8.0;
@@ -455,10 +473,16 @@ impl<'a> Job<'a> {
         let (behind, before) = (per_sample(self.filtered), per_sample(self.decoded));
         let budget = EFFORTS[usize::from(self.settings.effort) - 1];
         let mut new = alloc::try_with_capacity(3)?;
-        let (mut decoded, mut filtered) = (self.decoded, self.filtered);
+        let (mut decoded, mut filtered, mut new_bits) = (self.decoded, self.filtered, bits);
         let networks = [prepared.luma, prepared.chroma];
-        for (part, layers) in self.parts.iter().zip(networks) {
+        for ((part, layers), new_bits) in self.parts.iter().zip(networks).zip(&mut new_bits) {
             let range = part.planes.clone();
+            if !progress.go_on {
+                for plane in &coefficients[range] {
+                    new.push(alloc::try_concat(&[plane])?);
+                }
+                continue;
+            }
             let is_luma = range.start == 0;
             let mut stage = self.stage(part, layers, coefficients)?;
             let weights = Weights {
@@ -472,7 +496,7 @@ impl<'a> Job<'a> {
                 (true, _) => (budget, 0.0, LUMA),
                 (false, _) => (budget / 2, LUMA, 1.0 - LUMA),
             };
-            let mut go_on = |part| progress.poll(from + length * part);
+            let mut go_on = |part| progress.poll(SEARCH * (from + length * part));
             let best = Search::new(&mut stage, weights)?.run(start, budget, &mut go_on)?;
             let Some(best) = best else {
                 // Ended: it stays as it came.
@@ -484,6 +508,7 @@ impl<'a> Job<'a> {
                 decoded.0[p] = best.decoded[i] / samples;
                 filtered.0[p] = best.filtered[i] / samples;
             }
+            *new_bits = best.bits;
             if is_luma && progress.go_on {
                 // Chroma's network looks at it.
                 stage.set_blocks(&best.blocks);
@@ -492,23 +517,20 @@ impl<'a> Job<'a> {
             }
             new.extend(best.blocks);
         }
-        let cost = |coefficients: &[Vec<Block>], decoded: PlaneErrors, filtered: PlaneErrors| {
+        let cost = |bits: [u64; 2], decoded: PlaneErrors, filtered: PlaneErrors| {
             let samples = |p: usize| {
                 self.original.planes().get(p).map_or(0, |p| p.width() * p.height()) as f64
             };
             let error = |p: usize| {
                 behind[p] * samples(p) * (filtered[p] + self.settings.decoded_weight * decoded[p])
             };
-            let bits =
-                |part: &Part| part.grid(self.original).all_bits(&coefficients[part.planes.clone()]);
-            let bits: u64 = self.parts.iter().map(bits).sum();
-            (0..3).map(error).sum::<f64>() + lambda * bits as f64
+            (0..3).map(error).sum::<f64>() + lambda * bits.iter().sum::<u64>() as f64
         };
-        if cost(&new, decoded, filtered) >= cost(coefficients, self.decoded, self.filtered) {
+        if cost(new_bits, decoded, filtered) >= cost(bits, self.decoded, self.filtered) {
             return Ok(None);
         }
         (self.decoded, self.filtered) = (decoded, filtered);
-        Ok(Some(new))
+        Ok(Some((new, new_bits)))
     }
 }
 

@@ -33,6 +33,8 @@ const TRUST: f32 = 0.5;
 /// Factor of a stiffness that left its block as it is.
 const EASE: f32 = 1.0 / 1.3;
 
+/// Blocks that are decoded or judged before it is asked whether to go on.
+const PAUSE: usize = 4096;
 /// With less in dB for a pass, a search is at its end.
 const LEAST_GAIN: f64 = 1e-5;
 
@@ -40,6 +42,8 @@ const LEAST_GAIN: f64 = 1e-5;
 pub(super) struct Measured {
     /// Errors and bits, weighed.
     cost: f64,
+    /// Bits.
+    pub bits: u64,
     /// Squared errors of the decoded planes.
     pub decoded: Vec<f64>,
     /// Squared errors behind the filter.
@@ -191,12 +195,13 @@ impl<'s, 'a> Search<'s, 'a> {
         let decoded = stage.squared_errors(&stage.decoded);
         let planes = weights.units.iter().zip(filtered.iter().zip(&decoded));
         let error: f64 = planes.map(|(unit, (f, d))| unit * (f + weights.decoded * d)).sum();
-        let cost = error + weights.lambda * stage.bits() as f64;
+        let bits = stage.bits();
+        let cost = error + weights.lambda * bits as f64;
         let mut blocks = alloc::try_with_capacity(2)?;
         for plane in &stage.blocks {
             blocks.push(alloc::try_concat(&[plane])?);
         }
-        Ok(Some(Measured { cost, decoded, filtered, blocks }))
+        Ok(Some(Measured { cost, bits, decoded, filtered, blocks }))
     }
 
     /// The rounds; the best blocks go to `best`.
@@ -221,7 +226,7 @@ impl<'s, 'a> Search<'s, 'a> {
             if best.as_ref().is_none_or(|best| new.cost < best.cost) {
                 *best = Some(new);
             }
-            if spent >= budget {
+            if spent >= budget || !go_on() {
                 return Ok(());
             }
             if spent == 0 {
@@ -382,7 +387,10 @@ impl<'s, 'a> Search<'s, 'a> {
         }
         let chosen = self.choose()?;
         let Self { stage, candidate, tried, proposals, .. } = self;
-        for &block in &chosen {
+        for (i, &block) in chosen.iter().enumerate() {
+            if i % PAUSE == 0 && !go_on() {
+                return Ok(None);
+            }
             let Some(proposal) = &proposals[block] else { continue };
             for (plane, new) in candidate.iter_mut().zip(&proposal.new) {
                 stage.grid.decode(new, block, plane);
@@ -392,7 +400,10 @@ impl<'s, 'a> Search<'s, 'a> {
             return Ok(None);
         }
         let mut gained = 0.0;
-        for block in chosen {
+        for (i, block) in chosen.into_iter().enumerate() {
+            if i % PAUSE == 0 && !go_on() {
+                return Ok(None);
+            }
             gained += self.judge(block);
         }
         Ok(Some(gained))
@@ -453,8 +464,8 @@ impl<'s, 'a> Search<'s, 'a> {
         let seen = stiffness * ((error as f32 - linear) / square).clamp(0.0, 16.0);
         if delta < 0.0 {
             for (p, new) in proposal.new.iter().enumerate().take(self.stage.blocks.len()) {
-                for k in 0..BLOCK {
-                    let change = new[k] - self.stage.blocks[p][block][k];
+                for (k, new) in new.iter().enumerate() {
+                    let change = new - self.stage.blocks[p][block][k];
                     let change = f32::from(change) * f32::from(self.stage.grid.quant[k]);
                     self.model.gradient[p][block][k] +=
                         2.0 * self.curvature(p, block, k) * change / STIFFNESS;

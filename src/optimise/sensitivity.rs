@@ -134,6 +134,7 @@ impl Sensitivity {
     /// coefficients of a sum whose derivative by each sample behind the filter is
     /// `behind(p, row, column)` and by each before it, directly, `before(p, row, column)`. False if
     /// `go_on` ended it.
+    #[allow(clippy::too_many_arguments)]
     pub fn by_coefficients<T: Send>(
         &self,
         grid: &Grid,

@@ -11,7 +11,7 @@ use crate::filter::Filter;
 use crate::network::prepared::PreparedLayer;
 use crate::network::Prepared;
 use crate::picture::{Layout, Picture, PictureMut, Plane, PlaneMut};
-use crate::util::{alloc, threads};
+use crate::util::threads;
 use crate::{Error, Result};
 
 /// A function to ask whether to go on.
@@ -53,11 +53,15 @@ pub(super) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    /// Decodes `blocks`. [`refresh`](Self::refresh) is still to be called.
+    /// With `blocks` and what decoders make of them. [`refresh`](Self::refresh) is still to be called.
     ///
     /// # Errors
     /// [`OutOfMemory`](Error::OutOfMemory).
-    pub fn new(task: Task<'a>, blocks: Vec<Vec<Block>>) -> Result<Self> {
+    pub fn new(
+        task: Task<'a>,
+        blocks: Vec<Vec<Block>>,
+        decoded: Vec<Samples>,
+    ) -> Result<Self> {
         let Task { grid, originals, luma, shape: (layout, width, height), layers, threads, level } =
             task;
         let view = match luma {
@@ -69,14 +73,6 @@ impl<'a> Stage<'a> {
             None => Prepared { luma: layers, chroma: Vec::new() },
             Some(_) => Prepared { luma: Vec::new(), chroma: layers },
         };
-        let mut decoded = alloc::try_with_capacity(blocks.len())?;
-        for blocks in &blocks {
-            let mut plane = Samples::new(grid.width, grid.height)?;
-            for (i, block) in blocks.iter().enumerate() {
-                grid.decode(block, i, &mut plane);
-            }
-            decoded.push(plane);
-        }
         Ok(Self {
             filtered: decoded.iter().map(Samples::try_clone).collect::<Result<_>>()?,
             spare: luma.map(Samples::try_clone).transpose()?,
@@ -211,7 +207,13 @@ impl<'a> Stage<'a> {
             if !done {
                 return Ok(false);
             }
-            blocks.iter().enumerate().for_each(|(i, block)| grid.decode(block, i, decoded));
+            for (row, blocks) in blocks.chunks(grid.columns).enumerate() {
+                let first = row * grid.columns;
+                blocks.iter().zip(first..).for_each(|(block, i)| grid.decode(block, i, decoded));
+                if !go_on() {
+                    return Ok(false);
+                }
+            }
         }
         Ok(true)
     }

@@ -118,7 +118,7 @@ fn reports_are_of_the_result() {
     let filters = Optimiser::new(settings()).unwrap().filters(&codec(25), &original, None);
     let filters = filters.unwrap().into_iter().filter(|(model, _)| *model == report.model);
     job.best_filter(filters.collect(), &mut Throttle::new(&mut |_| true)).unwrap();
-    assert_eq!(job.report(&coefficients), report.after);
+    assert_eq!(job.report(job.bits(&coefficients)), report.after);
 }
 
 #[test]

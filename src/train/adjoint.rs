@@ -250,7 +250,7 @@ mod tests {
                 pixel[..outputs].copy_from_slice(&w[..outputs]);
             }
         }
-        adjoint.run(&mut window, &gates);
+        assert!(adjoint.run(&mut window, &gates, &mut || true));
         let (mut seen, mut told) = (Vec::new(), Vec::new());
         for _ in 0..60 {
             let place = random.range(0, (SIZE.0 * SIZE.1) as i64 - 1) as usize;

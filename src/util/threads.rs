@@ -18,6 +18,7 @@ const ASK: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// One of those of `work`; [`Error::Internal`] if it panics on another thread.
+#[allow(clippy::type_complexity)]
 pub(crate) fn share<T: Send>(
     threads: usize,
     items: impl Iterator<Item = T> + Send,
