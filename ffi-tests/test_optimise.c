@@ -665,6 +665,105 @@ static void payloads(void)
     }
 }
 
+/* ---- targets ---- */
+
+/* Arrays for a picture's targets, with a guard behind each. */
+struct targets {
+    SidelightTargets passed;
+    size_t blocks[3];
+};
+
+static const float GUARD = -12345.5f;
+
+static struct targets targets_new(const SidelightPicture *p)
+{
+    struct targets t = {0};
+    for (int i = 0; i < layout_planes(p->layout); i++) {
+        uint32_t columns, lines;
+        layout_size(p->layout, i, p->width, p->height, &columns, &lines);
+        t.blocks[i] = (size_t)((columns + 7) / 8) * ((lines + 7) / 8);
+        float **arrays[] = {&t.passed.target[i], &t.passed.weight[i], &t.passed.error[i]};
+        for (int k = 0; k < 3; k++) {
+            const size_t count = t.blocks[i] * (k < 2 ? 64 : 1) + 1;
+            *arrays[k] = malloc(count * sizeof(float));
+            if (!*arrays[k]) abort();
+            for (size_t n = 0; n < count; n++) (*arrays[k])[n] = GUARD;
+        }
+    }
+    return t;
+}
+
+static void targets_free(struct targets *t)
+{
+    for (int i = 0; i < 3; i++) {
+        free(t->passed.target[i]);
+        free(t->passed.weight[i]);
+        free(t->passed.error[i]);
+    }
+}
+
+static int run_targets(struct job *j, const SidelightOptimiseSettings *s, const SidelightTargets *t)
+{
+    const int rc = sidelight_jpeg_targets(s, &j->original.picture, &j->params, NULL, 0, &j->before.passed, t);
+    CHECK(coefficients_guards_hold(&j->before));
+    return rc;
+}
+
+/* Targets of every layout: all that is asked for is written, and nothing behind it. */
+static void targets(void)
+{
+    for (size_t l = 0; l < sizeof LAYOUTS / sizeof LAYOUTS[0]; l++) {
+        struct job j = job_new(LAYOUTS[l], 41, 19, 7);
+        SidelightOptimiseSettings s = quick_settings();
+        struct targets t = targets_new(&j.original.picture), u = targets_new(&j.original.picture);
+        s.threads = 1;
+        CHECK_INT(run_targets(&j, &s, &t.passed), 1);
+        s.threads = 3;
+        CHECK_INT(run_targets(&j, &s, &u.passed), 1);
+        for (int i = 0; i < layout_planes(LAYOUTS[l]); i++) {
+            const size_t n = t.blocks[i];
+            bool good = true;
+            for (size_t k = 0; k < 64 * n; k++)
+                good = good && isfinite(t.passed.target[i][k]) && fabsf(t.passed.target[i][k]) < 40000 &&
+                       t.passed.weight[i][k] > 0;
+            for (size_t b = 0; b < n; b++) good = good && t.passed.error[i][b] >= 0;
+            CHECK(good);
+            CHECK(t.passed.target[i][64 * n] == GUARD && t.passed.weight[i][64 * n] == GUARD &&
+                  t.passed.error[i][n] == GUARD);
+            CHECK(!memcmp(t.passed.target[i], u.passed.target[i], (64 * n + 1) * sizeof(float)));
+            CHECK(!memcmp(t.passed.weight[i], u.passed.weight[i], (64 * n + 1) * sizeof(float)));
+            CHECK(!memcmp(t.passed.error[i], u.passed.error[i], (n + 1) * sizeof(float)));
+        }
+        /* What is not wanted. */
+        SidelightTargets none = {0};
+        CHECK_INT(run_targets(&j, &s, &none), 1);
+        CHECK_INT(run_targets(&j, NULL, &none), 1);
+        targets_free(&t);
+        targets_free(&u);
+        job_free(&j);
+    }
+
+    /* One block: its error is the picture's, as the report of an optimisation has it. */
+    struct job j = job_new(SIDELIGHT_LAYOUT_I400, 8, 8, 8);
+    SidelightOptimiseSettings s = quick_settings();
+    SidelightOptimiseReport r;
+    struct targets t = targets_new(&j.original.picture);
+    CHECK_INT(run(&j, &s, NULL, &r), 0);
+    CHECK_INT(run_targets(&j, &s, &t.passed), 1);
+    CHECK(fabs(10 * log10(255.0 * 255 * 64 / t.passed.error[0][0]) - r.psnr_filtered[0][0]) < 1e-5);
+
+    /* Canceled, it writes nothing. */
+    struct canceling c = {.at = 1, .sorted = true};
+    s.progress = cancel_at;
+    s.progress_user = &c;
+    t.passed.target[0][0] = t.passed.weight[0][0] = t.passed.error[0][0] = GUARD;
+    CHECK_INT(run_targets(&j, &s, &t.passed), 0);
+    CHECK_INT(c.calls, 1);
+    CHECK(t.passed.target[0][0] == GUARD && t.passed.weight[0][0] == GUARD && t.passed.error[0][0] == GUARD);
+    targets_free(&t);
+    job_free(&j);
+}
+
 int main(void)
 {
     layouts();
@@ -675,5 +774,6 @@ int main(void)
     any_coefficients();
     canceling();
     payloads();
+    targets();
     return check_finish();
 }
