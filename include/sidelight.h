@@ -345,10 +345,10 @@ typedef struct SidelightOptimiseSettings {
   uint32_t progressive;
   /// Zero.
   uint32_t reserved[12];
-  /// Weight of bits against errors: 0.05 to 20, 0 = 1, what a byte is worth to PSNR at the picture's own quality. With
-  /// less, files grow, and keep more structure.
+  /// Weight of bits against errors: 0.05 to 20, 0 = 0.6; 1 is what a byte is worth to PSNR at the picture's own quality.
+  /// With less, files grow, and keep more structure.
   double strength;
-  /// Weight of the decoded picture's own error beside the error behind the filter: up to 100, 0 = 0.15, with which
+  /// Weight of the decoded picture's own error beside the error behind the filter: up to 100, 0 = 0.2, with which
   /// viewers without the filter lose nothing; below 0 = none.
   double decoded_weight;
   /// Progress callback, or NULL.
@@ -386,6 +386,25 @@ typedef struct SidelightOptimiseReport {
   /// Zero.
   uint32_t reserved[8];
 } SidelightOptimiseReport;
+
+/// Where the coefficients of a JPEG picture shall be for the picture behind the filter, for encoders that weigh rate and
+/// distortion themselves: near the coefficients of the call, the squared error behind the filter is about a constant and
+/// the sum of weight · (coefficient − target)² over all coefficients, of dequantised values. A change of a few steps in
+/// many neighbouring blocks at once leaves that range: encoders should change some, and ask again, or look at `error`.
+///
+/// Each array has the blocks of a component row by row, (w + 7) / 8 in a row, without gaps; those that are NULL are not
+/// written, nor are chroma's of a gray picture. All in squared grey levels; settings->decoded_weight counts as in
+/// sidelight_jpeg_optimise(), settings->effort, strength and progressive do not matter.
+typedef struct SidelightTargets {
+  /// 64 targets for each block, in natural order.
+  float *target[3];
+  /// 64 weights for each block, above 0.
+  float *weight[3];
+  /// For each block the squared error behind the filter of its samples and of four more on every side.
+  float *error[3];
+  /// Zero.
+  uint32_t reserved[4];
+} SidelightTargets;
 
 /// Settings of an encoder.
 typedef struct SidelightEncoderSettings {
@@ -607,6 +626,19 @@ int sidelight_jpeg_optimise(const struct SidelightOptimiseSettings *settings,
                             size_t payload_size,
                             const struct SidelightCoefficients *coefficients,
                             struct SidelightOptimiseReport *report);
+
+/// Computes targets and weights: see SidelightTargets. Arguments but `targets` are as for sidelight_jpeg_optimise();
+/// coefficients are not changed.
+///
+/// @param targets where to write to; its arrays are written on success only.
+/// @return 1; 0 if canceled, nothing is written then; errors as for sidelight_jpeg_optimise().
+int sidelight_jpeg_targets(const struct SidelightOptimiseSettings *settings,
+                           const struct SidelightPicture *original,
+                           const struct SidelightCodecParams *params,
+                           const uint8_t *payload,
+                           size_t payload_size,
+                           const struct SidelightCoefficients *coefficients,
+                           const struct SidelightTargets *targets);
 
 /// Opens an encoder, to be closed with sidelight_encoder_close(). The settings are copied; NULL stands for the
 /// defaults. Returns 0.
