@@ -673,7 +673,7 @@ struct targets {
     size_t blocks[3];
 };
 
-static const float GUARD = -12345.5f;
+static const float UNWRITTEN = -12345.5f;
 
 static struct targets targets_new(const SidelightPicture *p)
 {
@@ -687,7 +687,7 @@ static struct targets targets_new(const SidelightPicture *p)
             const size_t count = t.blocks[i] * (k < 2 ? 64 : 1) + 1;
             *arrays[k] = malloc(count * sizeof(float));
             if (!*arrays[k]) abort();
-            for (size_t n = 0; n < count; n++) (*arrays[k])[n] = GUARD;
+            for (size_t n = 0; n < count; n++) (*arrays[k])[n] = UNWRITTEN;
         }
     }
     return t;
@@ -728,8 +728,8 @@ static void targets(void)
                        t.passed.weight[i][k] > 0;
             for (size_t b = 0; b < n; b++) good = good && t.passed.error[i][b] >= 0;
             CHECK(good);
-            CHECK(t.passed.target[i][64 * n] == GUARD && t.passed.weight[i][64 * n] == GUARD &&
-                  t.passed.error[i][n] == GUARD);
+            CHECK(t.passed.target[i][64 * n] == UNWRITTEN && t.passed.weight[i][64 * n] == UNWRITTEN &&
+                  t.passed.error[i][n] == UNWRITTEN);
             CHECK(!memcmp(t.passed.target[i], u.passed.target[i], (64 * n + 1) * sizeof(float)));
             CHECK(!memcmp(t.passed.weight[i], u.passed.weight[i], (64 * n + 1) * sizeof(float)));
             CHECK(!memcmp(t.passed.error[i], u.passed.error[i], (n + 1) * sizeof(float)));
@@ -756,10 +756,10 @@ static void targets(void)
     struct canceling c = {.at = 1, .sorted = true};
     s.progress = cancel_at;
     s.progress_user = &c;
-    t.passed.target[0][0] = t.passed.weight[0][0] = t.passed.error[0][0] = GUARD;
+    t.passed.target[0][0] = t.passed.weight[0][0] = t.passed.error[0][0] = UNWRITTEN;
     CHECK_INT(run_targets(&j, &s, &t.passed), 0);
     CHECK_INT(c.calls, 1);
-    CHECK(t.passed.target[0][0] == GUARD && t.passed.weight[0][0] == GUARD && t.passed.error[0][0] == GUARD);
+    CHECK(t.passed.target[0][0] == UNWRITTEN && t.passed.weight[0][0] == UNWRITTEN && t.passed.error[0][0] == UNWRITTEN);
     targets_free(&t);
     job_free(&j);
 }
