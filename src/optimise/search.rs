@@ -9,6 +9,7 @@
 
 use super::component::{Block, Samples};
 use super::rate::{Costs, BIT};
+use super::sensitivity::Loss;
 use super::stage::{squared_error, GoOn, Stage};
 use super::transform::BLOCK;
 use super::trellis::{self, Goal};
@@ -270,12 +271,12 @@ impl<'s, 'a> Search<'s, 'a> {
                 -1.0
             }
         };
-        let keep = |out: &mut [f32; BLOCK], d: &[f32; BLOCK]| *out = d.map(|d| d * d);
+        let loss = Loss { behind: &sign, decoded: &|_, _, _| 0.0 };
         let squares = &mut model.gradient;
-        let none = |_, _, _| 0.0;
-        if !sensitivity.by_coefficients(grid, squares, *threads, go_on, &sign, &none, &keep)? {
+        if !sensitivity.by_coefficients(grid, &loss, squares, *threads, go_on)? {
             return Ok(false);
         }
+        squares.iter_mut().flatten().flatten().for_each(|d| *d *= *d);
         let mut factors = alloc::try_filled(grid.blocks(), 0.0f32)?;
         for (squares, frequencies) in squares.iter().zip(&mut model.frequencies) {
             let mut sums = [0.0f64; BLOCK];
@@ -304,10 +305,9 @@ impl<'s, 'a> Search<'s, 'a> {
             2.0 * weights.units[p] as f32 * f32::from(error)
         };
         let behind = |p, y, x| error(filtered, p, y, x);
-        let before = |p, y, x| weights.decoded as f32 * error(decoded, p, y, x);
-        let keep = |out: &mut [f32; BLOCK], d: &[f32; BLOCK]| *out = *d;
-        let gradient = &mut model.gradient;
-        sensitivity.by_coefficients(grid, gradient, *threads, go_on, &behind, &before, &keep)
+        let directly = |p, y, x| weights.decoded as f32 * error(decoded, p, y, x);
+        let loss = Loss { behind: &behind, decoded: &directly };
+        sensitivity.by_coefficients(grid, &loss, &mut model.gradient, *threads, go_on)
     }
 
     /// Curvature of the cost's errors by coefficient `k` of a block in plane `p`.

@@ -109,6 +109,14 @@ impl Gates for Part<'_> {
     }
 }
 
+/// A loss by its derivatives by samples: plane of the stage, row, column.
+pub(super) struct Loss<'a> {
+    /// By those behind the filter.
+    pub behind: &'a (dyn Fn(usize, usize, usize) -> f32 + Sync),
+    /// By the decoded ones, directly.
+    pub decoded: &'a (dyn Fn(usize, usize, usize) -> f32 + Sync),
+}
+
 /// The derivatives of errors behind a network by the coefficients of the planes that it corrects.
 pub(super) struct Sensitivity {
     adjoint: Adjoint,
@@ -130,20 +138,18 @@ impl Sensitivity {
         Ok(Self { adjoint: Adjoint::new(layers, level)?, view, tape })
     }
 
-    /// Calls `take(p, block, derivatives)` for each block of each plane, with the derivatives by its
-    /// coefficients of a sum whose derivative by each sample behind the filter is
-    /// `behind(p, row, column)` and by each before it, directly, `before(p, row, column)`. False if
+    /// Writes to `out` the derivatives of a loss by the coefficients of each plane's blocks; false if
     /// `go_on` ended it.
-    #[allow(clippy::too_many_arguments)]
-    pub fn by_coefficients<T: Send>(
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn by_coefficients(
         &self,
         grid: &Grid,
-        out: &mut [Vec<T>],
+        loss: &Loss<'_>,
+        out: &mut [Vec<[f32; BLOCK]>],
         threads: usize,
         go_on: &mut dyn FnMut() -> bool,
-        behind: &(dyn Fn(usize, usize, usize) -> f32 + Sync),
-        before: &(dyn Fn(usize, usize, usize) -> f32 + Sync),
-        take: &(dyn Fn(&mut T, &[f32; BLOCK]) + Sync),
     ) -> Result<bool> {
         let rows = STRIP * self.view.beside.0 / 8;
         let mut planes: Vec<_> =
@@ -158,7 +164,7 @@ impl Sensitivity {
             let mut window = Window::default();
             for column in (0..self.view.size.1).step_by(COLUMNS) {
                 let at = (STRIP * strip, column);
-                if !self.window(grid, at, &mut window, &mut parts, go_on, behind, before, take)? {
+                if !self.window(grid, at, loss, &mut window, &mut parts, go_on)? {
                     return Ok(false);
                 }
             }
@@ -166,17 +172,15 @@ impl Sensitivity {
         })
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn window<T>(
+    /// The part of it whose first half-resolution pixel is given; `parts` are the strip's blocks.
+    fn window(
         &self,
         grid: &Grid,
         (first_row, first_column): (usize, usize),
+        loss: &Loss<'_>,
         window: &mut Window,
-        parts: &mut [&mut [T]],
+        parts: &mut [&mut [[f32; BLOCK]]],
         go_on: &mut dyn FnMut() -> bool,
-        behind: &dyn Fn(usize, usize, usize) -> f32,
-        before: &dyn Fn(usize, usize, usize) -> f32,
-        take: &dyn Fn(&mut T, &[f32; BLOCK]),
     ) -> Result<bool> {
         let View { beside: (tall, wide), first, size } = self.view;
         let halo = self.adjoint.halo();
@@ -193,7 +197,7 @@ impl Sensitivity {
                 for y in (tall * row..tall * row + tall).filter(|y| *y < grid.height) {
                     for x in wide * columns.start..(wide * columns.end).min(grid.width) {
                         let at = 8 * (x / wide - columns.start) + self.view.channel(p, y, x);
-                        line[at] += behind(p, y, x);
+                        line[at] += (loss.behind)(p, y, x);
                     }
                 }
             }
@@ -215,11 +219,12 @@ impl Sensitivity {
                         for (x, value) in (8 * block_column..grid.width).zip(values) {
                             let at =
                                 8 * (x / wide - columns.start) + first + self.view.channel(p, y, x);
-                            *value = behind(p, y, x) + before(p, y, x) + share * line[at];
+                            let direct = (loss.behind)(p, y, x) + (loss.decoded)(p, y, x);
+                            *value = direct + share * line[at];
                         }
                     }
                     let place = (block_row - first_block) * grid.columns + block_column;
-                    take(&mut blocks[place], &forward(&values));
+                    blocks[place] = forward(&values);
                 }
             }
         }

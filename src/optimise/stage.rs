@@ -57,11 +57,7 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     /// [`OutOfMemory`](Error::OutOfMemory).
-    pub fn new(
-        task: Task<'a>,
-        blocks: Vec<Vec<Block>>,
-        decoded: Vec<Samples>,
-    ) -> Result<Self> {
+    pub fn new(task: Task<'a>, blocks: Vec<Vec<Block>>, decoded: Vec<Samples>) -> Result<Self> {
         let Task { grid, originals, luma, shape: (layout, width, height), layers, threads, level } =
             task;
         let view = match luma {
