@@ -504,6 +504,30 @@ static void optimising(void)
     CHECK(!memcmp(kept[1], blocks[1], sizeof kept[1]));
 #undef CALL
 #undef OPTIMISE
+
+    static float values_of[3 * 5 * 3 * 64];
+    const SidelightCoefficients right = {.blocks = {blocks[0]}, .stride = {ROW}};
+    SidelightTargets t = {.target = {values_of}};
+    values_of[0] = -7;
+#define CALL sidelight_jpeg_targets(&s, &o, &p, NULL, 0, &c, &t)
+    c = right;
+    TOLD(sidelight_jpeg_targets(&s, &o, &p, NULL, 0, &c, NULL), INVALID, "targets is NULL");
+    TOLD(sidelight_jpeg_targets(&s, NULL, &p, NULL, 0, &c, &t), INVALID, "original is NULL");
+    TOLD(sidelight_jpeg_targets(&s, &o, NULL, NULL, 0, &c, &t), INVALID, "params is NULL");
+    TOLD(sidelight_jpeg_targets(&s, &o, &p, NULL, 0, NULL, &t), INVALID, "coefficients is NULL");
+    TOLD(sidelight_jpeg_targets(&s, &o, &p, NULL, 8, &c, &t), INVALID, "payload is NULL, but payload_size is 8");
+    WITH(s, s.threads = 257, CALL, INVALID, "settings->threads is 257, not 0 to 256");
+    WITH(c, c.stride[0] = ROW + 1, CALL, INVALID, "coefficients->stride[0] is 641, odd");
+    WITH(t, t.reserved[3] = 1, CALL, INVALID, "targets->reserved[3] is not zero");
+    WITH(t, t.target[0] = (float *)((uintptr_t)values_of + 2), CALL, INVALID,
+         "targets->target[0] is not aligned to 4");
+    WITH(t, t.error[2] = (float *)((uintptr_t)values_of + 1), CALL, INVALID,
+         "targets->error[2] is not aligned to 4");
+    CHECK(values_of[0] == -7);
+    CHECK_INT(CALL, 1);
+    CHECK_INT(messages, 0);
+    CHECK(values_of[0] != -7 && values_of[5 * 3 * 64 - 1] != 0 && values_of[5 * 3 * 64] == 0);
+#undef CALL
 }
 
 static void streams(void)

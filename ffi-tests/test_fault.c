@@ -119,6 +119,8 @@ static void functions(struct all *a)
     FAILS("sidelight_encoder_encode", encode(a, &out));
     FAILS("sidelight_jpeg_optimise",
           sidelight_jpeg_optimise(NULL, &c->original.picture, &c->params, NULL, 0, &none, NULL));
+    FAILS("sidelight_jpeg_targets",
+          sidelight_jpeg_targets(NULL, &c->original.picture, &c->params, NULL, 0, &none, NULL));
     FAILS("sidelight_decoder_open", sidelight_decoder_open(NULL, &decoder));
     FAILS("sidelight_decoder_set_payload", set(a));
     FAILS("sidelight_decoder_set_sei",

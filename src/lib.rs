@@ -54,7 +54,7 @@ pub use models::ModelSize;
 pub use network::{CodecKind, Condition};
 pub use optimise::{
     CoefficientReport, Optimiser, OptimiserReport, OptimiserSettings, DEFAULT_DECODED_WEIGHT,
-    MAX_DECODED_WEIGHT, STRENGTHS,
+    DEFAULT_STRENGTH, MAX_DECODED_WEIGHT, STRENGTHS,
 };
 pub use payload::binding::of_picture as picture_binding;
 pub use payload::{rebind, Mode, MAX_PAYLOAD};

@@ -11,7 +11,9 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use sidelight::{Codec, Error, Optimiser, OptimiserReport, OptimiserSettings};
-use sidelight::{DEFAULT_DECODED_WEIGHT, MAX_DECODED_WEIGHT, MAX_EFFORT, STRENGTHS};
+use sidelight::{
+    DEFAULT_DECODED_WEIGHT, DEFAULT_STRENGTH, MAX_DECODED_WEIGHT, MAX_EFFORT, STRENGTHS,
+};
 
 /// Values of a block.
 const BLOCK: usize = 64;
@@ -141,9 +143,9 @@ fn blocks(
 /// fit, TypeError for other types; for a payload as Decoder.set_payload().
 #[pyfunction]
 #[pyo3(signature = (
-    original, coefficients, params, payload=None, *, effort=5, strength=1.0,
+    original, coefficients, params, payload=None, *, effort=5, strength=DEFAULT_STRENGTH,
     decoded_weight=DEFAULT_DECODED_WEIGHT, progressive=false, threads=0, model_size="default", progress=None,
-), text_signature = "(original, coefficients, params, payload=None, *, effort=5, strength=1.0, decoded_weight=0.15, progressive=False, threads=0, model_size=\"default\", progress=None)")]
+), text_signature = "(original, coefficients, params, payload=None, *, effort=5, strength=0.6, decoded_weight=0.2, progressive=False, threads=0, model_size=\"default\", progress=None)")]
 #[allow(clippy::too_many_arguments)] // keywords in Python
 pub fn jpeg_optimise<'py>(
     py: Python<'py>,

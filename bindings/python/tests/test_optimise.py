@@ -132,6 +132,9 @@ def test_weights(gray):
     reports = [gray.run(decoded_weight=weight)[1] for weight in (0, 100)]
     assert reports[0].psnr_decoded[0] < reports[1].psnr_decoded[0]
     gray.run(progressive=True)
+    # As the signature says.
+    for a, b in zip(gray.run()[0], gray.run(strength=0.6, decoded_weight=0.2)[0]):
+        assert (a == b).all()
 
 
 def test_progress(gray):
