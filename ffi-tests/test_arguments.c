@@ -394,21 +394,6 @@ static void optimising(void)
     TOLD(sidelight_jpeg_optimise(NULL, &o, NULL, NULL, 0, &c, &report), INVALID, "params is NULL");
     TOLD(sidelight_jpeg_optimise(NULL, &o, &p, NULL, 0, NULL, &report), INVALID, "coefficients is NULL");
 
-    SidelightTargets t = {0};
-#define TARGETS(passed) sidelight_jpeg_targets(&s, &o, &p, NULL, 0, &c, passed)
-    TOLD(TARGETS(NULL), INVALID, "targets is NULL");
-    WITH(t, t.reserved[3] = 1, TARGETS(&t), INVALID, "targets->reserved[3] is not zero");
-    WITH(t, t.target[1] = (float *)1, TARGETS(&t), INVALID, "targets->target[1] is not aligned to 4");
-    WITH(t, t.weight[2] = (float *)2, TARGETS(&t), INVALID, "targets->weight[2] is not aligned to 4");
-    WITH(t, t.error[0] = (float *)3, TARGETS(&t), INVALID, "targets->error[0] is not aligned to 4");
-    TOLD(sidelight_jpeg_targets(NULL, NULL, &p, NULL, 0, &c, &t), INVALID, "original is NULL");
-    TOLD(sidelight_jpeg_targets(NULL, &o, NULL, NULL, 0, &c, &t), INVALID, "params is NULL");
-    TOLD(sidelight_jpeg_targets(NULL, &o, &p, NULL, 0, NULL, &t), INVALID, "coefficients is NULL");
-    WITH(s, s.effort = 10, TARGETS(&t), INVALID, "settings->effort is 10, not 0 to 9");
-    WITH(o, o.bit_depth = 10, TARGETS(&t), INVALID, "original->bit_depth is 10, not 8");
-    WITH(c, c.stride[1] = 1, TARGETS(&t), INVALID, "coefficients->stride[1] is 1, less than a row");
-#undef TARGETS
-
 #define SETTING(statement, text) WITH(s, statement, CALL, INVALID, text)
     SETTING(s.threads = 257, "settings->threads is 257, not 0 to 256");
     SETTING(s.effort = 10, "settings->effort is 10, not 0 to 9");
