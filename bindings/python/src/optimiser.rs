@@ -77,7 +77,9 @@ fn arrays<'py>(argument: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyArrayD
     };
     let array = |item: Bound<'py, PyAny>| {
         item.cast_into::<PyArrayDyn<i16>>().map_err(|_| {
-            PyTypeError::new_err("coefficients: arrays of int16 in the machine's byte order, one for each plane")
+            PyTypeError::new_err(
+                "coefficients: arrays of int16 in the machine's byte order, one for each plane",
+            )
         })
     };
     items.into_iter().map(array).collect()
@@ -177,7 +179,8 @@ pub fn jpeg_optimise<'py>(
         decoded_weight: within("decoded_weight", decoded_weight, [0.0, MAX_DECODED_WEIGHT])?,
     };
     let original = original.get();
-    let samples = original.samples.narrow().ok_or_else(|| invalid("original is not of 8 bits"))?.clone();
+    let samples =
+        original.samples.narrow().ok_or_else(|| invalid("original is not of 8 bits"))?.clone();
     let codec = params.params.codec.clone();
     if !matches!(codec, Codec::Jpeg { .. }) {
         return Err(invalid("params are not of JPEG"));
@@ -185,7 +188,10 @@ pub fn jpeg_optimise<'py>(
     let arrays = arrays(coefficients)?;
     let planes = original.layout.planes();
     if arrays.len() != planes {
-        return Err(invalid(format!("coefficients of {} planes; original has {planes}", arrays.len())));
+        return Err(invalid(format!(
+            "coefficients of {} planes; original has {planes}",
+            arrays.len()
+        )));
     }
     let mut all = Vec::new();
     for (p, array) in arrays.iter().enumerate() {
