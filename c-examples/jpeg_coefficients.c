@@ -146,6 +146,7 @@ static int run(Job *job, const char *name, const uint8_t *jpeg, size_t size, con
   exchange(in, arrays, p, &job->coefficients, 1);
   jpeg_copy_critical_parameters(in, out);
   out->optimize_coding = TRUE;
+  out->restart_interval = in->restart_interval;
   if (in->progressive_mode)
     jpeg_simple_progression(out);
   jpeg_mem_dest(out, &job->coded, &job->coded_size);

@@ -309,6 +309,7 @@ at=$(grep -aboP '\xff\xc0\x00\x11\x08' bare.jpg | head -1 | cut -d: -f1)
 { head -c 20 bare.jpg; segment 254 first; tail -c +21 bare.jpg | head -c $((at - 20)); segment 254 second; tail -c +$((at + 1)) bare.jpg; } >file.jpg
 "$encode" --jpeg file.jpg --no-payload --optimise=1 color.ppm again.jpg >/dev/null
 check "file: comments" [ "$(rdjpgcom again.jpg)" = "$(rdjpgcom file.jpg)" ]
+check "file: keeps its restart intervals" has_restarts again.jpg
 # An older payload is not for the new coefficients.
 "$encode" --jpeg again.jpg --steps 2 --optimise=1 color.ppm on.jpg >/dev/null
 check "file: has a payload" grep -qa SLIGHT on.jpg
