@@ -358,7 +358,7 @@ typedef struct SidelightOptimiseSettings {
 } SidelightOptimiseSettings;
 
 /// Quantised coefficients of a JPEG picture, as libjpeg's jpeg_read_coefficients() and jpeg_write_coefficients() have
-/// them: rows of blocks of 64 in natural (row-major, not zig-zag) order, blocks[0] of luma, then Cb, Cr. A component of
+/// them: rows of blocks of 64 in natural (row-major, not zig-zag) order; the components are luma, Cb and Cr. One of
 /// w × h samples has (w + 7) / 8 blocks in a row and (h + 7) / 8 rows; what a file has beyond, to fill its MCUs, is not
 /// looked at.
 typedef struct SidelightCoefficients {

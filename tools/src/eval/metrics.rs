@@ -43,7 +43,7 @@ fn ssimulacra2(a: &RgbImage, b: &RgbImage) -> Option<f64> {
     compute_frame_ssimulacra2(frame(a)?, frame(b)?).ok()
 }
 
-/// Butteraugli's maximum and 3-norm by the `butteraugli` crate; `None` as for [`ssimulacra2`].
+/// Butteraugli's maximum and 3-norm by the `butteraugli` crate; `None` as for [`ssimulacra2()`].
 fn distances(a: &RgbImage, b: &RgbImage) -> [Option<f64>; 2] {
     let frame = |rgb: &RgbImage| {
         let pixels = rgb.pixels().map(|p| RGB8::new(p.0[0], p.0[1], p.0[2])).collect();
