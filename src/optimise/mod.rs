@@ -471,7 +471,8 @@ impl<'a> Job<'a> {
             [0, 1, 2].map(|p| slopes[p] / samples(p))
         };
         let (behind, before) = (per_sample(self.filtered), per_sample(self.decoded));
-        let budget = EFFORTS[usize::from(self.settings.effort) - 1];
+        let samples = self.original.width() * self.original.height();
+        let budget = budget(self.settings.effort, samples);
         let mut new = alloc::try_with_capacity(3)?;
         let (mut decoded, mut filtered, mut new_bits) = (self.decoded, self.filtered, bits);
         let networks = [prepared.luma, prepared.chroma];
@@ -532,6 +533,15 @@ impl<'a> Job<'a> {
         (self.decoded, self.filtered) = (decoded, filtered);
         Ok(Some((new, new_bits)))
     }
+}
+
+/// Passes for a picture of `samples` luma samples: an effort's for up to twice as many as 768×512
+/// have, a twelfth of them less for each further doubling, down to half.
+fn budget(effort: u8, samples: usize) -> u32 {
+    const USUAL: usize = 768 * 512;
+    let passes = EFFORTS[usize::from(effort) - 1];
+    let doublings = (samples / USUAL).checked_ilog2().unwrap_or(0).min(6);
+    passes - passes * doublings / 12
 }
 
 /// A picture of these planes.

@@ -146,6 +146,13 @@ fn more_effort_gains_more() {
     assert!(gains[0] < gains[1] && gains[1] < gains[2], "{gains:?}");
 }
 
+#[test]
+fn large_pictures_get_fewer_passes() {
+    let of = |samples| budget(5, samples);
+    assert_eq!([of(1), of(768 * 512), of(1024 * 768), of(6_000_000)], [60, 60, 55, 45]);
+    assert_eq!([of(24_000_000), of(65535 * 65535)], [35, 30]);
+}
+
 /// Wherever it is canceled, what comes out is not worse, and progress only rises.
 #[test]
 fn cancelled_it_has_the_best_so_far() {
