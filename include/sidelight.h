@@ -329,8 +329,8 @@ typedef struct SidelightPayloadInfo {
 
 /// A progress callback: gets the fraction done, 0.0 to 1.0, some fifty times a second, or more often, on the thread
 /// that called sidelight_encoder_encode() or sidelight_jpeg_optimise(). It returns 0 to go on; anything else cancels: it
-/// is not called again, and the best so far is returned, for pictures of up to 24 megapixels within 200 ms. It must not
-/// call into the same encoder, and must return: no longjmp(), no C++ exception.
+/// is not called again, and the best so far is returned within 200 ms, for pictures of up to 24 megapixels, of the
+/// second function up to 6. It must not call into the same encoder, and must return: no longjmp(), no C++ exception.
 typedef int (*SidelightProgress)(void *user, double fraction);
 
 /// Settings of sidelight_jpeg_optimise().

@@ -210,9 +210,9 @@ fn coefficients_of_large_pictures() {
 
 /// To see how long it takes, as with those below.
 #[test]
-#[ignore = "24 megapixels, filtered a hundred times"]
+#[ignore = "6 megapixels, filtered a hundred times"]
 fn coefficients_of_huge_pictures() {
-    check_search(Layout::I420, 6000, 4000);
+    check_search(Layout::I420, 3000, 2000);
 }
 
 #[test]

@@ -196,7 +196,13 @@ impl<'s, 'a> Search<'s, 'a> {
         let decoded = stage.squared_errors(&stage.decoded);
         let planes = weights.units.iter().zip(filtered.iter().zip(&decoded));
         let error: f64 = planes.map(|(unit, (f, d))| unit * (f + weights.decoded * d)).sum();
+        if !go_on() {
+            return Ok(None);
+        }
         let bits = stage.bits();
+        if !go_on() {
+            return Ok(None);
+        }
         let cost = error + weights.lambda * bits as f64;
         let mut blocks = alloc::try_with_capacity(2)?;
         for plane in &stage.blocks {
