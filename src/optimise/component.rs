@@ -90,8 +90,12 @@ impl Grid {
 
     /// Bits of planes that share tables which fit them.
     pub fn all_bits(&self, planes: &[Vec<Block>]) -> u64 {
-        let costs = self.costs(planes);
-        planes.iter().map(|blocks| self.cost(blocks, &costs)).sum::<u64>() / u64::from(BIT)
+        self.bits(planes, &self.costs(planes))
+    }
+
+    /// Bits of planes at these costs.
+    pub fn bits(&self, planes: &[Vec<Block>], costs: &Costs) -> u64 {
+        planes.iter().map(|blocks| self.cost(blocks, costs)).sum::<u64>() / u64::from(BIT)
     }
 
     /// Costs with the tables that fit these planes best.

@@ -10,9 +10,10 @@
 use super::component::{Block, Samples};
 use super::rate::{Costs, BIT};
 use super::sensitivity::Loss;
-use super::stage::{squared_error, GoOn, Stage};
+use super::stage::{GoOn, Stage, MAX};
 use super::transform::BLOCK;
 use super::trellis::{self, Goal};
+use crate::adapt::distortion::squared_differences;
 use crate::picture::Plane;
 use crate::util::{alloc, threads};
 use crate::Result;
@@ -127,7 +128,8 @@ impl<'s, 'a> Search<'s, 'a> {
         Ok(Self {
             candidate: stage.decoded.iter().map(Samples::try_clone).collect::<Result<_>>()?,
             tried: stage.decoded.iter().map(Samples::try_clone).collect::<Result<_>>()?,
-            costs: stage.costs(),
+            // Those of no block, until some are measured.
+            costs: stage.grid.costs(&[]),
             stage,
             weights,
             model,
@@ -185,9 +187,10 @@ impl<'s, 'a> Search<'s, 'a> {
         Ok(Some(all))
     }
 
-    /// The stage's blocks and what they cost; `None` if `go_on` ended it.
+    /// The stage's blocks and what they cost, with the codes that fit them, which later proposals are
+    /// priced by; `None` if `go_on` ended it.
     fn measure(&mut self, go_on: GoOn<'_>) -> Result<Option<Measured>> {
-        let Self { stage, weights, .. } = self;
+        let Self { stage, weights, costs, .. } = self;
         // Small pictures are filtered before anybody asks.
         if !go_on() || !stage.refresh(go_on)? {
             return Ok(None);
@@ -199,7 +202,11 @@ impl<'s, 'a> Search<'s, 'a> {
         if !go_on() {
             return Ok(None);
         }
-        let bits = stage.bits();
+        *costs = stage.grid.costs(&stage.blocks);
+        if !go_on() {
+            return Ok(None);
+        }
+        let bits = stage.grid.bits(&stage.blocks, costs);
         if !go_on() {
             return Ok(None);
         }
@@ -219,7 +226,7 @@ impl<'s, 'a> Search<'s, 'a> {
         best: &mut Option<Measured>,
         go_on: &mut dyn FnMut(f64) -> bool,
     ) -> Result {
-        if !self.stage.round(lambda, units, &mut || go_on(0.0))? {
+        if !self.stage.round(&self.costs, lambda, units, &mut || go_on(0.0))? {
             return Ok(());
         }
         for (candidate, decoded) in self.candidate.iter_mut().zip(&self.stage.decoded) {
@@ -242,7 +249,6 @@ impl<'s, 'a> Search<'s, 'a> {
                 }
                 spent = PROBE;
             }
-            self.costs = self.stage.costs();
             if !self.differentiate(go_on)? {
                 return Ok(());
             }
@@ -498,7 +504,8 @@ fn squared_error_in(
     b: &Plane<'_>,
     (rows, columns): &(Range<usize>, Range<usize>),
 ) -> f64 {
-    let row = |y: usize| squared_error(&a.row(y)[columns.clone()], &b.row(y)[columns.clone()]);
+    let row =
+        |y: usize| squared_differences(&a.row(y)[columns.clone()], &b.row(y)[columns.clone()], MAX);
     rows.clone().map(row).sum::<u64>() as f64
 }
 

@@ -6,6 +6,7 @@ use super::rate::{Costs, BIT};
 use super::sensitivity::{Sensitivity, View};
 use super::transform::BLOCK;
 use super::trellis::{self, Goal};
+use crate::adapt::distortion::squared_differences;
 use crate::cpu::CpuLevel;
 use crate::filter::Filter;
 use crate::network::prepared::PreparedLayer;
@@ -13,6 +14,9 @@ use crate::network::Prepared;
 use crate::picture::{Layout, Picture, PictureMut, Plane, PlaneMut};
 use crate::util::threads;
 use crate::{Error, Result};
+
+/// Largest sample.
+pub(super) const MAX: i16 = 255;
 
 /// A function to ask whether to go on.
 pub(super) type GoOn<'a> = &'a mut dyn FnMut() -> bool;
@@ -158,20 +162,10 @@ impl<'a> Stage<'a> {
     /// The sum of squared errors of each of `planes`, which are the decoded or the filtered ones.
     pub fn squared_errors(&self, planes: &[Samples]) -> Vec<f64> {
         let of = |(plane, original): (&Samples, &Plane<'_>)| {
-            let row = |y| squared_error(plane.row(y), original.row(y));
+            let row = |y| squared_differences(plane.row(y), original.row(y), MAX);
             (0..self.grid.height).map(row).sum::<u64>() as f64
         };
         planes.iter().zip(&self.originals).map(of).collect()
-    }
-
-    /// Costs with the Huffman codes that fit the blocks best: one table for the stage.
-    pub fn costs(&self) -> Costs {
-        self.grid.costs(&self.blocks)
-    }
-
-    /// Bits of all blocks, with those.
-    pub fn bits(&self) -> u64 {
-        self.grid.all_bits(&self.blocks)
     }
 
     /// Rounds the original's coefficients anew by a trellis that minimises
@@ -179,8 +173,13 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     /// [`OutOfMemory`](Error::OutOfMemory).
-    pub fn round(&mut self, lambda: f64, units: &[f64], go_on: GoOn<'_>) -> Result<bool> {
-        let costs = self.costs();
+    pub fn round(
+        &mut self,
+        costs: &Costs,
+        lambda: f64,
+        units: &[f64],
+        go_on: GoOn<'_>,
+    ) -> Result<bool> {
         let lambda = (lambda / f64::from(BIT)) as f32;
         let grid = &self.grid;
         let planes = self.blocks.iter_mut().zip(&mut self.decoded).zip(&self.originals).zip(units);
@@ -195,7 +194,7 @@ impl<'a> Stage<'a> {
                         goal.target[k] = c[k] / step;
                         goal.weight[k] = *unit as f32 * step * step;
                     }
-                    trellis::ac(&goal, &costs, lambda, block);
+                    trellis::ac(&goal, costs, lambda, block);
                     block[0] = trellis::nearest_dc(&goal);
                 }
                 Ok(go_on())
@@ -213,14 +212,4 @@ impl<'a> Stage<'a> {
         }
         Ok(true)
     }
-}
-
-/// Sum of the squared differences of samples.
-pub(super) fn squared_error(a: &[u8], b: &[u8]) -> u64 {
-    // Of as many as 32 bits hold.
-    let parts = a.chunks(1 << 16).zip(b.chunks(1 << 16));
-    let part = |(a, b): (&[u8], &[u8])| {
-        a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b)).pow(2)).sum::<u32>()
-    };
-    parts.map(|p| u64::from(part(p))).sum()
 }

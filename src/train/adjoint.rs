@@ -1,8 +1,7 @@
 //! The derivative of a network's output with respect to its input.
 
-use super::conv::{conv3x3, Conv, Finish};
 use super::map::Map;
-use super::net::{grow, padded, reshape};
+use super::net::{adjoint_conv, padded, reshape};
 use crate::cpu::{CpuLevel, Supported};
 use crate::network::prepared::PreparedLayer;
 use crate::util::alloc;
@@ -109,30 +108,12 @@ impl Adjoint {
         go_on: &mut dyn FnMut() -> bool,
     ) -> bool {
         let Window { dy, dx } = window;
-        let (h, w) = (dy.height, dy.width);
         for (l, layer) in self.layers.iter().enumerate().rev() {
             if !go_on() {
                 return false;
             }
-            let zeros = [0.0; 64];
-            let conv = Conv {
-                cin: layer.cin,
-                cout: layer.cout,
-                weights: &layer.weights,
-                bias: &zeros[..layer.cout],
-                period: 1,
-                scale: &zeros[..layer.cout],
-                finish: Finish::Plain,
-            };
-            // Of the input with its border: a pixel more on every side.
-            grow(dy, 1);
-            (dx.height, dx.width, dx.channels, dx.pad) = (h + 2, w + 2, layer.cout, 0);
-            dx.data.resize((h + 2) * (w + 2) * layer.cout, 0.0);
-            conv3x3(self.cpu, &conv, dy, dx);
-            (dx.height, dx.width, dx.pad) = (h, w, 1);
-            dx.fold_border();
-            reshape(dy, h, w, layer.cout);
-            for y in 0..h {
+            adjoint_conv(self.cpu, &layer.weights, (layer.cin, layer.cout), dy, dx);
+            for y in 0..dx.height {
                 let (to, from) = (dy.row_mut(y), dx.row(y));
                 if l == 0 {
                     to.copy_from_slice(from);

@@ -265,7 +265,6 @@ impl Workspace {
         }
         for l in (0..=last).rev() {
             let layer = &net.layers[l];
-            let cout = padded(layer.cout);
             let period = if l == 0 { net.arch.period } else { 1 };
             let (output, grad_l) = (&self.maps[l + 1], &mut grad.layers[l]);
             channel_gradients(self.cpu, layer, period, output, &self.dy, train, &f, grad_l);
@@ -278,29 +277,8 @@ impl Workspace {
                 break;
             }
             flip(layer, &mut self.flipped);
-            let zeros = vec![0.0; layer.cin.max(cout)];
-            let conv = Conv {
-                cin: layer.cout,
-                cout: layer.cin,
-                weights: &self.flipped,
-                bias: &zeros[..layer.cin],
-                period: 1,
-                scale: &zeros[..layer.cin],
-                finish: Finish::Plain,
-            };
-            // The gradient of the bordered input: one pixel more on every side.
-            grow(&mut self.dy, 1);
-            self.dx.height = h + 2;
-            self.dx.width = w + 2;
-            self.dx.channels = layer.cin;
-            self.dx.pad = 0;
-            self.dx.data.resize((h + 2) * (w + 2) * layer.cin, 0.0);
-            conv3x3(self.cpu, &conv, &self.dy, &mut self.dx);
-            self.dx.height = h;
-            self.dx.width = w;
-            self.dx.pad = 1;
-            self.dx.fold_border();
-            reshape(&mut self.dy, h, w, layer.cin);
+            let channels = (layer.cout, layer.cin);
+            adjoint_conv(self.cpu, &self.flipped, channels, &mut self.dy, &mut self.dx);
             for y in 0..h {
                 let (a, d) = (self.maps[l].row(y), self.dx.row(y));
                 for ((o, &a), &d) in self.dy.row_mut(y).iter_mut().zip(a).zip(d) {
@@ -309,6 +287,37 @@ impl Workspace {
             }
         }
     }
+}
+
+/// The adjoint of a convolution: the derivatives by its input, from those by its output in `dy`, into
+/// `dx`; `flipped` is `[9][cin][cout]`, with the channels as this step has them. Leaves `dy` zeroed,
+/// in the shape of `dx`.
+pub(super) fn adjoint_conv(
+    cpu: Supported,
+    flipped: &[f32],
+    (cin, cout): (usize, usize),
+    dy: &mut Map,
+    dx: &mut Map,
+) {
+    let (h, w) = (dy.height, dy.width);
+    let zeros = vec![0.0; cout];
+    let conv = Conv {
+        cin,
+        cout,
+        weights: flipped,
+        bias: &zeros,
+        period: 1,
+        scale: &zeros,
+        finish: Finish::Plain,
+    };
+    // The gradient of the bordered input: one pixel more on every side.
+    grow(dy, 1);
+    (dx.height, dx.width, dx.channels, dx.pad) = (h + 2, w + 2, cout, 0);
+    dx.data.resize((h + 2) * (w + 2) * cout, 0.0);
+    conv3x3(cpu, &conv, dy, dx);
+    (dx.height, dx.width, dx.pad) = (h, w, 1);
+    dx.fold_border();
+    reshape(dy, h, w, cout);
 }
 
 /// Makes `map` a zeroed `h × w × c` map with a border of two pixels.
@@ -322,7 +331,7 @@ pub(super) fn reshape(map: &mut Map, h: usize, w: usize, c: usize) {
 }
 
 /// Counts `by` pixels of the border on every side as part of the map.
-pub(super) fn grow(map: &mut Map, by: usize) {
+fn grow(map: &mut Map, by: usize) {
     map.height += 2 * by;
     map.width += 2 * by;
     map.pad -= by;
