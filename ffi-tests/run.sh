@@ -63,12 +63,16 @@ for test in $tests; do
     run valgrind "$BUILD/test_$test" env QUICK=1 "$VALGRIND" --quiet --error-exitcode=9 \
         --leak-check=full --errors-for-leak-kinds=definite,indirect
 done
+# Without the allocator's caches every byte in use is told.
+uncached=GLIBC_TUNABLES=glibc.malloc.tcache_count=0:glibc.malloc.arena_max=1
 for test in $tests; do
-    run plain "$BUILD/test_$test" env
+    case $test in
+        stress) run plain "$BUILD/test_$test" env $uncached ;;
+        *) run plain "$BUILD/test_$test" env ;;
+    esac
 done
 run plain "$BUILD/test_decoder_static" env
-# Without the allocator's caches every byte in use is told.
-run plain "$BUILD/test_memory" env GLIBC_TUNABLES=glibc.malloc.tcache_count=0:glibc.malloc.arena_max=1
+run plain "$BUILD/test_memory" env $uncached
 run plain "$BUILD/test_fault" env
 for test in $tests; do
     run scalar "$BUILD/test_$test" env QUICK=1 SIDELIGHT_CPU=scalar
