@@ -58,7 +58,7 @@ run() {
     echo "$runs $*" >>"$results/list"
 }
 
-tests="encoder video optimise stress library arguments jpeg stream decoder depth"
+tests="encoder video optimise stress library arguments jpeg binding stream decoder depth"
 for test in $tests; do
     run valgrind "$BUILD/test_$test" env QUICK=1 "$VALGRIND" --quiet --error-exitcode=9 \
         --leak-check=full --errors-for-leak-kinds=definite,indirect

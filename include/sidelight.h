@@ -127,6 +127,9 @@ typedef enum SidelightCpuLevel {
 
 /// Results below zero. The numbers are Linux errno values on every platform.
 typedef enum SidelightError {
+  /// The file holds something that the change would break: a signature over its bytes, or offsets of what stands
+  /// behind the picture.
+  SIDELIGHT_ERROR_CONFLICT = -1,
   /// None of a picture's SEI messages is a payload.
   SIDELIGHT_ERROR_NO_PAYLOAD = -2,
   /// Memory could not be had. Nothing is lost, and the call may be made again. Only allocations of 128 KiB and more
@@ -248,6 +251,31 @@ typedef struct SidelightCodecParams {
   uint8_t reserved[61];
 } SidelightCodecParams;
 
+/// A picture in the caller's memory.
+///
+/// Plane 0 is luma, 1 and 2 are Cb and Cr (ignored for SIDELIGHT_LAYOUT_I400). Chroma planes have (width + 1) / 2
+/// columns (I420, I422) and (height + 1) / 2 rows (I420). The library never reads or writes beyond a row's samples, so
+/// strides need no padding.
+typedef struct SidelightPicture {
+  /// First sample of each plane. Input pictures are never written.
+  void *data[3];
+  /// Bytes from one row to the next of each plane, at least a row's and not negative.
+  ptrdiff_t stride[3];
+  /// Luma samples in a row, 1 to 65535.
+  uint32_t width;
+  /// Luma rows, 1 to 65535.
+  uint32_t height;
+  /// A SidelightLayout.
+  uint32_t layout;
+  /// Bits per sample: 8, 10 or 12. With more than 8, samples are 16-bit numbers in the machine's byte order, pointers
+  /// and strides are even, and samples above the depth's range count as its largest.
+  uint32_t bit_depth;
+  /// A SidelightPictureType: decoded pictures of video only.
+  uint32_t picture_type;
+  /// Zero.
+  uint8_t reserved[20];
+} SidelightPicture;
+
 /// What a stream is. The codec has no default.
 typedef struct SidelightStreamSettings {
   /// A SidelightNalCodec.
@@ -281,31 +309,6 @@ typedef struct SidelightAccessUnit {
   /// Zero.
   uint8_t reserved[20];
 } SidelightAccessUnit;
-
-/// A picture in the caller's memory.
-///
-/// Plane 0 is luma, 1 and 2 are Cb and Cr (ignored for SIDELIGHT_LAYOUT_I400). Chroma planes have (width + 1) / 2
-/// columns (I420, I422) and (height + 1) / 2 rows (I420). The library never reads or writes beyond a row's samples, so
-/// strides need no padding.
-typedef struct SidelightPicture {
-  /// First sample of each plane. Input pictures are never written.
-  void *data[3];
-  /// Bytes from one row to the next of each plane, at least a row's and not negative.
-  ptrdiff_t stride[3];
-  /// Luma samples in a row, 1 to 65535.
-  uint32_t width;
-  /// Luma rows, 1 to 65535.
-  uint32_t height;
-  /// A SidelightLayout.
-  uint32_t layout;
-  /// Bits per sample: 8, 10 or 12. With more than 8, samples are 16-bit numbers in the machine's byte order, pointers
-  /// and strides are even, and samples above the depth's range count as its largest.
-  uint32_t bit_depth;
-  /// A SidelightPictureType: decoded pictures of video only.
-  uint32_t picture_type;
-  /// Zero.
-  uint8_t reserved[20];
-} SidelightPicture;
 
 /// What a payload says of itself.
 typedef struct SidelightPayloadInfo {
@@ -510,36 +513,64 @@ void sidelight_buffer_unref(struct SidelightBuffer *buffer);
 /// NULL if it is not wanted, but not both NULL.
 /// @return 1 with a payload, 0 if there is none or none is wanted; SIDELIGHT_ERROR_CORRUPT if this is no JPEG, a
 /// segment before the first scan is damaged, or a payload is wanted and its segment is empty or not the only one. With
-/// `params` also SIDELIGHT_ERROR_CORRUPT if a segment between or behind the scans is damaged or cut off (coded data
-/// that is cut off is not noticed) or the luma table does not stand before the first scan, and
+/// `params` also SIDELIGHT_ERROR_CORRUPT if a segment between the scans is damaged or luma has no table, and
 /// SIDELIGHT_ERROR_UNSUPPORTED for lossless, hierarchical and arithmetic-coded files, for those of more than 8 bits,
 /// and for those whose height stands behind the first scan.
 ///
 /// Where one of the two is damaged, asking for the other alone still gives it: NULL for `payload` gives the `params` of
 /// a file with a damaged payload.
 ///
-/// The binding covers what decides the decoded samples: all segments but metadata (APPn, COM; a payload is one) and the
-/// coded data. coded_bytes counts the same. What stands behind EOI, colour space and sampling are not looked at.
+/// The binding covers what decides the decoded samples: size, sampling, quantisation tables and quantised coefficients.
+/// Edits of metadata keep it (a payload is metadata), and so does lossless recoding: other Huffman tables, restart
+/// intervals, scans. A file whose coefficients can't be told from it (damaged or cut off, or a progressive one that
+/// lacks scans) is bound to its bytes without metadata. coded_bytes counts all bytes up to EOI without metadata. What
+/// stock decoders pass over is passed over: bytes that belong to no segment, a missing EOI, what stands behind it. A
+/// quantisation step of 0, which keeps nothing, is told as the table's largest. Colour space and sampling are not
+/// looked at.
+///
+/// Reading coefficients takes some milliseconds a megapixel and, of progressive files, a quarter of a byte for each
+/// coefficient.
 int sidelight_jpeg_read(const uint8_t *jpeg,
                         size_t size,
                         struct SidelightCodecParams *params,
                         struct SidelightBuffer *payload);
 
 /// Copies a JPEG file with `payload` as an APP10 segment, or with none. All other bytes stay as they are, so stock
-/// decoders see the same picture. In a multi-picture file the segment goes before the MPF segment, so the other
-/// pictures stay in reach; where a payload of another writer stands behind the MPF segment, taking it out moves them.
+/// decoders see the same picture. The segment goes behind the metadata that follow SOI, in a multi-picture file before
+/// its MPF segment, so that the other pictures stay in reach.
 ///
 /// @param jpeg         the whole file, `size` bytes; any bytes are safe.
 /// @param payload      takes the place of all payloads in the file; NULL to remove them. Its bytes are not looked at.
 /// @param payload_size bytes of the payload, 1 to SIDELIGHT_MAX_PAYLOAD; 0 if NULL.
 /// @param out          to be freed with sidelight_buffer_unref().
 /// @return 0; SIDELIGHT_ERROR_CORRUPT if this is no JPEG or a segment before the first scan is damaged;
-/// SIDELIGHT_ERROR_TOO_LARGE above SIDELIGHT_MAX_PAYLOAD.
+/// SIDELIGHT_ERROR_TOO_LARGE above SIDELIGHT_MAX_PAYLOAD; SIDELIGHT_ERROR_CONFLICT if the change would break something
+/// that the file holds: Content Credentials (C2PA), whose signature covers its bytes, or offsets in EXIF, maker notes,
+/// MPF or AFCP data that lead to pictures behind EOI. sidelight_jpeg_rewrite_anyway() then breaks it.
 int sidelight_jpeg_rewrite(const uint8_t *jpeg,
                            size_t size,
                            const uint8_t *payload,
                            size_t payload_size,
                            struct SidelightBuffer *out);
+
+/// Does as sidelight_jpeg_rewrite() does, also where that is SIDELIGHT_ERROR_CONFLICT: afterwards the file's signature
+/// is invalid, or what its metadata point to behind EOI is not found.
+int sidelight_jpeg_rewrite_anyway(const uint8_t *jpeg,
+                                  size_t size,
+                                  const uint8_t *payload,
+                                  size_t payload_size,
+                                  struct SidelightBuffer *out);
+
+/// Compares decoded planes with those of libjpeg's accurate integer inverse transform (JDCT_ISLOW, its default), which
+/// models and payloads are made for. Payloads gain less behind another one: docs/carriage-jpeg.md says how much.
+///
+/// @param jpeg    the whole file, `size` bytes; any bytes are safe.
+/// @param decoded the planes as coded, of 8 bits, before chroma is interpolated.
+/// @return the largest difference that was found in some 256 blocks of each plane, in levels, 0 to 255: 0 behind the
+/// accurate transform, 1 behind a floating-point one, which is as good; more is worth a warning, which the log has, and
+/// planes taken from RGB come to 2 to 20. SIDELIGHT_ERROR_INVALID_ARGUMENT if the planes are not of the file's sizes;
+/// SIDELIGHT_ERROR_CORRUPT also if the file is damaged or cut off; otherwise as sidelight_jpeg_read().
+int sidelight_jpeg_check_planes(const uint8_t *jpeg, size_t size, const struct SidelightPicture *decoded);
 
 /// Opens a stream, to be closed with sidelight_stream_close(). The settings are copied. Returns 0.
 int sidelight_stream_open(const struct SidelightStreamSettings *settings, struct SidelightStream **out);

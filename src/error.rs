@@ -10,6 +10,9 @@ use std::fmt;
 #[non_exhaustive]
 #[repr(i32)]
 pub enum Error {
+    /// The file holds something that the change would break: a signature over its bytes, or offsets
+    /// of what stands behind the picture (EPERM).
+    Conflict = 1,
     /// There is no payload in the file or stream (ENOENT).
     NoPayload = 2,
     /// Memory could not be had (ENOMEM).
@@ -36,7 +39,8 @@ pub type Result<T = ()> = std::result::Result<T, Error>;
 
 impl Error {
     /// Every error, for tests that walk all codes.
-    pub const ALL: [Error; 9] = [
+    pub const ALL: [Error; 10] = [
+        Error::Conflict,
         Error::NoPayload,
         Error::OutOfMemory,
         Error::UnknownModel,
@@ -58,6 +62,7 @@ impl Error {
     #[must_use]
     pub const fn c_message(self) -> &'static std::ffi::CStr {
         match self {
+            Error::Conflict => c"a signature or offsets in the file would no longer hold",
             Error::NoPayload => c"no payload in the file or stream",
             Error::OutOfMemory => c"out of memory",
             Error::UnknownModel => c"this build does not have the base model that is asked for",

@@ -303,6 +303,9 @@ pub struct SidelightDecoderSettings {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SidelightError {
+    /// The file holds something that the change would break: a signature over its bytes, or offsets of what stands
+    /// behind the picture.
+    Conflict = -1,
     /// None of a picture's SEI messages is a payload.
     NoPayload = -2,
     /// Memory could not be had. Nothing is lost, and the call may be made again. Only allocations of 128 KiB and more

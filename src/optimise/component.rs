@@ -2,7 +2,8 @@
 //! them.
 
 use super::rate::{Costs, Counts, Scans, BIT};
-use super::transform::{forward, inverse, BLOCK};
+use super::transform::forward;
+use crate::codec::transform::{inverse, BLOCK};
 use crate::picture::{Plane, PlaneMut};
 use crate::util::alloc;
 use crate::Result;

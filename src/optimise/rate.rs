@@ -1,7 +1,8 @@
 //! What coefficients cost in bits: run/size coding with the picture's own Huffman tables (ITU-T
 //! T.81, F.1.2, G.1.2 and K.2).
 
-use super::transform::{BLOCK, ZIGZAG};
+use crate::carriage::jpeg::ZIGZAG;
+use crate::codec::transform::BLOCK;
 
 /// Longest Huffman code.
 const MAX_LENGTH: usize = 16;

@@ -2,7 +2,8 @@
 //! network's adjoint, and their curvature.
 
 use super::component::Grid;
-use super::transform::{forward, BLOCK};
+use super::transform::forward;
+use crate::codec::transform::BLOCK;
 use crate::cpu::CpuLevel;
 use crate::filter::{Filter, TapeMut};
 use crate::network::prepared::PreparedLayer;

@@ -4,9 +4,9 @@
 use super::component::{Block, Grid, Samples};
 use super::rate::{Costs, BIT};
 use super::sensitivity::{Sensitivity, View};
-use super::transform::BLOCK;
 use super::trellis::{self, Goal};
 use crate::adapt::distortion::squared_differences;
+use crate::codec::transform::BLOCK;
 use crate::cpu::CpuLevel;
 use crate::filter::Filter;
 use crate::network::prepared::PreparedLayer;

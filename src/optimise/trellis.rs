@@ -1,7 +1,8 @@
 //! Rate–distortion optimal rounding of a block: a trellis over its coefficients in zigzag order.
 
 use super::rate::{size, Band, Costs};
-use super::transform::{BLOCK, ZIGZAG};
+use crate::carriage::jpeg::ZIGZAG;
+use crate::codec::transform::BLOCK;
 
 /// Largest magnitude of an AC coefficient of 8-bit pictures (T.81, F.1.2.2).
 pub(super) const MAX_AC: i32 = 1023;

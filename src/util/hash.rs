@@ -1,4 +1,4 @@
-//! FNV-1a, 64 bits: what bindings and the ids of models are made of.
+//! What bindings and the ids of models are made of: FNV-1a, 64 bits, and SplitMix64.
 
 /// The hash of the bytes so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,15 @@ impl Fnv1a {
     }
 }
 
+/// The first output of SplitMix64 (Steele, Lea and Flood 2014) from `seed`: 64 bits of which each
+/// depends on all of the seed's.
+pub(crate) const fn mix(seed: u64) -> u64 {
+    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +47,7 @@ mod tests {
     fn published_values() {
         assert_eq!(Fnv1a::of(*b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(Fnv1a::of(*b"foobar"), 0x8594_4171_f739_67e8);
+        assert_eq!(mix(0), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(mix(1), 0x910a_2dec_8902_5cc1);
     }
 }

@@ -123,8 +123,8 @@ impl CodecParams {
     #[pyo3(signature = (data, *, slope=0.0))]
     fn from_jpeg(data: Bytes, slope: f64) -> PyResult<Self> {
         let info = jpeg::info(&data).map_err(of)?;
-        let luma = *info.luma_quant().ok_or_else(|| of(Error::Corrupt))?;
-        let codec = Codec::Jpeg { luma, chroma: info.chroma_quant().copied() };
+        let luma = info.luma_quant().ok_or_else(|| of(Error::Corrupt))?;
+        let codec = Codec::Jpeg { luma, chroma: info.chroma_quant() };
         let coded_bytes = info.coded_bytes as i64;
         let rate = rate(coded_bytes, slope, i64::from(jpeg::CARRIAGE_BYTES))?;
         Ok(Self { params: sidelight::CodecParams { codec, binding: info.binding }, rate })

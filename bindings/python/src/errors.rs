@@ -9,8 +9,9 @@ use sidelight::Error;
 /// `Error`, then its subclasses in the order of [`SUBCLASSES`].
 static TYPES: PyOnceLock<Vec<Py<PyType>>> = PyOnceLock::new();
 
-const SUBCLASSES: [(&str, &str); 7] = [
+const SUBCLASSES: [(&str, &str); 8] = [
     ("InvalidArgument", "An argument is out of its range, or pictures disagree in shape."),
+    ("Conflict", "A signature or offsets in the file would no longer hold."),
     ("NoPayload", "There is no payload in the file or stream."),
     ("UnknownModel", "The payload names a base model that this version does not have."),
     ("TooLarge", "A size is over a stated limit."),

@@ -1,5 +1,8 @@
 //! What the host knows of how a picture was coded.
 
+pub mod accuracy;
+pub(crate) mod transform;
+
 use crate::network::condition::MAX_QP;
 use crate::network::{CodecKind, Condition};
 use crate::picture::{Layout, PictureType};

@@ -1,0 +1,743 @@
+//! The quantised coefficients of a JPEG file: Huffman-coded scans, sequential and progressive
+//! (ITU-T T.81, annexes F and G).
+//!
+//! The reader takes files that hold every coefficient once, to its last bit, and in which nothing
+//! is damaged: of those alone the coefficients say what decoders show. It gives up with
+//! [`Error::Corrupt`] on all others. Coefficients are handed on as they are read, so that they need
+//! not be kept; what refinement scans must know of them is two bits each.
+
+use super::segments::{marker, Frame};
+use crate::error::{Error, Result};
+use crate::util::alloc;
+
+/// Largest magnitude of a coefficient.
+const MAX_COEFFICIENT: i32 = 32767;
+
+/// Takes coefficients, a block at a time; refinement scans come back to a block.
+pub(crate) trait Sink {
+    /// Adds `value` to the coefficient at zigzag position `at`, 0..=63, of the present block.
+    fn add(&mut self, at: usize, value: i32);
+
+    /// Says which block that was: its component, and its number in row-major order. `None`: one
+    /// beyond the picture's edges, which only fills an MCU.
+    fn end_block(&mut self, block: Option<(usize, usize)>);
+}
+
+/// A Huffman table: codes in the order of their length, left-aligned in 16 bits.
+struct Huffman {
+    /// For each value of the next [`FAST`] bits: length · 256 + symbol, 0 if the code is longer.
+    fast: [u16; 1 << FAST],
+    /// The same where the AC coefficient behind the code is among the bits as well: value · 65536 +
+    /// run · 256 + length of both; 0 if it is not, or there is none.
+    with_value: [i32; 1 << FAST],
+    /// Behind the last code of each length.
+    limit: [u32; 17],
+    /// Where a code stands in `symbols`, less the code itself.
+    offset: [i32; 17],
+    symbols: [u8; 256],
+}
+
+const FAST: u32 = 9;
+
+impl Huffman {
+    /// The table of `counts[i]` codes of `i + 1` bits.
+    fn new(counts: &[u8], symbols: &[u8]) -> Result<Self> {
+        let mut table = Self {
+            fast: [0; 1 << FAST],
+            with_value: [0; 1 << FAST],
+            limit: [0; 17],
+            offset: [0; 17],
+            symbols: [0; 256],
+        };
+        table.symbols.get_mut(..symbols.len()).ok_or(Error::Corrupt)?.copy_from_slice(symbols);
+        let (mut code, mut at) = (0u32, 0usize);
+        for (length, count) in (1..).zip(counts) {
+            table.offset[length] = at as i32 - code as i32;
+            let end = code + u32::from(*count);
+            if end > 1 << length {
+                return Err(Error::Corrupt);
+            }
+            if length as u32 <= FAST {
+                let shift = FAST - length as u32;
+                for code in code..end {
+                    let first = (code << shift) as usize;
+                    let entry = (length as u16) << 8 | u16::from(symbols[at]);
+                    table.fast[first..first + (1 << shift)].fill(entry);
+                    at += 1;
+                }
+            } else {
+                at += usize::from(*count);
+            }
+            table.limit[length] = end << (16 - length);
+            code = end << 1;
+        }
+        for (next, entry) in table.fast.iter().enumerate() {
+            let (length, symbol) = (u32::from(entry >> 8), u32::from(entry & 255));
+            let (run, size) = (symbol >> 4, symbol & 15);
+            if size > 0 && length + size <= FAST {
+                let bits = next as u32 >> (FAST - length - size) & ((1 << size) - 1);
+                let value = extended(bits, size) << 16;
+                table.with_value[next] = value | (run << 8 | length + size) as i32;
+            }
+        }
+        Ok(table)
+    }
+}
+
+/// Reads bits of a piece of coded data between two markers.
+struct Bits<'a> {
+    data: &'a [u8],
+    pos: usize,
+    /// The next bits, from the top; zeros behind the last.
+    next: u64,
+    /// How many of them there are; below 0 once more were taken.
+    count: i32,
+}
+
+impl<'a> Bits<'a> {
+    fn new(data: &'a [u8]) -> Self {
+        Self { data, pos: 0, next: 0, count: 0 }
+    }
+
+    /// Makes sure of 32 bits, unless the data end.
+    #[inline]
+    fn refill(&mut self) {
+        if self.count >= 32 || self.count < 0 {
+            return;
+        }
+        if let Some(bytes) = self.data.get(self.pos..).and_then(|rest| rest.first_chunk::<8>()) {
+            let word = u64::from_be_bytes(*bytes);
+            let zeros = !word;
+            let has_ff = zeros.wrapping_sub(0x0101_0101_0101_0101) & !zeros & 0x8080_8080_8080_8080;
+            if has_ff == 0 {
+                // The bits of a byte that does not fit whole come again with the next word.
+                self.next |= word >> self.count;
+                self.pos += (63 - self.count as usize) >> 3;
+                self.count |= 56;
+                return;
+            }
+        }
+        self.refill_bytes();
+    }
+
+    fn refill_bytes(&mut self) {
+        while self.count <= 56 {
+            let Some(&byte) = self.data.get(self.pos) else { return };
+            if byte == 0xff {
+                // The zero behind it is stuffed; of several FFs all but the last are fill.
+                let fill = self.data[self.pos..].iter().position(|&byte| byte != 0xff);
+                let Some(fill) = fill else { return };
+                self.pos += fill;
+            }
+            self.pos += 1;
+            self.next |= u64::from(byte) << (56 - self.count);
+            self.count += 8;
+        }
+    }
+
+    /// Takes `n` bits, at most 16 since the last refill but one symbol.
+    #[inline]
+    fn take(&mut self, n: u32) -> u32 {
+        if n == 0 {
+            return 0;
+        }
+        let value = (self.next >> (64 - n)) as u32;
+        self.skip(n);
+        value
+    }
+
+    #[inline]
+    fn skip(&mut self, n: u32) {
+        self.next <<= n;
+        self.count -= n as i32;
+    }
+
+    /// A symbol, behind which 16 bits can be taken.
+    #[inline]
+    fn symbol(&mut self, table: &Huffman) -> Result<u8> {
+        self.refill();
+        let entry = table.fast[(self.next >> (64 - FAST)) as usize];
+        if entry != 0 {
+            self.skip(u32::from(entry >> 8));
+            return Ok(entry as u8);
+        }
+        let code = (self.next >> 48) as u32;
+        for length in FAST + 1..=16 {
+            if code < table.limit[length as usize] {
+                self.skip(length);
+                let at = (code >> (16 - length)) as i32 + table.offset[length as usize];
+                return table.symbols.get(at as usize).copied().ok_or(Error::Corrupt);
+            }
+        }
+        Err(Error::Corrupt)
+    }
+
+    /// A value of `n` bits, at most 15.
+    #[inline]
+    fn value(&mut self, n: u32) -> i32 {
+        if n == 0 {
+            return 0;
+        }
+        extended(self.take(n), n)
+    }
+
+    /// A run of zeros and the AC coefficient behind it, which is 0 for an end of blocks and for
+    /// sixteen zeros.
+    #[inline]
+    fn coefficient(&mut self, table: &Huffman) -> Result<(usize, i32)> {
+        self.refill();
+        let entry = table.with_value[(self.next >> (64 - FAST)) as usize];
+        if entry != 0 {
+            self.skip((entry & 255) as u32);
+            return Ok(((entry >> 8 & 15) as usize, entry >> 16));
+        }
+        let symbol = self.symbol(table)?;
+        Ok(((symbol >> 4).into(), self.value((symbol & 15).into())))
+    }
+
+    /// Whether no more bits were taken than there were.
+    #[inline]
+    fn check(&self) -> Result {
+        if self.count < 0 {
+            Err(Error::Corrupt)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// What `n` bits, 1 to 15, stand for (T.81 F.2.2.1, EXTEND).
+#[inline]
+fn extended(bits: u32, n: u32) -> i32 {
+    let value = bits as i32;
+    if value < 1 << (n - 1) {
+        value - (1 << n) + 1
+    } else {
+        value
+    }
+}
+
+/// Which coefficients of a component are not zero, and the sign of those.
+#[derive(Default)]
+struct History {
+    blocks: Vec<Signs>,
+    /// A bit for each block with a coefficient that is not zero.
+    touched: Vec<u64>,
+}
+
+/// A bit for each coefficient in zigzag order.
+#[derive(Clone, Copy)]
+struct Signs {
+    nonzero: u64,
+    negative: u64,
+}
+
+impl History {
+    fn note(&mut self, block: usize, at: usize, negative: bool) {
+        let signs = &mut self.blocks[block];
+        signs.nonzero |= 1 << at;
+        signs.negative |= u64::from(negative) << at;
+        self.touched[block / 64] |= 1 << (block % 64);
+    }
+
+    /// The first block of `first..end` with a coefficient that is not zero.
+    fn next_touched(&self, mut first: usize, end: usize) -> Option<usize> {
+        while first < end {
+            let word = self.touched[first / 64] >> (first % 64);
+            if word != 0 {
+                return Some(first + word.trailing_zeros() as usize).filter(|block| *block < end);
+            }
+            first = (first / 64 + 1) * 64;
+        }
+        None
+    }
+}
+
+/// A component of the frame.
+struct Component {
+    id: u8,
+    h: usize,
+    v: usize,
+    /// Blocks with samples of the picture.
+    columns: usize,
+    rows: usize,
+    /// The lowest bit of each coefficient that was coded, in zigzag order; [`UNCODED`] at first.
+    coded: [u8; 64],
+    history: History,
+}
+
+const UNCODED: u8 = 255;
+
+/// Reads scans.
+pub(super) struct Reader {
+    progressive: bool,
+    components: Vec<Component>,
+    /// MCUs of a scan of several components.
+    columns: usize,
+    rows: usize,
+    dc: [Option<Huffman>; 4],
+    ac: [Option<Huffman>; 4],
+    restart_interval: usize,
+}
+
+/// A component of a scan.
+#[derive(Clone, Copy, Default)]
+struct Part {
+    component: usize,
+    dc: usize,
+    ac: usize,
+    /// Blocks in an MCU.
+    h: usize,
+    v: usize,
+    prediction: i32,
+}
+
+/// A band of coefficients in zigzag order, and the bit that a scan begins at.
+#[derive(Clone, Copy)]
+struct Band {
+    first: usize,
+    last: usize,
+    shift: u32,
+}
+
+impl Reader {
+    pub fn new() -> Self {
+        Self {
+            progressive: false,
+            components: Vec::new(),
+            columns: 0,
+            rows: 0,
+            dc: [const { None }; 4],
+            ac: [const { None }; 4],
+            restart_interval: 0,
+        }
+    }
+
+    /// Says what the frame is; before the first scan.
+    pub fn set_frame(&mut self, frame: &Frame) {
+        let (h, v) = frame.sampling();
+        let components = frame.components.iter().map(|c| {
+            let (width, height) = frame.size(c);
+            Component {
+                id: c.id,
+                h: usize::from(c.h),
+                v: usize::from(c.v),
+                columns: width.div_ceil(8),
+                rows: height.div_ceil(8),
+                coded: [UNCODED; 64],
+                history: History::default(),
+            }
+        });
+        self.progressive = frame.progressive;
+        self.components = components.collect();
+        self.columns = frame.width.div_ceil(8 * u32::from(h)) as usize;
+        self.rows = frame.height.div_ceil(8 * u32::from(v)) as usize;
+    }
+
+    /// Reads the tables of a DHT segment.
+    pub fn huffman_tables(&mut self, mut contents: &[u8]) -> Result {
+        while let [head, rest @ ..] = contents {
+            let (counts, rest) = rest.split_at_checked(16).ok_or(Error::Corrupt)?;
+            let count = counts.iter().map(|count| usize::from(*count)).sum();
+            let (symbols, rest) = rest.split_at_checked(count).ok_or(Error::Corrupt)?;
+            let tables = match head >> 4 {
+                0 => &mut self.dc,
+                1 => &mut self.ac,
+                _ => return Err(Error::Corrupt),
+            };
+            let table = tables.get_mut(usize::from(head & 15)).ok_or(Error::Corrupt)?;
+            *table = Some(Huffman::new(counts, symbols)?);
+            contents = rest;
+        }
+        Ok(())
+    }
+
+    /// Reads a DRI segment.
+    pub fn restart_interval(&mut self, contents: &[u8]) -> Result {
+        let interval = contents.try_into().map_err(|_| Error::Corrupt)?;
+        self.restart_interval = usize::from(u16::from_be_bytes(interval));
+        Ok(())
+    }
+
+    /// Reads a scan of the header `contents` and the coded data behind it.
+    pub fn scan(&mut self, contents: &[u8], data: &[u8], sink: &mut impl Sink) -> Result {
+        let [count, rest @ ..] = contents else { return Err(Error::Corrupt) };
+        let count = usize::from(*count);
+        let (specs, rest) = rest.split_at_checked(2 * count).ok_or(Error::Corrupt)?;
+        let &[first, last, bits] = rest else { return Err(Error::Corrupt) };
+        let mut parts = [Part::default(); 4];
+        let parts = parts.get_mut(..count).filter(|parts| !parts.is_empty());
+        let parts = parts.ok_or(Error::Corrupt)?;
+        for (i, spec) in specs.chunks_exact(2).enumerate() {
+            let found = self.components.iter().position(|c| c.id == spec[0]);
+            let component = found.ok_or(Error::Corrupt)?;
+            // As the frame orders them (T.81 B.2.3), so none twice.
+            if i > 0 && component <= parts[i - 1].component {
+                return Err(Error::Corrupt);
+            }
+            let (h, v) = match (count, &self.components[component]) {
+                (1, _) => (1, 1),
+                (_, c) => (c.h, c.v),
+            };
+            let (dc, ac) = (usize::from(spec[1] >> 4), usize::from(spec[1] & 15));
+            parts[i] = Part { component, dc, ac, h, v, prediction: 0 };
+        }
+        // T.81 B.2.3
+        if count > 1 && parts.iter().map(|part| part.h * part.v).sum::<usize>() > 10 {
+            return Err(Error::Corrupt);
+        }
+        let (high, low) = (bits >> 4, bits & 15);
+        let band = if self.progressive {
+            Band { first: first.into(), last: last.into(), shift: low.into() }
+        } else {
+            Band { first: 0, last: 63, shift: 0 }
+        };
+        let refines = self.progressive && high > 0;
+        self.progress(parts, band, refines.then_some(high))?;
+        match (self.progressive, band.first, refines) {
+            (false, _, _) => self.intervals(parts, data, |reader, parts, mcus, bits| {
+                reader.blocks(parts, mcus, sink, |reader, part, sink| {
+                    reader.sequential(part, bits, sink)
+                })
+            }),
+            (true, 0, false) => self.intervals(parts, data, |reader, parts, mcus, bits| {
+                reader.blocks(parts, mcus, sink, |reader, part, sink| {
+                    let difference = reader.difference(part, bits)?;
+                    part.prediction = in_range(part.prediction + difference, band.shift)?;
+                    sink.add(0, part.prediction << band.shift);
+                    bits.check()
+                })
+            }),
+            (true, 0, true) => self.intervals(parts, data, |reader, parts, mcus, bits| {
+                reader.blocks(parts, mcus, sink, |_, _, sink| {
+                    bits.refill();
+                    sink.add(0, (bits.take(1) << band.shift) as i32);
+                    bits.check()
+                })
+            }),
+            (true, _, false) => self.intervals(parts, data, |reader, parts, blocks, bits| {
+                reader.band(parts[0], band, blocks, bits, sink)
+            }),
+            (true, _, true) => self.intervals(parts, data, |reader, parts, blocks, bits| {
+                reader.refinement(parts[0], band, blocks, bits, sink)
+            }),
+        }
+    }
+
+    /// Whether every coefficient was coded to its last bit.
+    pub fn is_complete(&self) -> bool {
+        self.components.iter().all(|c| c.coded == [0; 64])
+    }
+
+    /// Checks that a scan's band is due, notes that it is coded, and sees to the history.
+    fn progress(&mut self, parts: &[Part], band: Band, refined: Option<u8>) -> Result {
+        let Band { first, last, shift } = band;
+        let several = parts.len() > 1;
+        let fits = match first {
+            0 => !self.progressive || last == 0,
+            _ => first <= last && last < 64 && !several,
+        };
+        if !fits || shift > 13 {
+            return Err(Error::Corrupt);
+        }
+        for part in parts {
+            let component = &mut self.components[part.component];
+            if first > 0 && component.coded[0] == UNCODED {
+                return Err(Error::Corrupt);
+            }
+            for coded in &mut component.coded[first..=last] {
+                let due = match refined {
+                    None => *coded == UNCODED,
+                    Some(high) => *coded == high && u32::from(high) == shift + 1,
+                };
+                if !due {
+                    return Err(Error::Corrupt);
+                }
+                *coded = shift as u8;
+            }
+            // Its blocks are no more than the bits of the DC scan.
+            let history = &mut component.history;
+            if first > 0 && history.blocks.is_empty() {
+                let count = component.columns * component.rows;
+                history.blocks = alloc::try_filled(count, Signs { nonzero: 0, negative: 0 })?;
+                history.touched = alloc::try_filled(count.div_ceil(64), 0)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts a scan at its restart markers and reads each piece's MCUs, of a single component's scan
+    /// its blocks.
+    fn intervals(
+        &mut self,
+        parts: &mut [Part],
+        data: &[u8],
+        mut read: impl FnMut(&mut Self, &mut [Part], std::ops::Range<usize>, &mut Bits<'_>) -> Result,
+    ) -> Result {
+        let count = match *parts {
+            [part] => {
+                let component = &self.components[part.component];
+                component.columns * component.rows
+            }
+            _ => self.columns * self.rows,
+        };
+        let interval = if self.restart_interval > 0 { self.restart_interval } else { count };
+        let (mut rest, mut first, mut number) = (data, 0, marker::RST0);
+        loop {
+            let (piece, restart, behind) = piece(rest);
+            let end = count.min(first + interval);
+            parts.iter_mut().for_each(|part| part.prediction = 0);
+            let mut bits = Bits::new(piece);
+            read(self, parts, first..end, &mut bits)?;
+            bits.check()?;
+            if end == count {
+                return Ok(());
+            }
+            if restart != Some(number) {
+                return Err(Error::Corrupt);
+            }
+            number = if number == marker::RST7 { marker::RST0 } else { number + 1 };
+            (rest, first) = (behind, end);
+        }
+    }
+
+    /// Reads the blocks of some MCUs in their order.
+    #[inline]
+    fn blocks<S: Sink>(
+        &self,
+        parts: &mut [Part],
+        mcus: std::ops::Range<usize>,
+        sink: &mut S,
+        mut read: impl FnMut(&Self, &mut Part, &mut S) -> Result,
+    ) -> Result {
+        if let [part] = parts {
+            for block in mcus {
+                read(self, part, sink)?;
+                sink.end_block(Some((part.component, block)));
+            }
+            return Ok(());
+        }
+        let (mut x, mut y) = (mcus.start % self.columns, mcus.start / self.columns);
+        for _ in mcus {
+            for part in parts.iter_mut() {
+                let component = &self.components[part.component];
+                for row in part.v * y..part.v * (y + 1) {
+                    for column in part.h * x..part.h * (x + 1) {
+                        read(self, part, sink)?;
+                        let inside = column < component.columns && row < component.rows;
+                        let block = (part.component, row * component.columns + column);
+                        sink.end_block(inside.then_some(block));
+                    }
+                }
+            }
+            x += 1;
+            if x == self.columns {
+                (x, y) = (0, y + 1);
+            }
+        }
+        Ok(())
+    }
+
+    /// A DC difference.
+    #[inline]
+    fn difference(&self, part: &Part, bits: &mut Bits<'_>) -> Result<i32> {
+        let table = self.dc.get(part.dc).and_then(Option::as_ref).ok_or(Error::Corrupt)?;
+        match bits.symbol(table)? {
+            n @ 0..=15 => Ok(bits.value(n.into())),
+            _ => Err(Error::Corrupt),
+        }
+    }
+
+    fn ac_table(&self, part: &Part) -> Result<&Huffman> {
+        self.ac.get(part.ac).and_then(Option::as_ref).ok_or(Error::Corrupt)
+    }
+
+    /// A block of a sequential scan (T.81 F.2.2).
+    #[inline]
+    fn sequential(&self, part: &mut Part, bits: &mut Bits<'_>, sink: &mut impl Sink) -> Result {
+        part.prediction = in_range(part.prediction + self.difference(part, bits)?, 0)?;
+        sink.add(0, part.prediction);
+        let table = self.ac_table(part)?;
+        let mut at = 1;
+        while at < 64 {
+            let (run, value) = bits.coefficient(table)?;
+            if value == 0 {
+                if run < 15 {
+                    break;
+                }
+                at += 16;
+                continue;
+            }
+            at += run;
+            if at > 63 {
+                return Err(Error::Corrupt);
+            }
+            sink.add(at, value);
+            at += 1;
+        }
+        bits.check()
+    }
+
+    /// The first scan of a band of AC coefficients (T.81 G.1.2.2).
+    fn band(
+        &mut self,
+        part: Part,
+        band: Band,
+        blocks: std::ops::Range<usize>,
+        bits: &mut Bits<'_>,
+        sink: &mut impl Sink,
+    ) -> Result {
+        // Taken out for as long as it is written to.
+        let mut history = std::mem::take(&mut self.components[part.component].history);
+        let table = self.ac_table(&part)?;
+        let mut block = blocks.start;
+        while block < blocks.end {
+            let mut run_of_ends = 0;
+            let mut at = band.first;
+            while at <= band.last {
+                let (run, value) = bits.coefficient(table)?;
+                if value == 0 {
+                    if run < 15 {
+                        run_of_ends = (1 << run) + bits.take(run as u32) as usize;
+                        break;
+                    }
+                    at += 16;
+                    continue;
+                }
+                at += run;
+                if at > band.last {
+                    return Err(Error::Corrupt);
+                }
+                let value = in_range(value, band.shift)?;
+                history.note(block, at, value < 0);
+                sink.add(at, value << band.shift);
+                at += 1;
+            }
+            bits.check()?;
+            sink.end_block(Some((part.component, block)));
+            block += run_of_ends.max(1);
+        }
+        // A run ends with its interval.
+        if block > blocks.end {
+            return Err(Error::Corrupt);
+        }
+        self.components[part.component].history = history;
+        Ok(())
+    }
+
+    /// A further bit of a band of AC coefficients (T.81 G.1.2.3).
+    fn refinement(
+        &mut self,
+        part: Part,
+        band: Band,
+        blocks: std::ops::Range<usize>,
+        bits: &mut Bits<'_>,
+        sink: &mut impl Sink,
+    ) -> Result {
+        let mut history = std::mem::take(&mut self.components[part.component].history);
+        let table = self.ac_table(&part)?;
+        let mut block = blocks.start;
+        while block < blocks.end {
+            let mut run_of_ends = 0;
+            let mut at = band.first;
+            while at <= band.last {
+                let symbol = bits.symbol(table)?;
+                let (mut run, size) = (usize::from(symbol >> 4), symbol & 15);
+                let mut new = None;
+                match size {
+                    0 if run < 15 => {
+                        run_of_ends = (1 << run) + bits.take(run as u32) as usize;
+                        break;
+                    }
+                    0 => {}
+                    1 => new = Some(bits.take(1) == 0),
+                    _ => return Err(Error::Corrupt),
+                }
+                // To behind the run of zeros, past what is not zero already.
+                let signs = history.blocks[block];
+                while at <= band.last {
+                    if signs.nonzero >> at & 1 != 0 {
+                        refine(signs, at, band, bits, sink);
+                    } else if run == 0 {
+                        break;
+                    } else {
+                        run -= 1;
+                    }
+                    at += 1;
+                }
+                if let Some(negative) = new {
+                    if at > band.last {
+                        return Err(Error::Corrupt);
+                    }
+                    history.note(block, at, negative);
+                    sink.add(at, if negative { -1 << band.shift } else { 1 << band.shift });
+                }
+                at += 1;
+            }
+            if run_of_ends > 0 {
+                // The rest of this block, then the run's others.
+                refine_from(history.blocks[block], at, band, bits, sink);
+            }
+            bits.check()?;
+            sink.end_block(Some((part.component, block)));
+            let end = block + run_of_ends.max(1);
+            if end > blocks.end {
+                return Err(Error::Corrupt);
+            }
+            let mut first = block + 1;
+            while let Some(touched) = history.next_touched(first, end) {
+                refine_from(history.blocks[touched], band.first, band, bits, sink);
+                bits.check()?;
+                sink.end_block(Some((part.component, touched)));
+                first = touched + 1;
+            }
+            block = end;
+        }
+        self.components[part.component].history = history;
+        Ok(())
+    }
+}
+
+/// Takes the correction bit of the coefficient at `at`, which is not zero.
+#[inline]
+fn refine(signs: Signs, at: usize, band: Band, bits: &mut Bits<'_>, sink: &mut impl Sink) {
+    bits.refill();
+    if bits.take(1) == 1 {
+        let negative = signs.negative >> at & 1 != 0;
+        sink.add(at, if negative { -1 << band.shift } else { 1 << band.shift });
+    }
+}
+
+/// Takes the correction bits of the coefficients from `at` on.
+fn refine_from(signs: Signs, at: usize, band: Band, bits: &mut Bits<'_>, sink: &mut impl Sink) {
+    let upper = if at > 63 { 0 } else { u64::MAX << at };
+    let mut rest = signs.nonzero & upper & u64::MAX >> (63 - band.last);
+    while rest != 0 {
+        refine(signs, rest.trailing_zeros() as usize, band, bits, sink);
+        rest &= rest - 1;
+    }
+}
+
+/// A value, if it is a coefficient's `shift` bits up.
+#[inline]
+fn in_range(value: i32, shift: u32) -> Result<i32> {
+    if value.abs() <= MAX_COEFFICIENT >> shift {
+        Ok(value)
+    } else {
+        Err(Error::Corrupt)
+    }
+}
+
+/// The coded data up to the first restart marker, its second byte, and what follows.
+fn piece(data: &[u8]) -> (&[u8], Option<u8>, &[u8]) {
+    let mut pos = 0;
+    while let Some(start) = data[pos..].iter().position(|&byte| byte == 0xff) {
+        let start = pos + start;
+        let Some(fill) = data[start..].iter().position(|&byte| byte != 0xff) else { break };
+        pos = start + fill + 1;
+        if data[pos - 1] != 0 {
+            return (&data[..start], Some(data[pos - 1]), &data[pos..]);
+        }
+    }
+    (data, None, &[])
+}
