@@ -365,6 +365,29 @@ static void jpeg(void)
     TOLD(sidelight_jpeg_rewrite(file, size, payload, SIDELIGHT_MAX_PAYLOAD + 1, &b), TOO_LARGE,
          "payload_size is 65527, more than 65526");
     TOLD(sidelight_jpeg_rewrite(file, size, payload, 3, NULL), INVALID, "out is NULL");
+    TOLD(sidelight_jpeg_rewrite_anyway(NULL, 5, payload, 3, &b), INVALID, "jpeg is NULL, but size is 5");
+    TOLD(sidelight_jpeg_rewrite_anyway(file, SIZE_MAX, payload, 3, &b), INVALID,
+         "size is 18446744073709551615, more than fits in memory");
+    TOLD(sidelight_jpeg_rewrite_anyway(file, size, NULL, 3, &b), INVALID, "payload is NULL, but payload_size is 3");
+    TOLD(sidelight_jpeg_rewrite_anyway(file, size, payload, 0, &b), INVALID,
+         "payload_size is 0, but payload is not NULL");
+    TOLD(sidelight_jpeg_rewrite_anyway(file, size, payload, SIZE_MAX, &b), INVALID,
+         "payload_size is 18446744073709551615, more than fits in memory");
+    TOLD(sidelight_jpeg_rewrite_anyway(file, size, payload, SIDELIGHT_MAX_PAYLOAD + 1, &b), TOO_LARGE,
+         "payload_size is 65527, more than 65526");
+    TOLD(sidelight_jpeg_rewrite_anyway(file, size, payload, 3, NULL), INVALID, "out is NULL");
+
+#define CHECK_PLANES sidelight_jpeg_check_planes(file, size, &d)
+    SidelightPicture d = coded.decoded.picture;
+    d.layout = SIDELIGHT_LAYOUT_I400;
+    CHECK_INT(CHECK_PLANES, 0);
+    TOLD(sidelight_jpeg_check_planes(NULL, 5, &d), INVALID, "jpeg is NULL, but size is 5");
+    TOLD(sidelight_jpeg_check_planes(file, size, NULL), INVALID, "decoded is NULL");
+    WITH(d, d.width--, CHECK_PLANES, INVALID, "decoded's planes are not of the file's sizes");
+    WITH(d, d.bit_depth = 10; d.stride[0] = 1000, CHECK_PLANES, INVALID, "decoded->bit_depth is 10, not 8");
+    WITH(d, d.data[0] = NULL, CHECK_PLANES, INVALID, "decoded->data[0] is NULL");
+    WITH(d, d.reserved[0] = 1, CHECK_PLANES, INVALID, "decoded->reserved[0] is not zero");
+#undef CHECK_PLANES
     free(payload);
     CHECK(b.data == NULL);
 }

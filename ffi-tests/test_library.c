@@ -18,6 +18,7 @@ static void error_texts(void)
 {
     static const int codes[] = {
         0,
+        SIDELIGHT_ERROR_CONFLICT,
         SIDELIGHT_ERROR_NO_PAYLOAD,
         SIDELIGHT_ERROR_OUT_OF_MEMORY,
         SIDELIGHT_ERROR_UNKNOWN_MODEL,
@@ -27,7 +28,7 @@ static void error_texts(void)
         SIDELIGHT_ERROR_UNSUPPORTED,
         SIDELIGHT_ERROR_STALE,
         SIDELIGHT_ERROR_INTERNAL,
-        -1, /* unknown */
+        -3, /* unknown */
     };
     enum { N = sizeof codes / sizeof *codes };
     for (int i = 0; i < N; i++) {
@@ -39,7 +40,7 @@ static void error_texts(void)
         CHECK(i == 0 || codes[i] < 0);
         for (int j = 0; j < i; j++) CHECK(strcmp(text, sidelight_strerror(codes[j])) != 0);
     }
-    const char *unknown = sidelight_strerror(-1);
+    const char *unknown = sidelight_strerror(-3);
     CHECK(!strcmp(unknown, sidelight_strerror(INT_MIN)));
     CHECK(!strcmp(unknown, sidelight_strerror(-1000)));
     CHECK(sidelight_strerror(INT_MAX) && *sidelight_strerror(INT_MAX));

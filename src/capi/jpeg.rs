@@ -189,7 +189,12 @@ pub unsafe extern "C" fn sidelight_jpeg_check_planes(
         })?;
         // SAFETY: the caller's promise.
         let picture = unsafe { decoded.picture::<u8>() }?;
-        let difference = accuracy::difference(jpeg, &picture)?;
+        let difference = accuracy::difference(jpeg, &picture).map_err(|error| match error {
+            Error::InvalidArgument => {
+                Refusal::new(error, "decoded's planes are not of the file's sizes")
+            }
+            error => error.into(),
+        })?;
         if difference > 1 {
             log(
                 SidelightLogLevel::Warning,

@@ -48,8 +48,10 @@ pub fn single_weights(model: &Model) -> [Used; 1] {
 /// All readers of JPEG files, and writing `payload` into one.
 pub fn jpeg(bytes: &[u8], payload: &[u8]) -> [Used; 4] {
     let n = bytes.len();
+    // What refinement scans have to know of the coefficients.
+    let history = if bytes.windows(2).any(|w| w == b"\xff\xc2") { 130 } else { 0 };
     [
-        cap("jpeg::info", n, 0, KIB, || jpeg::info(bytes)),
+        cap("jpeg::info", n, history, 4 * KIB, || jpeg::info(bytes)),
         cap("jpeg::extract", n, 1, 0, || jpeg::extract(bytes)),
         cap("jpeg::remove", n, 1, 0, || jpeg::remove(bytes)),
         cap("jpeg::insert", n + 2 * payload.len(), 1, 8 * KIB, || jpeg::insert(bytes, payload)),

@@ -106,6 +106,39 @@ fn jpeg_files() {
     grows_linearly("large payload", make, |payload| capped::jpeg(&file, payload));
 }
 
+/// A progressive picture of as many blocks as bits can be, in as many scans as there can be, each of
+/// which skips all blocks in a few bytes.
+#[test]
+fn progressive_scans() {
+    const RUN: usize = 1 << 14;
+    let payload = [3; 300];
+    let make = |n: usize| {
+        // A code of one bit for each: no difference, and a run of RUN ends of blocks.
+        let table = |head: u8, symbol: u8| [&[head, 1], [0; 15].as_slice(), &[symbol]].concat();
+        let tables = [table(0x00, 0), table(0x10, 0xe0)].concat();
+        let runs = 4 * n / RUN;
+        // Blocks in rows of 4096.
+        let height = ((runs * RUN / 4096 * 8) as u16).to_be_bytes();
+        let mut file = b"\xff\xd8\xff\xc2\0\x0b\x08".to_vec();
+        file.extend([height[0], height[1], 0x80, 0, 1, 1, 0x11, 0, 0xff, 0xc4, 0, 38]);
+        file.extend(&tables);
+        let mut scan = |first: u8, last: u8, bits: u8, data: usize| {
+            file.extend([0xff, 0xda, 0, 8, 1, 1, 0, first, last, bits]);
+            file.resize(file.len() + data, 0);
+        };
+        scan(0, 0, 0, runs * RUN / 8);
+        for at in 1..64 {
+            for low in (0..14).rev() {
+                let high = if low == 13 { 0 } else { low + 1 };
+                scan(at, at, high << 4 | low, (15 * runs).div_ceil(8));
+            }
+        }
+        file
+    };
+    assert!(sidelight::carriage::jpeg::info(&make(SMALL)).unwrap().progressive);
+    grows_linearly("progressive scans", make, |bytes| capped::jpeg(bytes, &payload));
+}
+
 /// SEI messages with whatever payload type, in a NAL unit.
 fn message(kind: u8, contents: &[u8]) -> Vec<u8> {
     [&[kind, contents.len() as u8], contents].concat()

@@ -6,6 +6,7 @@ use crate::common::fnv1a;
 pub use crate::common::picture::Owned;
 use sidelight::carriage::nal::{AccessUnit, Framing, NalCodec, Stream};
 use sidelight::carriage::{jpeg, nal};
+use sidelight::codec::accuracy;
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
 use sidelight::network::bounds::update_bounds;
@@ -171,7 +172,10 @@ pub fn jpeg(bytes: &[u8], payload: &[u8]) {
             assert!((1..=65535).contains(&info.width) && (1..=65535).contains(&info.height));
             assert!((1..=4).contains(&info.components.len()));
             assert!(info.coded_bytes <= bytes.len());
-            assert!(info.quant_tables.iter().flatten().flatten().all(|step| *step != 0));
+            for quant in [info.luma_quant(), info.chroma_quant()].into_iter().flatten() {
+                assert!(!quant.contains(&0));
+            }
+            planes(bytes, info);
         }
         Err(error) => assert!(matches!(error, Error::Corrupt | Error::Unsupported)),
     }
@@ -179,8 +183,12 @@ pub fn jpeg(bytes: &[u8], payload: &[u8]) {
         Ok(found) => assert!((1..=MAX_PAYLOAD).contains(&found.len())),
         Err(error) => assert!(matches!(error, Error::NoPayload | Error::Corrupt)),
     }
-    let removed = jpeg::remove(bytes);
-    let inserted = jpeg::insert(bytes, payload);
+    let unless = |conflict: sidelight::Result<Vec<u8>>, anyway: sidelight::Result<Vec<u8>>| {
+        assert!(conflict == anyway || conflict == Err(Error::Conflict) && anyway.is_ok());
+        anyway
+    };
+    let removed = unless(jpeg::remove(bytes), jpeg::remove_anyway(bytes));
+    let inserted = unless(jpeg::insert(bytes, payload), jpeg::insert_anyway(bytes, payload));
     let size_error = match payload.len() {
         0 => Some(Error::InvalidArgument),
         n => (n > MAX_PAYLOAD).then_some(Error::TooLarge),
@@ -201,9 +209,23 @@ pub fn jpeg(bytes: &[u8], payload: &[u8]) {
     assert_eq!(jpeg::info(&removed), info);
     let inserted = inserted.unwrap();
     assert_eq!(jpeg::extract(&inserted).unwrap(), payload);
-    assert_eq!(jpeg::remove(&inserted).unwrap(), removed);
+    assert_eq!(jpeg::remove_anyway(&inserted).unwrap(), removed);
     assert_eq!(jpeg::info(&inserted), info);
-    assert_eq!(jpeg::insert(&removed, payload).unwrap(), inserted);
+    assert_eq!(jpeg::insert_anyway(&removed, payload).unwrap(), inserted);
+}
+
+/// Compares gray planes with the file, if it is of one component and small.
+fn planes(bytes: &[u8], info: &jpeg::JpegInfo) {
+    let size = (info.width as usize, info.height as usize);
+    if size.0 * size.1 > 1 << 16 {
+        return;
+    }
+    let picture = Owned::<u8>::new(Layout::I400, 8, size.0, size.1, |i| i as u8);
+    match accuracy::difference(bytes, &picture.view()) {
+        Ok(_) => assert_eq!(info.components.len(), 1),
+        Err(Error::InvalidArgument) => assert_ne!(info.components.len(), 1),
+        Err(error) => assert_eq!(error, Error::Corrupt),
+    }
 }
 
 /// What is seen of an access unit.

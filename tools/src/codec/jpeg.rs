@@ -97,7 +97,7 @@ pub fn decode_like(file: &[u8], like: &Yuv) -> Result<Yuv> {
 /// From a JPEG's headers and coded data.
 pub fn params(file: &[u8]) -> Result<CodecParams> {
     let info = jpeg::info(file)?;
-    let luma = *info.luma_quant().context("a JPEG without a luma table")?;
-    let codec = sidelight::Codec::Jpeg { luma, chroma: info.chroma_quant().copied() };
+    let luma = info.luma_quant().context("a JPEG without a luma table")?;
+    let codec = sidelight::Codec::Jpeg { luma, chroma: info.chroma_quant() };
     Ok(CodecParams { codec, binding: info.binding })
 }
