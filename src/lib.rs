@@ -43,6 +43,7 @@ pub mod carriage;
 mod util;
 
 pub use adapt::task::Objective;
+pub use codec::accuracy::check_planes as check_jpeg_planes;
 pub use codec::{Codec, CodecParams};
 pub use cpu::{logical_cores, CpuLevel};
 pub use decoder::{probe, Decoder, DecoderSettings, Probe};

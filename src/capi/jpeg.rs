@@ -189,7 +189,7 @@ pub unsafe extern "C" fn sidelight_jpeg_check_planes(
         })?;
         // SAFETY: the caller's promise.
         let picture = unsafe { decoded.picture::<u8>() }?;
-        let difference = accuracy::difference(jpeg, &picture).map_err(|error| match error {
+        let difference = accuracy::check_planes(jpeg, &picture).map_err(|error| match error {
             Error::InvalidArgument => {
                 Refusal::new(error, "decoded's planes are not of the file's sizes")
             }

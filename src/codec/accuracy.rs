@@ -44,7 +44,7 @@ impl Sink for Samples {
 /// # Errors
 /// [`Error::InvalidArgument`] if the planes are not of the file's sizes; those of
 /// [`jpeg::info`]; [`Error::Corrupt`] also if the file's coefficients can't be told from it.
-pub fn difference(file: &[u8], decoded: &Picture<'_>) -> Result<u8> {
+pub fn check_planes(file: &[u8], decoded: &Picture<'_>) -> Result<u8> {
     let mut planes = alloc::try_with_capacity(3)?;
     for plane in decoded.planes() {
         let count = plane.width().div_ceil(8) * plane.height().div_ceil(8);

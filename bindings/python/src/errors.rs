@@ -70,6 +70,7 @@ pub fn of(error: Error) -> PyErr {
     let name = match error {
         Error::OutOfMemory => return PyMemoryError::new_err(error.to_string()),
         Error::InvalidArgument => "InvalidArgument",
+        Error::Conflict => "Conflict",
         Error::NoPayload => "NoPayload",
         Error::UnknownModel => "UnknownModel",
         Error::TooLarge => "TooLarge",

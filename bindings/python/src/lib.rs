@@ -25,7 +25,7 @@ mod _sidelight {
     #[pymodule_export]
     use super::encoder::{encode, Report};
     #[pymodule_export]
-    use super::jpeg::{jpeg_extract, jpeg_insert, jpeg_remove};
+    use super::jpeg::{jpeg_check_planes, jpeg_extract, jpeg_insert, jpeg_remove};
     #[pymodule_export]
     use super::optimiser::{jpeg_optimise, OptimiseReport};
     #[pymodule_export]

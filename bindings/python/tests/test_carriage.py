@@ -45,6 +45,30 @@ def test_tables_of_a_colour_jpeg():
     assert_array_equal(params.quant_chroma.ravel(), tables[1])
 
 
+def test_what_a_payload_would_break():
+    file = (ROOT / "tests/data/jpeg/gray.jpg").read_bytes()
+    jumbf = b"JP\0\x01\0\0\0\x01\0\0\0\x30jumb\0\0\0\x1ejumdc2pa"
+    signed = file[:2] + b"\xff\xeb" + (len(jumbf) + 2).to_bytes(2, "big") + jumbf + file[2:]
+    with pytest.raises(sidelight.Conflict):
+        sidelight.jpeg_insert(signed, b"payload")
+    carried = sidelight.jpeg_insert(signed, b"payload", anyway=True)
+    with pytest.raises(sidelight.Conflict):
+        sidelight.jpeg_remove(carried)
+    assert sidelight.jpeg_remove(carried, anyway=True) == signed
+
+
+def test_planes_of_another_decoder(gray):
+    file, decoded = code(gray.original[0])
+    assert sidelight.jpeg_check_planes(file, Picture(decoded)) == 0
+    other = decoded.copy()
+    other[:, ::3] ^= 4
+    assert sidelight.jpeg_check_planes(file, Picture(other)) == 4
+    with pytest.raises(sidelight.InvalidArgument):
+        sidelight.jpeg_check_planes(file, Picture(decoded[:-1]))
+    with pytest.raises(sidelight.Corrupt):
+        sidelight.jpeg_check_planes(file[: len(file) // 2], Picture(decoded))
+
+
 def test_files_that_are_not_good():
     for call in (CodecParams.from_jpeg, sidelight.jpeg_extract, sidelight.jpeg_remove):
         for data in (b"", b"GIF89a", b"\xff\xd8\xff"):
