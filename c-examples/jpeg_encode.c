@@ -30,7 +30,7 @@ static const char usage[] =
     "  --no-payload                     write the JPEG alone\n"
     "  --model-size small|medium|large  of the base model (default medium)\n"
     "  --threads N                      threads, 0 = one for each core (default 0)\n"
-    "  --sampling 420|422|444           chroma sampling of colour pictures (default 420)\n"
+    "  --sampling 420|422|444|440|411   chroma sampling of colour pictures (default 420)\n"
     "  --progressive                    write a progressive JPEG\n"
     "  --tables standard|half|flat      quantisation tables (default standard); the flatter, the better for PSNR\n"
     "  --jpeg FILE                      take this JPEG file of the picture instead of coding it; its metadata stay\n"
@@ -261,6 +261,23 @@ done:
   return status;
 }
 
+static int parse_sampling(const char *text, int *layout) {
+  static const struct {
+    const char *name;
+    int layout;
+  } all[] = {
+      {"420", SIDELIGHT_LAYOUT_I420}, {"422", SIDELIGHT_LAYOUT_I422}, {"444", SIDELIGHT_LAYOUT_I444},
+      {"440", SIDELIGHT_LAYOUT_I440}, {"411", SIDELIGHT_LAYOUT_I411},
+  };
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    if (strcmp(text, all[i].name) == 0) {
+      *layout = all[i].layout;
+      return 1;
+    }
+  }
+  return 0;
+}
+
 static int parse(int argc, char **argv, Options *o) {
   static const struct option options[] = {
       {"quality", required_argument, NULL, 'q'},  {"no-update", no_argument, NULL, 'b'},
@@ -297,12 +314,7 @@ static int parse(int argc, char **argv, Options *o) {
       o->encoder.threads = o->optimiser.threads = (uint32_t)n;
       break;
     case 's':
-      if (strcmp(optarg, "444") == 0)
-        o->jpeg.layout = SIDELIGHT_LAYOUT_I444;
-      else if (strcmp(optarg, "422") == 0)
-        o->jpeg.layout = SIDELIGHT_LAYOUT_I422;
-      else
-        ok = strcmp(optarg, "420") == 0;
+      ok = parse_sampling(optarg, &o->jpeg.layout);
       break;
     case 'l':
       ok = parse_model_size(optarg, &o->encoder.model_size);

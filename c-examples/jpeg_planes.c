@@ -12,17 +12,34 @@ int plane_count(const SidelightPicture *p) {
   return p->layout == SIDELIGHT_LAYOUT_I400 ? 1 : 3;
 }
 
+/* Columns and rows of luma samples for each of chroma. */
+static uint32_t ratio_across(int layout) {
+  switch (layout) {
+  case SIDELIGHT_LAYOUT_I420:
+  case SIDELIGHT_LAYOUT_I422:
+    return 2;
+  case SIDELIGHT_LAYOUT_I411:
+    return 4;
+  default:
+    return 1;
+  }
+}
+
+static uint32_t ratio_down(int layout) {
+  return layout == SIDELIGHT_LAYOUT_I420 || layout == SIDELIGHT_LAYOUT_I440 ? 2 : 1;
+}
+
 uint32_t plane_width(const SidelightPicture *p, int i) {
-  int halved = i > 0 && (p->layout == SIDELIGHT_LAYOUT_I420 || p->layout == SIDELIGHT_LAYOUT_I422);
-  return halved ? (p->width + 1) / 2 : p->width;
+  uint32_t ratio = i > 0 ? ratio_across((int)p->layout) : 1;
+  return (p->width + ratio - 1) / ratio;
 }
 
 uint32_t plane_height(const SidelightPicture *p, int i) {
-  int halved = i > 0 && p->layout == SIDELIGHT_LAYOUT_I420;
-  return halved ? (p->height + 1) / 2 : p->height;
+  uint32_t ratio = i > 0 ? ratio_down((int)p->layout) : 1;
+  return (p->height + ratio - 1) / ratio;
 }
 
-/* Allocates planes whose rows and columns are rounded up to whole iMCUs of 16 x 16 samples, so that
+/* Allocates planes whose rows and columns are rounded up to whole iMCUs of 32 x 32 samples at most, so that
  * libjpeg can write whole blocks. */
 static int allocate(Planes *planes, uint32_t width, uint32_t height, int layout) {
   memset(planes, 0, sizeof *planes);
@@ -76,7 +93,7 @@ double psnr_luma(const SidelightPicture *a, const SidelightPicture *b) {
 }
 
 int planes_write_y4m(const char *path, const Planes *planes) {
-  static const char *const layouts[] = {"mono", "420jpeg", "422", "444"};
+  static const char *const layouts[] = {"mono", "420jpeg", "422", "444", "440", "411"};
   const SidelightPicture *p = &planes->picture;
   OutputFile file;
   if (!output_open(&file, path))
@@ -115,18 +132,21 @@ static void ycc_to_rgb(int32_t y, int32_t cb, int32_t cr, uint8_t *rgb) {
   rgb[2] = clip(y + ((FIX(1.77200) * cb + HALF) >> 16));
 }
 
-/* Averages 2 x 1 or 2 x 2 samples of a full-size chroma plane; rounding alternates by column. */
+/* Averages the samples of a full-size chroma plane; rounding alternates by column where libjpeg has
+ * code of its own for the ratio. */
 static void downsample(const uint8_t *full, const SidelightPicture *p, int i) {
-  uint32_t rows = p->layout == SIDELIGHT_LAYOUT_I420 ? 2 : 1;
+  uint32_t across = ratio_across((int)p->layout), down = ratio_down((int)p->layout), count = across * down;
   for (uint32_t y = 0; y < plane_height(p, i); y++) {
     uint8_t *out = row_of(p, i, y);
-    uint32_t second = rows == 2 && 2 * y + 1 < p->height ? 2 * y + 1 : rows * y;
-    const uint8_t *a = full + (size_t)rows * y * p->width, *b = full + (size_t)second * p->width;
     for (uint32_t x = 0; x < plane_width(p, i); x++) {
-      uint32_t l = 2 * x, r = 2 * x + 1 < p->width ? 2 * x + 1 : 2 * x;
-      int odd = (int)(x & 1);
-      out[x] = (uint8_t)(rows == 2 ? (a[l] + a[r] + b[l] + b[r] + 1 + odd) >> 2
-                                   : (a[l] + a[r] + odd) >> 1);
+      uint32_t sum = across == 2 ? count / 2 - 1 + (x & 1) : count / 2;
+      for (uint32_t k = 0; k < count; k++) {
+        uint32_t row = down * y + k / across, column = across * x + k % across;
+        row = row < p->height ? row : p->height - 1;
+        column = column < p->width ? column : p->width - 1;
+        sum += full[(size_t)row * p->width + column];
+      }
+      out[x] = (uint8_t)(sum / count);
     }
   }
 }
@@ -172,18 +192,15 @@ int planes_from_image(const Image *image, int layout, Planes *planes) {
 }
 
 /* Row `y` of chroma plane `i` at full width: libjpeg-turbo's triangle filter, whose sums of two rows
- * are `3 * near + far`. Planes up to two samples wide are replicated instead. */
+ * are `3 * near + far`. Quarter-width planes, and half-width ones up to two samples wide, are replicated
+ * instead. */
 static void upsample_row(const SidelightPicture *p, int i, uint32_t y, int32_t *sums, uint8_t *out) {
-  uint32_t n = plane_width(p, i);
-  if (p->layout == SIDELIGHT_LAYOUT_I444) {
-    memcpy(out, row_of(p, i, y), n);
-    return;
-  }
-  int both = p->layout == SIDELIGHT_LAYOUT_I420;
+  uint32_t n = plane_width(p, i), across = ratio_across((int)p->layout);
+  int both = ratio_down((int)p->layout) == 2;
   const uint8_t *near = row_of(p, i, both ? y / 2 : y);
-  if (n <= 2) {
-    for (uint32_t x = 0; x < n; x++)
-      out[2 * x] = out[2 * x + 1] = near[x];
+  if (across == 4 || (across == 2 && n <= 2) || (across == 1 && !both)) {
+    for (uint32_t x = 0; x < across * n; x++)
+      out[x] = near[x / across];
     return;
   }
   uint32_t far_y = y / 2;
@@ -192,6 +209,11 @@ static void upsample_row(const SidelightPicture *p, int i, uint32_t y, int32_t *
   else if (both && y % 2 == 1 && far_y + 1 < plane_height(p, i))
     far_y++;
   const uint8_t *far = row_of(p, i, both ? far_y : y);
+  if (across == 1) {
+    for (uint32_t x = 0; x < n; x++)
+      out[x] = (uint8_t)((3 * near[x] + far[x] + 1 + (int)(y & 1)) >> 2);
+    return;
+  }
   for (uint32_t x = 0; x < n; x++)
     sums[x] = both ? 3 * near[x] + far[x] : near[x];
   int shift = both ? 4 : 2, left = both ? 8 : 1, right = both ? 7 : 2;
@@ -210,8 +232,8 @@ int planes_to_image(const Planes *planes, Image *image) {
   image->channels = plane_count(p);
   size_t row = (size_t)p->width * (size_t)image->channels;
   image->samples = malloc(row * p->height);
-  /* Upsampled rows may be one sample longer than the picture's. */
-  size_t wide = (size_t)p->width + 2;
+  /* Upsampled rows may be up to three samples longer than the picture's. */
+  size_t wide = (size_t)p->width + 4;
   uint8_t *chroma = malloc(2 * wide);
   int32_t *sums = malloc(wide * sizeof *sums);
   int ok = image->samples && chroma && sums;
@@ -280,8 +302,8 @@ static int code(const Image *image, const JpegOptions *options, unsigned char **
   cinfo.optimize_coding = TRUE;
   cinfo.dct_method = JDCT_ISLOW;
   if (image->channels == 3) {
-    cinfo.comp_info[0].h_samp_factor = options->layout == SIDELIGHT_LAYOUT_I444 ? 1 : 2;
-    cinfo.comp_info[0].v_samp_factor = options->layout == SIDELIGHT_LAYOUT_I420 ? 2 : 1;
+    cinfo.comp_info[0].h_samp_factor = (int)ratio_across(options->layout);
+    cinfo.comp_info[0].v_samp_factor = (int)ratio_down(options->layout);
   }
   if (options->progressive)
     jpeg_simple_progression(&cinfo);
@@ -317,6 +339,10 @@ static int layout_of(const char *name, const struct jpeg_decompress_struct *cinf
     fprintf(stderr, "%s: CMYK and YCCK pictures are not supported\n", name);
     return -1;
   }
+  if (cinfo->jpeg_color_space == JCS_RGB) {
+    fprintf(stderr, "%s: RGB pictures are not supported\n", name);
+    return -1;
+  }
   if (cinfo->num_components != 3 || cinfo->jpeg_color_space != JCS_YCbCr) {
     fprintf(stderr, "%s: not a gray or YCbCr picture\n", name);
     return -1;
@@ -332,7 +358,13 @@ static int layout_of(const char *name, const struct jpeg_decompress_struct *cinf
     return SIDELIGHT_LAYOUT_I422;
   if (h == 2 && v == 2)
     return SIDELIGHT_LAYOUT_I420;
-  fprintf(stderr, "%s: sampling factors %dx%d, %dx%d, %dx%d are not supported (4:4:4, 4:2:2, 4:2:0 are)\n",
+  if (h == 1 && v == 2)
+    return SIDELIGHT_LAYOUT_I440;
+  if (h == 4 && v == 1)
+    return SIDELIGHT_LAYOUT_I411;
+  fprintf(stderr,
+          "%s: sampling factors %dx%d, %dx%d, %dx%d are not supported "
+          "(4:4:4, 4:4:0, 4:2:2, 4:2:0, 4:1:1 are)\n",
           name, c[0].h_samp_factor, c[0].v_samp_factor, c[1].h_samp_factor, c[1].v_samp_factor,
           c[2].h_samp_factor, c[2].v_samp_factor);
   return -1;

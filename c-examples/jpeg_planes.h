@@ -20,7 +20,7 @@ enum { JPEG_TABLES_STANDARD, JPEG_TABLES_HALF, JPEG_TABLES_FLAT };
 
 typedef struct JpegOptions {
   int quality;     /* 1..100 */
-  int layout;      /* SIDELIGHT_LAYOUT_I420, I422 or I444; gray pictures are I400 whatever it is */
+  int layout;      /* a SidelightLayout of three planes; gray pictures are I400 whatever it is */
   int progressive; /* whether to write a progressive file */
   int tables;      /* one of the tables below */
 } JpegOptions;

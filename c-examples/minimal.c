@@ -15,9 +15,10 @@ static void require(int ok, const char *message) {
   }
 }
 
-/* Planes as JPEG codes them. TurboJPEG has a view of its own, and numbers the layouts from the other end. */
+/* Planes as JPEG codes them. TurboJPEG numbers its first four layouts from the other end. */
 static SidelightPicture planes(int width, int height, int sampling, uint8_t *data[3], int stride[3]) {
-  SidelightPicture p = {.width = width, .height = height, .layout = TJSAMP_GRAY - sampling, .bit_depth = 8};
+  SidelightPicture p = {.width = width, .height = height, .bit_depth = 8};
+  p.layout = sampling > TJSAMP_GRAY ? sampling : TJSAMP_GRAY - sampling;
   for (int i = 0; i < (sampling == TJSAMP_GRAY ? 1 : 3); i++) {
     p.stride[i] = stride[i] = tjPlaneWidth(i, width, sampling);
     p.data[i] = data[i] = malloc(tjPlaneSizeYUV(i, width, 0, height, sampling));
@@ -38,7 +39,7 @@ int main(int argc, char **argv) {
   uint8_t *data[3], *other_data[3];
   tjhandle tj = tjInitDecompress(), tjc = tjInitCompress();
   require(!tjDecompressHeader3(tj, jpeg, size, &w, &h, &sampling, &colours), NULL);
-  require((colours == TJCS_YCbCr || colours == TJCS_GRAY) && sampling <= TJSAMP_GRAY, "an unusual JPEG");
+  require((colours == TJCS_YCbCr || colours == TJCS_GRAY) && sampling <= TJSAMP_411, "an unusual JPEG");
   SidelightPicture decoded = planes(w, h, sampling, data, stride);
   SidelightPicture other = planes(w, h, sampling, other_data, stride); /* original, or filtered */
   require(!tjDecompressToYUVPlanes(tj, jpeg, size, data, w, stride, h, 0), NULL);
@@ -69,7 +70,7 @@ int main(int argc, char **argv) {
     fwrite(rewritten.data, 1, rewritten.size, file);
   else
     fprintf(file, "YUV4MPEG2 W%d H%d F25:1 Ip A1:1 C%s XCOLORRANGE=FULL\nFRAME\n", w, h,
-            (const char *[]){"444", "422", "420jpeg", "mono"}[sampling]);
+            (const char *[]){"444", "422", "420jpeg", "mono", "440", "411"}[sampling]);
   for (int i = 0; show && i < (sampling == TJSAMP_GRAY ? 1 : 3); i++)
     for (int y = 0; y < (i == 0 ? h : tjPlaneHeight(i, h, sampling)); y++)
       fwrite(other_data[i] + (size_t)y * stride[i], 1, i == 0 ? w : stride[i], file);

@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn run<S: Sample + PartialEq + Debug + Into<u32>>(input: &mut Input, depth: u32) {
-    let layout = Layout::ALL[input.below(4)];
+    let layout = Layout::ALL[input.below(Layout::ALL.len())];
     let types = [PictureType::Irap, PictureType::I, PictureType::P, PictureType::B];
     let picture_type = types[input.below(4)];
     let (width, height) = (1 + input.below(12), 1 + input.below(32));

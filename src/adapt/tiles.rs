@@ -1,4 +1,4 @@
-//! Windows of a picture for training: what the network sees, and which of its pixels count.
+//! Windows of a picture for training: what a network sees, and which of its pixels count.
 
 use super::distortion::squared_differences;
 use crate::picture::{Layout, Picture, Sample};
@@ -7,7 +7,7 @@ use crate::util::alloc;
 use crate::Result;
 use std::ops::Range;
 
-/// A window in half-resolution pixels, and the part of it whose loss counts. Around that part the
+/// A window in pixels of a network's maps, and the part of it whose loss counts. Around that part the
 /// window holds the network's whole halo, or ends where the picture ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tile {
@@ -55,7 +55,7 @@ pub fn tiles(
     Ok((alloc::try_collect(count, all)?, window))
 }
 
-/// The samples beside a half-resolution pixel that one of the network's channels stands for.
+/// The samples beside a pixel that one of a network's channels stands for.
 struct Source {
     plane: usize,
     /// Rows and columns of samples from one pixel to the next.
@@ -67,10 +67,11 @@ struct Source {
 }
 
 impl Source {
-    /// The samples of channel `i`: four luma phases, Cb, Cr.
-    fn new(layout: Layout, i: usize) -> Self {
+    /// The samples of channel `i`: four luma phases of `wide` columns each, Cb, Cr.
+    fn new(layout: Layout, wide: usize, i: usize) -> Self {
         if i < 4 {
-            return Self { plane: 0, step: (2, 2), first: (i / 2, i % 2), size: (1, 1) };
+            let first = (i / 2, i % 2 * wide);
+            return Self { plane: 0, step: (2, 2 * wide), first, size: (1, wide) };
         }
         let size = layout.chroma_beside_pixel().unwrap_or_default();
         Self { plane: i - 3, step: size, first: (0, 0), size }
@@ -99,8 +100,9 @@ pub fn load<S: Sample>(picture: &Picture<'_, S>, origin: (usize, usize), map: &m
     let channels = map.channels;
     let middle = 1 << (picture.bit_depth() - 1);
     let max = (2 * middle - 1) as i16;
+    let wide = if channels == 6 { picture.layout().chroma_pixel_width() / 2 } else { 1 };
     for i in 0..channels {
-        let source = Source::new(picture.layout(), i);
+        let source = Source::new(picture.layout(), wide, i);
         let plane = &picture.planes()[source.plane];
         let (last_row, last_column) = (plane.height() - 1, plane.width() - 1);
         let unit = 1.0 / (middle as usize * source.size.0 * source.size.1) as f32;
@@ -160,8 +162,8 @@ pub fn squared_error<S: Sample>(
     sum as f64 / f64::from(1u32 << (2 * (depth - 8)))
 }
 
-/// `original − decoded` in grey levels of 8 bits at channel `i` of pixel (`y`, `x`) of the picture:
-/// the sum over the samples that it stands for, and how many these are; none beyond the picture's
+/// `original − decoded` in grey levels of 8 bits at what channel `i` of pixel (`y`, `x`) corrects, of
+/// luma's network for the first four, else of chroma's: the sum over the samples that it stands for, and how many these are; none beyond the picture's
 /// ends.
 ///
 /// # Panics
@@ -174,7 +176,7 @@ pub fn residual<S: Sample>(
     x: usize,
     i: usize,
 ) -> (f32, f32) {
-    let source = Source::new(original.layout(), i);
+    let source = Source::new(original.layout(), 1, i);
     let depth = original.bit_depth();
     let max = ((1u32 << depth) - 1) as i16;
     let planes = (&original.planes()[source.plane], &decoded.planes()[source.plane]);
@@ -227,10 +229,7 @@ mod tests {
         let mut random = Xorshift(9);
         let mut samples = || (0..77 * 50).map(|_| (random.next() >> 52) as u16).collect::<Vec<_>>();
         let (original, decoded) = (samples(), samples());
-        for (depth, layout) in [10, 12]
-            .into_iter()
-            .flat_map(|d| [Layout::I400, Layout::I420, Layout::I422, Layout::I444].map(|l| (d, l)))
-        {
+        for (depth, layout) in [10, 12].into_iter().flat_map(|d| Layout::ALL.map(|l| (d, l))) {
             let picture = |data| {
                 let plane = |p| {
                     let (width, height) = layout.plane_size(p, 77, 50);
@@ -240,9 +239,10 @@ mod tests {
                 Picture::with_depth(layout, depth, &planes).unwrap()
             };
             let (original, decoded) = (picture(&original[..]), picture(&decoded[..]));
-            let (tiles, _) = tiles(25, 39, 8, 2).unwrap();
             let PlaneErrors(mse) = PlaneErrors::between(&original, &decoded);
             for (p, mse) in mse.into_iter().enumerate() {
+                let wide = if p == 0 { 2 } else { layout.chroma_pixel_width() };
+                let (tiles, _) = tiles(25, usize::div_ceil(77, wide), 8, 2).unwrap();
                 let sum: f64 = tiles.iter().map(|t| squared_error(&original, &decoded, t, p)).sum();
                 let count = original.planes().get(p).map_or(0, |p| p.width() * p.height());
                 assert!((sum - mse * count as f64).abs() <= 1e-6 * sum, "{layout:?} {p}");

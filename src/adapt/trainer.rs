@@ -21,7 +21,7 @@ use crate::Result;
 use std::ops::Range;
 use std::time::Instant;
 
-/// Side of the part of a tile that counts, in half-resolution pixels. Many steps on small tiles
+/// Side of the part of a tile that counts, in pixels of its network. Many steps on small tiles
 /// gain more in a second than few on large ones.
 const PART: usize = 32;
 /// Pixels that are seen around that part: fewer than the networks reach, as far ones matter little.
@@ -71,8 +71,8 @@ struct Trainer<'t, 'a, S> {
     base: Vec<Net>,
     /// The base model's networks with `rounded` applied.
     nets: Vec<Net>,
-    /// The tiles of each example.
-    tiles: Vec<Tile>,
+    /// Each network's tiles of an example.
+    tiles: Vec<Vec<Tile>>,
     /// Tiles of each network in a step.
     tiles_per_step: usize,
     /// Samples of each plane.
@@ -106,16 +106,23 @@ impl<'t, 'a, S: Sample> Trainer<'t, 'a, S> {
         }
         let parameters =
             Parameters::new(task.model, base.len(), &conditions, step_field, task.objective)?;
-        let (height, width) = (shape.height().div_ceil(2), shape.width().div_ceil(2));
-        let (tiles, window) = tiles::tiles(height, width, PART, MARGIN)?;
-        let tiles_per_step = task.tiles.clamp(1, tiles.len() * task.examples.len());
+        let pixel_widths = [2, shape.layout().chroma_pixel_width()];
+        let (mut tiles, mut windows) = (Vec::new(), Vec::new());
+        for pixel_width in &pixel_widths[..base.len()] {
+            let size = (shape.height().div_ceil(2), shape.width().div_ceil(*pixel_width));
+            let (own, window) = tiles::tiles(size.0, size.1, PART, MARGIN)?;
+            tiles.push(own);
+            windows.push(window);
+        }
+        let tiles_per_step = task.tiles.clamp(1, tiles[0].len() * task.examples.len());
         let threads = task.threads.clamp(1, tiles_per_step * base.len());
-        let workers = Workers::new(threads, &base, window, task.level)?;
+        let workers = Workers::new(threads, &base, &windows, task.level)?;
         let zeros = || alloc::try_filled(parameters.len(), 0.0f32);
         let (values, rounded, gradient) = (zeros()?, zeros()?, zeros()?);
         let (mut samplers, mut schedules) = (Vec::new(), Vec::new());
         for (network, planes) in (0..base.len()).zip(Model::PLANES) {
-            samplers.push(TileSampler::new(&tile_errors(task, &tiles, planes.clone(), go_on)?)?);
+            let errors = tile_errors(task, &tiles[network], planes.clone(), go_on)?;
+            samplers.push(TileSampler::new(&errors)?);
             schedules.push(Schedule::new(&parameters, network, base_loss(task, planes))?);
         }
         let samples = std::array::from_fn(|p| {
@@ -217,13 +224,14 @@ impl<'t, 'a, S: Sample> Trainer<'t, 'a, S> {
     /// Draws a tile for a network.
     fn draw(&mut self, network: usize) -> Job<'t, S> {
         let task = self.task;
+        let tiles = &self.tiles[network];
         let (drawn, probability) = self.samplers[network].take();
-        let example = &task.examples[drawn / self.tiles.len()];
+        let example = &task.examples[drawn / tiles.len()];
         let slopes = task.distortion.slopes(example.base_mse);
         // The loss is the mean over examples of their planes' mean squared errors.
         let weight = 1.0 / (probability * self.tiles_per_step as f64 * task.examples.len() as f64);
         let unit = |p: usize| (weight * slopes[p] / self.samples[p]) as f32;
-        let tile = self.tiles[drawn % self.tiles.len()];
+        let tile = tiles[drawn % tiles.len()];
         Job { example, tile, network, units: std::array::from_fn(unit) }
     }
 

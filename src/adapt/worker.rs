@@ -37,20 +37,22 @@ struct Worker {
 pub(super) struct Workers(Vec<Worker>);
 
 impl Workers {
-    /// Buffers of `threads` threads for `nets` on windows of `window` half-resolution pixels.
+    /// Buffers of `threads` threads for `nets` on each one's windows, in rows and columns of pixels.
     ///
     /// # Errors
     /// [`OutOfMemory`](crate::Error::OutOfMemory).
     pub fn new(
         threads: usize,
         nets: &[Net],
-        window: (usize, usize),
+        windows: &[(usize, usize)],
         level: CpuLevel,
     ) -> Result<Self> {
-        let workspace = |net: &Net| Workspace::new(net.arch, window.0, window.1, level);
+        let workspace = |(net, window): (&Net, &(usize, usize))| {
+            Workspace::new(net.arch, window.0, window.1, level)
+        };
         let worker = |_| -> Result<Worker> {
             Ok(Worker {
-                workspaces: nets.iter().map(workspace).collect::<Result<_>>()?,
+                workspaces: nets.iter().zip(windows).map(workspace).collect::<Result<_>>()?,
                 gradients: nets.iter().map(|net| Net::zeros(net.arch)).collect(),
             })
         };

@@ -131,6 +131,8 @@ impl<'a> Passed<'a> {
             1 => Layout::I420,
             2 => Layout::I422,
             3 => Layout::I444,
+            4 => Layout::I440,
+            5 => Layout::I411,
             n => return Err(Refusal::argument(format!("{self}layout is {n}, no SidelightLayout"))),
         };
         zero(&p.reserved, format_args!("{self}reserved"))?;

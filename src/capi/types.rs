@@ -31,6 +31,10 @@ pub enum SidelightLayout {
     I422 = 2,
     /// Chroma at full size.
     I444 = 3,
+    /// Chroma at half height.
+    I440 = 4,
+    /// Chroma at a quarter of the width.
+    I411 = 5,
 }
 
 /// What a payload asks for, and what an encoder may choose.
@@ -130,8 +134,8 @@ pub enum SidelightCpuLevel {
 /// A picture in the caller's memory.
 ///
 /// Plane 0 is luma, 1 and 2 are Cb and Cr (ignored for SIDELIGHT_LAYOUT_I400). Chroma planes have (width + 1) / 2
-/// columns (I420, I422) and (height + 1) / 2 rows (I420). The library never reads or writes beyond a row's samples, so
-/// strides need no padding.
+/// columns (I420, I422) or (width + 3) / 4 (I411), and (height + 1) / 2 rows (I420, I440). The library never reads or
+/// writes beyond a row's samples, so strides need no padding.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SidelightPicture {

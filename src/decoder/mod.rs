@@ -11,9 +11,9 @@ use crate::filter::{self, Filter};
 use crate::models::{self, ModelSize};
 use crate::network::update::Update;
 use crate::network::weights::Weights;
-use crate::network::{Model, Prepared};
+use crate::network::{Condition, Model, Prepared};
 use crate::payload::{self, Mode};
-use crate::picture::{Layout, Picture, PictureMut, PictureType, Sample};
+use crate::picture::{Picture, PictureMut, PictureType, Sample};
 use crate::{Error, Result};
 use std::sync::OnceLock;
 
@@ -42,12 +42,12 @@ impl Default for DecoderSettings {
 pub struct Decoder {
     settings: DecoderSettings,
     level: CpuLevel,
-    /// For each layout, as [`Layout::ALL`], one for each class of picture types, or one for all
+    /// For each layout of [`Condition::LAYOUTS`] one for each class of picture types, or one for all
     /// where the codec has no types; none: pictures pass through.
     slots: Vec<Vec<Slot>>,
 }
 
-/// How pictures of one layout and class of types are filtered; not at all without a prepared model.
+/// How pictures of one condition are filtered; not at all without a prepared model.
 struct Slot {
     prepared: Option<Prepared>,
     /// Made when such a picture comes first.
@@ -155,7 +155,7 @@ impl Decoder {
 
     /// The filter of pictures like `input`; `None`: they pass through.
     fn filter_of<S: Sample>(&self, input: &Picture<'_, S>) -> Option<&Filter> {
-        let slots = self.slots.get(input.layout() as usize)?;
+        let slots = self.slots.get(Condition::known_layout(input.layout()) as usize)?;
         let slot = slots.get(input.picture_type().class()).or(slots.last())?;
         let prepared = slot.prepared.as_ref()?;
         Some(slot.filter.get_or_init(|| Filter::new(prepared.clone(), self.level)))
@@ -211,5 +211,5 @@ fn prepare(codec: &Codec, model: &Model, update: Option<&Update>) -> Result<Vec<
         };
         classes.iter().map(slot).collect()
     };
-    Layout::ALL.into_iter().map(slots).collect()
+    Condition::LAYOUTS.into_iter().map(slots).collect()
 }

@@ -11,7 +11,7 @@ use crate::network::update::{LayerUpdate, Update};
 use crate::network::weights::Weights;
 use crate::network::{Condition, Model, Prepared};
 use crate::payload::{self, Mode};
-use crate::picture::{Layout, PictureType, Sample};
+use crate::picture::{PictureType, Sample};
 use crate::{Error, Result};
 
 /// Candidates of clustering, for [`Objective::Published`]: the share of values that is kept, and
@@ -240,6 +240,6 @@ impl<S: Sample> Candidates<'_, '_, S> {
 
 /// Conditions of all pictures that a decoder prepares for.
 pub(super) fn every_condition(codec: &Codec) -> impl Iterator<Item = Condition> + '_ {
-    let kinds = Layout::ALL.into_iter().flat_map(|l| PictureType::CLASSES.map(|t| (l, t)));
+    let kinds = Condition::LAYOUTS.into_iter().flat_map(|l| PictureType::CLASSES.map(|t| (l, t)));
     kinds.filter_map(|(layout, class)| codec.condition(layout, class))
 }

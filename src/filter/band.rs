@@ -82,7 +82,7 @@ fn replicate_ends<A: Copy>(row: &mut [A], channels: usize) {
     row.copy_within(len - 2 * c..len - c, len - c);
 }
 
-/// Memory that a band of half-resolution width `width` needs.
+/// Memory that a band needs whose maps have rows of `width` pixels.
 pub(super) fn scratch_len(convolutions: &[Convolution], width: usize) -> ScratchLen {
     let outputs = convolutions.last().map_or(0, |c| c.layer.cout);
     let mut len = ScratchLen { words: width * outputs, bytes: 0 };
@@ -118,7 +118,9 @@ pub(super) fn run<S: Sample>(
         return true;
     }
     let layers = convolutions.len();
-    let (width, height) = (input.width().div_ceil(2), input.height().div_ceil(2));
+    let inputs = convolutions[0].layer.cin;
+    let pixel_width = if inputs == 6 { input.layout().chroma_pixel_width() } else { 2 };
+    let (width, height) = (input.width().div_ceil(pixel_width), input.height().div_ceil(2));
     let first = first_row / 2;
     let end = (first_row + out.height()).div_ceil(2);
     // What each layer reads.
@@ -126,7 +128,7 @@ pub(super) fn run<S: Sample>(
     for (lines, conv) in lines.iter_mut().zip(convolutions) {
         *lines = Lines::new(width, conv, &mut scratch);
     }
-    let (inputs, outputs) = (lines[0].channels, convolutions[layers - 1].layer.cout);
+    let outputs = convolutions[layers - 1].layer.cout;
     let residual = &mut scratch.words[..width * outputs];
     for t in first.saturating_sub(layers)..end + layers {
         if !go_on() {

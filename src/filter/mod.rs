@@ -147,10 +147,10 @@ impl Filter {
     }
 
     fn scratch_len(&self, layout: Layout, width: usize) -> ScratchLen {
-        let len = |convolutions| band::scratch_len(convolutions, width.div_ceil(2));
-        let luma = len(&self.luma);
+        let luma = band::scratch_len(&self.luma, width.div_ceil(2));
         if self.filters_chroma(layout) {
-            luma.max(len(&self.chroma))
+            let width = width.div_ceil(layout.chroma_pixel_width());
+            luma.max(band::scratch_len(&self.chroma, width))
         } else {
             luma
         }
@@ -202,10 +202,9 @@ fn copy_planes<S: Sample>(
     output: &mut PictureMut<'_, S>,
     which: Range<usize>,
 ) {
-    let halved = input.layout() == Layout::I420;
     for (i, plane) in output.planes_mut().iter_mut().enumerate().filter(|(i, _)| which.contains(i))
     {
-        let first = if i > 0 && halved { first_row / 2 } else { first_row };
+        let first = input.layout().plane_size(i, 0, first_row).1;
         for y in 0..plane.height() {
             plane.row_mut(y).copy_from_slice(input.planes()[i].row(first + y));
         }

@@ -19,8 +19,10 @@ pub(super) fn pack<S: Sample>(
     dst: &mut [i16],
 ) {
     let depth = input.bit_depth();
-    (kernels.pack_luma)(pair(&input.luma(), 2 * y, 2 * y + 1), inputs, depth, dst);
-    let (6, Some((tall, _))) = (inputs, input.layout().chroma_beside_pixel()) else { return };
+    let chroma = input.layout().chroma_beside_pixel().filter(|_| inputs == 6);
+    let wide = chroma.map_or(1, |_| input.layout().chroma_pixel_width() / 2);
+    (kernels.pack_luma)(pair(&input.luma(), 2 * y, 2 * y + 1), inputs, wide, depth, dst);
+    let Some((tall, _)) = chroma else { return };
     let planes = [1, 2].map(|p| pair(&input.planes()[p], tall * y, tall * y + tall - 1));
     (kernels.pack_chroma)(planes, input.layout(), depth, dst);
 }

@@ -104,6 +104,8 @@ impl Samples {
         match (p, self.layout) {
             (0, _) | (_, Layout::I444) => (1, 1),
             (_, Layout::I422) => (2, 1),
+            (_, Layout::I440) => (1, 2),
+            (_, Layout::I411) => (4, 1),
             _ => (2, 2),
         }
     }
@@ -123,8 +125,9 @@ fn reference(prepared: &Prepared, input: &Samples) -> Samples {
     correct(input, &mut out, 0, |y, x| luma[y / 2][x / 2][2 * (y % 2) + x % 2]);
     if !prepared.chroma.is_empty() && input.layout != Layout::I400 {
         let chroma = outputs(&prepared.chroma, input);
+        let wide = if input.layout == Layout::I411 { 4 } else { 2 };
         for p in 1..3 {
-            correct(input, &mut out, p, |y, x| chroma[y / 2][x / 2][p - 1]);
+            correct(input, &mut out, p, |y, x| chroma[y / 2][x / wide][p - 1]);
         }
     }
     out
@@ -143,17 +146,25 @@ fn correct(input: &Samples, out: &mut Samples, p: usize, residual: impl Fn(usize
 
 type Map = Vec<Vec<Vec<i32>>>;
 
-/// A network's outputs for each half-resolution pixel.
+/// A network's outputs for each of its pixels.
 fn outputs(layers: &[PreparedLayer], input: &Samples) -> Map {
-    let (w, h) = (input.width.div_ceil(2), input.height.div_ceil(2));
-    let phases = [(0, 0), (0, 1), (1, 0), (1, 1)];
+    // Columns of luma beside a phase.
+    let wide = if layers[0].cin == 6 && input.layout == Layout::I411 { 2 } else { 1 };
+    let (w, h) = (input.width.div_ceil(2 * wide), input.height.div_ceil(2));
     let first = |y: usize, x: usize| -> Vec<i32> {
         let scaled = |s: i32| (s << (12 - input.bit_depth)) - 2048;
-        let beside = |p| phases.map(|(dy, dx)| scaled(input.beside(p, 2 * y + dy, 2 * x + dx)));
-        let luma = beside(0);
-        let mean = |p| (beside(p).iter().sum::<i32>() + 2).div_euclid(4);
-        let chroma = (1..layers[0].cin - 3).map(mean);
-        luma.into_iter().chain(chroma).collect()
+        let mean = |p, dy: Range<usize>, dx: Range<usize>| {
+            let count = (dy.len() * dx.len()) as i32;
+            let at = dy.flat_map(|dy| dx.clone().map(move |dx| (2 * y + dy, 2 * wide * x + dx)));
+            let sum: i32 = at.map(|(y, x)| scaled(input.beside(p, y, x))).sum();
+            (sum + count / 2).div_euclid(count)
+        };
+        let phase = |i: usize| {
+            let (dy, dx) = (i / 2, i % 2 * wide);
+            mean(0, dy..dy + 1, dx..dx + wide)
+        };
+        let chroma = (1..layers[0].cin - 3).map(|p| mean(p, 0..2, 0..2 * wide));
+        (0..4).map(phase).chain(chroma).collect()
     };
     let mut map: Map = (0..h).map(|y| (0..w).map(|x| first(y, x)).collect()).collect();
     for layer in layers {

@@ -6,11 +6,12 @@ use crate::picture::{Layout, Sample, SampleRow, SampleRowMut};
 /// Bits of samples that would be activations as they are.
 const SCALE: u32 = 12;
 
-/// Two rows of luma, converted to the first four of `inputs` (4 or 6) activations of every
-/// half-resolution pixel of `dst`. Behind an odd width the last sample counts twice.
-pub type PackLuma = fn(rows: [SampleRow<'_>; 2], inputs: usize, depth: u32, dst: &mut [i16]);
+/// Two rows of luma, converted to the first four of `inputs` (4 or 6) activations of every pixel of
+/// `dst`. Each is the mean of `wide` (1 or 2) columns; samples behind the row repeat its last.
+pub type PackLuma =
+    fn(rows: [SampleRow<'_>; 2], inputs: usize, wide: usize, depth: u32, dst: &mut [i16]);
 
-/// Means of the samples of Cb and of Cr beside each half-resolution pixel, converted to the last
+/// Means of the samples of Cb and of Cr beside each pixel, converted to the last
 /// two of its six activations; `planes` are of either the first and the last row beside the pixels.
 pub type PackChroma =
     fn(planes: [[SampleRow<'_>; 2]; 2], layout: Layout, depth: u32, dst: &mut [i16]);
@@ -48,7 +49,12 @@ pub struct SampleKernels {
 /// names.
 pub(super) trait SampleRows {
     /// The kernel [`PackLuma`] with `N` inputs.
-    fn pack_luma<S: Sample, const N: usize>(rows: [&[S]; 2], depth: u32, dst: &mut [i16]);
+    fn pack_luma<S: Sample, const N: usize>(
+        rows: [&[S]; 2],
+        wide: usize,
+        depth: u32,
+        dst: &mut [i16],
+    );
     /// The kernel [`PackChroma`].
     fn pack_chroma<S: Sample>(planes: [[&[S]; 2]; 2], layout: Layout, depth: u32, dst: &mut [i16]);
     /// The kernel [`CorrectLuma`].
@@ -74,12 +80,12 @@ impl SampleKernels {
     /// The table of an instruction set's code.
     pub(super) const fn new<R: SampleRows>() -> Self {
         Self {
-            pack_luma: |rows, inputs, depth, dst| match rows {
+            pack_luma: |rows, inputs, wide, depth, dst| match rows {
                 [SampleRow::U8(above), SampleRow::U8(below)] => {
-                    pack_luma::<R, u8>([above, below], inputs, depth, dst);
+                    pack_luma::<R, u8>([above, below], inputs, wide, depth, dst);
                 }
                 [SampleRow::U16(above), SampleRow::U16(below)] => {
-                    pack_luma::<R, u16>([above, below], inputs, depth, dst);
+                    pack_luma::<R, u16>([above, below], inputs, wide, depth, dst);
                 }
                 _ => panic!("samples of different types"),
             },
@@ -117,14 +123,16 @@ impl SampleKernels {
 fn pack_luma<R: SampleRows, S: Sample>(
     rows: [&[S]; 2],
     inputs: usize,
+    wide: usize,
     depth: u32,
     dst: &mut [i16],
 ) {
     let width = rows[0].len();
-    assert!(rows[1].len() == width && dst.len() == width.div_ceil(2) * inputs);
+    assert!((1..=2).contains(&wide) && rows[1].len() == width);
+    assert_eq!(dst.len(), width.div_ceil(2 * wide) * inputs);
     match inputs {
-        4 => R::pack_luma::<S, 4>(rows, depth, dst),
-        6 => R::pack_luma::<S, 6>(rows, depth, dst),
+        4 => R::pack_luma::<S, 4>(rows, wide, depth, dst),
+        6 => R::pack_luma::<S, 6>(rows, wide, depth, dst),
         _ => panic!("networks have 4 or 6 inputs"),
     }
 }
@@ -166,8 +174,8 @@ fn correct_chroma<R: SampleRows, S: Sample>(
     R::correct_chroma(src, residual, channel, layout, depth, dst);
 }
 
-/// Columns of chroma samples beside a half-resolution pixel.
-fn chroma_columns(layout: Layout) -> usize {
+/// Columns of chroma samples beside a pixel.
+pub(super) fn chroma_columns(layout: Layout) -> usize {
     layout.chroma_beside_pixel().map_or(1, |(_, wide)| wide)
 }
 
@@ -177,11 +185,23 @@ pub(super) struct Portable;
 impl SampleRows for Portable {
     fn pack_luma<S: Sample, const N: usize>(
         [above, below]: [&[S]; 2],
+        wide: usize,
         depth: u32,
         dst: &mut [i16],
     ) {
         let (middle, max, shift) = (1i16 << (depth - 1), (1i16 << depth) - 1, SCALE - depth);
         let activation = |s: S| (s.at_most(max) - middle) << shift;
+        if wide == 2 {
+            for (row, first) in [(above, 0), (below, 2)] {
+                let last = row.len().saturating_sub(1);
+                let at = |x: usize| activation(row[x.min(last)]);
+                for (x, out) in dst.as_chunks_mut::<N>().0.iter_mut().enumerate() {
+                    out[first] = (at(4 * x) + at(4 * x + 1) + 1) >> 1;
+                    out[first + 1] = (at(4 * x + 2) + at(4 * x + 3) + 1) >> 1;
+                }
+            }
+            return;
+        }
         // Of an odd width's last pixel the right half is beyond the picture.
         let (whole, odd) = dst.as_chunks_mut::<N>().0.split_at_mut(above.len() / 2);
         let rows = above.as_chunks::<2>().0.iter().zip(below.as_chunks::<2>().0);

@@ -414,6 +414,7 @@ fn check_samples<S: Sample + PartialEq + std::fmt::Debug>(depth: u32, sample: fn
     let cases = (1..=70).chain([131, 256]).flat_map(|width| Layout::ALL.map(|l| (width, l)));
     for (width, layout) in cases {
         let pixels = usize::div_ceil(width, 2);
+        let chroma_pixels = usize::div_ceil(width, layout.chroma_pixel_width());
         let columns = layout.plane_size(1, width, 2).0;
         let extreme = rng.next().is_multiple_of(3);
         let mut row = |len: usize| -> Vec<S> {
@@ -427,7 +428,7 @@ fn check_samples<S: Sample + PartialEq + std::fmt::Debug>(depth: u32, sample: fn
         let luma = [row(width), row(width)];
         // Where a pixel has one row of chroma, both are that one.
         let mut chroma = [[row(columns), row(columns)], [row(columns), row(columns)]];
-        if layout == Layout::I420 {
+        if layout.chroma_beside_pixel().is_some_and(|(tall, _)| tall == 1) {
             chroma.iter_mut().for_each(|rows| rows[1] = rows[0].clone());
         }
         let mut residuals = |len: usize| -> Vec<i16> {
@@ -437,15 +438,18 @@ fn check_samples<S: Sample + PartialEq + std::fmt::Debug>(depth: u32, sample: fn
             };
             (0..len).map(any).collect()
         };
-        let (luma_residual, chroma_residual) = (residuals(4 * pixels), residuals(2 * pixels));
+        let (luma_residual, chroma_residual) =
+            (residuals(4 * pixels), residuals(2 * chroma_pixels));
         for level in CpuLevel::available() {
             let tested = Kernels::new(level.supported()).samples;
             let case = format!("{level:?} {layout:?} {depth} bits, width {width}");
-            for inputs in [4, 6] {
+            for (inputs, pixels) in [(4, pixels), (6, chroma_pixels)] {
+                let wide = if inputs == 6 { layout.chroma_pixel_width() / 2 } else { 1 };
                 let [expected, got] = [reference, tested].map(|kernels| {
                     let mut out = vec![GUARD; inputs * (pixels + 8)];
                     let dst = &mut out[..inputs * pixels];
-                    (kernels.pack_luma)(luma.each_ref().map(|r| S::row(r)), inputs, depth, dst);
+                    let rows = luma.each_ref().map(|r| S::row(r));
+                    (kernels.pack_luma)(rows, inputs, wide, depth, dst);
                     if inputs == 6 && layout != Layout::I400 {
                         let planes = chroma.each_ref().map(|p| p.each_ref().map(|r| S::row(r)));
                         (kernels.pack_chroma)(planes, layout, depth, dst);

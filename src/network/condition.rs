@@ -20,8 +20,8 @@ pub const FEATURE_BITS: u32 = 8;
 /// HEVC: log2 of the quantiser step of the QP, less 4; the step divided by 64; 1 for intra, P, B
 /// pictures each; the first feature again for intra and for B pictures; those of chroma are 0.
 ///
-/// The last three are 1 where the layout is 4:2:0, 4:2:2, 4:4:4. All but the luma features are 0
-/// for a gray picture.
+/// The last three are 1 where the layout is 4:2:0, 4:2:2, 4:4:4; 4:4:0 and 4:1:1 count as 4:2:2. All
+/// but the luma features are 0 for a gray picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Condition(pub [i32; FEATURES]);
 
@@ -41,6 +41,18 @@ const fn band(u: usize, v: usize) -> usize {
 }
 
 impl Condition {
+    /// Layouts of which each has a condition of its own, in the order of their discriminants.
+    pub const LAYOUTS: [Layout; 4] = [Layout::I400, Layout::I420, Layout::I422, Layout::I444];
+
+    /// The one of [`LAYOUTS`](Self::LAYOUTS) as which models know `layout`.
+    #[must_use]
+    pub fn known_layout(layout: Layout) -> Layout {
+        match layout {
+            Layout::I440 | Layout::I411 => Layout::I422,
+            own => own,
+        }
+    }
+
     /// From JPEG's luma and chroma quantisation tables in natural (row-major) order, for a picture
     /// of `layout`.
     #[must_use]
@@ -75,11 +87,9 @@ impl Condition {
     #[must_use]
     pub fn of_layout(mut self, layout: Layout) -> Self {
         self.0[LAYOUT..].fill(0);
-        match layout {
-            Layout::I400 => self.0[LUMA_FEATURES..].fill(0),
-            Layout::I420 => self.0[LAYOUT] = 1 << FEATURE_BITS,
-            Layout::I422 => self.0[LAYOUT + 1] = 1 << FEATURE_BITS,
-            Layout::I444 => self.0[LAYOUT + 2] = 1 << FEATURE_BITS,
+        match Self::known_layout(layout) as usize {
+            0 => self.0[LUMA_FEATURES..].fill(0),
+            known => self.0[LAYOUT + known - 1] = 1 << FEATURE_BITS,
         }
         self
     }
@@ -166,6 +176,9 @@ mod tests {
         assert_eq!(colour.0[8..16], [256, 256, 256, 256, 128, 128, 128, 128]);
         assert_eq!(colour.0[16..], [0, 256, 0]);
         assert_eq!(colour.of_layout(Layout::I420).0[16..], [256, 0, 0]);
+        assert_eq!(colour.of_layout(Layout::I444).0[16..], [0, 0, 256]);
+        assert_eq!(colour.of_layout(Layout::I440), colour);
+        assert_eq!(colour.of_layout(Layout::I411), colour);
         let gray = colour.of_layout(Layout::I400);
         assert_eq!(gray.0[..8], colour.0[..8]);
         assert!(gray.0[8..].iter().all(|f| *f == 0));

@@ -139,6 +139,8 @@ fn parts(codec: &Codec, layout: Layout, progressive: bool) -> Result<Vec<Part>> 
     let unit = match layout {
         Layout::I420 => (2, 2),
         Layout::I422 => (2, 1),
+        Layout::I440 => (1, 2),
+        Layout::I411 => (4, 1),
         Layout::I400 | Layout::I444 => (1, 1),
     };
     let scans = |progressive_scans| if progressive { progressive_scans } else { Scans::Sequential };

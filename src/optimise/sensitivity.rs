@@ -21,11 +21,11 @@ const COLUMNS: usize = 256;
 /// How a network sees the planes that it corrects.
 #[derive(Clone, Copy)]
 pub(super) struct View {
-    /// Rows and columns of samples beside a half-resolution pixel.
+    /// Rows and columns of samples beside a pixel.
     beside: (usize, usize),
     /// Channels in front of these planes' in the network's input.
     first: usize,
-    /// Half-resolution rows and columns.
+    /// Rows and columns of pixels.
     size: (usize, usize),
 }
 
@@ -38,7 +38,8 @@ impl View {
     /// Chroma's, for a picture of `layout`; of a gray picture there is none.
     pub fn chroma(layout: Layout, width: usize, height: usize) -> Option<Self> {
         let beside = layout.chroma_beside_pixel()?;
-        Some(Self { beside, first: 4, ..Self::luma(width, height) })
+        let size = (height.div_ceil(2), width.div_ceil(layout.chroma_pixel_width()));
+        Some(Self { beside, first: 4, size })
     }
 
     /// Channel of the sample of plane `p` of the view at `row`, `column`: the network's output's.

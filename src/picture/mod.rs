@@ -19,11 +19,16 @@ pub enum Layout {
     I422,
     /// Chroma at full size.
     I444,
+    /// Chroma at half height.
+    I440,
+    /// Chroma at a quarter of the width.
+    I411,
 }
 
 impl Layout {
     /// Every layout, in the order of their discriminants.
-    pub const ALL: [Self; 4] = [Self::I400, Self::I420, Self::I422, Self::I444];
+    pub const ALL: [Self; 6] =
+        [Self::I400, Self::I420, Self::I422, Self::I444, Self::I440, Self::I411];
 
     /// Number of planes.
     #[must_use]
@@ -35,13 +40,25 @@ impl Layout {
         }
     }
 
-    /// Rows and columns of the chroma samples, in each plane, beside 2×2 luma samples.
+    /// Columns of luma samples that a pixel of chroma's network stands for, and two rows. One of
+    /// luma's network stands for 2×2.
+    #[must_use]
+    pub fn chroma_pixel_width(self) -> usize {
+        if self == Self::I411 {
+            4
+        } else {
+            2
+        }
+    }
+
+    /// Rows and columns of the chroma samples, in each plane, beside a pixel of chroma's network.
     #[must_use]
     pub fn chroma_beside_pixel(self) -> Option<(usize, usize)> {
         match self {
             Self::I400 => None,
             Self::I420 => Some((1, 1)),
-            Self::I422 => Some((2, 1)),
+            Self::I422 | Self::I411 => Some((2, 1)),
+            Self::I440 => Some((1, 2)),
             Self::I444 => Some((2, 2)),
         }
     }
@@ -57,6 +74,8 @@ impl Layout {
             Self::I420 => (width.div_ceil(2), height.div_ceil(2)),
             Self::I422 => (width.div_ceil(2), height),
             Self::I444 => (width, height),
+            Self::I440 => (width, height.div_ceil(2)),
+            Self::I411 => (width.div_ceil(4), height),
         }
     }
 }

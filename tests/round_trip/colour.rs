@@ -14,7 +14,8 @@ use sidelight::{
 const WIDTH: usize = 71;
 const HEIGHT: usize = 53;
 const STEP: i32 = 24;
-const COLOUR: [Layout; 3] = [Layout::I420, Layout::I422, Layout::I444];
+const COLOUR: [Layout; 5] =
+    [Layout::I420, Layout::I422, Layout::I444, Layout::I440, Layout::I411];
 /// Bytes nearly free: an update pays.
 const CHEAP: Rate = Rate { coded_bytes: 0, slope_db_per_byte: 1e-5, carriage_bytes: 0 };
 

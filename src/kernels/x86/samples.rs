@@ -2,7 +2,7 @@
 //! samples, and the portable code for the rest. The contract is `kernels/samples.rs`, the tests are
 //! `kernels/tests.rs`.
 
-use super::super::samples::{Portable, SampleRows};
+use super::super::samples::{chroma_columns, Portable, SampleRows};
 use crate::picture::{Layout, Sample};
 use std::arch::x86_64::*;
 
@@ -73,7 +73,15 @@ fn load(from: &[i16; 8]) -> __m128i {
 pub(super) struct Sse2;
 
 impl SampleRows for Sse2 {
-    fn pack_luma<S: Sample, const N: usize>(rows: [&[S]; 2], bits: u32, dst: &mut [i16]) {
+    fn pack_luma<S: Sample, const N: usize>(
+        rows: [&[S]; 2],
+        wide: usize,
+        bits: u32,
+        dst: &mut [i16],
+    ) {
+        if wide != 1 {
+            return Portable::pack_luma::<S, N>(rows, wide, bits, dst);
+        }
         let depth = Depth::new(bits);
         let blocks = rows[0].as_chunks::<8>().0.iter().zip(rows[1].as_chunks::<8>().0);
         let groups = dst.as_chunks_mut::<N>().0.as_chunks_mut::<4>().0;
@@ -89,7 +97,8 @@ impl SampleRows for Sse2 {
                 }
             }
         }
-        Portable::pack_luma::<S, N>(rows.map(|row| &row[2 * done..]), bits, &mut dst[N * done..]);
+        let (rest, dst) = (rows.map(|row| &row[2 * done..]), &mut dst[N * done..]);
+        Portable::pack_luma::<S, N>(rest, wide, bits, dst);
     }
 
     fn pack_chroma<S: Sample>(planes: [[&[S]; 2]; 2], layout: Layout, bits: u32, dst: &mut [i16]) {
@@ -154,7 +163,7 @@ impl SampleRows for Sse2 {
         bits: u32,
         dst: &mut [S],
     ) {
-        if layout == Layout::I444 {
+        if chroma_columns(layout) != 1 {
             return Portable::correct_chroma(src, residual, channel, layout, bits, dst);
         }
         let depth = Depth::new(bits);
