@@ -13,11 +13,22 @@ int layout_planes(uint32_t layout)
 void layout_size(uint32_t layout, int plane, uint32_t width, uint32_t height, uint32_t *columns,
                  uint32_t *rows)
 {
-    const bool half_width =
-        plane && (layout == SIDELIGHT_LAYOUT_I420 || layout == SIDELIGHT_LAYOUT_I422);
-    const bool half_height = plane && layout == SIDELIGHT_LAYOUT_I420;
-    *columns = half_width ? (width + 1) / 2 : width;
-    *rows = half_height ? (height + 1) / 2 : height;
+    const uint32_t across = plane ? columns_per_chroma(layout) : 1;
+    const uint32_t down = plane ? rows_per_chroma(layout) : 1;
+    *columns = (width + across - 1) / across;
+    *rows = (height + down - 1) / down;
+}
+
+uint32_t columns_per_chroma(uint32_t layout)
+{
+    static const uint32_t all[LAYOUTS] = {1, 2, 2, 1, 1, 4};
+    return all[layout];
+}
+
+uint32_t rows_per_chroma(uint32_t layout)
+{
+    static const uint32_t all[LAYOUTS] = {1, 2, 1, 1, 2, 1};
+    return all[layout];
 }
 
 struct frame frame_new(uint32_t layout, uint32_t width, uint32_t height, size_t padding,

@@ -19,6 +19,13 @@ struct frame {
     size_t guard;
 };
 
+/* SidelightLayouts are 0 to LAYOUTS - 1. */
+enum { LAYOUTS = SIDELIGHT_LAYOUT_I411 + 1 };
+
+/* Luma columns and rows for each of a colour layout's chroma. */
+uint32_t columns_per_chroma(uint32_t layout);
+uint32_t rows_per_chroma(uint32_t layout);
+
 /* Planes, columns and rows of a layout. */
 int layout_planes(uint32_t layout);
 void layout_size(uint32_t layout, int plane, uint32_t width, uint32_t height, uint32_t *columns,

@@ -63,7 +63,7 @@ static void opening(void)
 static void passing_through(void)
 {
     SidelightDecoder *decoder = open_decoder(2);
-    for (uint32_t layout = 0; layout < 4; layout++) {
+    for (uint32_t layout = 0; layout < LAYOUTS; layout++) {
         struct frame in = frame_new(layout, 33, 50, 3, 0);
         struct frame out = frame_new(layout, 33, 50, 7, 32);
         frame_paint(&in, 1);
@@ -85,7 +85,7 @@ enum { SIZES = sizeof sizes / sizeof *sizes };
 static void layouts_and_sizes(void)
 {
     SidelightDecoder *decoder = open_base(3);
-    for (uint32_t layout = 0; layout < 4; layout++) {
+    for (uint32_t layout = 0; layout < LAYOUTS; layout++) {
         for (int i = 0; i < SIZES; i++) {
             const uint32_t w = sizes[i][0], h = sizes[i][1];
             struct frame in = frame_new(layout, w, h, 3, 16);
@@ -158,7 +158,7 @@ static void *filter_bands(void *user)
 
 static void bands_and_threads(void)
 {
-    for (uint32_t layout = 0; layout < 4; layout++) {
+    for (uint32_t layout = 0; layout < LAYOUTS; layout++) {
         const uint32_t w = 70, h = check_quick() ? 51 : 163;
         struct frame in = frame_new(layout, w, h, 1, 0);
         struct frame whole = frame_new(layout, w, h, 0, 0);
@@ -207,7 +207,7 @@ static void bands_and_threads(void)
         for (int i = 0; i < layout_planes(layout); i++) {
             uint32_t columns, rows;
             layout_size(layout, i, w, h, &columns, &rows);
-            const uint32_t half = i && layout == SIDELIGHT_LAYOUT_I420 ? 2 : 1;
+            const uint32_t half = i ? rows_per_chroma(layout) : 1;
             for (uint32_t y = 0; y < rows; y++) {
                 const uint8_t *row = frame_row(&out, i, y);
                 if (y >= 10 / half && y < 24 / half) {
@@ -263,7 +263,7 @@ struct fault {
     }                                                                                              \
     enum { want_##name = (want) };
 
-FAULT(bad_layout, INVALID, in->layout = out->layout = 4)
+FAULT(bad_layout, INVALID, in->layout = out->layout = LAYOUTS)
 FAULT(other_layout, INVALID, out->layout = SIDELIGHT_LAYOUT_I422)
 FAULT(gray_to_color, INVALID, in->layout = SIDELIGHT_LAYOUT_I400)
 FAULT(depth_9, UNSUPPORTED, in->bit_depth = out->bit_depth = 9)

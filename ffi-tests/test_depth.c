@@ -200,7 +200,7 @@ static void refused(void)
 
 int main(void)
 {
-    for (uint32_t layout = SIDELIGHT_LAYOUT_I400; layout <= SIDELIGHT_LAYOUT_I444; layout++) {
+    for (uint32_t layout = SIDELIGHT_LAYOUT_I400; layout < LAYOUTS; layout++) {
         for (uint32_t depth = 10; depth <= 12; depth += 2) {
             same_everywhere(layout, depth, 1, 1);
             same_everywhere(layout, depth, 2, 5);

@@ -806,7 +806,7 @@ static void arguments(void)
         CHECK_INT(ENCODE(encoder, &o, &bad_d, &c.params, &payload), want_one);                      \
         CHECK_INT(ENCODE(encoder, &bad_o, &bad_d, &c.params, &payload), want_both);                 \
     } while (0)
-    BAD_PICTURE(layout, 4, INVALID, INVALID);
+    BAD_PICTURE(layout, LAYOUTS, INVALID, INVALID);
     BAD_PICTURE(bit_depth, 10, INVALID, INVALID); /* the strides are of 8 bits */
     BAD_PICTURE(bit_depth, 9, SIDELIGHT_ERROR_UNSUPPORTED, SIDELIGHT_ERROR_UNSUPPORTED);
     BAD_PICTURE(picture_type, 4, INVALID, INVALID);

@@ -17,6 +17,8 @@ static struct file files[] = {
     {.name = "progressive420.jpg", .supported = true},
     {.name = "restart444.jpg", .supported = true},
     {.name = "odd422.jpg", .supported = true},
+    {.name = "odd440.jpg", .supported = true},
+    {.name = "odd411.jpg", .supported = true},
     {.name = "metadata.jpg", .supported = true},
     {.name = "arithmetic.jpg", .supported = false},
 };

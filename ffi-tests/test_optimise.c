@@ -13,25 +13,12 @@ enum { INVALID = SIDELIGHT_ERROR_INVALID_ARGUMENT, BLOCK_BYTES = 64 * sizeof(int
 /* The defaults. */
 static const double STRENGTH = 0.6, DECODED = 0.2;
 
-static const uint32_t LAYOUTS[] = {SIDELIGHT_LAYOUT_I400, SIDELIGHT_LAYOUT_I420, SIDELIGHT_LAYOUT_I422,
-                                   SIDELIGHT_LAYOUT_I444};
-
 /* ---- libjpeg ---- */
 
 struct file {
     uint8_t *data;
     unsigned long size;
 };
-
-static int row_factor(uint32_t layout)
-{
-    return layout == SIDELIGHT_LAYOUT_I420 ? 2 : 1;
-}
-
-static int column_factor(uint32_t layout)
-{
-    return layout == SIDELIGHT_LAYOUT_I420 || layout == SIDELIGHT_LAYOUT_I422 ? 2 : 1;
-}
 
 /* A picture's planes with room for whole MCUs, and pointers to their rows. */
 struct rows {
@@ -47,7 +34,7 @@ static struct rows rows_new(const struct frame *f)
 {
     struct rows r = {0};
     const SidelightPicture *p = &f->picture;
-    const uint32_t wide = 8u * (uint32_t)column_factor(p->layout), high = 8u * (uint32_t)row_factor(p->layout);
+    const uint32_t wide = 8 * columns_per_chroma(p->layout), high = 8 * rows_per_chroma(p->layout);
     const uint32_t columns = (p->width + wide - 1) / wide, rows = (p->height + high - 1) / high;
     for (int i = 0; i < layout_planes(p->layout); i++) {
         r.high[i] = i ? 8 : (int)high;
@@ -103,8 +90,8 @@ static struct file code(const struct frame *f, int quality)
     jpeg.in_color_space = count == 1 ? JCS_GRAYSCALE : JCS_YCbCr;
     jpeg_set_defaults(&jpeg);
     jpeg_set_quality(&jpeg, quality, TRUE);
-    jpeg.comp_info[0].h_samp_factor = column_factor(p->layout);
-    jpeg.comp_info[0].v_samp_factor = row_factor(p->layout);
+    jpeg.comp_info[0].h_samp_factor = (int)columns_per_chroma(p->layout);
+    jpeg.comp_info[0].v_samp_factor = (int)rows_per_chroma(p->layout);
     jpeg.raw_data_in = TRUE;
     jpeg_start_compress(&jpeg, TRUE);
     while (jpeg.next_scanline < jpeg.image_height)
@@ -386,9 +373,9 @@ static void layouts(void)
     int changed = 0;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         if (check_quick() && !sizes[i].quick) continue;
-        for (size_t l = 0; l < sizeof LAYOUTS / sizeof LAYOUTS[0]; l++) {
+        for (uint32_t layout = 0; layout < LAYOUTS; layout++) {
             for (int progressive = 0; progressive < (check_quick() ? 1 : 2); progressive++) {
-                struct job j = job_new(LAYOUTS[l], sizes[i].width, sizes[i].height, 1);
+                struct job j = job_new(layout, sizes[i].width, sizes[i].height, 1);
                 SidelightOptimiseSettings s = plain;
                 s.progressive = (uint32_t)progressive;
                 SidelightOptimiseReport r;
@@ -712,15 +699,15 @@ static int run_targets(struct job *j, const SidelightOptimiseSettings *s, const 
 /* Targets of every layout: all that is asked for is written, and nothing behind it. */
 static void targets(void)
 {
-    for (size_t l = 0; l < sizeof LAYOUTS / sizeof LAYOUTS[0]; l++) {
-        struct job j = job_new(LAYOUTS[l], 41, 19, 7);
+    for (uint32_t layout = 0; layout < LAYOUTS; layout++) {
+        struct job j = job_new(layout, 41, 19, 7);
         SidelightOptimiseSettings s = quick_settings();
         struct targets t = targets_new(&j.original.picture), u = targets_new(&j.original.picture);
         s.threads = 1;
         CHECK_INT(run_targets(&j, &s, &t.passed), 1);
         s.threads = 3;
         CHECK_INT(run_targets(&j, &s, &u.passed), 1);
-        for (int i = 0; i < layout_planes(LAYOUTS[l]); i++) {
+        for (int i = 0; i < layout_planes(layout); i++) {
             const size_t n = t.blocks[i];
             bool good = true;
             for (size_t k = 0; k < 64 * n; k++)

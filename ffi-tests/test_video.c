@@ -373,7 +373,7 @@ static void binding(void)
         CHECK_INT(sidelight_payload_bind(copy, payload.size, &bad), want);                         \
         CHECK_INT(set_one(decoder, &bad, copy, payload.size), want);                               \
     } while (0)
-    BAD_CARRIER(layout, 4, INVALID);
+    BAD_CARRIER(layout, LAYOUTS, INVALID);
     BAD_CARRIER(picture_type, 4, INVALID);
     BAD_CARRIER(picture_type, UINT32_MAX, INVALID);
     BAD_CARRIER(bit_depth, 0, INVALID);
@@ -687,6 +687,8 @@ int main(void)
     if (!check_quick()) {
         round_trip(SIDELIGHT_LAYOUT_I422, 10);
         round_trip(SIDELIGHT_LAYOUT_I444, 8);
+        round_trip(SIDELIGHT_LAYOUT_I440, 8);
+        round_trip(SIDELIGHT_LAYOUT_I411, 10);
     }
     binding();
     messages();

@@ -116,6 +116,8 @@ fn info_of_golden_files() {
     assert_eq!(shape(PROGRESSIVE), (96, 80, true, yuv(2, 2)));
     assert_eq!(shape(RESTART), (96, 80, false, yuv(1, 1)));
     assert_eq!(shape(ODD), (101, 67, false, yuv(2, 1)));
+    assert_eq!(shape(golden!("odd440.jpg").1), (101, 67, false, yuv(1, 2)));
+    assert_eq!(shape(golden!("odd411.jpg").1), (101, 67, false, yuv(4, 1)));
     assert_eq!(shape(METADATA), (64, 64, false, yuv(2, 2)));
     assert_eq!(jpeg::info(ARITHMETIC), Err(Error::Unsupported));
 }

@@ -2,20 +2,21 @@
 
 use crate::common::picture::Owned;
 use crate::common::{at_each_level, fnv1a};
+use sidelight::adapt::tiles;
 use sidelight::codec::standard_luma_table;
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
 use sidelight::network::{CodecKind, Model, Prepared};
+use sidelight::train::net::{Net, Workspace};
 use sidelight::{
     models, payload, probe, Codec, CodecParams, Decoder, DecoderSettings, Encoded, Encoder,
-    EncoderSettings, Layout, Mode, ModelSize, Pair, PictureType, Rate,
+    EncoderSettings, Layout, Mode, ModelSize, Pair, PictureType, Rate, Sample,
 };
 
 const WIDTH: usize = 71;
 const HEIGHT: usize = 53;
 const STEP: i32 = 24;
-const COLOUR: [Layout; 5] =
-    [Layout::I420, Layout::I422, Layout::I444, Layout::I440, Layout::I411];
+const COLOUR: [Layout; 5] = [Layout::I420, Layout::I422, Layout::I444, Layout::I440, Layout::I411];
 /// Bytes nearly free: an update pays.
 const CHEAP: Rate = Rate { coded_bytes: 0, slope_db_per_byte: 1e-5, carriage_bytes: 0 };
 
@@ -163,6 +164,55 @@ fn a_model_of_luma_leaves_chroma_alone() {
     }
 }
 
+/// The trainer's networks see and correct what the filter's do, but for rounding.
+fn networks_agree<S: Sample>(layout: Layout, depth: u32) {
+    let grey = 1 << (depth - 8);
+    let decoded = Owned::<S>::painted(layout, depth, (WIDTH, HEIGHT), |p, y, x| {
+        let (width, height) = layout.plane_size(p, WIDTH, HEIGHT);
+        let edge = if x * WIDTH / width > y * HEIGHT / height + 9 { 50 } else { 0 };
+        grey * (70 + edge + y as i32) + (x * 37 + y * 61) as i32 % (9 * grey)
+    });
+    let model = models::default_for(CodecKind::Jpeg, ModelSize::Medium).unwrap();
+    let condition = params().codec.condition(layout, PictureType::Irap).unwrap();
+    let filter = Filter::new(Prepared::new(model, condition, None).unwrap(), CpuLevel::current());
+    let mut filtered = decoded.like();
+    filter.picture(&decoded.view(), filtered.room(), 1).unwrap();
+    for network in model.networks() {
+        let net = Net::from_network(network);
+        let first = net.arch.inputs - net.arch.outputs;
+        let wide = if first == 0 { 2 } else { layout.chroma_pixel_width() };
+        let (rows, columns) = (HEIGHT.div_ceil(2), WIDTH.div_ceil(wide));
+        let mut ws = Workspace::new(net.arch, rows, columns, CpuLevel::current()).unwrap();
+        tiles::load(&decoded.view(), (0, 0), ws.input());
+        ws.forward(&net, condition, (0, 0));
+        let out = ws.output();
+        let (mut sum, mut sum_off, mut count) = (0.0, 0.0, 0.0);
+        let pixels = (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x)));
+        for ((y, x), i) in pixels.flat_map(|p| (0..net.arch.outputs).map(move |i| (p, i))) {
+            let residual = 128.0 * out.row(y)[x * out.channels + i];
+            // That of what the filter did is its sum over the samples beside the pixel.
+            let (own, samples) =
+                tiles::residual(&filtered.view(), &decoded.view(), y, x, first + i);
+            if samples > 0.0 {
+                let off = (own / samples - residual).abs();
+                assert!(off < 2.0, "{layout:?}, {depth} bits, {y} {x} {i}: {off}");
+                (sum, sum_off, count) = (sum + residual.abs(), sum_off + off, count + 1.0);
+            }
+        }
+        let [mean, mean_off] = [sum, sum_off].map(|sum| sum / count);
+        assert!(mean > 0.5 && mean_off < 0.3, "{layout:?}, {depth} bits: {mean_off} of {mean}");
+    }
+}
+
+#[test]
+fn training_sees_what_the_filter_does() {
+    for layout in COLOUR {
+        networks_agree::<u8>(layout, 8);
+        networks_agree::<u16>(layout, 10);
+        networks_agree::<u16>(layout, 12);
+    }
+}
+
 /// Gray pictures get the colour model's luma network, and an update without chroma.
 #[test]
 fn gray_payloads_name_the_colour_model() {
@@ -217,48 +267,64 @@ fn shipped_models_are_frozen() {
             0x7d40_f7de_d326_6d1c,
             0xb5eb_8b63_20f2_b46b,
             0x137c_a875_458b_c9ae,
+            0x26a6_9fa6_f452_b8e6,
+            0xa167_a3ca_77e3_8c75,
         ],
         [
             0x9ff2_9144_5694_3a7d,
             0x156c_d974_3d94_89c1,
             0x8b0f_5afb_1340_6d16,
             0xe404_b09f_dc29_9db1,
+            0x4633_7dbb_ad28_f99e,
+            0x262e_ed66_690c_4f7c,
         ],
         [
             0xe00a_e0d8_8b34_e4e9,
             0xd401_546f_863c_52f5,
             0xc27b_ef12_0a48_5ef2,
             0x2576_9f22_9ac8_06ed,
+            0x7bab_cbf0_b357_da12,
+            0xd0ef_4b57_341c_b2e0,
         ],
         [
             0x09a7_525b_e3ed_1cde,
             0xd32e_a6f8_1094_805d,
             0xd2f8_1247_f3bc_a699,
             0x6f43_ceba_17a5_4a48,
+            0x2321_b854_153f_9e0d,
+            0xd02f_a403_d94c_023c,
         ],
         [
             0x5c24_02c2_7074_96bd,
             0x177d_5a8c_0ff0_1190,
             0x4da9_ec20_02e7_a413,
             0x703d_667f_72b8_4844,
+            0x10c8_2091_1bf5_caeb,
+            0x1c01_2675_b338_5925,
         ],
         [
             0xa57e_008c_c949_89a2,
             0xda37_2762_1f8e_6cab,
             0x6de6_2928_4a15_d058,
             0xa241_d13e_dd03_e4af,
+            0x47cd_2b93_911e_24cc,
+            0x8e9c_c84f_792c_0b7a,
         ],
         [
             0xb9ae_c3c6_5424_69e5,
             0xafbe_aaf4_b02c_0f9e,
             0xec4a_c733_dd24_4087,
             0xb769_b318_768b_f2f7,
+            0x4c67_2ca1_488f_9445,
+            0x75bb_b233_eb50_a51c,
         ],
         [
             0xedb8_132b_d2ed_70dd,
             0x4d8b_2461_1333_e19f,
             0x5669_7053_c545_614a,
             0xf2f3_3cd9_5224_0891,
+            0x63b6_a74f_a618_18ad,
+            0x7176_56fa_6f91_8608,
         ],
     ];
     assert_eq!(all, expected, "{all:#x?}");
