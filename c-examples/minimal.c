@@ -39,7 +39,8 @@ int main(int argc, char **argv) {
   uint8_t *data[3], *other_data[3];
   tjhandle tj = tjInitDecompress(), tjc = tjInitCompress();
   require(!tjDecompressHeader3(tj, jpeg, size, &w, &h, &sampling, &colours), NULL);
-  require((colours == TJCS_YCbCr || colours == TJCS_GRAY) && sampling <= TJSAMP_411, "an unusual JPEG");
+  require(colours == TJCS_YCbCr || colours == TJCS_GRAY, "an unusual JPEG: RGB, CMYK or YCCK");
+  require(sampling >= 0 && sampling <= TJSAMP_411, "an unusual JPEG: its sampling");
   SidelightPicture decoded = planes(w, h, sampling, data, stride);
   SidelightPicture other = planes(w, h, sampling, other_data, stride); /* original, or filtered */
   require(!tjDecompressToYUVPlanes(tj, jpeg, size, data, w, stride, h, 0), NULL);

@@ -14,7 +14,7 @@
 static const char usage[] =
     "usage: bench_filter [options] --size WxH --format FORMAT FRAME\n"
     "       bench_filter [options] --jpeg FILE.jpg\n"
-    "  --format FORMAT  gray, yuv420p, yuv422p or yuv444p; with 10le or 12le behind it for samples\n"
+    "  --format FORMAT  gray or yuv420p, 422p, 444p, 440p, 411p; with 10le or 12le behind it for samples\n"
     "                   of 10 or 12 bits in two bytes\n"
     "  --repeat N       repetitions, 1 to 10000 (default 20)\n"
     "  --threads N      threads, 0 = one for each core (default 1)\n"
@@ -201,12 +201,13 @@ static int parse_size(const char *text, Options *o) {
 }
 
 static int parse_format(const char *text, Options *o) {
-  static const char *const layouts[] = {"gray", "yuv420p", "yuv422p", "yuv444p"};
+  static const char *const layouts[] = {"gray",    "yuv420p", "yuv422p",
+                                        "yuv444p", "yuv440p", "yuv411p"};
   static const struct {
     const char *suffix;
     uint32_t bits;
   } depths[] = {{"", 8}, {"10le", 10}, {"12le", 12}};
-  for (int i = 0; i < 4; i++) {
+  for (int i = 0; i < (int)(sizeof layouts / sizeof *layouts); i++) {
     size_t n = strlen(layouts[i]);
     for (int d = 0; strncmp(text, layouts[i], n) == 0 && d < 3; d++) {
       if (strcmp(text + n, depths[d].suffix) == 0) {

@@ -43,7 +43,7 @@ for size in 1x1 2x2 3x3 5x4 17x9 16x16 33x1 1x33 70x45; do
     # Any bytes of a photograph make a test picture.
     { printf 'P6\n%d %d\n255\n' "$width" "$height"; tail -c 300000 coffee.ppm | head -c $((3 * width * height)); } >color.ppm
     { printf 'P5\n%d %d\n255\n' "$width" "$height"; tail -c 300000 coffee.ppm | head -c $((width * height)); } >gray.pgm
-    for kind in gray-420 color-420 color-422 color-444; do
+    for kind in gray-420 color-420 color-422 color-444 color-440 color-411; do
         case $kind in gray*) in=gray.pgm ;; *) in=color.ppm ;; esac
         for extra in --steps=3 --progressive; do
             name="$size $kind $extra"
@@ -97,7 +97,7 @@ for step in "JPEG decode" "params and payload" "model" "filter"; do
     check "bench: says how long: $step" grep -q "^$step.* ms" times.txt
 done
 head -c 100000 coffee.ppm >noise.raw
-for format in gray yuv420p yuv422p yuv444p; do
+for format in gray yuv420p yuv422p yuv444p yuv440p yuv411p; do
     for depth in "" 10le 12le; do
         set -- --size 61x47 --format $format$depth --repeat 1 noise.raw
         check "bench: $format$depth" "$bench" "$@" --out best.raw --threads 3
@@ -108,7 +108,7 @@ for format in gray yuv420p yuv422p yuv444p; do
     done
 done
 check "bench: frame too short" refused "a frame" x.raw "$bench" --size 6100x47 --format gray --out x.raw noise.raw
-check "bench: bad format" refused "bad value" x.raw "$bench" --size 61x47 --format yuv411p --out x.raw noise.raw
+check "bench: bad format" refused "bad value" x.raw "$bench" --size 61x47 --format yuv410p --out x.raw noise.raw
 check "bench: bad size" refused "bad value" x.raw "$bench" --size 0x47 --format gray --out x.raw noise.raw
 check "bench: not a JPEG" refused "" x.raw "$bench" --jpeg noise.raw --out x.raw
 
@@ -136,8 +136,8 @@ for size in 1x1 5x4 33x1 70x45 whole; do
         { printf 'P5\n%d %d\n255\n' "$width" "$height"; tail -c 300000 coffee.ppm | head -c $((width * height)); } >gray.pgm
         ;;
     esac
-    for kind in gray-420 color-420 color-422 color-444; do
-        [ "$size $kind" != "whole color-422" ] || continue # it takes long
+    for kind in gray-420 color-420 color-422 color-444 color-440 color-411; do
+        case "$size $kind" in "whole color-422" | "whole color-440" | "whole color-411") continue ;; esac # it takes long
         case $kind in gray*) in=gray.pgm ;; *) in=color.ppm ;; esac
         name="minimal: $size $kind"
         "$encode" --no-payload --quality 20 --sampling "${kind#*-}" $in bare.jpg >/dev/null
@@ -186,7 +186,7 @@ has_restarts() { grep -qaP '\xff\xdd\x00\x04' "$1"; }
 
 for size in 1x1 17x9 70x45; do
     crop $size
-    for kind in gray-420 color-420 color-422 color-444; do
+    for kind in gray-420 color-420 color-422 color-444 color-440 color-411; do
         case $kind in gray*) in=gray.pgm ;; *) in=color.ppm ;; esac
         name="optimise: $size $kind"
         set -- --quality 20 --steps 2 --sampling "${kind#*-}" --threads 2 --optimise=1
@@ -325,7 +325,7 @@ cjpeg -quality 30 -grayscale -outfile bare.jpg color.ppm
 check "file: gray, but the picture is not" refused "components" x.jpg "$encode" --jpeg bare.jpg --optimise=1 color.ppm x.jpg
 check "file: there is none" refused "nothing.jpg" x.jpg "$encode" --jpeg nothing.jpg --optimise=1 color.ppm x.jpg
 check "file: no JPEG" refused "" x.jpg "$encode" --jpeg color.ppm --optimise=1 color.ppm x.jpg
-cjpeg -quality 30 -sample 1x2 -outfile odd.jpg color.ppm
+cjpeg -quality 30 -sample 4x2 -outfile odd.jpg color.ppm
 check "file: odd sampling" refused "sampling" x.jpg "$encode" --jpeg odd.jpg --optimise=1 color.ppm x.jpg
 for bad in --optimise=0 --optimise=10 --optimise=x --rounds=0 --rounds=10 --tables=steep --strength=0 --strength=0.04 \
     --strength=21 --strength=nan --strength=x --decoded-weight=-1 --decoded-weight=101 --decoded-weight=nan; do
@@ -373,7 +373,9 @@ sof=$(grep -aboP '\xff\xc0\x00\x11\x08' cup.jpg | head -1 | cut -d: -f1)
 cp cup.jpg deep.jpg
 byte 12 | dd of=deep.jpg bs=1 seek=$((sof + 4)) conv=notrunc 2>/dev/null
 check "12 bit" refused "precision 12" x.png "$decode" deep.jpg x.png
-for sample in 1x2 4x1; do
+cjpeg -rgb -outfile rgb.jpg coffee.ppm
+check "RGB" refused "RGB" x.png "$decode" rgb.jpg x.png
+for sample in 4x2 3x1 1x3; do
     cjpeg -quality 50 -sample $sample -outfile odd.jpg coffee.ppm
     check "sampling $sample" refused "sampling" x.png "$decode" odd.jpg x.png
 done
@@ -382,6 +384,7 @@ printf 'not a jpeg' >junk.jpg
 printf 'P6\n1 1\n255\nrgb' >tiny.ppm
 check "junk" refused "" x.png "$decode" junk.jpg x.png
 check "minimal: CMYK" refused "unusual" x.y4m "$minimal" show "$golden/cmyk.jpg" x.y4m
+check "minimal: RGB" refused "RGB" x.y4m "$minimal" show rgb.jpg x.y4m
 check "minimal: sampling" refused "" x.y4m "$minimal" show odd.jpg x.y4m
 check "minimal: junk" refused "" x.y4m "$minimal" show junk.jpg x.y4m
 check "minimal: no such file" refused "nothing.jpg" x.y4m "$minimal" show nothing.jpg x.y4m

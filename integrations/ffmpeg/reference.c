@@ -66,15 +66,19 @@ static Shape shape_of(const char *format, const char *size) {
   p->layout = strncmp(kind, "420p", 4) == 0   ? SIDELIGHT_LAYOUT_I420
               : strncmp(kind, "422p", 4) == 0 ? SIDELIGHT_LAYOUT_I422
               : strncmp(kind, "444p", 4) == 0 ? SIDELIGHT_LAYOUT_I444
+              : strncmp(kind, "440p", 4) == 0 ? SIDELIGHT_LAYOUT_I440
+              : strncmp(kind, "411p", 4) == 0 ? SIDELIGHT_LAYOUT_I411
                                               : SIDELIGHT_LAYOUT_I400;
   p->bit_depth = strstr(format, "10le") ? 10 : strstr(format, "12le") ? 12 : 8;
   for (int i = 0; i < 3; i++) {
     unsigned width = p->width, height = p->height;
     if (i && p->layout == SIDELIGHT_LAYOUT_I400)
       break;
-    if (i && p->layout != SIDELIGHT_LAYOUT_I444)
+    if (i && (p->layout == SIDELIGHT_LAYOUT_I420 || p->layout == SIDELIGHT_LAYOUT_I422))
       width = (width + 1) / 2;
-    if (i && p->layout == SIDELIGHT_LAYOUT_I420)
+    if (i && p->layout == SIDELIGHT_LAYOUT_I411)
+      width = (width + 3) / 4;
+    if (i && (p->layout == SIDELIGHT_LAYOUT_I420 || p->layout == SIDELIGHT_LAYOUT_I440))
       height = (height + 1) / 2;
     p->stride[i] = (ptrdiff_t)width * (p->bit_depth > 8 ? 2 : 1);
     s.plane_bytes[i] = (size_t)p->stride[i] * height;

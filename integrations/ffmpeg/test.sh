@@ -245,7 +245,8 @@ still() {
         "$reference" filter "$name-p.jpg" - "$format" "$shape" "$name.plain" "$name.want" &&
         "$reference" filter "$name-p.jpg" - "$format" "$shape" "$name.plain" "$name.base" base || die "still $name"
 }
-for kind in yuvj420p:2x2:200x151 yuvj422p:2x1:200x151 yuvj444p:1x1:101x75 gray:1x1:101x75; do
+for kind in yuvj420p:2x2:200x151 yuvj422p:2x1:200x151 yuvj444p:1x1:101x75 yuvj440p:1x2:201x150 \
+    yuvj411p:4x1:200x151 gray:1x1:101x75; do
     format=${kind%%:*}
     shape=${kind##*:}
     sample=${kind#*:}
@@ -281,6 +282,10 @@ check "not a JPEG" once "pass through" gives $p.plain "sidelight=file=main.hevc"
 head -c 300 $p-p.jpg >short.jpg
 check "JPEG cut off" once "pass through" gives $p.plain sidelight=file=short.jpg $p.jpg
 check "no such file" refused "No such file" sidelight=file=nothing.jpg
+for odd in "-rgb" "-sample 4x2"; do
+    cjpeg $odd -outfile odd.jpg yuvj420p-baseline.ppm && decode want.yuv null odd.jpg 2>err.txt || die "odd $odd"
+    check "$odd: unfiltered" once "CMYK, RGB or unusual sampling" gives want.yuv sidelight=file=odd.jpg:fallback=base odd.jpg
+done
 png() { "$ff" -nostdin -v error -i $p-p.jpg -vf "$1" -frames:v 1 -y "$2"; }
 check "JPEG to PNG" png sidelight=file=$p-p.jpg a.png
 check "JPEG to PNG, unfiltered" png null b.png

@@ -124,6 +124,7 @@ static const enum AVPixelFormat pix_fmts[] = {
     AV_PIX_FMT_YUVJ420P,  AV_PIX_FMT_YUVJ422P,  AV_PIX_FMT_YUVJ444P,
     AV_PIX_FMT_YUV420P10, AV_PIX_FMT_YUV422P10, AV_PIX_FMT_YUV444P10, AV_PIX_FMT_GRAY10,
     AV_PIX_FMT_YUV420P12, AV_PIX_FMT_YUV422P12, AV_PIX_FMT_YUV444P12, AV_PIX_FMT_GRAY12,
+    AV_PIX_FMT_YUV440P,   AV_PIX_FMT_YUVJ440P,  AV_PIX_FMT_YUV411P,   AV_PIX_FMT_YUVJ411P,
     AV_PIX_FMT_NONE
 };
 
@@ -142,10 +143,14 @@ static void warn(AVFilterContext *ctx, int error, const char *what)
 
 /* ---- JPEG ---- */
 
-/** Reads size and layout out of a file whose segments the library has found to be sound. */
+/**
+ * Reads size and layout out of a file whose segments the library has found to be sound.
+ * The layout is below 0 for colours and samplings that the library has no layout for.
+ */
 static int jpeg_shape(SidelightContext *s, const uint8_t *p, size_t size)
 {
     const uint8_t *end = p + size;
+    int jfif = 0, rgb = 0;
 
     p += 2;
     while (end - p >= 4) {
@@ -160,6 +165,10 @@ static int jpeg_shape(SidelightContext *s, const uint8_t *p, size_t size)
         length = AV_RB16(p + 2);
         if (length < 2 || end - p < length + 2)
             return AVERROR_INVALIDDATA;
+        if (marker == 0xE0 && length >= 7 && !memcmp(p + 4, "JFIF", 5))
+            jfif = 1;
+        if (marker == 0xEE && length >= 14 && !memcmp(p + 4, "Adobe", 5))
+            rgb = !jfif && !p[15];
         if (marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC) {
             int components = length >= 8 ? p[9] : 0;
 
@@ -170,7 +179,7 @@ static int jpeg_shape(SidelightContext *s, const uint8_t *p, size_t size)
             s->layout = -1;
             if (components == 1) {
                 s->layout = SIDELIGHT_LAYOUT_I400;
-            } else if (components == 3 && p[14] == p[17]) {
+            } else if (components == 3 && !rgb && p[14] == p[17]) {
                 int luma = p[11], chroma = p[14]; // horizontal << 4 | vertical
 
                 if (luma == chroma)
@@ -179,6 +188,10 @@ static int jpeg_shape(SidelightContext *s, const uint8_t *p, size_t size)
                     s->layout = SIDELIGHT_LAYOUT_I422;
                 else if (luma == 2 * chroma)
                     s->layout = SIDELIGHT_LAYOUT_I420;
+                else if (luma >> 4 == chroma >> 4 && (luma & 15) == 2 * (chroma & 15))
+                    s->layout = SIDELIGHT_LAYOUT_I440;
+                else if (luma >> 4 == 4 * (chroma >> 4) && (luma & 15) == (chroma & 15))
+                    s->layout = SIDELIGHT_LAYOUT_I411;
             }
             return 0;
         }
@@ -205,6 +218,10 @@ static int read_jpeg(AVFilterContext *ctx)
         warn(ctx, ret, s->file);
         goto end;
     }
+    if (s->layout < 0) {
+        warn(ctx, SIDELIGHT_ERROR_UNSUPPORTED, "CMYK, RGB or unusual sampling");
+        goto end;
+    }
     ret = sidelight_jpeg_read(jpeg, size, NULL, &payload);
     if (ret == 0) {
         s->state = NO_PAYLOAD;
@@ -227,6 +244,8 @@ static int is_full_range(const AVFrame *frame)
     switch (frame->format) {
     case AV_PIX_FMT_YUVJ420P:
     case AV_PIX_FMT_YUVJ422P:
+    case AV_PIX_FMT_YUVJ440P:
+    case AV_PIX_FMT_YUVJ411P:
     case AV_PIX_FMT_YUVJ444P: return 1;
     case AV_PIX_FMT_GRAY8:    return frame->color_range != AVCOL_RANGE_MPEG;
     default:                  return frame->color_range == AVCOL_RANGE_JPEG;
@@ -244,6 +263,12 @@ static int is_of_jpeg(const SidelightContext *s, const AVFrame *frame, const Sid
 
 static SidelightPicture picture_of(const AVFrame *frame)
 {
+    /* by log2_chroma_w and log2_chroma_h */
+    static const uint8_t layouts[3][2] = {
+        { SIDELIGHT_LAYOUT_I444, SIDELIGHT_LAYOUT_I440 },
+        { SIDELIGHT_LAYOUT_I422, SIDELIGHT_LAYOUT_I420 },
+        { SIDELIGHT_LAYOUT_I411 },
+    };
     const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(frame->format);
     SidelightPicture p = { 0 };
 
@@ -255,8 +280,7 @@ static SidelightPicture picture_of(const AVFrame *frame)
     p.height    = frame->height;
     p.bit_depth = desc->comp[0].depth;
     p.layout    = desc->nb_components == 1 ? SIDELIGHT_LAYOUT_I400 :
-                  desc->log2_chroma_h      ? SIDELIGHT_LAYOUT_I420 :
-                  desc->log2_chroma_w      ? SIDELIGHT_LAYOUT_I422 : SIDELIGHT_LAYOUT_I444;
+                  layouts[desc->log2_chroma_w][desc->log2_chroma_h];
     switch (frame->pict_type) {
     case AV_PICTURE_TYPE_B: p.picture_type = SIDELIGHT_PICTURE_TYPE_B; break;
     case AV_PICTURE_TYPE_P:

@@ -267,16 +267,21 @@ static int check_format(const Call *call, Filter *f) {
     return fail(call, "clips of variable format or size are not supported");
   int depth = format->bitsPerSample, w = format->subSamplingW, h = format->subSamplingH;
   int known = format->sampleType == stInteger && (depth == 8 || depth == 10 || depth == 12);
+  /* By halvings across and down. */
+  static const int layouts[3][2] = {{SIDELIGHT_LAYOUT_I444, SIDELIGHT_LAYOUT_I440},
+                                    {SIDELIGHT_LAYOUT_I422, SIDELIGHT_LAYOUT_I420},
+                                    {SIDELIGHT_LAYOUT_I411, -1}};
   if (format->colorFamily == cfGray)
     f->layout = SIDELIGHT_LAYOUT_I400;
-  else if (format->colorFamily == cfYUV && w <= 1 && h <= w)
-    f->layout = w == 0 ? SIDELIGHT_LAYOUT_I444 : h == 0 ? SIDELIGHT_LAYOUT_I422 : SIDELIGHT_LAYOUT_I420;
+  else if (format->colorFamily == cfYUV && w <= 2 && h <= 1 && layouts[w][h] >= 0)
+    f->layout = (uint32_t)layouts[w][h];
   else
     known = 0;
   if (!known) {
     char name[32] = "";
     call->api->getVideoFormatName(format, name);
-    return fail(call, "%s is not supported: YUV 4:2:0, 4:2:2, 4:4:4 and gray are, of 8, 10 and 12 bits", name);
+    return fail(call, "%s is not supported: YUV 4:2:0, 4:2:2, 4:4:4, 4:4:0, 4:1:1 and gray are, of 8, 10 and 12 bits",
+                name);
   }
   if (f->vi->width > MAX_SIZE || f->vi->height > MAX_SIZE)
     return fail(call, "%dx%d is too large: width and height are to be %d at most", f->vi->width,

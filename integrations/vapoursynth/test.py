@@ -90,6 +90,10 @@ def taken(buffer):
     return data
 
 
+# How often chroma's width and height are halved, by SidelightLayout.
+HALVINGS = ((0, 0), (1, 1), (1, 0), (0, 0), (0, 1), (2, 0))
+
+
 class Picture:
     """Planes as bytes without padding, and the type as _PictType has it."""
 
@@ -99,8 +103,8 @@ class Picture:
         self.bytes = 2 if depth > 8 else 1
 
     def size(self, plane):
-        half_w, half_h = (0, 0) if plane == 0 else ((0, 0), (1, 1), (1, 0), (0, 0))[self.layout]
-        return self.width + half_w >> half_w, self.height + half_h >> half_h
+        down_w, down_h = (0, 0) if plane == 0 else HALVINGS[self.layout]
+        return -(-self.width >> down_w), -(-self.height >> down_h)
 
     def to_c(self):
         """The struct; `kept` holds its memory."""
@@ -114,8 +118,7 @@ class Picture:
 
     def format(self):
         family = vs.GRAY if self.layout == 0 else vs.YUV
-        half_w, half_h = ((0, 0), (1, 1), (1, 0), (0, 0))[self.layout]
-        return core.query_video_format(family, vs.INTEGER, self.depth, half_w, half_h)
+        return core.query_video_format(family, vs.INTEGER, self.depth, *HALVINGS[self.layout])
 
 
 def filtered(pictures, params, payload=None):
@@ -288,8 +291,9 @@ def refused(name, clip, text, **arguments):
 
 
 def formats():
-    names = {0: "gray", 1: "420", 2: "422", 3: "444"}
-    for layout, width, height in [(0, 33, 19), (1, 34, 18), (2, 34, 19), (3, 33, 19)]:
+    names = {0: "gray", 1: "420", 2: "422", 3: "444", 4: "440", 5: "411"}
+    sizes = [(0, 33, 19), (1, 34, 18), (2, 34, 19), (3, 33, 19), (4, 33, 18), (5, 36, 19)]
+    for layout, width, height in sizes:
         for depth in (8, 10, 12):
             pictures = [coded(width, height, layout, depth, kind, seed)[1] for seed, kind in enumerate("IPB")]
             clip, name = clip_of(pictures), f"{names[layout]}, {depth} bits"
@@ -461,7 +465,7 @@ def bad_arguments(clip, update):
 
 def bad_formats():
     for name in ("RGB24", "RGBS", "GRAY9", "GRAY14", "GRAY16", "GRAYS", "YUV420P9", "YUV422P14", "YUV444P16",
-                 "YUV444PS", "YUV410P8", "YUV411P8", "YUV440P8"):
+                 "YUV444PS", "YUV410P8"):
         clip = core.std.BlankClip(width=32, height=32, length=1, format=getattr(vs, name))
         refused(name, clip, f"{clip.format.name} is not supported", qp=30)
     gray = core.std.BlankClip(width=32, height=32, length=1, format=vs.GRAY8)

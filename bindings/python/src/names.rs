@@ -6,11 +6,13 @@ use sidelight::carriage::nal::NalCodec;
 use sidelight::{Layout, Mode, ModelSize, Objective, PictureType};
 use std::ops::RangeInclusive;
 
-pub const LAYOUTS: [(&str, Layout); 4] = [
+pub const LAYOUTS: [(&str, Layout); 6] = [
     ("I400", Layout::I400),
     ("I420", Layout::I420),
     ("I422", Layout::I422),
     ("I444", Layout::I444),
+    ("I440", Layout::I440),
+    ("I411", Layout::I411),
 ];
 pub const TYPES: [(&str, PictureType); 4] = [
     ("irap", PictureType::Irap),

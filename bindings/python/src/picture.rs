@@ -18,8 +18,8 @@ use std::sync::Arc;
 ///     tuple of three: Y, Cb, Cr. uint8, or uint16 in the machine's byte order; any strides. Luma has
 ///     1 to 65535 rows and columns. Samples above the bit depth's range count as its largest value.
 /// bit_depth: 8 for uint8 (the default), 10 or 12 for uint16 (to be said).
-/// layout: "I400" (gray), "I420", "I422" or "I444"; None to tell it from the planes' shapes. Halves are
-///     rounded up.
+/// layout: "I400" (gray), "I420", "I422", "I444", "I440" (chroma at half height) or "I411" (at a quarter
+///     of the width); None to tell it from the planes' shapes. Halves and quarters are rounded up.
 /// picture_type: how a video codec coded it, "irap", "i", "p" or "b". JPEG's are all "irap".
 ///
 /// Raises InvalidArgument for shapes and values, TypeError for other dtypes and objects.
@@ -234,7 +234,7 @@ impl Picture {
         self.size().1
     }
 
-    /// "I400", "I420", "I422" or "I444".
+    /// "I400", "I420", "I422", "I444", "I440" or "I411".
     #[getter]
     fn layout(&self) -> &'static str {
         names::name(self.layout, &names::LAYOUTS)

@@ -35,9 +35,11 @@ class Coded:
         planes = [np.asarray(p)[y : y + height, x : x + width] for p in picture.split()]
         if layout == "I400":
             planes = planes[:1]
-        elif layout != "I444":
-            step = 2 if layout == "I420" else 1
-            planes[1:] = [p[::step, ::2] for p in planes[1:]]
+        else:
+            down, across = {"I420": (2, 2), "I422": (1, 2), "I440": (2, 1), "I411": (1, 4)}.get(
+                layout, (1, 1)
+            )
+            planes[1:] = [p[::down, ::across] for p in planes[1:]]
         decoded = [code(p)[1] for p in planes]
         tables = Image.open(io.BytesIO(code(planes[0])[0])).quantization
         self.quant = tables[0]

@@ -60,7 +60,7 @@ def gray():
     return Case("I400")
 
 
-@pytest.mark.parametrize("layout", ["I400", "I420", "I422", "I444"])
+@pytest.mark.parametrize("layout", ["I400", "I420", "I422", "I444", "I440", "I411"])
 def test_coefficients_are_better(layout):
     case = Case(layout)
     kept = [c.copy() for c in case.coefficients]

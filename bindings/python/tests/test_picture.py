@@ -52,7 +52,8 @@ def test_read_only_arrays_and_no_aliases(gray):
 
 
 @pytest.mark.parametrize(
-    ("layout", "chroma"), [("I420", (3, 4)), ("I422", (5, 4)), ("I444", (5, 7))]
+    ("layout", "chroma"),
+    [("I420", (3, 4)), ("I422", (5, 4)), ("I444", (5, 7)), ("I440", (3, 7)), ("I411", (5, 2))],
 )
 def test_layout_from_shapes(layout, chroma):
     planes = (ramp(5, 7), ramp(*chroma), ramp(*chroma))
@@ -90,7 +91,8 @@ def test_odd_and_tiny_pictures(gray):
         [ramp(4, 4)] * 4,
         [ramp(4, 4), ramp(2, 2), ramp(2, 3)],
         [ramp(4, 4), ramp(2, 2), ramp(2, 0)],
-        [ramp(4, 4), ramp(2, 4), ramp(2, 4)],  # 4:4:0
+        [ramp(4, 4), ramp(1, 4), ramp(1, 4)],
+        [ramp(4, 8), ramp(2, 2), ramp(2, 2)],  # 4:1:0
     ],
 )
 def test_wrong_shapes(planes):

@@ -20,7 +20,9 @@ pub fn luma(bytes: &[u8]) -> Result<Luma> {
         match word.split_at_checked(1) {
             Some(("W", n)) => width = n.parse()?,
             Some(("H", n)) => height = n.parse()?,
-            Some(("C", layout)) if !["mono", "420jpeg", "422", "444"].contains(&layout) => {
+            Some(("C", layout))
+                if !["mono", "420jpeg", "422", "444", "440", "411"].contains(&layout) =>
+            {
                 bail!("{layout}: not a layout that jpeg_decode writes")
             }
             _ => {}

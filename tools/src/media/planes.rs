@@ -94,7 +94,8 @@ impl Planes {
         self
     }
 
-    /// From full-size chroma to `layout`, with box filters.
+    /// From full-size chroma to `layout`, with box filters; not to 4:4:0 or 4:1:1, which no base
+    /// model is trained on.
     pub fn sampled(mut self, layout: Layout) -> Self {
         assert_eq!(self.layout, Layout::I444);
         self.planes.truncate(layout.planes());
@@ -103,6 +104,7 @@ impl Planes {
                 Layout::I420 => *p = p.halved(2),
                 Layout::I422 => *p = p.halved(1),
                 Layout::I444 | Layout::I400 => {}
+                Layout::I440 | Layout::I411 => panic!("{layout:?}"),
             }
         }
         self.layout = layout;

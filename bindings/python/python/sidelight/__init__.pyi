@@ -45,7 +45,7 @@ _Pictures: TypeAlias = Union[Picture, Sequence[Picture]]
 _Mode: TypeAlias = Literal["off", "base", "update"]
 _ModelSize: TypeAlias = Literal["default", "small", "medium", "large"]
 _Objective: TypeAlias = Literal["rate-distortion", "published"]
-_Layout: TypeAlias = Literal["I400", "I420", "I422", "I444"]
+_Layout: TypeAlias = Literal["I400", "I420", "I422", "I444", "I440", "I411"]
 _Type: TypeAlias = Literal["irap", "i", "p", "b"]
 
 class Error(Exception): ...
