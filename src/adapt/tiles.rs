@@ -7,8 +7,8 @@ use crate::util::alloc;
 use crate::Result;
 use std::ops::Range;
 
-/// A window in pixels of a network's maps, and the part of it whose loss counts. Around that part the
-/// window holds the network's whole halo, or ends where the picture ends.
+/// A window in pixels of a network's maps, and the part of it whose loss counts. Around that part
+/// the window holds the network's whole halo, or ends where the picture ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tile {
     /// First row and column of the window.
@@ -163,8 +163,8 @@ pub fn squared_error<S: Sample>(
 }
 
 /// `original − decoded` in grey levels of 8 bits at what channel `i` of pixel (`y`, `x`) corrects, of
-/// luma's network for the first four, else of chroma's: the sum over the samples that it stands for, and how many these are; none beyond the picture's
-/// ends.
+/// luma's network for the first four, else of chroma's: the sum over the samples that it stands
+/// for, and how many these are; none beyond the picture's ends.
 ///
 /// # Panics
 /// For chroma of a gray picture.

@@ -37,7 +37,7 @@ struct Worker {
 pub(super) struct Workers(Vec<Worker>);
 
 impl Workers {
-    /// Buffers of `threads` threads for `nets` on each one's windows, in rows and columns of pixels.
+    /// Buffers of `threads` threads for `nets`, each on windows of its own size, rows and columns.
     ///
     /// # Errors
     /// [`OutOfMemory`](crate::Error::OutOfMemory).
