@@ -60,22 +60,37 @@ static int failed(const char *what, int error) {
   return 0;
 }
 
+/* The track that players show, if it is HEVC, else the largest HEVC track; NULL if there is none. */
+static AVStream *hevc_track(AVFormatContext *file) {
+  int best = av_find_best_stream(file, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
+  if (best >= 0 && file->streams[best]->codecpar->codec_id == AV_CODEC_ID_HEVC)
+    return file->streams[best];
+  AVStream *track = NULL;
+  int64_t largest = -1;
+  for (unsigned i = 0; i < file->nb_streams; i++) {
+    const AVCodecParameters *p = file->streams[i]->codecpar;
+    int64_t pixels = (int64_t)p->width * p->height;
+    if (p->codec_id == AV_CODEC_ID_HEVC && pixels > largest) {
+      track = file->streams[i];
+      largest = pixels;
+    }
+  }
+  return track;
+}
+
 static int open_input(Job *job) {
   const Options *o = job->o;
   const char *name = strcmp(o->in, "-") == 0 ? "pipe:0" : o->in;
-  const AVCodec *codec = NULL;
   int result = avformat_open_input(&job->file, name, NULL, NULL);
   if (result < 0)
     return failed(o->in, result);
   result = avformat_find_stream_info(job->file, NULL);
   if (result < 0)
     return failed(o->in, result);
-  result = av_find_best_stream(job->file, AVMEDIA_TYPE_VIDEO, -1, -1, &codec, 0);
-  if (result < 0)
-    return failed(o->in, result);
-  job->track = job->file->streams[result];
-  if (job->track->codecpar->codec_id != AV_CODEC_ID_HEVC) {
-    fprintf(stderr, "%s: not HEVC\n", o->in);
+  job->track = hevc_track(job->file);
+  const AVCodec *codec = avcodec_find_decoder(AV_CODEC_ID_HEVC);
+  if (!job->track || !codec) {
+    fprintf(stderr, "%s: %s\n", o->in, codec ? "not HEVC" : "libavcodec has no HEVC decoder");
     return 0;
   }
   for (unsigned i = 0; i < job->file->nb_streams; i++) {

@@ -43,7 +43,7 @@ static const char usage[] =
     "  --qp N | --crf N                 x265's rate control (default --qp 32)\n"
     "  --preset NAME                    x265's preset (default medium)\n"
     "  --keyint N                       most pictures from one IRAP picture to the next (default 250)\n"
-    "  --x265 NAME=VALUE                any other option of x265; may be repeated\n"
+    "  --x265 NAME=VALUE                any other option of libx265; may be repeated\n"
     "  --no-update                      no training: ask for the base model at most\n"
     "  --no-payload                     write the stream alone\n"
     "  --model-size small|medium|large  of the base model (default medium)\n"
@@ -449,8 +449,12 @@ static int code(Job *job, const SidelightPicture *p) {
     for (int i = 0; i < plane_count(p); i++) {
       in.planes[i] = p->data[i];
       in.stride[i] = (int)p->stride[i];
+      in.framesize += plane_row_bytes(p, i) * plane_rows(p, i);
     }
+    in.width = (int)p->width;
+    in.height = (int)p->height;
     in.bitDepth = (int)p->bit_depth;
+    in.poc = (int)job->coded;
     in.pts = job->coded++;
   }
   int result = job->api->encoder_encode(job->x265, &nals, &count, p ? &in : NULL, &out);
@@ -468,6 +472,30 @@ static int option(const Job *job, const char *name, const char *value) {
     return 1;
   fprintf(stderr, "x265: option %s=%s is refused\n", name, value ? value : "");
   return 0;
+}
+
+/* Options with which other pictures come out of the encoder than went in: nothing to compare them with. */
+static int keeps_pictures(const x265_param *p) {
+  const char *name = p->bEnableFrameDuplication            ? "frame-dup"
+                     : p->chunkStart > 0 || p->chunkEnd > 0 ? "chunk-start or chunk-end"
+                     : p->bField && p->interlaceMode        ? "field"
+                                                            : NULL;
+  if (name)
+    fprintf(stderr, "x265: option %s is not supported here: every picture is to come out as it went in\n", name);
+  return !name;
+}
+
+/* What the file says of its pictures. Options may say otherwise. */
+static void describe(x265_param *p, const VideoFormat *v) {
+  if (v->aspect[0] > 0 && v->aspect[0] < 65536 && v->aspect[1] < 65536) {
+    p->vui.aspectRatioIdc = X265_EXTENDED_SAR;
+    p->vui.sarWidth = (int)v->aspect[0];
+    p->vui.sarHeight = (int)v->aspect[1];
+  }
+  if (v->full_range > 0) {
+    p->vui.bEnableVideoSignalTypePresentFlag = 1;
+    p->vui.bEnableVideoFullRangeFlag = 1;
+  }
 }
 
 static int open_x265(Job *job) {
@@ -488,6 +516,7 @@ static int open_x265(Job *job) {
     return 0;
   }
   p->logLevel = X265_LOG_ERROR;
+  describe(p, v);
   int ok = o->crf ? option(job, "crf", o->crf) : option(job, "qp", o->qp ? o->qp : "32");
   ok = ok && option(job, "keyint", o->keyint);
   for (int i = 0; ok && i < o->extras; i++) {
@@ -499,25 +528,20 @@ static int open_x265(Job *job) {
   char pools[16];
   snprintf(pools, sizeof pools, "%d", o->threads);
   ok = ok && (o->threads == 0 || option(job, "pools", pools));
-  if (!ok)
+  if (!ok || !keeps_pictures(p))
     return 0;
+  if (v->full_range >= 0 && v->full_range != p->vui.bEnableVideoFullRangeFlag)
+    fprintf(stderr, "%s says %s range and the option of x265 %s: the option holds, and samples stay as they are\n",
+            job->in.path, v->full_range ? "full" : "limited", v->full_range ? "limited" : "full");
   p->sourceWidth = (int)v->width;
   p->sourceHeight = (int)v->height;
   p->internalCsp = layouts[v->layout];
   p->fpsNum = v->rate;
   p->fpsDenom = v->scale;
-  if (v->aspect[0] > 0 && v->aspect[0] < 65536 && v->aspect[1] < 65536) {
-    p->vui.aspectRatioIdc = X265_EXTENDED_SAR;
-    p->vui.sarWidth = (int)v->aspect[0];
-    p->vui.sarHeight = (int)v->aspect[1];
-  }
-  if (v->full_range) {
-    p->vui.bEnableVideoSignalTypePresentFlag = 1;
-    p->vui.bEnableVideoFullRangeFlag = 1;
-  }
   p->bAnnexB = 1;
-  p->bRepeatHeaders = 1; /* decoding may start at every IRAP picture */
-  p->csvLogLevel = 1;    /* without it x265 keeps the QPs to itself */
+  p->bRepeatHeaders = 1;  /* decoding may start at every IRAP picture */
+  p->csvLogLevel = 1;     /* without it x265 keeps the QPs to itself */
+  p->bCopyPicToFrame = 1; /* else planes are to have its own strides and margins, and to live as long as it */
   job->x265 = job->api->encoder_open(p);
   if (!job->x265)
     fprintf(stderr, "x265: settings are refused\n");

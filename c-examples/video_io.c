@@ -37,7 +37,7 @@ int video_picture(const VideoFormat *format, VideoPicture *out) {
   p->bit_depth = format->bit_depth;
   size_t offset[3] = {0}, total = 0;
   for (int i = 0; i < plane_count(p); i++) {
-    p->stride[i] = (ptrdiff_t)((plane_row_bytes(p, i) + 31) / 32 * 32);
+    p->stride[i] = (ptrdiff_t)plane_row_bytes(p, i);
     offset[i] = total;
     total += (size_t)p->stride[i] * plane_rows(p, i);
   }
@@ -145,6 +145,8 @@ static int parameter(const char *text, VideoFormat *v) {
   case 'X':
     if (strcmp(value, "COLORRANGE=FULL") == 0)
       v->full_range = 1;
+    else if (strcmp(value, "COLORRANGE=LIMITED") == 0)
+      v->full_range = 0;
     return 1;
   default:
     return 1;
@@ -153,7 +155,7 @@ static int parameter(const char *text, VideoFormat *v) {
 
 static int read_header(Y4mReader *r) {
   VideoFormat *v = &r->format;
-  *v = (VideoFormat){.layout = SIDELIGHT_LAYOUT_I420, .bit_depth = 8};
+  *v = (VideoFormat){.layout = SIDELIGHT_LAYOUT_I420, .bit_depth = 8, .full_range = -1};
   char line[MAX_LINE];
   int got = read_line(r->file, line);
   if (got <= 0 || strncmp(line, "YUV4MPEG2", 9) != 0 || (line[9] != ' ' && line[9] != '\0')) {
@@ -252,7 +254,7 @@ void y4m_write_header(FILE *f, const VideoFormat *v) {
     i++;
   fprintf(f, "YUV4MPEG2 W%u H%u F%u:%u Ip A%u:%u C%s XCOLORRANGE=%s\n", v->width, v->height, v->rate,
           v->scale, v->aspect[0], v->aspect[1], colours[i].name,
-          v->full_range ? "FULL" : "LIMITED");
+          v->full_range > 0 ? "FULL" : "LIMITED");
 }
 
 void y4m_write_picture(FILE *f, const SidelightPicture *p) {

@@ -10,7 +10,7 @@ struct AVFrame;
 /* What all pictures of a file have in common. */
 typedef struct VideoFormat {
   uint32_t width, height, layout, bit_depth; /* as in SidelightPicture */
-  int full_range;
+  int full_range;                                   /* 1, 0, or -1 if unknown */
   uint32_t rate, scale;                             /* pictures in `scale` seconds */
   uint32_t aspect[2];                               /* of a sample; zeros if unknown */
 } VideoFormat;
@@ -21,7 +21,7 @@ typedef struct VideoPicture {
   uint8_t *memory;
 } VideoPicture;
 
-/* Planes of a format's shape, not initialised; prints what is wrong and returns 0 on failure. */
+/* Planes of a format's shape, one behind the other without gaps, not initialised; prints what is wrong and returns 0 on failure. */
 int video_picture(const VideoFormat *format, VideoPicture *out);
 void video_picture_free(VideoPicture *p);
 

@@ -93,8 +93,8 @@ for video in a b; do
     done
     for file in mp4 mkv; do
         # Raw streams have no time stamps.
-        ff -i $video.hevc -c copy -bsf:v setts=ts=N*48000 box.$file
-        ours box.$file >ours.txt
+        ff -i $video.hevc -c copy -bsf:v setts=ts=N*48000 $video.$file
+        ours $video.$file >ours.txt
         check "$video: $file" cmp good.md5 ours.txt
     done
     ours --base 34 off.hevc >ours.txt
@@ -201,6 +201,45 @@ check "full range" "$encode" --preset fast --qp 35 --steps 3 --slope 0.001 full.
 check "full range: decode" "$decode" full.hevc full.out.y4m
 check "full range: says so" sh -c "head -n 1 full.out.y4m | grep -aq FULL"
 
+# range OPTION FILE: the stream that x265's option makes of the file says OPTION, and holds the same pictures.
+range() {
+    "$encode" --no-payload --preset fast --x265 "range=$1" "$2" range.hevc &&
+        "$decode" --off range.hevc range.y4m && head -n 1 range.y4m | grep -aqi "COLORRANGE=$1" &&
+        [ "$(stock range.hevc)" = "$(stock full.hevc)" ]
+}
+sed '1s/XCOLORRANGE=FULL/XCOLORRANGE=LIMITED/g' full.y4m >limited.y4m
+sed '1s/ XCOLORRANGE=FULL//g' full.y4m >unknown.y4m
+"$encode" --no-payload --preset fast full.y4m full.hevc >/dev/null
+for in in full limited unknown; do
+    check "x265's range=full on $in" range full $in.y4m
+    check "x265's range=limited on $in" range limited $in.y4m
+done
+check "range: the option and the file differ" says "full.y4m says full.*limited: the option holds" \
+    "$encode" --no-payload --x265 range=limited full.y4m x.hevc
+check "range: the file and the option differ" says "limited.y4m says limited.*full: the option holds" \
+    "$encode" --no-payload --x265 range=full limited.y4m x.hevc
+"$encode" --no-payload --x265 range=full unknown.y4m x.hevc >/dev/null 2>said.txt
+check "range: the file says nothing" cmp said.txt /dev/null
+
+# Options of x265 that look at the picture's size or at more than its planes: x265-options.sh tries all.
+ff -i b.y4m -frames:v 6 -strict -1 -f yuv4mpegpipe six.y4m
+ff -i b.y4m -frames:v 6 -vf crop=152:72,format=yuv422p -f yuv4mpegpipe odd.y4m
+for in in six odd; do
+    "$encode" --no-payload --preset fast --x265 info=0 $in.y4m plain.hevc >/dev/null
+    check "$in: copy-pic=0" "$encode" --no-payload --preset fast --x265 info=0 --x265 copy-pic=0 $in.y4m x.hevc
+    check "$in: copy-pic=0: the same bytes" cmp plain.hevc x.hevc
+    for option in hist-scenecut=1 analyze-src-pics=1 ctu=16 interlace=tff intra-refresh=1 lossless=1 slices=2 pmode=1 \
+        bframes=8 repeat-headers=0 annexb=0 csv-log-level=0; do
+        check "$in: $option" "$encode" --no-payload --preset fast --x265 $option $in.y4m x.hevc
+        check "$in: $option: decode" "$decode" x.hevc x.y4m
+        check "$in: $option: all pictures" [ "$(pictures x.y4m)" = 6 ]
+    done
+done
+for option in frame-dup=1 chunk-start=2 chunk-end=2; do
+    check "$option" refused "option ${option%%=*}\|${option%%=*} is not" x.hevc "$encode" --x265 $option six.y4m x.hevc
+done
+check "field" refused "option field" x.hevc "$encode" --x265 interlace=tff --x265 field=1 six.y4m x.hevc
+
 # ---- what is refused, and how ----
 
 picture() { head -c 10000 a.y4m | tail -c $((8 * 8 * 3 / 2)); }
@@ -250,6 +289,16 @@ check "not a stream" refused "" x.y4m "$decode" "$0" x.y4m
 check "empty stream" refused "" x.y4m "$decode" empty.hevc x.y4m
 ff -f lavfi -i testsrc2=size=64x48:rate=5 -frames:v 2 -c:v mpeg4 other.mp4
 check "not HEVC" refused "not HEVC" x.y4m "$decode" other.mp4 x.y4m
+# Beside a larger track of another codec, which players show first, in front of it or behind.
+ff -f lavfi -i testsrc2=size=640x480:rate=25 -i a.mp4 -map 0 -map 1 -c:v:0 mpeg4 -c:v:1 copy \
+    -disposition:v:0 default -disposition:v:1 0 -t 1 front.mp4
+ff -f lavfi -i testsrc2=size=640x480:rate=25 -i a.mp4 -map 1 -map 0 -c:v:1 mpeg4 -c:v:0 copy \
+    -disposition:v:1 default -disposition:v:0 0 -t 1 behind.mp4
+ours a.mp4 | head -n 12 >want.txt
+for file in front.mp4 behind.mp4; do
+    ours $file | head -n 12 >ours.txt
+    check "the HEVC track of $file" cmp want.txt ours.txt
+done
 check "bad QP" refused "bad value" x.y4m "$decode" --base 52 a.hevc x.y4m
 check "no such folder out" refused "No such file" no/x.y4m "$decode" a.hevc no/x.y4m
 cat a.hevc b.hevc >shapes.hevc
