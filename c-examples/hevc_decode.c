@@ -277,8 +277,6 @@ int main(int argc, char **argv) {
   Options o;
   if (!parse(argc, argv, &o))
     return EXIT_FAILURE;
-  if (strcmp(o.out, "-") == 0)
-    o.out = "/dev/stdout";
   Job job = {.o = &o};
   /* Standard output may be where the pictures go. */
   FILE *summary = output_is_regular(o.out) ? stdout : stderr;

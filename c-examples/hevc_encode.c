@@ -1,7 +1,7 @@
 /* Codes a video with x265, lets Sidelight adapt to each stretch of it, and writes the HEVC stream with the
  * payloads in it.
  *
- *   hevc_encode [options] IN.y4m|- OUT.hevc
+ *   hevc_encode [options] IN.y4m|- OUT.hevc|-
  *
  * Any HEVC decoder shows the stream as if the payloads were not there; hevc_decode shows it better.
  *
@@ -39,7 +39,7 @@ typedef struct Options {
 } Options;
 
 static const char usage[] =
-    "usage: hevc_encode [options] IN.y4m|- OUT.hevc\n"
+    "usage: hevc_encode [options] IN.y4m|- OUT.hevc|-\n"
     "  --qp N | --crf N                 x265's rate control (default --qp 32)\n"
     "  --preset NAME                    x265's preset (default medium)\n"
     "  --keyint N                       most pictures from one IRAP picture to the next (default 250)\n"
@@ -80,11 +80,6 @@ typedef struct Picture {
   double qp;
   size_t bytes;
 } Picture;
-
-typedef struct Bytes {
-  uint8_t *data;
-  size_t size;
-} Bytes;
 
 /* A coded picture that waits for its payload, or for those before it. */
 typedef struct Unit {
@@ -474,14 +469,15 @@ static int option(const Job *job, const char *name, const char *value) {
   return 0;
 }
 
-/* Options with which other pictures come out of the encoder than went in: nothing to compare them with. */
-static int keeps_pictures(const x265_param *p) {
-  const char *name = p->bEnableFrameDuplication            ? "frame-dup"
+/* Whether pictures come out as they go in: some options drop some, halve them, or wait for what isn't given. */
+static int is_supported(const x265_param *p) {
+  const char *name = p->bEnableFrameDuplication             ? "frame-dup"
                      : p->chunkStart > 0 || p->chunkEnd > 0 ? "chunk-start or chunk-end"
                      : p->bField && p->interlaceMode        ? "field"
+                     : p->bCTUInfo                          ? "ctu-info"
                                                             : NULL;
   if (name)
-    fprintf(stderr, "x265: option %s is not supported here: every picture is to come out as it went in\n", name);
+    fprintf(stderr, "x265: option %s is not supported here\n", name);
   return !name;
 }
 
@@ -528,7 +524,7 @@ static int open_x265(Job *job) {
   char pools[16];
   snprintf(pools, sizeof pools, "%d", o->threads);
   ok = ok && (o->threads == 0 || option(job, "pools", pools));
-  if (!ok || !keeps_pictures(p))
+  if (!ok || !is_supported(p))
     return 0;
   if (v->full_range >= 0 && v->full_range != p->vui.bEnableVideoFullRangeFlag)
     fprintf(stderr, "%s says %s range and the option of x265 %s: the option holds, and samples stay as they are\n",

@@ -1,27 +1,34 @@
 /* Decodes a JPEG with stock libjpeg-turbo and filters it as its payload asks.
  *
- *   jpeg_decode [options] IN.jpg OUT.png|ppm|y4m
+ *   jpeg_decode [options] IN.jpg|- OUT.png|ppm|y4m|-
+ *
+ * A PNG gets the file's ICC profile and EXIF.
  *
  * Whatever is wrong with the payload, the picture comes out: unfiltered, with a message. Where the JPEG
  * itself is damaged, what could be decoded comes out, and the status is 2, as djpeg's. */
 #include "command_line.h"
+#include "jpeg_metadata.h"
 #include "jpeg_planes.h"
 
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 typedef struct Options {
   int mode; /* a SidelightMode, or -1: the payload decides */
   SidelightDecoderSettings decoder;
+  int format; /* FORMAT_..., or -1: as the name says */
   const char *in, *out;
 } Options;
 
 static const char usage[] =
-    "usage: jpeg_decode [options] IN.jpg OUT.png|ppm|y4m\n"
+    "usage: jpeg_decode [options] IN.jpg|- OUT.png|ppm|y4m|-\n"
     "  --mode off|base|update           off: as decoded; base: the base model that fits the tables, whatever\n"
     "                                   the payload says; update: as that says, unfiltered without one (default)\n"
     "  --model-size small|medium|large  of the base model in --mode base (default medium)\n"
+    "  --format png|ppm|y4m             of OUT (default: by its name; png to standard output); a PNG gets the\n"
+    "                                   file's ICC profile and EXIF\n"
     "  --threads N                      threads, 0 = one for each core (default 0)\n";
 
 static int parse(int argc, char **argv, Options *o);
@@ -49,13 +56,14 @@ static int choose(SidelightDecoder *decoder, const Options *o, const uint8_t *jp
   return base ? SIDELIGHT_MODE_BASE : result;
 }
 
-static int write_planes(const char *path, const Planes *planes) {
+static int write_picture(const Options *o, const uint8_t *jpeg, size_t size, const Planes *planes) {
   Image image;
-  if (has_extension(path, ".y4m"))
-    return planes_write_y4m(path, planes);
+  if (o->format == FORMAT_Y4M)
+    return planes_write_y4m(o->out, planes);
   if (!planes_to_image(planes, &image))
     return 0;
-  int ok = image_write(path, &image);
+  int ok = o->format != FORMAT_PNG || jpeg_read_metadata(o->in, jpeg, size, &image.metadata);
+  ok = ok && image_write(o->out, o->format, &image);
   image_free(&image);
   return ok;
 }
@@ -99,7 +107,7 @@ int main(int argc, char **argv) {
   }
   double filter = 1e3 * now();
 
-  if (!write_planes(o.out, shown))
+  if (!write_picture(&o, jpeg, size, shown))
     goto done;
   fprintf(summary, "%s: %u x %u, decode %.1f ms, payload and model %.1f ms, filter %.1f ms\n", mode_name(mode),
          decoded.picture.width, decoded.picture.height, decode - start, model - decode,
@@ -115,16 +123,40 @@ done:
   return status;
 }
 
+/* "png", "ppm" or "y4m"; "pgm" too where it is a file's name. 0 if it is none of them. */
+static int parse_format(const char *text, int *format) {
+  static const char *const names[] = {"png", "ppm", "y4m", "pgm"};
+  static const int formats[] = {FORMAT_PNG, FORMAT_PNM, FORMAT_Y4M, FORMAT_PNM};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    if (strcasecmp(text, names[i]) == 0) {
+      *format = formats[i];
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* The format that the name of OUT asks for. */
+static int format_of(const char *path, int *format) {
+  const char *dot = strrchr(path, '.');
+  if (!is_standard(path))
+    return dot && parse_format(dot + 1, format);
+  *format = FORMAT_PNG;
+  return 1;
+}
+
 static int parse(int argc, char **argv, Options *o) {
   static const struct option options[] = {
       {"mode", required_argument, NULL, 'm'},
       {"threads", required_argument, NULL, 't'},
       {"model-size", required_argument, NULL, 'l'},
+      {"format", required_argument, NULL, 'f'},
       {"help", no_argument, NULL, 'h'},
       {NULL, 0, NULL, 0},
   };
   memset(o, 0, sizeof *o);
   o->mode = -1;
+  o->format = -1;
   int c;
   while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
     int ok = 1;
@@ -135,6 +167,9 @@ static int parse(int argc, char **argv, Options *o) {
       break;
     case 'l':
       ok = parse_model_size(optarg, &o->decoder.model_size);
+      break;
+    case 'f':
+      ok = parse_format(optarg, &o->format);
       break;
     case 't':
       ok = parse_number(optarg, 0, 256, &n);
@@ -158,9 +193,8 @@ static int parse(int argc, char **argv, Options *o) {
   }
   o->in = argv[optind];
   o->out = argv[optind + 1];
-  if (!has_extension(o->out, ".png") && !has_extension(o->out, ".ppm") &&
-      !has_extension(o->out, ".pgm") && !has_extension(o->out, ".y4m")) {
-    fprintf(stderr, "jpeg_decode: '%s' is neither .png, .ppm nor .y4m\n", o->out);
+  if (o->format < 0 && !format_of(o->out, &o->format)) {
+    fprintf(stderr, "jpeg_decode: '%s' is neither .png, .ppm nor .y4m, and there is no --format\n", o->out);
     return 0;
   }
   return 1;

@@ -1,8 +1,9 @@
 /* Codes a picture as JPEG, lets Sidelight adapt to it, and writes the JPEG with the payload in it.
  *
- *   jpeg_encode [options] IN.png|ppm OUT.jpg
+ *   jpeg_encode [options] IN.png|ppm|- OUT.jpg|-
  *
- * Any JPEG decoder shows the file as if the payload was not there; jpeg_decode shows it better. */
+ * The JPEG gets the ICC profile and EXIF of a PNG. Any JPEG decoder shows the file as if the payload was not
+ * there; jpeg_decode shows it better. */
 #include "command_line.h"
 #include "jpeg_coefficients.h"
 #include "jpeg_planes.h"
@@ -24,7 +25,7 @@ typedef struct Options {
 } Options;
 
 static const char usage[] =
-    "usage: jpeg_encode [options] IN.png|ppm OUT.jpg\n"
+    "usage: jpeg_encode [options] IN.png|ppm|- OUT.jpg|-\n"
     "  --quality Q                      JPEG quality, 1..100 (default 75)\n"
     "  --no-update                      no training: ask for the base model at most\n"
     "  --no-payload                     write the JPEG alone\n"
@@ -390,5 +391,9 @@ static int parse(int argc, char **argv, Options *o) {
   }
   o->in = argv[optind];
   o->out = argv[optind + 1];
+  if (o->coded && is_standard(o->coded) && is_standard(o->in)) {
+    fprintf(stderr, "jpeg_encode: of IN and --jpeg's file one can be standard input\n");
+    return 0;
+  }
   return 1;
 }

@@ -1,6 +1,7 @@
 #include "jpeg_planes.h"
 
 #include "jpeg_errors.h"
+#include "jpeg_metadata.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -308,6 +309,7 @@ static int code(const Image *image, const JpegOptions *options, unsigned char **
   if (options->progressive)
     jpeg_simple_progression(&cinfo);
   jpeg_start_compress(&cinfo, TRUE);
+  jpeg_write_metadata(&cinfo, &image->metadata);
   size_t stride = (size_t)image->width * (size_t)image->channels;
   while (cinfo.next_scanline < cinfo.image_height) {
     JSAMPROW row = image->samples + cinfo.next_scanline * stride;

@@ -25,7 +25,7 @@ typedef struct JpegOptions {
   int tables;      /* one of the tables below */
 } JpegOptions;
 
-/* Codes `image` with optimised Huffman tables. `*data` is freed with free(). */
+/* Codes `image` and its metadata, with optimised Huffman tables. `*data` is freed with free(). */
 int jpeg_code(const Image *image, const JpegOptions *options, uint8_t **data, size_t *size);
 
 /* Decodes to planes, before any upsampling or colour conversion. `name` is for messages. */

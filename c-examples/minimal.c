@@ -1,4 +1,4 @@
-/* Sidelight and libjpeg-turbo in one file.
+/* Sidelight and libjpeg-turbo in one file. In place of IN.jpg and OUT, - is standard input and output.
  *   minimal attach ORIGINAL.ppm IN.jpg OUT.jpg   trains on the original; writes the JPEG with a payload
  *   minimal show IN.jpg OUT.y4m                  decodes and filters; writes the planes, for video players */
 #include <sidelight.h>
@@ -32,7 +32,7 @@ int main(int argc, char **argv) {
   require(attach || show, "usage: attach ORIGINAL.ppm IN.jpg OUT.jpg, or show IN.jpg OUT.y4m");
   static uint8_t jpeg[1 << 26];
   const char *in = argv[argc - 2], *out = argv[argc - 1];
-  FILE *file = fopen(in, "rb");
+  FILE *file = strcmp(in, "-") == 0 ? stdin : fopen(in, "rb");
   size_t size = file ? fread(jpeg, 1, sizeof jpeg, file) : 0;
   require(size > 0 && feof(file) && fclose(file) == 0, in);
   int w, h, sampling, colours, stride[3], width, height, format = TJPF_RGB;
@@ -64,9 +64,9 @@ int main(int argc, char **argv) {
     r = sidelight_decoder_filter(decoder, &decoded, &other);
   }
   require(r >= 0, sidelight_strerror(r));
-  char part[4096]; /* only a whole file gets the name */
-  snprintf(part, sizeof part, "%s.part", out);
-  require((file = fopen(part, "wb")) != NULL, part);
+  char part[4096] = ""; /* only a whole file gets the name */
+  int named = strcmp(out, "-") != 0 && snprintf(part, sizeof part, "%s.part", out) > 0;
+  require((file = named ? fopen(part, "wb") : stdout) != NULL, part);
   if (attach)
     fwrite(rewritten.data, 1, rewritten.size, file);
   else
@@ -75,7 +75,7 @@ int main(int argc, char **argv) {
   for (int i = 0; show && i < (sampling == TJSAMP_GRAY ? 1 : 3); i++)
     for (int y = 0; y < (i == 0 ? h : tjPlaneHeight(i, h, sampling)); y++)
       fwrite(other_data[i] + (size_t)y * stride[i], 1, i == 0 ? w : stride[i], file);
-  int written = fflush(file) == 0 && !ferror(file) && fclose(file) == 0 && rename(part, out) == 0;
-  if (!written) remove(part);
+  int written = fflush(file) == 0 && !ferror(file) && fclose(file) == 0 && (!named || rename(part, out) == 0);
+  if (!written && named) remove(part);
   require(written, out);
 }

@@ -21,7 +21,8 @@ typedef struct VideoPicture {
   uint8_t *memory;
 } VideoPicture;
 
-/* Planes of a format's shape, one behind the other without gaps, not initialised; prints what is wrong and returns 0 on failure. */
+/* Planes of a format's shape, one behind the other without gaps, not initialised; prints what is wrong and
+ * returns 0 on failure. */
 int video_picture(const VideoFormat *format, VideoPicture *out);
 void video_picture_free(VideoPicture *p);
 

@@ -332,6 +332,111 @@ for bad in --optimise=0 --optimise=10 --optimise=x --rounds=0 --rounds=10 --tabl
     check "bad value: $bad" refused "bad value" x.jpg "$encode" --no-payload $bad gray.pgm x.jpg
 done
 
+# ---- profiles and EXIF ----
+
+# A profile of an RGB device with nothing but a text in it, and EXIF with an orientation.
+{
+    printf '\0\0\0\330\0\0\0\0\2\20\0\0mntrRGB XYZ \7\352\0\13\0\36\0\0\0\0\0\0acsp'
+    head -c 28 /dev/zero
+    printf '\0\0\366\326\0\1\0\0\0\0\323\055'
+    head -c 48 /dev/zero
+    printf '\0\0\0\1cprt\0\0\0\220\0\0\0\110text\0\0\0\0'
+    printf 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.\0'
+} >profile.icc
+printf 'MM\0*\0\0\0\10\0\1\1\22\0\3\0\0\0\1\0\6\0\0\0\0\0\0' >tiff
+# exif FILE.jpg TIFF: the same with that as EXIF.
+exif() {
+    head -c 20 "$1"
+    printf '\377\341'
+    length=$(($(bytes "$2") + 8))
+    byte $((length / 256))
+    byte $((length % 256))
+    printf 'Exif\0\0'
+    cat "$2"
+    tail -c +21 "$1"
+}
+# carries FILE.jpg: the profile and EXIF as they were.
+carries() {
+    djpeg -icc got.icc -outfile /dev/null "$1" && cmp profile.icc got.icc && exif_of "$1" | cmp - tiff
+}
+exif_of() { tail -c +$(($(grep -abo 'Exif' "$1" | head -n 1 | cut -d: -f1) + 7)) "$1" | head -c "$(bytes tiff)"; }
+crop 70x45
+cjpeg -quality 90 -icc profile.icc -outfile icc.jpg color.ppm
+exif icc.jpg tiff >camera.jpg
+check "metadata: JPEG to PNG" "$decode" --mode off camera.jpg camera.png
+check "metadata: PNG to JPEG" "$encode" --steps 2 camera.png again.jpg
+check "metadata: they come through" carries again.jpg
+check "metadata: with a progressive file" "$encode" --no-payload --progressive camera.png again.jpg
+check "metadata: they come through that" carries again.jpg
+check "metadata: with coefficients chosen" "$encode" --no-payload --optimise=1 camera.png again.jpg
+check "metadata: they come through that, too" carries again.jpg
+check "metadata: the JPEG's own" "$encode" --no-payload --jpeg camera.jpg color.ppm again.jpg
+check "metadata: they stay" carries again.jpg
+"$decode" --mode off camera.jpg x.ppm >/dev/null && "$decode" --mode off icc.jpg y.ppm >/dev/null
+check "metadata: no sample changes" cmp x.ppm y.ppm
+# chunk NAME: where it begins in camera.png.
+chunk() { echo $(($(grep -abo "$1" camera.png | head -n 1 | cut -d: -f1) - 4)); }
+at=$(chunk eXIf)
+{ head -c "$at" camera.png; tail -c +$((at + 12 + $(bytes tiff) + 1)) camera.png | head -c -12
+    tail -c +$((at + 1)) camera.png | head -c $((12 + $(bytes tiff))); tail -c 12 camera.png; } >behind.png
+check "metadata: EXIF behind the picture" "$encode" --no-payload behind.png again.jpg
+check "metadata: it comes through" carries again.jpg
+# Beside a profile a gamma says nothing.
+at=$(chunk iCCP)
+{ head -c "$at" camera.png; printf '\0\0\0\4gAMA\0\1\206\240\61\350\226\137'; tail -c +$((at + 1)) camera.png; } >linear.png
+"$encode" --no-payload linear.png linear.jpg >/dev/null
+check "metadata: a gamma beside the profile" cmp linear.jpg again.jpg
+cjpeg -quality 90 -outfile plain.jpg color.ppm
+"$decode" --mode off plain.jpg plain.png >/dev/null
+check "metadata: none" sh -c '! grep -qa -e iCCP -e eXIf plain.png'
+at=$(chunk eXIf)
+cp camera.png bad.png
+byte 1 | dd of=bad.png bs=1 seek=$((at + 12)) conv=notrunc 2>/dev/null
+check "metadata: damaged EXIF" says "eXIf: CRC" "$encode" --no-payload bad.png again.jpg
+check "metadata: damaged EXIF is left out" sh -c '! grep -qa Exif again.jpg'
+head -c 100 profile.icc >short.icc
+cjpeg -quality 90 -icc short.icc -outfile short.jpg color.ppm
+check "metadata: damaged profile" says "iCCP\|profile" "$decode" --mode off short.jpg short.png
+check "metadata: damaged profile is left out" sh -c '! grep -qa iCCP short.png'
+check "metadata: damaged profile: the picture" "$encode" --no-payload short.png again.jpg
+
+# ---- standard input and output ----
+
+"$encode" --no-payload camera.png file.jpg >/dev/null
+for format in png ppm y4m; do "$decode" --mode off file.jpg file.$format >/dev/null; done
+check "encode -: out" sh -c "'$encode' --no-payload camera.png - | cmp - file.jpg"
+for in in camera.png color.ppm gray.pgm; do
+    "$encode" --no-payload $in want.jpg >/dev/null
+    check "encode -: in and out, $in" sh -c "cat $in | '$encode' --no-payload - - | cmp - want.jpg"
+done
+check "encode -: the JPEG" sh -c "cat file.jpg | '$encode' --no-payload --jpeg - camera.png - | cmp - file.jpg"
+check "encode -: both" refused "one can be" x.jpg "$encode" --jpeg - - x.jpg
+check "decode -: in and out" sh -c "cat file.jpg | '$decode' --mode off - - | cmp - file.png"
+for format in png ppm y4m; do
+    check "decode -: $format" sh -c "'$decode' --mode off --format $format - - <file.jpg | cmp - file.$format"
+    check "decode --format $format" sh -c "'$decode' --mode off --format $format file.jpg x.bin && cmp x.bin file.$format"
+done
+check "decode: bad format" refused "bad value" x.png "$decode" --format tiff file.jpg x.png
+check "minimal -: in and out" sh -c "cat file.jpg | '$minimal' show - - 2>/dev/null | cmp - file.y4m"
+check "minimal -: attach" sh -c "cat plain.jpg | '$minimal' attach color.ppm - - | '$decode' - x.png"
+check "-: no file of that name" [ ! -e - ] && check "-: nor a part of it" [ ! -e -.part ]
+check "-: nothing comes" refused "standard input: not a PNG" nothing sh -c "'$encode' - x.jpg </dev/null"
+check "-: device full" refused "standard output: No space" nothing sh -c "'$encode' --no-payload camera.png - >/dev/full"
+check "-: closed" refused "standard output: Bad file" nothing sh -c "'$encode' --no-payload camera.png - >&-"
+
+# ---- other PNM ----
+
+for kind in 1 2 3 4 7; do
+    printf 'P%d\n1 1\n255\n0 0 0\n' $kind >other.pnm
+    check "P$kind" refused "(P$kind): supported are PNG, and binary" x.jpg "$encode" other.pnm x.jpg
+done
+printf 'P6\n1 1\n65535\n......' >deep.ppm
+check "PPM of 16 bits" refused "maximum of 65535: supported" x.jpg "$encode" deep.ppm x.jpg
+printf 'P6\n1 x\n255\n...' >bad.ppm
+check "PPM with a damaged header" refused "damaged header" x.jpg "$encode" bad.ppm x.jpg
+printf 'P6' >bad.ppm
+check "PPM that ends behind its name" refused "not a PNG" x.jpg "$encode" bad.ppm x.jpg
+
 # ---- payloads that are stale, damaged or another picture's ----
 
 "$encode" --quality 20 --steps 40 "$pictures/coffee.png" cup.jpg >/dev/null
