@@ -213,7 +213,7 @@ static int read_arguments(const Call *call, Arguments *a) {
   static const char *const of_hevc[] = {"qp", "qp_i", "qp_b", "carrier", NULL};
   static const char *const of_jpeg[] = {"jpeg", "quant", NULL};
   static const char *const of_base[] = {"qp", "qp_i", "qp_b", "model_size", NULL};
-  static const char *const of_payload[] = {"payload", "carrier", "skip_binding", NULL};
+  static const char *const of_payload[] = {"payload", "carrier", NULL};
   static const char *const of_quant[] = {"quant", NULL};
   memset(a, 0, sizeof *a);
   a->payload = read_bytes(call, "payload", &a->payload_size);
@@ -230,12 +230,14 @@ static int read_arguments(const Call *call, Arguments *a) {
               a->by_payload ? "does not go with a payload, which brings its own"
                             : "goes with mode=\"payload\""))
     return 0;
+  if (!a->by_payload && !a->jpeg && given(call, "skip_binding"))
+    return fail(call, "skip_binding goes with mode=\"payload\" or jpeg");
 
   int size = read_model_size(call);
   if (size < 0 || !read_int(call, "carrier", 0, INT_MAX, &a->carrier))
     return 0;
   a->model_size = (uint32_t)size;
-  a->skip_binding = !given(call, "carrier") && !a->jpeg;
+  a->skip_binding = !given(call, "carrier") && !a->jpeg; /* nothing to look at */
   if (!read_int(call, "skip_binding", 0, 1, &a->skip_binding))
     return 0;
 
@@ -311,6 +313,84 @@ static int set_by_carrier(const Call *call, Filter *f, const Arguments *a, int *
   return frame ? 1 : fail(call, "carrier: %s", error);
 }
 
+/* ---- the JPEG's own picture ---- */
+
+/* Size and sampling of a JPEG file's picture: of luma's samples, how many share one of chroma's. */
+typedef struct Shape {
+  int width, height, components, across, down; /* across, down: 0 if they are no whole numbers */
+} Shape;
+
+static int big_endian(const uint8_t *p) {
+  return p[0] << 8 | p[1];
+}
+
+static int ratio(int luma, int chroma) {
+  return chroma > 0 && luma % chroma == 0 ? luma / chroma : 0;
+}
+
+/* Looks for the frame header; 0 if there is none. What stands between segments is skipped, as decoders do. */
+static int read_shape(const uint8_t *jpeg, size_t size, Shape *shape) {
+  for (size_t at = 0; at + 4 <= size;) {
+    const uint8_t *p = jpeg + at;
+    int marker = p[1];
+    if (p[0] != 0xFF || marker < 0xC0 || marker == 0xFF || (marker >= 0xD0 && marker <= 0xD9)) {
+      at++;
+      continue;
+    }
+    size_t length = (size_t)big_endian(p + 2);
+    int is_frame = marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
+    if (marker == 0xDA || length + 2 > size - at)
+      return 0;
+    if (is_frame) {
+      int n = length >= 8 ? p[9] : 0;
+      if ((n != 1 && n != 3) || length < 8 + 3 * (size_t)n)
+        return 0;
+      *shape = (Shape){big_endian(p + 7), big_endian(p + 5), n, 1, 1};
+      if (n == 3 && p[14] == p[17]) {
+        shape->across = ratio(p[11] >> 4, p[14] >> 4);
+        shape->down = ratio(p[11] & 15, p[14] & 15);
+      } else if (n == 3) {
+        shape->across = shape->down = 0;
+      }
+      return 1;
+    }
+    at += length < 2 ? 2 : 2 + length;
+  }
+  return 0;
+}
+
+/* Whether a frame says that its range is limited, by either of the property's names. */
+static int is_limited(const VSFrame *frame, const VSAPI *api) {
+  const VSMap *properties = api->getFramePropertiesRO(frame);
+  int unset = 0;
+  int64_t range = api->mapGetInt(properties, "_Range", 0, &unset);
+  if (!unset)
+    return range == 0;
+  range = api->mapGetInt(properties, "_ColorRange", 0, &unset);
+  return !unset && range == 1;
+}
+
+/* That the clip can be what the file was decoded to, as far as it can be told. */
+static int check_jpeg(const Call *call, const Filter *f, const Arguments *a) {
+  const VSVideoFormat *format = &f->vi->format;
+  char name[32] = "", error[1024] = "";
+  Shape shape;
+  if (!read_shape(a->jpeg, a->jpeg_size, &shape))
+    return fail(call, "jpeg: %s", sidelight_strerror(SIDELIGHT_ERROR_CORRUPT));
+  if (f->vi->width != shape.width || f->vi->height != shape.height)
+    return fail(call, "the clip is %dx%d and the jpeg %dx%d", f->vi->width, f->vi->height, shape.width, shape.height);
+  call->api->getVideoFormatName(format, name);
+  if (format->bitsPerSample != 8 || format->numPlanes != shape.components ||
+      (format->numPlanes == 3 && (1 << format->subSamplingW != shape.across || 1 << format->subSamplingH != shape.down)))
+    return fail(call, "the clip's format, %s, is not the jpeg's", name);
+  const VSFrame *frame = call->api->getFrame(0, f->node, error, sizeof error);
+  if (!frame)
+    return fail(call, "frame 0: %s", error);
+  int limited = is_limited(frame, call->api);
+  call->api->freeFrame(frame);
+  return !limited || fail(call, "the clip has limited range, and the jpeg full range");
+}
+
 static int set_by_payload(const Call *call, Filter *f, const Arguments *a, SidelightBuffer *extracted) {
   const uint8_t *payload = a->payload;
   size_t size = a->payload_size;
@@ -348,6 +428,8 @@ static int set_base_mode(const Call *call, Filter *f, const Arguments *a) {
 static int set_decoder(const Call *call, Filter *f) {
   Arguments a;
   if (!check_format(call, f) || !read_arguments(call, &a))
+    return 0;
+  if (a.jpeg && !a.skip_binding && !check_jpeg(call, f, &a))
     return 0;
   SidelightDecoderSettings settings = {0};
   settings.threads = 1; /* VapourSynth has threads, one for each frame */

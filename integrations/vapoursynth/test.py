@@ -369,7 +369,7 @@ def jpegs():
     params = CodecParams()
     call("sidelight_jpeg_read", jpeg, c.c_size_t(len(jpeg)), c.byref(params), None)
     params.slope_db_per_byte = 1e-9
-    original, picture = coded(64, 48, 1, 8)
+    original, picture = coded(128, 96, 1, 8)
     payload = encoded([original], [picture], params, UPDATE)
     check("JPEG: the mode", mode_of(payload, JPEG) == UPDATE)
     carrying = Buffer()
@@ -394,6 +394,34 @@ def jpegs():
     refused("JPEG: another file's payload", clip, strerror(-116), jpeg=jpeg, payload=stale)
     same("JPEG: not checked", sidelight(clip, jpeg=jpeg, payload=stale, skip_binding=1), [picture],
          filtered([picture], params, stale))
+    for name, other in [
+        ("narrower", clip.std.Crop(right=2)),
+        ("lower", clip.std.Crop(top=2)),
+        ("larger", clip.std.AddBorders(right=16)),
+    ]:
+        size = f"the clip is {other.width}x{other.height} and the jpeg 128x96"
+        refused(f"JPEG: {name}", other, size, jpeg=carrying)
+        refused(f"JPEG: {name}: base", other, size, jpeg=carrying, mode="base")
+        check(f"JPEG: {name}: not checked", sidelight(other, jpeg=carrying, skip_binding=1).get_frame(0).width == other.width)
+        check(f"JPEG: {name}: not checked: base",
+              sidelight(other, jpeg=carrying, mode="base", skip_binding=1).get_frame(0).width == other.width)
+    for name in ("GRAY8", "YUV422P8", "YUV444P8", "YUV420P10"):
+        other = core.std.BlankClip(width=128, height=96, length=1, format=getattr(vs, name))
+        refused(f"JPEG: {name}", other, "is not the jpeg's", jpeg=carrying)
+        sidelight(other, jpeg=carrying, skip_binding=1)
+    for key, limited in (("_Range", 0), ("_ColorRange", 1)):  # the latter is of older source filters
+        bare = clip.std.RemoveFrameProps(["_Range", "_ColorRange"])
+        refused(f"JPEG: limited by {key}", bare.std.SetFrameProps(**{key: limited}), "limited range", jpeg=carrying)
+        same(f"JPEG: full by {key}", sidelight(bare.std.SetFrameProps(**{key: 1 - limited}), jpeg=carrying), [picture],
+             expected)
+    for file, fmt in (("restart444", "YUV444P8"), ("progressive420", "YUV420P8"), ("gray", "GRAY8")):
+        with open(os.path.join(ROOT, "tests", "data", "jpeg", f"{file}.jpg"), "rb") as stream:
+            data = stream.read()
+        sof = max(data.find(b"\xff\xc0"), data.find(b"\xff\xc2"))
+        height, width = int.from_bytes(data[sof + 5:sof + 7], "big"), int.from_bytes(data[sof + 7:sof + 9], "big")
+        other = core.std.BlankClip(width=width, height=height, length=1, format=getattr(vs, fmt))
+        other = other.std.RemoveFrameProps(["_Range", "_ColorRange"])
+        check(f"JPEG: {file} is taken", sidelight(other, jpeg=data, mode="base").num_frames == 1)
     refused("JPEG: no payload in it", clip, strerror(-2), jpeg=jpeg)
     refused("JPEG: cut off", clip, strerror(-74), jpeg=jpeg[:100], payload=payload)
     refused("JPEG: no JPEG", clip, strerror(-74), jpeg=b"", mode="base")
