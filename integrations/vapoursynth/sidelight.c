@@ -380,8 +380,9 @@ static int check_jpeg(const Call *call, const Filter *f, const Arguments *a) {
   if (f->vi->width != shape.width || f->vi->height != shape.height)
     return fail(call, "the clip is %dx%d and the jpeg %dx%d", f->vi->width, f->vi->height, shape.width, shape.height);
   call->api->getVideoFormatName(format, name);
+  int gray = format->numPlanes == 1;
   if (format->bitsPerSample != 8 || format->numPlanes != shape.components ||
-      (format->numPlanes == 3 && (1 << format->subSamplingW != shape.across || 1 << format->subSamplingH != shape.down)))
+      (!gray && (1 << format->subSamplingW != shape.across || 1 << format->subSamplingH != shape.down)))
     return fail(call, "the clip's format, %s, is not the jpeg's", name);
   const VSFrame *frame = call->api->getFrame(0, f->node, error, sizeof error);
   if (!frame)
