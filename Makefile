@@ -1,5 +1,11 @@
 # What a user of the library needs; `make help` lists it. Research: tools/Makefile.
 
+# Make ends a path at a space.
+ifneq ($(words x$(CURDIR)x$(CARGO_TARGET_DIR)),1)
+$(error make can't build where a path has a space in it, as in '$(CURDIR)' or CARGO_TARGET_DIR='$(CARGO_TARGET_DIR)': \
+    move the folder, or call cargo build --release yourself. DESTDIR and PREFIX may have spaces)
+endif
+
 TARGET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 RELEASE = $(abspath $(TARGET))/release
 export PKG_CONFIG_PATH := $(abspath $(TARGET))/pkgconfig:$(PKG_CONFIG_PATH)

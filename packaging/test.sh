@@ -189,12 +189,31 @@ for program in c-examples/build/minimal c-examples/build/jpeg_encode c-examples/
     benches/c/build/bench_filter; do
     check "${program##*/} uses the installed copy" links_to $program
 done
+mkdir "a folder" && cp -r c-examples "a folder" && rm -rf "a folder/c-examples/build"
+check "the examples build where a path has a space" make -C "a folder/c-examples"
+check "and work there" "a folder/c-examples/build/jpeg_encode" --no-payload "$root/tests/pictures/camera.png" "a folder/x.jpg"
 check "jpeg_encode" c-examples/build/jpeg_encode --steps 2 --quality 20 "$root/tests/pictures/camera.png" x.jpg
 check "jpeg_decode" c-examples/build/jpeg_decode --mode base x.jpg x.png
 check "minimal" c-examples/build/minimal show x.jpg x.y4m
 check "uninstall" make_ uninstall "PREFIX=$own"
 listing own >left
 check "uninstall leaves nothing" diff /dev/null left
+
+# ---- a source folder that make can't work in ----
+
+mkdir "a folder/root" "a folder/root/tools"
+cp -r "$root/Makefile" "$root/Cargo.toml" "$root/packaging" "$root/integrations" "a folder/root"
+cp "$root/tools/Makefile" "a folder/root/tools"
+says_no() {
+    if make "$@" >no.txt 2>&1; then return 1; fi
+    cat no.txt
+    [ "$(wc -l <no.txt)" = 1 ] && grep -q "can't build where a path has a space in it.*a folder" no.txt
+}
+for goal in lib install examples; do
+    check "a space in the path: make $goal" says_no -s --no-print-directory -C "a folder/root" $goal
+done
+check "a space in the path: tools" says_no -s --no-print-directory -C "a folder/root/tools" help
+check "a space in CARGO_TARGET_DIR" says_no -s --no-print-directory -C "$root" lib "CARGO_TARGET_DIR=$work/a folder"
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
