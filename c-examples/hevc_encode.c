@@ -475,6 +475,7 @@ static int is_supported(const x265_param *p) {
                      : p->chunkStart > 0 || p->chunkEnd > 0 ? "chunk-start or chunk-end"
                      : p->bField && p->interlaceMode        ? "field"
                      : p->bCTUInfo                          ? "ctu-info"
+                     : p->bAnalysisType                     ? "refine-analysis-type"
                                                             : NULL;
   if (name)
     fprintf(stderr, "x265: option %s is not supported here\n", name);

@@ -238,6 +238,9 @@ done
 for option in frame-dup=1 chunk-start=2 chunk-end=2; do
     check "$option" refused "option ${option%%=*}\|${option%%=*} is not" x.hevc "$encode" --x265 $option six.y4m x.hevc
 done
+for option in refine-analysis-type=hevc; do
+    check "$option" refused "option ${option%%=*}" x.hevc "$encode" --x265 $option six.y4m x.hevc
+done
 check "field" refused "option field" x.hevc "$encode" --x265 interlace=tff --x265 field=1 six.y4m x.hevc
 
 # ---- what is refused, and how ----
