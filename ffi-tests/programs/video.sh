@@ -238,9 +238,7 @@ done
 for option in frame-dup=1 chunk-start=2 chunk-end=2; do
     check "$option" refused "option ${option%%=*}\|${option%%=*} is not" x.hevc "$encode" --x265 $option six.y4m x.hevc
 done
-for option in refine-analysis-type=hevc; do
-    check "$option" refused "option ${option%%=*}" x.hevc "$encode" --x265 $option six.y4m x.hevc
-done
+check "analysis of others" refused "option refine-analysis-type" x.hevc "$encode" --x265 refine-analysis-type=hevc six.y4m x.hevc
 check "field" refused "option field" x.hevc "$encode" --x265 interlace=tff --x265 field=1 six.y4m x.hevc
 
 # ---- what is refused, and how ----
