@@ -79,6 +79,10 @@ typedef enum SidelightLayout {
   SIDELIGHT_LAYOUT_I422 = 2,
   /// Chroma at full size.
   SIDELIGHT_LAYOUT_I444 = 3,
+  /// Chroma at half height.
+  SIDELIGHT_LAYOUT_I440 = 4,
+  /// Chroma at a quarter of the width.
+  SIDELIGHT_LAYOUT_I411 = 5,
 } SidelightLayout;
 
 /// What a payload asks for, and what an encoder may choose.
@@ -254,8 +258,8 @@ typedef struct SidelightCodecParams {
 /// A picture in the caller's memory.
 ///
 /// Plane 0 is luma, 1 and 2 are Cb and Cr (ignored for SIDELIGHT_LAYOUT_I400). Chroma planes have (width + 1) / 2
-/// columns (I420, I422) and (height + 1) / 2 rows (I420). The library never reads or writes beyond a row's samples, so
-/// strides need no padding.
+/// columns (I420, I422) or (width + 3) / 4 (I411), and (height + 1) / 2 rows (I420, I440). The library never reads or
+/// writes beyond a row's samples, so strides need no padding.
 typedef struct SidelightPicture {
   /// First sample of each plane. Input pictures are never written.
   void *data[3];
