@@ -156,13 +156,18 @@ static int jpeg_shape(SidelightContext *s, const uint8_t *p, size_t size)
     while (end - p >= 4) {
         int marker = p[1], length;
 
-        if (*p != 0xFF)
-            return AVERROR_INVALIDDATA;
+        // What belongs to no segment is passed over, as decoders do.
+        if (*p != 0xFF || !marker) {
+            p++;
+            continue;
+        }
         if (marker == 0xFF || marker == 0x01 || marker >= 0xD0 && marker <= 0xD8) {
             p += marker == 0xFF ? 1 : 2;
             continue;
         }
         length = AV_RB16(p + 2);
+        if (marker >= 0xE0)
+            length = FFMAX(length, 2);
         if (length < 2 || end - p < length + 2)
             return AVERROR_INVALIDDATA;
         if (marker == 0xE0 && length >= 7 && !memcmp(p + 4, "JFIF", 5))
