@@ -377,6 +377,30 @@ static void jpeg(void)
          "payload_size is 65527, more than 65526");
     TOLD(sidelight_jpeg_rewrite_anyway(file, size, payload, 3, NULL), INVALID, "out is NULL");
 
+    /* Why a file is not supported. */
+    uint8_t *other = malloc(size);
+    REQUIRE(other != NULL);
+    memcpy(other, file, size);
+    size_t sof = 2;
+    while (other[sof] != 0xFF || other[sof + 1] != 0xC0) sof++;
+    static const struct {
+        uint8_t code;
+        const char *text;
+    } kinds[] = {{0xC3, "lossless coding"}, {0xC5, "hierarchical coding"}, {0xC9, "arithmetic coding"},
+                 {0xCA, "arithmetic coding"}, {0xCB, "lossless coding"}, {0xCF, "hierarchical coding"},
+                 {0xDE, "hierarchical coding"}};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        other[sof + 1] = kinds[i].code;
+        TOLD(sidelight_jpeg_read(other, size, &p, NULL), UNSUPPORTED, kinds[i].text);
+    }
+    other[sof + 1] = 0xC1;
+    other[sof + 4] = 12;
+    TOLD(sidelight_jpeg_read(other, size, &p, NULL), UNSUPPORTED, "samples of more than 8 bits");
+    other[sof + 4] = 8;
+    other[sof + 5] = other[sof + 6] = 0;
+    TOLD(sidelight_jpeg_read(other, size, &p, NULL), UNSUPPORTED, "the height stands behind the first scan");
+    free(other);
+
 #define CHECK_PLANES sidelight_jpeg_check_planes(file, size, &d)
     SidelightPicture d = coded.decoded.picture;
     d.layout = SIDELIGHT_LAYOUT_I400;

@@ -69,8 +69,13 @@ pub unsafe extern "C" fn sidelight_jpeg_read(
 }
 
 fn params_of(jpeg: &[u8]) -> Result<SidelightCodecParams> {
-    let info = jpeg::info(jpeg)?;
-    let luma = info.luma_quant().ok_or(Error::Corrupt)?;
+    let info = jpeg::info(jpeg).map_err(|error| match error {
+        Error::Unsupported => Refusal::new(error, jpeg::why_unsupported(jpeg)),
+        error => error.into(),
+    })?;
+    let luma = info.luma_quant();
+    let luma =
+        luma.ok_or_else(|| Refusal::new(Error::Corrupt, "luma has no quantisation table"))?;
     let chroma = info.chroma_quant().unwrap_or([0; 64]);
     Ok(SidelightCodecParams {
         codec: SidelightCodec::Jpeg as u32,

@@ -88,6 +88,24 @@ pub fn info(jpeg: &[u8]) -> Result<JpegInfo> {
     Ok(JpegInfo { width, height, progressive, components, binding, coded_bytes })
 }
 
+/// Why [`info`] says [`Error::Unsupported`] of a file, for people.
+pub(crate) fn why_unsupported(jpeg: &[u8]) -> &'static str {
+    let Ok(mut segments) = Segments::new(jpeg) else { return "not a JPEG file" };
+    while let Ok(Some(segment)) = segments.next_header() {
+        match (segment.code, segment.contents()) {
+            (marker::SOF0..=marker::SOF2, [precision, ..]) if *precision != 8 => {
+                return "samples of more than 8 bits"
+            }
+            (marker::SOF0..=marker::SOF2, _) => return "the height stands behind the first scan",
+            (0xc3 | 0xcb, _) => return "lossless coding",
+            (0xc9 | 0xca, _) => return "arithmetic coding",
+            (marker::DHP | 0xc5..=0xc7 | 0xcd..=marker::SOF15, _) => return "hierarchical coding",
+            _ => {}
+        }
+    }
+    "a frame of another kind behind the first scan"
+}
+
 /// Reads a file and hands its quantised coefficients to `sink`. Also returns the coded bytes, and
 /// whether the coefficients are all there; else `sink` has got some of them.
 pub(crate) fn read(jpeg: &[u8], sink: &mut impl Sink) -> Result<(Frame, usize, bool)> {
