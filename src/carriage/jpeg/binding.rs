@@ -53,7 +53,7 @@ impl Sink for CoefficientSum {
     #[inline]
     fn end_block(&mut self, block: Option<(usize, usize)>) {
         let block_sum = std::mem::take(&mut self.block);
-        if let Some((component, index)) = block {
+        if let (Some((component, index)), 1..) = (block, block_sum) {
             let weight = mix((component as u64 + 1) << 32 | index as u64) | 1;
             self.sum = self.sum.wrapping_add(block_sum.wrapping_mul(weight));
         }

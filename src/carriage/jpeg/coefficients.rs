@@ -226,18 +226,25 @@ struct History {
 }
 
 /// A bit for each coefficient in zigzag order.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Signs {
     nonzero: u64,
     negative: u64,
 }
 
+impl Signs {
+    fn note(&mut self, at: usize, negative: bool) {
+        self.nonzero |= 1 << at;
+        self.negative |= u64::from(negative) << at;
+    }
+}
+
 impl History {
-    fn note(&mut self, block: usize, at: usize, negative: bool) {
+    fn note(&mut self, block: usize, new: Signs) {
         let signs = &mut self.blocks[block];
-        signs.nonzero |= 1 << at;
-        signs.negative |= u64::from(negative) << at;
-        self.touched[block / 64] |= 1 << (block % 64);
+        signs.nonzero |= new.nonzero;
+        signs.negative |= new.negative;
+        self.touched[block / 64] |= u64::from(new.nonzero != 0) << (block % 64);
     }
 
     /// The first block of `first..end` with a coefficient that is not zero.
@@ -459,7 +466,7 @@ impl Reader {
             let history = &mut component.history;
             if first > 0 && history.blocks.is_empty() {
                 let count = component.columns * component.rows;
-                history.blocks = alloc::try_filled(count, Signs { nonzero: 0, negative: 0 })?;
+                history.blocks = alloc::try_filled(count, Signs::default())?;
                 history.touched = alloc::try_filled(count.div_ceil(64), 0)?;
             }
         }
@@ -592,6 +599,7 @@ impl Reader {
         let table = self.ac_table(&part)?;
         let mut block = blocks.start;
         while block < blocks.end {
+            let mut new = Signs::default();
             let mut run_of_ends = 0;
             let mut at = band.first;
             while at <= band.last {
@@ -609,11 +617,12 @@ impl Reader {
                     return Err(Error::Corrupt);
                 }
                 let value = in_range(value, band.shift)?;
-                history.note(block, at, value < 0);
+                new.note(at, value < 0);
                 sink.add(at, value << band.shift);
                 at += 1;
             }
             bits.check()?;
+            history.note(block, new);
             sink.end_block(Some((part.component, block)));
             block += run_of_ends.max(1);
         }
@@ -638,6 +647,7 @@ impl Reader {
         let table = self.ac_table(&part)?;
         let mut block = blocks.start;
         while block < blocks.end {
+            let mut found = Signs::default();
             let mut run_of_ends = 0;
             let mut at = band.first;
             while at <= band.last {
@@ -656,20 +666,24 @@ impl Reader {
                 // To behind the run of zeros, past what is not zero already.
                 let signs = history.blocks[block];
                 while at <= band.last {
-                    if signs.nonzero >> at & 1 != 0 {
-                        refine(signs, at, band, bits, sink);
-                    } else if run == 0 {
+                    let next = at + (signs.nonzero >> at).trailing_zeros() as usize;
+                    let zeros = next.min(band.last + 1) - at;
+                    if run < zeros {
+                        at += run;
                         break;
-                    } else {
-                        run -= 1;
                     }
-                    at += 1;
+                    run -= zeros;
+                    at += zeros;
+                    if at <= band.last {
+                        refine(signs, at, band, bits, sink);
+                        at += 1;
+                    }
                 }
                 if let Some(negative) = new {
                     if at > band.last {
                         return Err(Error::Corrupt);
                     }
-                    history.note(block, at, negative);
+                    found.note(at, negative);
                     sink.add(at, if negative { -1 << band.shift } else { 1 << band.shift });
                 }
                 at += 1;
@@ -679,6 +693,7 @@ impl Reader {
                 refine_from(history.blocks[block], at, band, bits, sink);
             }
             bits.check()?;
+            history.note(block, found);
             sink.end_block(Some((part.component, block)));
             let end = block + run_of_ends.max(1);
             if end > blocks.end {
