@@ -2,12 +2,12 @@
  *
  *   real jpeg IN.jpg OUT.jpg        reads IN, writes it with a payload to OUT, takes that out again, filters the planes
  *   real usable IN.jpg              whether a decoder takes IN's payload
- *   real stream CODEC IN OUT        reads a byte stream, writes it with payloads to OUT, takes them out again */
+ *   real stream CODEC IN OUT        reads a byte stream, writes it with payloads to OUT, takes them out again
+ *   real luma IN.jpg ORIGINAL LUMA  PSNR-Y of LUMA (PGM, or PPM of which luma is taken), as another decoder made it of
+ *                                   IN: as it is, filtered by the base model, and filtered of the accurate transform;
+ *                                   share of samples that differ, the largest difference, and the check's answer */
 #include "jpeg_planes.h"
 
-#include "jpeg_errors.h"
-
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -226,6 +226,51 @@ static int stream(const char *name, const char *in, const char *out) {
   return EXIT_SUCCESS;
 }
 
+/* ---- other decoders ---- */
+
+static int luma(const char *in, const char *original_name, const char *luma_name) {
+  size_t size = 0, differ = 0;
+  int largest = 0;
+  uint8_t *data = file_read(in, &size);
+  SidelightCodecParams params;
+  Image image, other_image;
+  Planes accurate = {0}, original = {0}, other = {0}, filtered = {0}, other_filtered = {0};
+  if (!data || !image_read(original_name, &image) || !image_read(luma_name, &other_image) ||
+      !jpeg_decode_planes(in, data, size, &accurate) || sidelight_jpeg_read(data, size, &params, NULL) < 0)
+    return EXIT_FAILURE;
+  const SidelightPicture *p = &accurate.picture;
+  if (other_image.width != p->width || other_image.height != p->height || image.width != p->width ||
+      image.height != p->height || !planes_from_image(&image, (int)p->layout, &original) ||
+      !planes_from_image(&other_image, SIDELIGHT_LAYOUT_I444, &other))
+    return EXIT_FAILURE;
+  for (uint32_t y = 0; y < p->height; y++)
+    for (uint32_t x = 0; x < p->width; x++) {
+      int d = abs(((uint8_t *)p->data[0])[(ptrdiff_t)y * p->stride[0] + x] -
+                  ((uint8_t *)other.picture.data[0])[(ptrdiff_t)y * other.picture.stride[0] + x]);
+      differ += d != 0;
+      largest = d > largest ? d : largest;
+    }
+  /* Chroma is the accurate transform's: luma is what is measured. */
+  Planes mixed = accurate;
+  mixed.picture.data[0] = other.picture.data[0];
+  mixed.picture.stride[0] = other.picture.stride[0];
+  int check = sidelight_jpeg_check_planes(data, size, &mixed.picture);
+  if (check < 0 || filter(&accurate, &params, &filtered) < 0 || filter(&mixed, &params, &other_filtered) < 0)
+    return EXIT_FAILURE;
+  printf("%.4f %.4f %.4f %.4f %d %d\n", psnr_luma(&original.picture, &mixed.picture),
+         psnr_luma(&original.picture, &other_filtered.picture), psnr_luma(&original.picture, &filtered.picture),
+         (double)differ / p->width / p->height, largest, check);
+  planes_free(&accurate);
+  planes_free(&original);
+  planes_free(&other);
+  planes_free(&filtered);
+  planes_free(&other_filtered);
+  image_free(&image);
+  image_free(&other_image);
+  free(data);
+  return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv) {
   sidelight_set_log_callback(keep_log, NULL);
   if (argc == 4 && strcmp(argv[1], "jpeg") == 0)
@@ -241,6 +286,9 @@ int main(int argc, char **argv) {
     free(data);
     return EXIT_SUCCESS;
   }
-  fputs("usage: real jpeg IN OUT | real usable IN | real stream h264|hevc|vvc IN OUT\n", stderr);
+  if (argc == 5 && strcmp(argv[1], "luma") == 0)
+    return luma(argv[2], argv[3], argv[4]);
+  fputs("usage: real jpeg IN OUT | real usable IN | real stream h264|hevc|vvc IN OUT | real luma IN ORIGINAL LUMA\n",
+        stderr);
   return EXIT_FAILURE;
 }

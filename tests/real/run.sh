@@ -32,14 +32,19 @@ fi
 build_real || exit 1
 
 # result KEY VALUE: one line of the log.
-result() { printf '%s\t%s\t%s\t%s\t%s\n' "$kind" "$1" "$2" "$shown" "$file" >>"$log"; }
+result() { printf '%s\t%s\t%s\t%s\t%s\n' "$kind" "$1" "$2" "$shown" "$name" >>"$log"; }
 
 # real ARGUMENT...: its results go to the log; a crash or a hang is one.
 real() {
     timeout "$limit" "$work/real" "$@" >results 2>messages
     status=$?
     while IFS=$(printf '\t') read -r key value; do
-        [ "$key$value" = "filterno planes" ] && value="refused by jpeg_planes.c: $(refusal)"
+        case $key:$value in
+            "filter:no planes") value="refused by jpeg_planes.c: $(refusal)" ;;
+            planes:OTHER*)
+                [ "$before" = "$(JSIMD_FORCENONE=1 pixels "$file")" ] || value="overflow: djpeg's SIMD and C code disagree"
+                ;;
+        esac
         result "$key" "$value"
     done <results
     case $status in
@@ -51,7 +56,10 @@ real() {
 }
 
 # The last message, without what differs from file to file.
-refusal() { sed -n '$s/^[^:]*: //p' messages | sed 's/0x[0-9a-f]*/N/g; s/sampling factors .* are not/these sampling factors are not/'; }
+refusal() {
+    sed -n '$s/^[^:]*: //p' messages |
+        sed 's/0x[0-9a-f]*/N/g; s/sampling factors .* are not/these sampling factors are not/'
+}
 
 jpeg() {
     kind=JPEG
@@ -128,7 +136,8 @@ container() {
         result read "not tried: no ffmpeg"
         return
     }
-    codec=$(timeout "$limit" ffprobe -v error -select_streams v:0 -show_entries stream=codec_name -of csv=p=0 "$file" 2>/dev/null | head -n 1)
+    codec=$(timeout "$limit" ffprobe -v error -select_streams v:0 -show_entries stream=codec_name -of csv=p=0 \
+        "$file" 2>/dev/null | head -n 1)
     case $codec in
         h264 | hevc | vvc) ;;
         *)
@@ -136,16 +145,13 @@ container() {
             return
             ;;
     esac
-    if ! timeout "$limit" ffmpeg -nostdin -v error -y -i "$file" -map 0:v:0 -c copy -f "$codec" track.bit 2>/dev/null; then
+    if ! timeout "$limit" ffmpeg -nostdin -v error -y -i "$file" -map 0:v:0 -c copy -f "$codec" track.bit \
+        2>/dev/null; then
         result read "refused: ffmpeg does not copy it"
         return
     fi
-    named=$file
     file=track.bit
-    # The log names the file that was there.
-    result() { printf '%s\t%s\t%s\t%s\t%s\n' "$kind" "$1" "$2" "$shown" "$named" >>"$log"; }
     stream "$codec"
-    result() { printf '%s\t%s\t%s\t%s\t%s\n' "$kind" "$1" "$2" "$shown" "$file" >>"$log"; }
 }
 
 folder=$(cd "$1" && pwd)
@@ -153,6 +159,7 @@ find "$folder" -type f | sort >"$work/files"
 : >>"$log"
 cd "$work" || exit 1
 while IFS= read -r file; do
+    name=$file
     case $(printf %s "$file" | tr A-Z a-z) in
         *.jpg | *.jpeg | *.jpe | *.jfif | *.thm | *.mpo) jpeg ;;
         *.hevc | *.265 | *.h265) stream hevc ;;
@@ -166,18 +173,21 @@ done <"$work/files"
 awk -F '\t' -v folder="$folder/" '
     { n = $1 "\t" $2 "\t" $3; count[n]++; by[n, $4]++ }
     !(n in example) || ($4 == "yes" && best[n] != "yes") { example[n] = $5; best[n] = $4 }
-    { if (!(($1, $5) in seen)) { seen[$1, $5] = 1; files[$1]++; of[$1, $4]++ } }
+    !(($1, $5) in seen) { seen[$1, $5] = 1; files[$1]++; of[$1, $4]++ }
     END {
-        for (k in files)
+        for (k in files) {
+            printf "!%s: %d files", k, files[k]
             if (k == "JPEG")
-                printf "!%s: %d files; djpeg shows %d, %d more with a warning, and not %d\n", k, files[k], of[k, "yes"], of[k, "warned"], of[k, "no"]
-            else
-                printf "!%s: %d files\n", k, files[k]
+                printf "; djpeg shows %d, %d more with a warning, not %d", of[k, "yes"], of[k, "warned"], of[k, "no"]
+            print ""
+        }
         for (n in count) {
             name = example[n]
             if (index(name, folder) == 1) name = substr(name, length(folder) + 1)
+            shown = ""
+            if (n ~ /^JPEG/) shown = by[n, "yes"] + 0 "/" by[n, "warned"] + 0 "/" by[n, "no"] + 0
             split(n, f, "\t")
-            printf "%s\t%s\t%s\t%d\t%s\t%s\n", f[1], f[2], f[3], count[n], f[1] == "JPEG" ? by[n, "yes"] + 0 "/" by[n, "warned"] + 0 "/" by[n, "no"] + 0 : "", name
+            printf "%s\t%s\t%s\t%d\t%s\t%s\n", f[1], f[2], f[3], count[n], shown, name
         }
     }' "$log" | sort -t "$(printf '\t')" -k 1,1 -k 2,2 -k 4,4nr >table
 grep '^!' table | cut -c 2-
