@@ -60,6 +60,7 @@ for quality in $qualities; do
         done
     done
 done | awk -v qualities="$qualities" -v decoders="$decoders" '
+    function abs(x) { return x < 0 ? -x : x }
     BEGIN {
         label["islow"] = "libjpeg-turbo, JDCT_ISLOW"
         label["float"] = "libjpeg-turbo, JDCT_FLOAT"
@@ -86,7 +87,7 @@ done | awk -v qualities="$qualities" -v decoders="$decoders" '
             for (i = 1; i <= count; i++) {
                 k = q[i] " " d[j]
                 if (j == 1) printf " %.2f → %.2f |", plain[k] / n[k], filtered[k] / n[k]
-                else printf " %+.3f |", lost[k] / n[k]
+                else printf " %s |", abs(lost[k] / n[k]) < 0.0005 ? "0.000" : sprintf("%+.3f", lost[k] / n[k])
             }
             print ""
         }

@@ -42,7 +42,8 @@ real() {
         case $key:$value in
             "filter:no planes") value="refused by jpeg_planes.c: $(refusal)" ;;
             planes:OTHER*)
-                [ "$before" = "$(JSIMD_FORCENONE=1 pixels "$file")" ] || value="overflow: djpeg's SIMD and C code disagree"
+                [ "$before" = "$(JSIMD_FORCENONE=1 pixels "$file")" ] ||
+                    value="overflow: djpeg's SIMD and C code disagree"
                 ;;
         esac
         result "$key" "$value"
