@@ -4,8 +4,8 @@
 #   tests/real/decoders.sh [PICTURE.png ...]
 #
 # Each picture (three of tests/pictures by default) is coded as 4:2:0 with standard tables; luma is what each decoder
-# makes of it. It needs `make examples` and djpeg; FFmpeg and, in $PYTHON (default python3), pip's ajpegli (jpegli) and
-# simplejpeg are skipped where they are not installed.
+# makes of it. "Harm": filtered it is worse than unfiltered. It needs `make examples` and djpeg; FFmpeg and, in $PYTHON
+# (default python3), pip's ajpegli (jpegli) and simplejpeg are skipped where they are not installed.
 set -u
 export LC_ALL=C
 
@@ -59,8 +59,9 @@ for quality in $qualities; do
             echo "$quality $decoder $numbers"
         done
     done
-done | awk -v qualities="$qualities" -v decoders="$decoders" '
-    function abs(x) { return x < 0 ? -x : x }
+done >"$work/numbers" || exit 1
+awk -v qualities="$qualities" -v decoders="$decoders" '
+    function signed(x) { return x * x < 0.0005 ^ 2 ? "0.000" : sprintf("%+.3f", x) }
     BEGIN {
         label["islow"] = "libjpeg-turbo, JDCT_ISLOW"
         label["float"] = "libjpeg-turbo, JDCT_FLOAT"
@@ -87,8 +88,8 @@ done | awk -v qualities="$qualities" -v decoders="$decoders" '
             for (i = 1; i <= count; i++) {
                 k = q[i] " " d[j]
                 if (j == 1) printf " %.2f → %.2f |", plain[k] / n[k], filtered[k] / n[k]
-                else printf " %s |", abs(lost[k] / n[k]) < 0.0005 ? "0.000" : sprintf("%+.3f", lost[k] / n[k])
+                else printf " %s%s |", signed(lost[k] / n[k]), filtered[k] < plain[k] ? " (harm)" : ""
             }
             print ""
         }
-    }'
+    }' "$work/numbers"
