@@ -12,12 +12,14 @@ build_real() {
         echo "$library/libsidelight.so is missing: run make lib first" >&2
         return 1
     fi
-    packages="libjpeg libpng"
-    # shellcheck disable=SC2046
-    ${CC:-cc} -std=c11 -D_DEFAULT_SOURCE -O2 -Wall -Wextra -I"$root/include" -I"$root/c-examples" \
-        $(pkg-config --cflags $packages) -o "$work/real" "$root/tests/real/real.c" \
-        "$root/c-examples/jpeg_planes.c" "$root/c-examples/jpeg_errors.c" "$root/c-examples/picture_io.c" \
-        -L"$library" -lsidelight -Wl,-rpath,"$library" $(pkg-config --libs $packages) -lm
+    library=$(cd "$library" && pwd)
+    (
+        cd "$root/c-examples" || exit 1
+        # shellcheck disable=SC2010,SC2046
+        ${CC:-cc} -std=c11 -D_DEFAULT_SOURCE -O2 -Wall -Wextra -I. -I../include -o "$work/real" ../tests/real/real.c \
+            $(ls | grep '\.c$' | grep -v -e _encode -e _decode -e minimal -e video) \
+            $(pkg-config --cflags --libs libjpeg libpng) -L"$library" -lsidelight -Wl,-rpath,"$library" -lm
+    )
 }
 
 # pixels FILE: djpeg's status and a sum of what it shows. 4 GiB are enough for all pictures but bombs.
