@@ -75,7 +75,7 @@ jpeg() {
     real jpeg "$file" with.jpg
     [ -e with.jpg ] || return
     if [ "$before" = "$(pixels with.jpg)" ]; then
-        result djpeg "same pixels"
+        [ $shown = no ] || result djpeg "same pixels"
     else
         result djpeg "OTHER PIXELS"
     fi
