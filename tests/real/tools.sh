@@ -73,7 +73,8 @@ row() {
     shown=$(printf %s "${5:-$3}" | sed 's/^cp in.jpg out.jpg && //; s/ -outfile out.jpg in.jpg//
         s/ -o out.jpg\( -.*\) in.jpg/\1/; s/ -o out.jpg in.jpg//; s/ in.jpg >out.jpg//; s/^\([^"]*\) out.jpg$/\1/
         s/^mkdir -p o && //; s/ -o o in.jpg && .*//')
-    printf '| %s %s | `%s`%s | %s | %s | %s |\n' "$1" "$2" "$shown" "${4:+ ($4)}" "$segment" "$payload" "$pixels"
+    printf '| %s %s | `%s`%s | %s | %s | %s |\n' "$1" "$2" "$shown" "${4:+ (orientation 6)}" \
+        "$segment" "$payload" "$pixels"
 }
 
 # have COMMAND...: they are there; else they are named at the end.
