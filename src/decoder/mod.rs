@@ -1,5 +1,6 @@
 //! The decoder: from a payload and a decoded picture to a better picture. Integers only.
 
+mod copies;
 pub(crate) mod open;
 
 pub use open::{probe, Probe};
@@ -15,6 +16,7 @@ use crate::network::{Condition, Model, Prepared};
 use crate::payload::{self, Mode};
 use crate::picture::{Picture, PictureMut, PictureType, Sample};
 use crate::{Error, Result};
+use copies::Copies;
 use std::sync::OnceLock;
 
 /// Most payloads of one picture that are tried, the last ones. Each may cost as much as the filter
@@ -45,6 +47,8 @@ pub struct Decoder {
     /// For each layout of [`Condition::LAYOUTS`] one for each class of picture types, or one for all
     /// where the codec has no types; none: pictures pass through.
     slots: Vec<Vec<Slot>>,
+    /// Payloads of [`Decoder::set_messages`] that are no news where they come again.
+    copies: Copies,
 }
 
 /// How pictures of one condition are filtered; not at all without a prepared model.
@@ -58,7 +62,7 @@ impl Decoder {
     /// A decoder that passes pictures through.
     #[must_use]
     pub fn new(settings: DecoderSettings) -> Self {
-        Self { settings, level: CpuLevel::current(), slots: Vec::new() }
+        Self { settings, level: CpuLevel::current(), slots: Vec::new(), copies: Copies::new() }
     }
 
     /// Sets what `payload` asks for; on an error pictures pass through. For video only the codec and
@@ -118,6 +122,10 @@ impl Decoder {
     /// Only the last [`MAX_TRIED`] are looked at. Without any the decoder stays as it is, but for
     /// an IRAP picture, where what came before ends.
     ///
+    /// On other pictures a copy that is not bound to them counts as none: a payload that came, byte
+    /// for byte, with an IRAP picture before, or beside a good one. Some file formats keep the first
+    /// message of a stream, and some decoders hand that out with every picture.
+    ///
     /// Returns what was set, or `None` if no message is a payload.
     ///
     /// # Errors
@@ -128,24 +136,53 @@ impl Decoder {
         picture: &Picture<'_, S>,
         messages: impl DoubleEndedIterator<Item = &'m [u8]>,
     ) -> Result<Option<Mode>> {
-        if picture.picture_type() == PictureType::Irap {
+        let irap = picture.picture_type() == PictureType::Irap;
+        if irap {
             self.set_off();
         }
-        let mut params = None;
-        let mut result = Ok(None);
         // A message with nothing behind its UUID has no payload (docs/carriage-nal.md).
         let payloads = messages.rev().filter_map(nal::payload_of).filter(|p| !p.is_empty());
-        for payload in payloads.take(MAX_TRIED) {
-            let params = params.get_or_insert_with(|| CodecParams {
-                codec: Codec::Hevc { qp: [0; 3] },
-                binding: payload::binding::of_picture(picture),
-            });
-            match self.set_payload(payload, params) {
-                Ok(mode) => return Ok(Some(mode)),
+        let mut last = [&[][..]; MAX_TRIED];
+        let count = last.iter_mut().zip(payloads).map(|(to, payload)| *to = payload).count();
+        let last = &last[..count];
+        if last.is_empty() {
+            return Ok(None);
+        }
+        let params = CodecParams {
+            codec: Codec::Hevc { qp: [0; 3] },
+            binding: payload::binding::of_picture(picture),
+        };
+        let mut good = None;
+        let mut result = Ok(None);
+        for payload in last {
+            if !irap && self.copies.knows(payload) && !self.is_bound(payload, params.binding) {
+                continue;
+            }
+            match self.set_payload(payload, &params) {
+                Ok(mode) => {
+                    good = Some(payload);
+                    result = Ok(Some(mode));
+                    break;
+                }
                 Err(error) => result = result.and(Err(error)),
             }
         }
+        for payload in last.iter().rev() {
+            // A carrier that is not IRAP may come again with wrong samples, after a seek: its
+            // payload is no copy then.
+            let beside = good.is_some_and(|good| good != payload);
+            if irap || beside || self.copies.knows(payload) {
+                self.copies.remember(payload);
+            }
+        }
         result
+    }
+
+    /// Whether a payload that may be a copy is for the picture of `binding`. Without a look at
+    /// bindings it is taken for a copy.
+    fn is_bound(&self, payload: &[u8], binding: u64) -> bool {
+        let bound = |header: payload::Header<'_>| header.check_binding(binding);
+        !self.settings.skip_binding && payload::parse(payload).and_then(bound).is_ok()
     }
 
     /// Pictures pass through from now on.

@@ -4,5 +4,6 @@
 mod common;
 
 mod colour;
+mod copies;
 mod pipeline;
 mod video;
