@@ -84,6 +84,23 @@ static void append(struct result *r, const uint8_t *data, size_t size)
     r->size += size;
 }
 
+/* The payload is one of the messages, of which there are as many as payloads. */
+static void check_messages(const SidelightAccessUnit *unit)
+{
+    CHECK((unit->payloads > 0) == (unit->messages != NULL));
+    CHECK((unit->payloads > 0) == (unit->message_sizes != NULL));
+    bool found = unit->payloads == 0;
+    for (uint32_t i = 0; i < unit->payloads; i++) {
+        const uint8_t *message = unit->messages[i];
+        const size_t size = unit->message_sizes[i];
+        REQUIRE(size > sizeof SIDELIGHT_SEI_UUID);
+        CHECK(!memcmp(message, SIDELIGHT_SEI_UUID, sizeof SIDELIGHT_SEI_UUID));
+        found = found || (size - sizeof SIDELIGHT_SEI_UUID == unit->payload_size &&
+                          !memcmp(message + sizeof SIDELIGHT_SEI_UUID, unit->payload, unit->payload_size));
+    }
+    CHECK(found);
+}
+
 /* Takes all units that there are; the last result of next. */
 static int take(SidelightStream *stream, struct result *r, const uint8_t *with, size_t with_size)
 {
@@ -102,6 +119,7 @@ static int take(SidelightStream *stream, struct result *r, const uint8_t *with, 
         CHECK((unit.payloads > 0) == (unit.payload_size > 0));
         CHECK(unit.irap <= unit.has_picture && unit.has_picture <= 1);
         for (size_t i = 0; i < sizeof unit.reserved; i++) CHECK(unit.reserved[i] == 0);
+        check_messages(&unit);
         r->units++;
         r->pictures += (int)unit.has_picture;
         r->irap += (int)unit.irap;
@@ -174,34 +192,79 @@ static void round_trip(const struct file *f)
     }
 }
 
-/* Several payloads in a unit: the last counts. */
-static void duplicates(void)
+/* Appends a unit with these payloads of a byte each. */
+static size_t put_unit(uint8_t *bytes, size_t n, const char *payloads)
 {
-    static const uint8_t slice[] = {0, 0, 1, 2, 1, 0x80};
-    uint8_t bytes[100];
-    size_t n = 0;
-    for (uint8_t i = 1; i <= 3; i++) {
-        static const uint8_t head[] = {0, 0, 1, 39 << 1, 1, 5, 17};
+    static const uint8_t head[] = {0, 0, 1, 39 << 1, 1, 5, 17}, slice[] = {0, 0, 1, 2, 1, 0x80};
+    for (; *payloads; payloads++) {
         memcpy(bytes + n, head, sizeof head);
         memcpy(bytes + n + sizeof head, SIDELIGHT_SEI_UUID, sizeof SIDELIGHT_SEI_UUID);
         n += sizeof head + sizeof SIDELIGHT_SEI_UUID;
-        bytes[n++] = i;
+        bytes[n++] = (uint8_t)*payloads;
         bytes[n++] = 0x80;
     }
     memcpy(bytes + n, slice, sizeof slice);
-    n += sizeof slice;
+    return n + sizeof slice;
+}
+
+/* Reads a whole stream of units with `payloads`, and finds `own` to be theirs. */
+static void finds(SidelightStream *stream, const char *const *payloads, const char *own)
+{
+    uint8_t bytes[1000];
+    size_t n = 0;
+    for (size_t i = 0; own[i]; i++) n = put_unit(bytes, n, payloads[i]);
+    CHECK_INT(sidelight_stream_push(stream, bytes, n), 0);
+    for (size_t i = 0; own[i]; i++) {
+        if (!own[i + 1]) CHECK_INT(sidelight_stream_push(stream, NULL, 0), 0);
+        SidelightAccessUnit unit;
+        REQUIRE(sidelight_stream_next(stream, &unit) == 1);
+        CHECK_INT(unit.payloads, strlen(payloads[i]));
+        CHECK_INT(unit.payload ? unit.payload[0] : '-', own[i]);
+        CHECK_INT(unit.payload_size, own[i] != '-');
+        check_messages(&unit);
+        for (uint32_t k = 0; k < unit.payloads; k++) {
+            CHECK_INT(unit.message_sizes[k], sizeof SIDELIGHT_SEI_UUID + 1);
+            CHECK_INT(unit.messages[k][sizeof SIDELIGHT_SEI_UUID], payloads[i][k]);
+        }
+    }
+    SidelightAccessUnit unit;
+    CHECK_INT(sidelight_stream_next(stream, &unit), 0);
+}
+
+/* Several payloads in a unit: the last that is no copy of the stream's first. */
+static void duplicates(void)
+{
+    static const char *const copies_behind[] = {"a", "", "ba", "ca", "a", "aa", "daa"};
+    static const char *const copies_in_front[] = {"a", "", "ab", "ac", "a", "aa", "aad"};
+    static const char *const others[] = {"xyz", "xyzb", "ybz", "zyx"};
     SidelightStream *stream = open_stream(SIDELIGHT_NAL_CODEC_HEVC, 0);
+    finds(stream, copies_behind, "a-bcaad");
+    /* From another place; what the first payload was is known. */
+    finds(stream, copies_behind + 2, "bcaad");
+    finds(stream, copies_in_front + 2, "bcaad");
+    sidelight_stream_close(&stream);
+    stream = open_stream(SIDELIGHT_NAL_CODEC_HEVC, 0);
+    finds(stream, copies_in_front, "a-bcaad");
+    sidelight_stream_close(&stream);
+    /* A stream that begins in the middle: its first unit may hold copies as well. */
+    stream = open_stream(SIDELIGHT_NAL_CODEC_HEVC, 0);
+    finds(stream, copies_behind + 2, "acaad");
+    sidelight_stream_close(&stream);
+    stream = open_stream(SIDELIGHT_NAL_CODEC_HEVC, 0);
+    finds(stream, others, "zbbx");
+    sidelight_stream_close(&stream);
+
+    uint8_t bytes[200], slice[10];
+    const size_t n = put_unit(bytes, 0, "abc"), bare = put_unit(slice, 0, "");
+    stream = open_stream(SIDELIGHT_NAL_CODEC_HEVC, 0);
     SidelightAccessUnit unit;
     CHECK_INT(sidelight_stream_push(stream, bytes, n), 0);
     CHECK_INT(sidelight_stream_next(stream, &unit), 0);
     CHECK_INT(sidelight_stream_push(stream, NULL, 0), 0);
     REQUIRE(sidelight_stream_next(stream, &unit) == 1);
-    CHECK_INT(unit.payloads, 3);
-    CHECK_INT(unit.payload_size, 1);
-    CHECK_INT(unit.payload[0], 3);
     SidelightBuffer out = {0};
     CHECK_INT(sidelight_stream_rewrite(stream, NULL, 0, &out), 0);
-    CHECK(out.size == sizeof slice && !memcmp(out.data, slice, sizeof slice));
+    CHECK(out.size == bare && !memcmp(out.data, slice, bare));
     sidelight_buffer_unref(&out);
     sidelight_stream_close(&stream);
 }

@@ -339,8 +339,12 @@ static void binding(void)
     /* The encoder bound it to the first; it is stale at the others. */
     CHECK_INT(set_one(decoder, &c.decodeds[0], copy, payload.size), mode);
     CHECK(filters(decoder, &c));
-    CHECK_INT(set_one(decoder, &c.decodeds[1], copy, payload.size), SIDELIGHT_ERROR_STALE);
-    CHECK(!filters(decoder, &c));
+    CHECK_INT(set_one(decoder, &c.decodeds[1], copy, payload.size), SIDELIGHT_ERROR_NO_PAYLOAD);
+    CHECK(filters(decoder, &c));
+    SidelightDecoder *other = open_decoder();
+    CHECK_INT(set_one(other, &c.decodeds[1], copy, payload.size), SIDELIGHT_ERROR_STALE);
+    CHECK(!filters(other, &c));
+    sidelight_decoder_close(&other);
     /* Bound to another one, the rest stays. */
     CHECK_INT(sidelight_payload_bind(copy, payload.size, &c.decodeds[4]), 0);
     CHECK_INT(set_one(decoder, &c.decodeds[4], copy, payload.size), mode);
@@ -465,7 +469,7 @@ static void messages(void)
     ON();
     SET(b, mode, 2, good, stale);
     CHECK(filters(decoder, &c));
-    SET(b, SIDELIGHT_ERROR_STALE, 2, corrupt, good);
+    SET(b, SIDELIGHT_ERROR_CORRUPT, 2, corrupt, good);
     CHECK(!filters(decoder, &c));
 
     /* Off cancels, at any picture; the later of two counts. */
@@ -563,6 +567,85 @@ static void messages(void)
     sidelight_buffer_unref(&payload);
     sidelight_decoder_close(&decoder);
     clip_free(&perfect);
+    clip_free(&c);
+}
+
+/* How many of three periods' pictures are filtered where copies of the first message come with later pictures, as
+ * mkvmerge writes them and FFmpeg hands them out. */
+enum { COPIES = 24, PERIOD = 8 };
+
+enum delivery {
+    OWN,      /* none */
+    IN_FRONT, /* in front of the picture's own: FFmpeg 8 with one thread */
+    BEHIND,   /* on IRAP pictures, behind their own: a file that FFmpeg 5 to 7 remuxed */
+    THREADS,  /* on the first four pictures: FFmpeg 8 with four threads */
+    LOST,     /* IN_FRONT, and the second IRAP picture has nothing but the copy */
+    UNKNOWN   /* on all pictures but the first: nothing says that it is a copy */
+};
+
+static int filtered_pictures(SidelightDecoder *decoder, const struct clip *c, const SidelightBuffer *payload,
+                             enum delivery delivery, int first)
+{
+    const size_t size = UUID + payload->size;
+    uint8_t *copy = message_new(payload->data, payload->size), *own = message_new(payload->data, payload->size);
+    struct picture in = picture_like(&c->decoded[0]);
+    int filtered = 0;
+    for (int i = 0; i < COPIES; i++) {
+        /* Each picture is another one. */
+        memcpy(in.memory[0], c->decoded[0].memory[0], in.bytes[0]);
+        memcpy(in.memory[1], c->decoded[0].memory[1], in.bytes[1]);
+        memcpy(in.memory[2], c->decoded[0].memory[2], in.bytes[2]);
+        put(&in, 0, (uint32_t)i % width(), 0, i);
+        const bool irap = i % PERIOD == 0;
+        in.p.picture_type = irap ? SIDELIGHT_PICTURE_TYPE_IRAP : SIDELIGHT_PICTURE_TYPE_P;
+        if (irap) REQUIRE(sidelight_payload_bind(own + UUID, payload->size, &in.p) == 0);
+        if (i == 0) memcpy(copy, own, size);
+        if (i < first) continue;
+        const bool copied = delivery == IN_FRONT || delivery == LOST || (delivery == BEHIND && irap) ||
+                            (delivery == THREADS && i < 4) || (delivery == UNKNOWN && i > 0 && !irap);
+        const uint8_t *messages[2];
+        const size_t sizes[2] = {size, size};
+        size_t count = 0;
+        if (copied && delivery != BEHIND) messages[count++] = copy;
+        if (irap && !(delivery == LOST && i == PERIOD)) messages[count++] = own;
+        if (copied && delivery == BEHIND) messages[count++] = copy;
+        const int rc = sidelight_decoder_set_sei(decoder, &in.p, messages, sizes, count);
+        const bool lost = delivery == LOST && i == PERIOD;
+        const bool unknown = delivery == UNKNOWN && !irap && first > 0;
+        if (lost || unknown) CHECK_INT(rc, SIDELIGHT_ERROR_STALE);
+        else CHECK_INT(rc, irap ? payload->data[0] & 15 : SIDELIGHT_ERROR_NO_PAYLOAD);
+        struct picture out = picture_like(&in);
+        CHECK_INT(sidelight_decoder_filter(decoder, &in.p, &out.p), 0);
+        filtered += !equal(&in, &out);
+        picture_free(&out);
+    }
+    picture_free(&in);
+    free(copy);
+    free(own);
+    return filtered;
+}
+
+static void copies(void)
+{
+    struct clip c;
+    SidelightBuffer payload = filtering_payload(&c);
+    static const struct {
+        enum delivery delivery;
+        int first, filtered;
+    } cases[] = {
+        {OWN, 0, COPIES},      {IN_FRONT, 0, COPIES}, {BEHIND, 0, COPIES}, {THREADS, 0, COPIES},
+        {UNKNOWN, 0, COPIES},  {LOST, 0, 2 * PERIOD}, /* from an IRAP picture on: */
+        {IN_FRONT, PERIOD, 2 * PERIOD}, {BEHIND, PERIOD, 2 * PERIOD}, {LOST, PERIOD, PERIOD},
+        {UNKNOWN, PERIOD, 2},  /* the IRAP pictures alone */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        SidelightDecoder *decoder = open_decoder();
+        const int filtered = filtered_pictures(decoder, &c, &payload, cases[i].delivery, cases[i].first);
+        check_that(filtered == cases[i].filtered, __FILE__, __LINE__, "case %zu: %d pictures filtered, not %d", i,
+                   filtered, cases[i].filtered);
+        sidelight_decoder_close(&decoder);
+    }
+    sidelight_buffer_unref(&payload);
     clip_free(&c);
 }
 
@@ -692,6 +775,7 @@ int main(void)
     }
     binding();
     messages();
+    copies();
     types_left_alone();
     same_payload();
     refused();

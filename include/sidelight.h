@@ -298,12 +298,12 @@ typedef struct SidelightAccessUnit {
   const uint8_t *data;
   /// Number of bytes.
   size_t size;
-  /// The payload in it; NULL if there is none.
+  /// The payload in it; NULL if there is none. If there are several, the last one that did not come with the stream's
+  /// first payload, in its unit: file formats put copies of that into later ones. If all of them did, the last.
   const uint8_t *payload;
   /// Bytes of the payload.
   size_t payload_size;
-  /// How many payloads there are. If several, `payload` is the last: file formats may put copies of an early one in
-  /// front.
+  /// How many payloads there are.
   uint32_t payloads;
   /// 1 if there is a slice of layer 0; else 0: such a unit takes no payload. Only the end of a stream and samples can
   /// be so.
@@ -311,7 +311,12 @@ typedef struct SidelightAccessUnit {
   /// 1 if decoding can start here: an IRAP picture; H.264: an IDR picture.
   uint32_t irap;
   /// Zero.
-  uint8_t reserved[20];
+  uint8_t reserved[4];
+  /// All payloads, in order, each behind its UUID, as sidelight_decoder_set_sei() takes them and finds the one that is
+  /// for the picture: `payloads` of them; NULL if there are none.
+  const uint8_t *const *messages;
+  /// Bytes of each message.
+  const size_t *message_sizes;
 } SidelightAccessUnit;
 
 /// What a payload says of itself.
@@ -736,16 +741,21 @@ int sidelight_decoder_set_payload(struct SidelightDecoder *decoder,
 /// they ask for. Call it for each picture in output order, before filtering it.
 ///
 /// A payload that is bound to the picture is set; it holds for the pictures that follow until another one comes, or an
-/// IRAP picture without one. The last one counts if there are several: file formats may put copies of an early one in
-/// front. Messages that are no payloads are skipped.
+/// IRAP picture without one. The last one counts if there are several. Messages that are no payloads are skipped.
+///
+/// Files may keep a copy of the stream's first message (mkvmerge's do), and decoders hand that out with later pictures,
+/// in front of their own or behind (FFmpeg 8 with every one). So on a picture that is not an IRAP picture a payload
+/// that is not bound to it counts as none if it came before, byte for byte, with an IRAP picture or beside a payload
+/// that was set. The decoder remembers the last 64 of these: keep it for the whole stream, over seeks too.
 ///
 /// @param picture  the decoded picture; its picture_type says if it is an IRAP picture.
 /// @param messages `count` messages, each beginning with its UUID; any bytes are safe. As FFmpeg's side data
 /// AV_FRAME_DATA_SEI_UNREGISTERED: all entries of the frame, not only the first. Of more than 16 payloads the last 16
 /// are tried.
 /// @param sizes    bytes of each message.
-/// @return the SidelightMode that was set (0, 1 or 2); SIDELIGHT_ERROR_NO_PAYLOAD if there is none: the decoder goes on
-/// as before, but after an IRAP picture it passes pictures through; if none of the payloads is good, as
+/// @return the SidelightMode that was set (0, 1 or 2); SIDELIGHT_ERROR_NO_PAYLOAD if there is none, or nothing but
+/// copies: the decoder goes on as before, but after an IRAP picture without any it passes pictures through; if none of
+/// the payloads is good, and for nothing but a copy on an IRAP picture, as
 /// sidelight_decoder_set_payload() for the last one. On any error but SIDELIGHT_ERROR_NO_PAYLOAD the decoder passes
 /// pictures through.
 int sidelight_decoder_set_sei(struct SidelightDecoder *decoder,

@@ -86,16 +86,21 @@ pub unsafe extern "C" fn sidelight_decoder_set_payload(
 /// they ask for. Call it for each picture in output order, before filtering it.
 ///
 /// A payload that is bound to the picture is set; it holds for the pictures that follow until another one comes, or an
-/// IRAP picture without one. The last one counts if there are several: file formats may put copies of an early one in
-/// front. Messages that are no payloads are skipped.
+/// IRAP picture without one. The last one counts if there are several. Messages that are no payloads are skipped.
+///
+/// Files may keep a copy of the stream's first message (mkvmerge's do), and decoders hand that out with later pictures,
+/// in front of their own or behind (FFmpeg 8 with every one). So on a picture that is not an IRAP picture a payload
+/// that is not bound to it counts as none if it came before, byte for byte, with an IRAP picture or beside a payload
+/// that was set. The decoder remembers the last 64 of these: keep it for the whole stream, over seeks too.
 ///
 /// @param picture  the decoded picture; its picture_type says if it is an IRAP picture.
 /// @param messages `count` messages, each beginning with its UUID; any bytes are safe. As FFmpeg's side data
 /// AV_FRAME_DATA_SEI_UNREGISTERED: all entries of the frame, not only the first. Of more than 16 payloads the last 16
 /// are tried.
 /// @param sizes    bytes of each message.
-/// @return the SidelightMode that was set (0, 1 or 2); SIDELIGHT_ERROR_NO_PAYLOAD if there is none: the decoder goes on
-/// as before, but after an IRAP picture it passes pictures through; if none of the payloads is good, as
+/// @return the SidelightMode that was set (0, 1 or 2); SIDELIGHT_ERROR_NO_PAYLOAD if there is none, or nothing but
+/// copies: the decoder goes on as before, but after an IRAP picture without any it passes pictures through; if none of
+/// the payloads is good, and for nothing but a copy on an IRAP picture, as
 /// sidelight_decoder_set_payload() for the last one. On any error but SIDELIGHT_ERROR_NO_PAYLOAD the decoder passes
 /// pictures through.
 #[no_mangle]

@@ -6,8 +6,10 @@ use super::boundary::{
 use super::convert;
 use super::jpeg::new_payload;
 use super::types::SidelightBuffer;
-use crate::carriage::nal::{Framing, NalCodec, Stream};
+use crate::carriage::nal::{AccessUnit, Framing, NalCodec, Stream, UUID};
+use crate::decoder::MAX_TRIED;
 use crate::util::alloc;
+use crate::util::hash::Fnv1a;
 use crate::Error;
 use libc::c_int;
 
@@ -45,12 +47,12 @@ pub struct SidelightAccessUnit {
     pub data: *const u8,
     /// Number of bytes.
     pub size: usize,
-    /// The payload in it; NULL if there is none.
+    /// The payload in it; NULL if there is none. If there are several, the last one that did not come with the stream's
+    /// first payload, in its unit: file formats put copies of that into later ones. If all of them did, the last.
     pub payload: *const u8,
     /// Bytes of the payload.
     pub payload_size: usize,
-    /// How many payloads there are. If several, `payload` is the last: file formats may put copies of an early one in
-    /// front.
+    /// How many payloads there are.
     pub payloads: u32,
     /// 1 if there is a slice of layer 0; else 0: such a unit takes no payload. Only the end of a stream and samples can
     /// be so.
@@ -58,14 +60,59 @@ pub struct SidelightAccessUnit {
     /// 1 if decoding can start here: an IRAP picture; H.264: an IDR picture.
     pub irap: u32,
     /// Zero.
-    pub reserved: [u8; 20],
+    pub reserved: [u8; 4],
+    /// All payloads, in order, each behind its UUID, as sidelight_decoder_set_sei() takes them and finds the one that is
+    /// for the picture: `payloads` of them; NULL if there are none.
+    pub messages: *const *const u8,
+    /// Bytes of each message.
+    pub message_sizes: *const usize,
 }
 
 /// A stream of NAL units that is cut into access units.
 pub struct SidelightStream {
     inner: Stream,
-    /// The payload of the current unit.
-    payload: Vec<u8>,
+    /// The payloads of the current unit.
+    current: Payloads,
+    /// Hashes of the first payloads that came, those of one unit.
+    first: Vec<u64>,
+}
+
+/// The payloads of an access unit.
+#[derive(Default)]
+struct Payloads {
+    /// Each behind its UUID, one behind the other.
+    bytes: Vec<u8>,
+    sizes: Vec<usize>,
+    messages: Vec<*const u8>,
+}
+
+impl Payloads {
+    fn read(unit: &AccessUnit<'_>) -> crate::Result<Self> {
+        let mut all = Self::default();
+        unit.each_payload(|payload| {
+            let size = UUID.len() + payload.len();
+            all.bytes.try_reserve(size).map_err(|_| Error::OutOfMemory)?;
+            all.bytes.extend(UUID);
+            all.bytes.extend(payload);
+            all.sizes.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
+            all.sizes.push(size);
+            Ok(())
+        })?;
+        let mut rest = &all.bytes[..];
+        let message = |size: &usize| rest.split_off(..*size).unwrap_or_default().as_ptr();
+        all.messages = alloc::try_collect(all.sizes.len(), all.sizes.iter().map(message))?;
+        Ok(all)
+    }
+
+    /// The payloads, the last one first.
+    fn backwards(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &self.bytes[..];
+        self.sizes.iter().rev().map(move |size| {
+            let (front, message) = rest.split_at(rest.len() - size);
+            rest = front;
+            &message[UUID.len()..]
+        })
+    }
 }
 
 impl SidelightStream {
@@ -88,31 +135,42 @@ impl SidelightStream {
                 return Err(Refusal::argument(what));
             }
         };
-        Ok(Self { inner: Stream::new(codec, framing)?, payload: Vec::new() })
+        Ok(Self {
+            inner: Stream::new(codec, framing)?,
+            current: Payloads::default(),
+            first: Vec::new(),
+        })
     }
 
     fn next(&mut self) -> Result<Option<SidelightAccessUnit>> {
-        self.payload.clear();
+        self.current = Payloads::default();
         let Some(unit) = self.inner.next_unit()? else { return Ok(None) };
-        let mut payloads = 0;
-        let read = unit.each_payload(|payload| {
-            payloads += 1;
-            self.payload = alloc::try_concat(&[payload])?;
-            Ok(())
-        });
-        if let Err(error) = read {
-            self.inner.put_back();
-            return Err(error.into());
+        match Payloads::read(&unit) {
+            Ok(payloads) => self.current = payloads,
+            Err(error) => {
+                self.inner.put_back();
+                return Err(error.into());
+            }
+        }
+        let hash = |payload: &[u8]| Fnv1a::of(payload.iter().copied());
+        let is_copy = |payload: &&[u8]| self.first.contains(&hash(payload));
+        let mut payloads = self.current.backwards();
+        let own = payloads.find(|p| !is_copy(p)).or_else(|| self.current.backwards().next());
+        if self.first.is_empty() {
+            self.first = self.current.backwards().take(MAX_TRIED).map(hash).collect();
         }
         Ok(Some(SidelightAccessUnit {
             data: unit.bytes().as_ptr(),
             size: unit.bytes().len(),
-            payload: if payloads == 0 { std::ptr::null() } else { self.payload.as_ptr() },
-            payload_size: self.payload.len(),
-            payloads,
+            payload: own.map_or(std::ptr::null(), <[u8]>::as_ptr),
+            payload_size: own.map_or(0, <[u8]>::len),
+            // Fewer than the bytes of a unit.
+            payloads: self.current.sizes.len() as u32,
             has_picture: unit.has_picture().into(),
             irap: unit.is_irap().into(),
-            reserved: [0; 20],
+            reserved: [0; 4],
+            messages: own.map_or(std::ptr::null(), |_| self.current.messages.as_ptr()),
+            message_sizes: own.map_or(std::ptr::null(), |_| self.current.sizes.as_ptr()),
         }))
     }
 }
