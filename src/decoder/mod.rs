@@ -155,7 +155,7 @@ impl Decoder {
         let mut good = None;
         let mut result = Ok(None);
         for payload in last {
-            if !irap && self.copies.knows(payload) && !self.is_bound(payload, params.binding) {
+            if !irap && self.is_copy(payload, params.binding) {
                 continue;
             }
             match self.set_payload(payload, &params) {
@@ -178,11 +178,14 @@ impl Decoder {
         result
     }
 
-    /// Whether a payload that may be a copy is for the picture of `binding`. Without a look at
-    /// bindings it is taken for a copy.
-    fn is_bound(&self, payload: &[u8], binding: u64) -> bool {
-        let bound = |header: payload::Header<'_>| header.check_binding(binding);
-        !self.settings.skip_binding && payload::parse(payload).and_then(bound).is_ok()
+    /// Whether a payload came before and is not for the picture of `binding`. Where no binding is
+    /// looked at, all that came before are copies; damaged ones never are.
+    fn is_copy(&self, payload: &[u8], binding: u64) -> bool {
+        let elsewhere = match payload::parse(payload) {
+            Ok(header) => self.settings.skip_binding || header.check_binding(binding).is_err(),
+            Err(error) => error == Error::Unsupported,
+        };
+        elsewhere && self.copies.knows(payload)
     }
 
     /// Pictures pass through from now on.

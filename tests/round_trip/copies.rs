@@ -199,6 +199,12 @@ fn what_did_not_come_before_is_news() {
     *damaged.last_mut().unwrap() ^= 1;
     assert_eq!(clip.show(&mut decoder, 17, &[of(16), &damaged]), (Err(Error::Corrupt), false));
     assert_eq!(clip.show(&mut decoder, 18, &[of(16)]), (Ok(None), false));
+    // Damaged it is no copy, even if it came so before; of a later version it may be one.
+    assert_eq!(clip.show(&mut decoder, 16, &[&damaged, of(16)]), (mode, true));
+    assert_eq!(clip.show(&mut decoder, 17, &[&damaged]), (Err(Error::Corrupt), false));
+    let later = [&[0x10][..], &of(16)[1..]].concat();
+    assert_eq!(clip.show(&mut decoder, 16, &[&later, of(16)]), (mode, true));
+    assert_eq!(clip.show(&mut decoder, 17, &[&later]), (Ok(None), true));
     // A carrier that is not IRAP, first whole, then, after a seek, with wrong samples.
     assert_eq!(clip.show(&mut decoder, 16, &[of(16)]), (mode, true));
     assert_eq!(clip.show(&mut decoder, 19, &[of(0), of(19), of(19)]), (mode, true));
