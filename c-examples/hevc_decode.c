@@ -135,7 +135,7 @@ static void choose(Job *job, const SidelightPicture *picture) {
     const AVFrameSideData *data = job->frame->side_data[i];
     if (data->type != AV_FRAME_DATA_SEI_UNREGISTERED)
       continue;
-    /* The last one counts: the first make room. */
+    /* The library looks at the last ones: the first make room. */
     if (count == MOST) {
       count--;
       memmove(messages, messages + 1, count * sizeof *messages);

@@ -430,4 +430,8 @@ pub fn messages<S: Sample>(messages: &[&[u8]], source: &Owned<S>, picture_type: 
         assert!(is_of_payloads(error), "{error:?}");
     }
     decoder.filter(&picture, source.like().room()).unwrap();
+    // They come again: as copies, unless they are for this picture as well.
+    let next = picture.of_type(PictureType::P);
+    let again = decoder.set_messages(&next, messages.iter().copied());
+    assert!(again.is_ok() || again.is_err_and(is_of_payloads), "{again:?}");
 }

@@ -94,9 +94,12 @@ impl Decoder {
     /// messages: a sequence of bytes, each beginning with its 16 bytes of UUID; those that are no payloads
     ///     (SEI_UUID) are skipped.
     ///
-    /// Returns what was set, "off", "base" or "update"; None if there is no payload: the decoder goes on as
-    /// before, but after an "irap" picture it passes pictures through. If no payload is good, raises as
+    /// Returns what was set, "off", "base" or "update"; None if there is no payload, or, but for "irap"
+    /// pictures, only copies of earlier ones, as some files and decoders give: the decoder goes on as before,
+    /// but after an "irap" picture without any it passes pictures through. If no payload is good, raises as
     /// set_payload() for the last one; pictures pass through.
+    ///
+    /// The decoder remembers which payloads came: keep it for the whole stream, over seeks too.
     fn set_sei(
         &self,
         py: Python<'_>,

@@ -113,7 +113,8 @@ impl AccessUnit {
         PyBytes::new(py, &self.bytes)
     }
 
-    /// A list of all payloads in it, in order. The last one counts.
+    /// A list of all payloads in it, in order. If there are several, file formats put copies of an early one
+    /// in front or behind: hand all, each behind SEI_UUID, to Decoder.set_sei().
     #[getter]
     fn payloads<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
         let mut all = Vec::new();

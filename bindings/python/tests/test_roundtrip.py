@@ -109,9 +109,11 @@ def test_a_video(clip):
         assert better.picture_type == kind
         gains.append(psnr(better.luma, coded.original[0], coded.peak))
     assert np.mean(gains) == pytest.approx(report.psnr_payload, abs=1e-9)
-    # Bound to the first picture, and not to the second one until that is asked for.
+    # Bound to the first picture, and not to the second one until that is asked for: there it is a copy, no news.
+    assert decoder.set_sei(decoded[1], [message]) is None
+    assert (decoder.filter(decoded[1]).luma != decoded[1].luma).any()
     with pytest.raises(sidelight.Stale):
-        decoder.set_sei(decoded[1], [message])
+        Decoder().set_sei(decoded[1], [message])
     carrier = CodecParams.hevc(0, 0, 0, binding=decoded[0].binding)
     assert decoder.set_payload(payload, carrier) == "update"
     again = sidelight.payload_bind(payload, decoded[1])

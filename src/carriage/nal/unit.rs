@@ -265,8 +265,9 @@ impl<'a> AccessUnit<'a> {
         self.slice.is_some_and(|slice| slice.irap)
     }
 
-    /// The payload in it. If there are several, the last one counts: a file format's copies of an
-    /// early message come to stand in front.
+    /// The payload in it, the last one if there are several. Which of them is for the picture the
+    /// binding tells: file formats put copies of an early one in front or behind, and
+    /// [`each_payload`](Self::each_payload) gives all.
     ///
     /// # Errors
     ///
