@@ -9,6 +9,7 @@ PSNRs are means over the pictures, then over the clips. Wants PyAV 18.1 or later
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import tempfile
@@ -20,32 +21,44 @@ import numpy as np
 import sidelight
 
 FFMPEG = ["ffmpeg", "-nostdin", "-v", "error", "-y"]
-X265 = "log-level=none"
 
 
 def ffmpeg(*options):
     return lambda clip, out, n: [*FFMPEG, "-i", clip, "-frames:v", str(n), *options, out]
 
 
-def vvenc(clip, out, n):
-    return ["vvencapp", "-i", clip, "-f", str(n), "--preset", "faster", "-q", "34", "-v", "1", "-o", out]
+def vvenc(qp):
+    options = ["--preset", "faster", "-q", str(qp), "-v", "1"]
+    return lambda clip, out, n: ["vvencapp", "-i", clip, "-f", str(n), *options, "-o", out]
+
+
+def x265(*options):
+    return ffmpeg("-c:v", "libx265", "-x265-params", ":".join([*options, "log-level=none"]))
+
+
+def aom(crf):
+    return ffmpeg("-c:v", "libaom-av1", "-cpu-used", "4", "-crf", str(crf), "-b:v", "0")
+
+
+def svt(crf):
+    return ffmpeg("-c:v", "libsvtav1", "-preset", "8", "-crf", str(crf))
 
 
 # Name, ending of the file, command.
 CODERS = [
-    ("x265 medium, QP 32", "hevc", ffmpeg("-c:v", "libx265", "-x265-params", f"qp=32:{X265}")),
-    ("x265 medium, CRF 31", "hevc", ffmpeg("-c:v", "libx265", "-crf", "31", "-x265-params", X265)),
-    (
-        "x265 medium, QP 32, no deblocking, no SAO",
-        "hevc",
-        ffmpeg("-c:v", "libx265", "-x265-params", f"qp=32:no-deblock=1:no-sao=1:{X265}"),
-    ),
+    ("x265 medium, QP 32", "hevc", x265("qp=32")),
+    ("x265 medium, CRF 31", "hevc", x265("crf=31")),
+    ("x265 medium, QP 32, no deblocking, no SAO", "hevc", x265("qp=32", "no-deblock=1", "no-sao=1")),
     ("x264 medium, CRF 28", "h264", ffmpeg("-c:v", "libx264", "-crf", "28")),
     ("x264 medium, QP 31", "h264", ffmpeg("-c:v", "libx264", "-qp", "31")),
+    ("x264 medium, QP 24", "h264", ffmpeg("-c:v", "libx264", "-qp", "24")),
     ("x264 ultrafast, CRF 28", "h264", ffmpeg("-c:v", "libx264", "-preset", "ultrafast", "-crf", "28")),
-    ("vvenc faster, QP 34", "vvc", vvenc),
-    ("SVT-AV1 preset 8, CRF 52", "ivf", ffmpeg("-c:v", "libsvtav1", "-preset", "8", "-crf", "52")),
-    ("libaom cpu-used 4, CRF 50", "ivf", ffmpeg("-c:v", "libaom-av1", "-cpu-used", "4", "-crf", "50", "-b:v", "0")),
+    ("vvenc faster, QP 34", "vvc", vvenc(34)),
+    ("vvenc faster, QP 27", "vvc", vvenc(27)),
+    ("SVT-AV1 preset 8, CRF 52", "ivf", svt(52)),
+    ("SVT-AV1 preset 8, CRF 35", "ivf", svt(35)),
+    ("libaom cpu-used 4, CRF 50", "ivf", aom(50)),
+    ("libaom cpu-used 4, CRF 35", "ivf", aom(35)),
 ]
 
 
@@ -83,7 +96,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pictures", type=int, default=12)
-    parser.add_argument("--qp", default="24,28,32,36")
+    parser.add_argument("--qp", default="16,20,24,28,32,36")
     parser.add_argument("--only", default="", help="parts of the coders' names")
     options = parser.parse_args()
     qps = [int(qp) for qp in options.qp.split(",")]
@@ -101,7 +114,7 @@ def main():
         for clip, original in zip(clips, originals):
             with tempfile.TemporaryDirectory() as work:
                 coded = Path(work, f"coded.{ending}")
-                subprocess.run(command(str(clip), str(coded), len(original)), check=True)
+                subprocess.run(command(str(clip), str(coded), len(original)), check=True, env={**os.environ, "SVT_LOG": "1"})
                 decoded = list(frames(coded, len(original)))
             if len(decoded) != len(original):
                 raise SystemExit(f"{name}, {clip.stem}: {len(decoded)} of {len(original)} pictures")
