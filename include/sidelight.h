@@ -312,8 +312,8 @@ typedef struct SidelightAccessUnit {
   uint32_t irap;
   /// Zero.
   uint8_t reserved[4];
-  /// All payloads, in order, each behind its UUID, as sidelight_decoder_set_sei() takes them and finds the one that is
-  /// for the picture: `payloads` of them; NULL if there are none.
+  /// All payloads, in order, each behind its UUID, as sidelight_decoder_set_sei() takes them: it finds the one that
+  /// is for the picture. There are `payloads` of them; NULL if none.
   const uint8_t *const *messages;
   /// Bytes of each message.
   const size_t *message_sizes;

@@ -114,7 +114,8 @@ def main():
         for clip, original in zip(clips, originals):
             with tempfile.TemporaryDirectory() as work:
                 coded = Path(work, f"coded.{ending}")
-                subprocess.run(command(str(clip), str(coded), len(original)), check=True, env={**os.environ, "SVT_LOG": "1"})
+                quiet = {**os.environ, "SVT_LOG": "1"}
+                subprocess.run(command(str(clip), str(coded), len(original)), check=True, env=quiet)
                 decoded = list(frames(coded, len(original)))
             if len(decoded) != len(original):
                 raise SystemExit(f"{name}, {clip.stem}: {len(decoded)} of {len(original)} pictures")

@@ -61,8 +61,8 @@ pub struct SidelightAccessUnit {
     pub irap: u32,
     /// Zero.
     pub reserved: [u8; 4],
-    /// All payloads, in order, each behind its UUID, as sidelight_decoder_set_sei() takes them and finds the one that is
-    /// for the picture: `payloads` of them; NULL if there are none.
+    /// All payloads, in order, each behind its UUID, as sidelight_decoder_set_sei() takes them: it finds the one that
+    /// is for the picture. There are `payloads` of them; NULL if none.
     pub messages: *const *const u8,
     /// Bytes of each message.
     pub message_sizes: *const usize,

@@ -94,7 +94,7 @@ fn decoder() -> Decoder {
 
 /// The picture's own payload, if it is an IRAP picture.
 fn own(picture: usize) -> Vec<usize> {
-    if picture % PERIOD == 0 {
+    if picture.is_multiple_of(PERIOD) {
         vec![picture]
     } else {
         vec![]
