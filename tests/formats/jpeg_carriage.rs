@@ -207,10 +207,29 @@ fn worked_example() {
     let more =
         [&file[..sos], &tables, &segment(0xdb, &[&[3], [9; 64].as_slice()].concat()), &file[sos..]];
     assert_eq!(binding(&more.concat()), binding(&file));
+    // Sampling factors of a component alone mean nothing, and neither does what is damaged behind.
+    let sof = find(&file, b"\xff\xc0");
+    let mut sampled = [&file[..file.len() - 2], b"\xff\x07\xff\xd8more"].concat();
+    sampled[sof + 11] = 0x22;
+    assert_eq!(binding(&sampled), binding(&file));
     // A table's steps decide samples.
     let mut coarser = file.clone();
     coarser[7] = 2;
     assert_ne!(binding(&coarser), binding(&more.concat()));
+}
+
+/// Tables that a file does not define are the standard's.
+#[test]
+fn standard_huffman_tables() {
+    // Of the gray file they are others.
+    for (file, is_standard) in [(GRAY, false), (YUV420, true), (RESTART, true)] {
+        let mut bare = file.to_vec();
+        while let Some(at) = bare.windows(2).position(|w| w == b"\xff\xc4") {
+            let length = usize::from(bare[at + 2]) * 256 + usize::from(bare[at + 3]);
+            bare.drain(at..at + 2 + length);
+        }
+        assert_eq!(binding(&bare) == binding(file), is_standard);
+    }
 }
 
 /// A file of two components in a scan each, `between` them.
@@ -382,6 +401,15 @@ fn signed_files() {
     assert_eq!(jpeg::insert(&forced, b"payload").unwrap(), forced);
     assert_eq!(jpeg::remove(&forced), Err(Error::Conflict));
     assert_eq!(jpeg::remove_anyway(&forced).unwrap(), signed);
+    let xmp = |what: &str| {
+        segment(
+            0xe1,
+            format!("http://ns.adobe.com/xap/1.0/\0<x {what}='https://a.example/b'/>").as_bytes(),
+        )
+    };
+    let remote = after_soi(GRAY, &xmp("dcterms:provenance"));
+    assert_eq!(jpeg::insert(&remote, b"payload"), Err(Error::Conflict));
+    assert!(jpeg::insert(&after_soi(GRAY, &xmp("dcterms:creator")), b"payload").is_ok());
     let other = after_soi(GRAY, &[jumbf(b"jxlc"), segment(0xea, b"AROT\0\0c2pa")].concat());
     let carrying = jpeg::insert(&other, b"payload").unwrap();
     assert_eq!(jpeg::remove(&carrying).unwrap(), other);

@@ -36,7 +36,9 @@ impl CoefficientSum {
         }
         hash.update([frame.components.len() as u8]);
         for component in &frame.components {
-            hash.update([component.h << 4 | component.v]);
+            // Of one component alone the factors mean nothing.
+            let factors = component.h << 4 | component.v;
+            hash.update([if frame.components.len() > 1 { factors } else { 0x11 }]);
             let quant = component.quant.unwrap_or([0; 64]);
             quant.iter().for_each(|step| hash.update(step.to_be_bytes()));
         }

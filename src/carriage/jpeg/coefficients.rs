@@ -6,6 +6,7 @@
 //! [`Error::Corrupt`] on all others. Coefficients are handed on as they are read, so that they need
 //! not be kept; what refinement scans must know of them is two bits each.
 
+use super::huffman::{standard_ac, standard_dc, Bits, Huffman};
 use super::segments::{marker, Frame};
 use crate::error::{Error, Result};
 use crate::util::alloc;
@@ -21,200 +22,6 @@ pub(crate) trait Sink {
     /// Says which block that was: its component, and its number in row-major order. `None`: one
     /// beyond the picture's edges, which only fills an MCU.
     fn end_block(&mut self, block: Option<(usize, usize)>);
-}
-
-/// A Huffman table: codes in the order of their length, left-aligned in 16 bits.
-struct Huffman {
-    /// For each value of the next [`FAST`] bits: length · 256 + symbol, 0 if the code is longer.
-    fast: [u16; 1 << FAST],
-    /// The same where the AC coefficient behind the code is among the bits as well: value · 65536 +
-    /// run · 256 + length of both; 0 if it is not, or there is none.
-    with_value: [i32; 1 << FAST],
-    /// Behind the last code of each length.
-    limit: [u32; 17],
-    /// Where a code stands in `symbols`, less the code itself.
-    offset: [i32; 17],
-    symbols: [u8; 256],
-}
-
-const FAST: u32 = 9;
-
-impl Huffman {
-    /// The table of `counts[i]` codes of `i + 1` bits.
-    fn new(counts: &[u8], symbols: &[u8]) -> Result<Self> {
-        let mut table = Self {
-            fast: [0; 1 << FAST],
-            with_value: [0; 1 << FAST],
-            limit: [0; 17],
-            offset: [0; 17],
-            symbols: [0; 256],
-        };
-        table.symbols.get_mut(..symbols.len()).ok_or(Error::Corrupt)?.copy_from_slice(symbols);
-        let (mut code, mut at) = (0u32, 0usize);
-        for (length, count) in (1..).zip(counts) {
-            table.offset[length] = at as i32 - code as i32;
-            let end = code + u32::from(*count);
-            if end > 1 << length {
-                return Err(Error::Corrupt);
-            }
-            if length as u32 <= FAST {
-                let shift = FAST - length as u32;
-                for code in code..end {
-                    let first = (code << shift) as usize;
-                    let entry = (length as u16) << 8 | u16::from(symbols[at]);
-                    table.fast[first..first + (1 << shift)].fill(entry);
-                    at += 1;
-                }
-            } else {
-                at += usize::from(*count);
-            }
-            table.limit[length] = end << (16 - length);
-            code = end << 1;
-        }
-        for (next, entry) in table.fast.iter().enumerate() {
-            let (length, symbol) = (u32::from(entry >> 8), u32::from(entry & 255));
-            let (run, size) = (symbol >> 4, symbol & 15);
-            if size > 0 && length + size <= FAST {
-                let bits = next as u32 >> (FAST - length - size) & ((1 << size) - 1);
-                let value = extended(bits, size) << 16;
-                table.with_value[next] = value | (run << 8 | length + size) as i32;
-            }
-        }
-        Ok(table)
-    }
-}
-
-/// Reads bits of a piece of coded data between two markers.
-struct Bits<'a> {
-    data: &'a [u8],
-    pos: usize,
-    /// The next bits, from the top; zeros behind the last.
-    next: u64,
-    /// How many of them there are; below 0 once more were taken.
-    count: i32,
-}
-
-impl<'a> Bits<'a> {
-    fn new(data: &'a [u8]) -> Self {
-        Self { data, pos: 0, next: 0, count: 0 }
-    }
-
-    /// Makes sure of 32 bits, unless the data end.
-    #[inline]
-    fn refill(&mut self) {
-        if self.count >= 32 || self.count < 0 {
-            return;
-        }
-        if let Some(bytes) = self.data.get(self.pos..).and_then(|rest| rest.first_chunk::<8>()) {
-            let word = u64::from_be_bytes(*bytes);
-            let zeros = !word;
-            let has_ff = zeros.wrapping_sub(0x0101_0101_0101_0101) & !zeros & 0x8080_8080_8080_8080;
-            if has_ff == 0 {
-                // The bits of a byte that does not fit whole come again with the next word.
-                self.next |= word >> self.count;
-                self.pos += (63 - self.count as usize) >> 3;
-                self.count |= 56;
-                return;
-            }
-        }
-        self.refill_bytes();
-    }
-
-    fn refill_bytes(&mut self) {
-        while self.count <= 56 {
-            let Some(&byte) = self.data.get(self.pos) else { return };
-            if byte == 0xff {
-                // The zero behind it is stuffed; of several FFs all but the last are fill.
-                let fill = self.data[self.pos..].iter().position(|&byte| byte != 0xff);
-                let Some(fill) = fill else { return };
-                self.pos += fill;
-            }
-            self.pos += 1;
-            self.next |= u64::from(byte) << (56 - self.count);
-            self.count += 8;
-        }
-    }
-
-    /// Takes `n` bits, at most 16 since the last refill but one symbol.
-    #[inline]
-    fn take(&mut self, n: u32) -> u32 {
-        if n == 0 {
-            return 0;
-        }
-        let value = (self.next >> (64 - n)) as u32;
-        self.skip(n);
-        value
-    }
-
-    #[inline]
-    fn skip(&mut self, n: u32) {
-        self.next <<= n;
-        self.count -= n as i32;
-    }
-
-    /// A symbol, behind which 16 bits can be taken.
-    #[inline]
-    fn symbol(&mut self, table: &Huffman) -> Result<u8> {
-        self.refill();
-        let entry = table.fast[(self.next >> (64 - FAST)) as usize];
-        if entry != 0 {
-            self.skip(u32::from(entry >> 8));
-            return Ok(entry as u8);
-        }
-        let code = (self.next >> 48) as u32;
-        for length in FAST + 1..=16 {
-            if code < table.limit[length as usize] {
-                self.skip(length);
-                let at = (code >> (16 - length)) as i32 + table.offset[length as usize];
-                return table.symbols.get(at as usize).copied().ok_or(Error::Corrupt);
-            }
-        }
-        Err(Error::Corrupt)
-    }
-
-    /// A value of `n` bits, at most 15.
-    #[inline]
-    fn value(&mut self, n: u32) -> i32 {
-        if n == 0 {
-            return 0;
-        }
-        extended(self.take(n), n)
-    }
-
-    /// A run of zeros and the AC coefficient behind it, which is 0 for an end of blocks and for
-    /// sixteen zeros.
-    #[inline]
-    fn coefficient(&mut self, table: &Huffman) -> Result<(usize, i32)> {
-        self.refill();
-        let entry = table.with_value[(self.next >> (64 - FAST)) as usize];
-        if entry != 0 {
-            self.skip((entry & 255) as u32);
-            return Ok(((entry >> 8 & 15) as usize, entry >> 16));
-        }
-        let symbol = self.symbol(table)?;
-        Ok(((symbol >> 4).into(), self.value((symbol & 15).into())))
-    }
-
-    /// Whether no more bits were taken than there were.
-    #[inline]
-    fn check(&self) -> Result {
-        if self.count < 0 {
-            Err(Error::Corrupt)
-        } else {
-            Ok(())
-        }
-    }
-}
-
-/// What `n` bits, 1 to 15, stand for (T.81 F.2.2.1, EXTEND).
-#[inline]
-fn extended(bits: u32, n: u32) -> i32 {
-    let value = bits as i32;
-    if value < 1 << (n - 1) {
-        value - (1 << n) + 1
-    } else {
-        value
-    }
 }
 
 /// Which coefficients of a component are not zero, and the sign of those.
@@ -388,6 +195,14 @@ impl Reader {
             };
             let (dc, ac) = (usize::from(spec[1] >> 4), usize::from(spec[1] & 15));
             parts[i] = Part { component, dc, ac, h, v, prediction: 0 };
+            // Motion JPEG leaves out tables that everybody knows.
+            for (slot, tables, standard) in
+                [(dc, &mut self.dc, standard_dc as fn(_) -> _), (ac, &mut self.ac, standard_ac)]
+            {
+                if let Some(table @ None) = tables.get_mut(slot) {
+                    *table = standard(slot);
+                }
+            }
         }
         // T.81 B.2.3
         if count > 1 && parts.iter().map(|part| part.h * part.v).sum::<usize>() > 10 {

@@ -5,6 +5,7 @@
 
 mod binding;
 mod coefficients;
+mod huffman;
 mod place;
 mod segments;
 

@@ -41,16 +41,25 @@ fn is_exif(segment: &Segment<'_>) -> bool {
     segment.code == marker::APP1 && segment.contents().starts_with(b"Exif\0")
 }
 
-/// Whether there is a manifest of Content Credentials: a JUMBF box of type `c2pa` in APP11
-/// segments (C2PA specification, embedding into JPEG). It hashes the file's bytes.
+/// Whether there is a manifest of Content Credentials, which hashes the file's bytes: a JUMBF box of
+/// type `c2pa` in APP11 segments, or XMP that says where it is (C2PA specification, A.3.1 and 11.3).
 fn is_signed(jpeg: &[u8]) -> Result<bool> {
     let mut segments = Segments::new(jpeg)?;
     while let Some(segment) = segments.next_header()? {
         let contents = segment.contents();
-        let start = &contents[..contents.len().min(64)];
-        let has = |word: &[u8; 4]| start.windows(4).any(|bytes| bytes == word);
-        if segment.code == marker::APP11 && start.starts_with(b"JP") && has(b"jumb") && has(b"c2pa")
-        {
+        let has = |bytes: &[u8], word: &[u8]| bytes.windows(word.len()).any(|w| w == word);
+        let is_manifest = match segment.code {
+            marker::APP1 => {
+                contents.starts_with(b"http://ns.adobe.com/xap/1.0/\0")
+                    && has(contents, b"dcterms:provenance")
+            }
+            marker::APP11 => {
+                let start = &contents[..contents.len().min(64)];
+                start.starts_with(b"JP") && has(start, b"jumb") && has(start, b"c2pa")
+            }
+            _ => false,
+        };
+        if is_manifest {
             return Ok(true);
         }
     }

@@ -128,6 +128,9 @@ impl<'a> Segments<'a> {
                     self.ended = true;
                     return Ok(None);
                 }
+                // What is in the scans decoders have shown by then.
+                0..marker::SOF0 if self.in_scans => self.pos = start + 2,
+                marker::SOI if self.in_scans => return self.cut_off(),
                 0..marker::SOF0 | marker::SOI | marker::EOI => return Err(Error::Corrupt),
                 _ => return Ok(Some((code, start))),
             }
