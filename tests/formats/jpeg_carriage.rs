@@ -355,24 +355,23 @@ mod offsets {
         assert!(jpeg::insert(&elsewhere, b"payload").is_ok());
     }
 
-    /// An MPF segment right before the first scan, as gain maps have it.
+    /// An MPF segment right before the first scan: the payload goes in front all the same.
     #[test]
     fn behind_the_tables() {
-        let file = with_preview(b"II*\0", &["mpf"]);
-        let mpf = find(&file, b"MPF\0") - 4;
-        let segment = file[mpf..mpf + 25].to_vec();
-        let mut late = file.clone();
-        late.drain(mpf..mpf + segment.len());
-        let sos = find(&late, b"\xff\xda");
-        late.splice(sos..sos, segment);
-        let header = find(&late, b"II*\0");
-        let preview = (late.len() - GRAY.len() - header) as u32;
-        late[header + 13..header + 17].copy_from_slice(&preview.to_le_bytes());
-        assert!(is_reached(&late, b"MPF", b"II*\0"));
-        let carrying = jpeg::insert(&late, b"payload").unwrap();
-        assert!(is_reached(&carrying, b"MPF", b"II*\0"));
+        let (_, file) = golden!("gainmap.jpg");
+        // The second image's offset is the last entry's third word.
+        let second = |file: &[u8]| {
+            let header = find(file, b"MPF\0") + 4;
+            let offset = file[header + 74..header + 78].try_into().unwrap();
+            file[header + u32::from_be_bytes(offset) as usize..].to_vec()
+        };
+        assert!(find(file, b"MPF\0") > find(file, b"\xff\xc4"));
+        assert_eq!(second(file), GRAY);
+        let carrying = jpeg::insert(file, b"payload").unwrap();
         assert!(find(&carrying, b"SLIGHT") < find(&carrying, b"\xff\xdb"));
-        assert_eq!(jpeg::remove(&carrying).unwrap(), late);
+        assert_eq!(second(&carrying), GRAY);
+        assert_eq!(binding(&carrying), binding(YUV420));
+        assert_eq!(jpeg::remove(&carrying).unwrap(), file);
     }
 
     /// An AFCP trailer counts from the file's beginning.
