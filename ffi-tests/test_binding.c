@@ -161,7 +161,9 @@ static uint64_t binding(const struct file *file)
     fnv(&hash, (uint32_t)in.num_components, 1);
     for (int c = 0; c < in.num_components; c++) {
         const jpeg_component_info *info = &in.comp_info[c];
-        fnv(&hash, (uint32_t)(info->h_samp_factor << 4 | info->v_samp_factor), 1);
+        /* Of one component alone the factors mean nothing. */
+        const int factors = in.num_components > 1 ? info->h_samp_factor << 4 | info->v_samp_factor : 0x11;
+        fnv(&hash, (uint32_t)factors, 1);
         for (int k = 0; k < 64; k++) fnv(&hash, info->quant_table->quantval[k], 2);
         for (uint32_t y = 0; y < info->height_in_blocks; y++) {
             JBLOCKARRAY row = in.mem->access_virt_barray((j_common_ptr)&in, arrays[c], y, 1, FALSE);

@@ -340,12 +340,12 @@ static void binding(const struct file *f)
 /* A signed file, and one whose EXIF leads to a picture behind EOI. */
 static void conflicts(const struct file *f)
 {
-    static const uint8_t credentials[] = "\xFF\xEB\0\x2CJP\0\x01\0\0\0\x01\0\0\0\x30jumb\0\0\0\x1Ejumdc2pa\0\x11\0\x10"
+    static const uint8_t credentials[] = "\xFF\xEB\0\x2AJP\0\x01\0\0\0\x01\0\0\0\x30jumb\0\0\0\x1Ejumdc2pa\0\x11\0\x10"
                                          "\x80\0\0\xAA\0\x38\x9B\x71";
     static const uint8_t exif[] = "\xFF\xE1\0\x14" "Exif\0\0MM\0*\0\0\0\x08\0\0\0";
     for (int kind = 0; kind < 2; kind++) {
         const uint8_t *segment = kind ? exif : credentials;
-        const size_t bytes = kind ? 22 : 46;
+        const size_t bytes = kind ? 22 : 44;
         const size_t size = f->size + bytes, all = kind ? size + f->size : size;
         uint8_t *file = malloc(all);
         REQUIRE(file != NULL);
