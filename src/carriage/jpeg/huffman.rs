@@ -56,7 +56,7 @@ impl Huffman {
             if size > 0 && length + size <= FAST {
                 let bits = next as u32 >> (FAST - length - size) & ((1 << size) - 1);
                 let value = extended(bits, size) << 16;
-                table.with_value[next] = value | (run << 8 | length + size) as i32;
+                table.with_value[next] = value | ((run << 8) | (length + size)) as i32;
             }
         }
         Ok(table)
