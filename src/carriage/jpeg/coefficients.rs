@@ -379,24 +379,8 @@ impl Reader {
     fn sequential(&self, part: &mut Part, bits: &mut Bits<'_>, sink: &mut impl Sink) -> Result {
         part.prediction = in_range(part.prediction + self.difference(part, bits)?, 0)?;
         sink.add(0, part.prediction);
-        let table = self.ac_table(part)?;
-        let mut at = 1;
-        while at < 64 {
-            let (run, value) = bits.coefficient(table)?;
-            if value == 0 {
-                if run < 15 {
-                    break;
-                }
-                at += 16;
-                continue;
-            }
-            at += run;
-            if at > 63 {
-                return Err(Error::Corrupt);
-            }
-            sink.add(at, value);
-            at += 1;
-        }
+        let band = Band { first: 1, last: 63, shift: 0 };
+        first_values(self.ac_table(part)?, band, bits, |at, value| sink.add(at, value))?;
         bits.check()
     }
 
@@ -415,31 +399,15 @@ impl Reader {
         let mut block = blocks.start;
         while block < blocks.end {
             let mut new = Signs::default();
-            let mut run_of_ends = 0;
-            let mut at = band.first;
-            while at <= band.last {
-                let (run, value) = bits.coefficient(table)?;
-                if value == 0 {
-                    if run < 15 {
-                        run_of_ends = (1 << run) + bits.take(run as u32) as usize;
-                        break;
-                    }
-                    at += 16;
-                    continue;
-                }
-                at += run;
-                if at > band.last {
-                    return Err(Error::Corrupt);
-                }
-                let value = in_range(value, band.shift)?;
+            let end = first_values(table, band, bits, |at, value| {
                 new.note(at, value < 0);
-                sink.add(at, value << band.shift);
-                at += 1;
-            }
+                sink.add(at, value);
+            })?;
+            let run_of_blocks = end.map_or(0, |run| run_of_ends(run, bits));
             bits.check()?;
             history.note(block, new);
             sink.end_block(Some((part.component, block)));
-            block += run_of_ends.max(1);
+            block += run_of_blocks.max(1);
         }
         // A run ends with its interval.
         if block > blocks.end {
@@ -463,7 +431,7 @@ impl Reader {
         let mut block = blocks.start;
         while block < blocks.end {
             let mut found = Signs::default();
-            let mut run_of_ends = 0;
+            let mut run_of_blocks = 0;
             let mut at = band.first;
             while at <= band.last {
                 let symbol = bits.symbol(table)?;
@@ -471,7 +439,7 @@ impl Reader {
                 let mut new = None;
                 match size {
                     0 if run < 15 => {
-                        run_of_ends = (1 << run) + bits.take(run as u32) as usize;
+                        run_of_blocks = run_of_ends(run, bits);
                         break;
                     }
                     0 => {}
@@ -503,14 +471,14 @@ impl Reader {
                 }
                 at += 1;
             }
-            if run_of_ends > 0 {
+            if run_of_blocks > 0 {
                 // The rest of this block, then the run's others.
                 refine_from(history.blocks[block], at, band, bits, sink);
             }
             bits.check()?;
             history.note(block, found);
             sink.end_block(Some((part.component, block)));
-            let end = block + run_of_ends.max(1);
+            let end = block + run_of_blocks.max(1);
             if end > blocks.end {
                 return Err(Error::Corrupt);
             }
@@ -526,6 +494,41 @@ impl Reader {
         self.components[part.component].history = history;
         Ok(())
     }
+}
+
+/// Hands on a block's coefficients of a band that no scan had before, with their zigzag positions;
+/// returns the run of the code that ended the block, if one did (T.81 F.2.2.2, G.1.2.2).
+#[inline]
+fn first_values(
+    table: &Huffman,
+    band: Band,
+    bits: &mut Bits<'_>,
+    mut take: impl FnMut(usize, i32),
+) -> Result<Option<usize>> {
+    let mut at = band.first;
+    while at <= band.last {
+        let (run, value) = bits.coefficient(table)?;
+        if value == 0 {
+            if run < 15 {
+                return Ok(Some(run));
+            }
+            at += 16;
+            continue;
+        }
+        at += run;
+        if at > band.last {
+            return Err(Error::Corrupt);
+        }
+        take(at, in_range(value, band.shift)? << band.shift);
+        at += 1;
+    }
+    Ok(None)
+}
+
+/// Blocks that end by a code of this run, the present one among them (T.81 G.1.2.2).
+#[inline]
+fn run_of_ends(run: usize, bits: &mut Bits<'_>) -> usize {
+    (1 << run) + bits.take(run as u32) as usize
 }
 
 /// Takes the correction bit of the coefficient at `at`, which is not zero.
