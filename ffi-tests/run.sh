@@ -105,6 +105,7 @@ while [ $number -lt $runs ]; do
     if [ -e "$results/$number" ]; then
         read -r p f <"$results/$number"
         tail -n +2 "$results/$number"
+        [ "$f" -eq 0 ] || tail -n +2 "$results/$number" >>"$results/failed"
     else
         p=0 f=1
         echo "not run: $(sed -n "${number}p" "$results/list")"
@@ -114,5 +115,7 @@ while [ $number -lt $runs ]; do
 done
 wait $runner || failed=$((failed + 1))
 
+# Once more at the end, where a log that is cut still has them.
+[ ! -e "$results/failed" ] || cat "$results/failed"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -210,10 +210,9 @@ impl<'t, 'a, S: Sample> Trainer<'t, 'a, S> {
             .collect();
         let mut losses = [0.0; 2];
         self.gradient.fill(0.0);
-        let results = self.workers.run(&self.nets, &self.parameters, &jobs);
-        for (job, result) in jobs.iter().zip(results) {
+        let slopes = self.workers.run(&self.nets, &self.parameters, &jobs)?;
+        for (job, (loss, own)) in jobs.iter().zip(slopes) {
             let gradient = &mut self.gradient[self.parameters.of_network(job.network)];
-            let (loss, own) = result?;
             losses[job.network] += loss;
             gradient.iter_mut().zip(own).for_each(|(sum, g)| *sum += g);
         }

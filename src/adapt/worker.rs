@@ -6,9 +6,8 @@ use super::tiles::{self, Tile};
 use crate::cpu::CpuLevel;
 use crate::picture::Sample;
 use crate::train::net::{Net, Train, Workspace};
-use crate::util::fault;
+use crate::util::{fault, threads::share};
 use crate::Result;
-use std::sync::{Mutex, PoisonError};
 
 /// The training engine works in units of 128 grey levels.
 const GREY: f32 = 128.0;
@@ -59,40 +58,23 @@ impl Workers {
         Ok(Self((0..threads).map(worker).collect::<Result<_>>()?))
     }
 
-    /// Every job's result, in the order of the jobs whatever the number of threads.
+    /// Every job's slope, in the order of the jobs whatever the number of threads.
     pub fn run<S: Sample>(
         &mut self,
         nets: &[Net],
         parameters: &Parameters,
         jobs: &[Job<'_, S>],
-    ) -> Vec<Result<Slope>> {
+    ) -> Result<Vec<Slope>> {
         let stride = self.0.len();
-        let work = |worker: &mut Worker, lane: usize| {
+        let mut slopes: Vec<Vec<Slope>> = (0..stride).map(|_| Vec::new()).collect();
+        let lanes = self.0.iter_mut().zip(&mut slopes).enumerate();
+        share(stride, lanes, &mut || true, &|(lane, (worker, slopes)), _| {
             let mine = jobs.iter().skip(lane).step_by(stride);
-            mine.map(|job| worker.work(nets, parameters, job)).collect::<Vec<_>>()
-        };
-        let mut results: Vec<Vec<Result<Slope>>> = (0..stride).map(|_| Vec::new()).collect();
-        // Threads take lanes until there are none; where no thread can be started, the caller's
-        // takes them all.
-        let lanes = self.0.iter_mut().zip(&mut results).enumerate();
-        let lanes = Mutex::new(lanes.collect::<Vec<_>>());
-        let drain = || loop {
-            let lane = lanes.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            match lane {
-                Some((lane, (worker, out))) => *out = work(worker, lane),
-                None => return,
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..stride {
-                // An unstarted thread's lanes are the others' work.
-                let _ = std::thread::Builder::new().spawn_scoped(scope, drain);
-            }
-            drain();
-        });
-        drop(lanes);
-        let mut sources: Vec<_> = results.iter_mut().map(|l| l.drain(..)).collect();
-        (0..jobs.len()).filter_map(|i| sources[i % stride].next()).collect()
+            *slopes = mine.map(|job| worker.work(nets, parameters, job)).collect::<Result<_>>()?;
+            Ok(true)
+        })?;
+        let mut lanes: Vec<_> = slopes.into_iter().map(Vec::into_iter).collect();
+        Ok((0..jobs.len()).filter_map(|i| lanes[i % stride].next()).collect())
     }
 }
 
