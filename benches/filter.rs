@@ -6,7 +6,7 @@ mod rng;
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
-use sidelight::kernels::{Convolution, Kernels, RowMut, Rows};
+use sidelight::kernels::{Convolution, Kernels, RowMut, Rows, FULL_STRENGTH};
 use sidelight::network::prepared::PreparedLayer;
 use sidelight::network::{CodecKind, Condition, Prepared};
 use sidelight::{models, Layout, Picture, PictureMut, Plane, PlaneMut};
@@ -46,7 +46,7 @@ fn pictures(c: &mut Criterion) {
                         let targets = targets.map(|(o, (w, h))| PlaneMut::new(o, *w, *w, *h));
                         let targets = targets.collect::<Result<_, _>>().unwrap();
                         let target = PictureMut::new(layout, targets).unwrap();
-                        filter.picture(&picture, target, threads).unwrap();
+                        filter.picture(&picture, target, threads, FULL_STRENGTH).unwrap();
                     });
                 });
             }

@@ -51,6 +51,7 @@ pub use encoder::{
     Encoded, Encoder, EncoderSettings, Pair, Rate, Report, MAX_EFFORT, MAX_PICTURES, MAX_STEPS,
 };
 pub use error::{Error, Result};
+pub use kernels::FULL_STRENGTH;
 pub use models::ModelSize;
 pub use network::{CodecKind, Condition};
 pub use optimise::{

@@ -5,6 +5,7 @@ use super::types::*;
 use crate::adapt::task::Objective;
 use crate::codec::{Codec, CodecParams};
 use crate::encoder::{DEFAULT_EFFORT, MAX_EFFORT, MAX_STEPS};
+use crate::kernels::FULL_STRENGTH;
 use crate::network::condition::MAX_QP;
 use crate::network::CodecKind;
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample, MAX_SIZE};
@@ -17,6 +18,12 @@ const MAX_THREADS: u32 = 256;
 pub(super) fn threads(n: u32) -> Result<usize> {
     require(n <= MAX_THREADS, || format!("settings->threads is {n}, not 0 to {MAX_THREADS}"))?;
     Ok(if n == 0 { crate::cpu::logical_cores() } else { n as usize })
+}
+
+/// A strength in parts of [`FULL_STRENGTH`].
+pub(super) fn strength(n: u32) -> Result<u8> {
+    let strength = u8::try_from(n).ok().filter(|n| *n <= FULL_STRENGTH);
+    strength.ok_or_else(|| Refusal::argument(format!("strength is {n}, not 0 to {FULL_STRENGTH}")))
 }
 
 /// A mode that is set without a payload.
@@ -91,6 +98,8 @@ pub(super) struct Passed<'a> {
     name: &'static str,
     /// Place of the picture where the argument is an array.
     index: Option<usize>,
+    /// The filter's output, which may be deeper than what it reads.
+    is_output: bool,
 }
 
 /// Writes what stands in front of a field's name.
@@ -115,12 +124,17 @@ pub(super) struct Shape {
 impl<'a> Passed<'a> {
     /// The argument `name`.
     pub fn new(picture: &'a SidelightPicture, name: &'static str) -> Self {
-        Self { picture, name, index: None }
+        Self { picture, name, index: None, is_output: false }
+    }
+
+    /// The argument `name`, which the filter writes.
+    pub fn output(picture: &'a SidelightPicture, name: &'static str) -> Self {
+        Self { is_output: true, ..Self::new(picture, name) }
     }
 
     /// Picture `index` of the argument `name`.
     pub fn in_array(pictures: &'a [SidelightPicture], index: usize, name: &'static str) -> Self {
-        Self { picture: &pictures[index], name, index: Some(index) }
+        Self { index: Some(index), ..Self::new(&pictures[index], name) }
     }
 
     /// The shape, once all fields but those of the planes are known to be in range.
@@ -138,8 +152,9 @@ impl<'a> Passed<'a> {
         zero(&p.reserved, format_args!("{self}reserved"))?;
         self.picture_type()?;
         let depth = p.bit_depth;
-        if !matches!(depth, 8 | 10 | 12) {
-            let what = format!("{self}bit_depth is {depth}, not 8, 10 or 12");
+        if !matches!(depth, 8 | 10 | 12) && !(self.is_output && depth == 16) {
+            let depths = if self.is_output { "8, 10, 12 or 16" } else { "8, 10 or 12" };
+            let what = format!("{self}bit_depth is {depth}, not {depths}");
             // Depths that a later version may take.
             let error = match depth {
                 1..=16 => Error::Unsupported,
@@ -156,28 +171,36 @@ impl<'a> Passed<'a> {
         Ok(Shape { layout, width, height, bit_depth: depth })
     }
 
-    /// The shape that it has in common with `other`.
+    /// The shape that it has in common with `other`; only an output may be deeper.
     pub fn same_shape(&self, other: &Passed) -> Result<Shape> {
-        let shape = other.shape()?;
-        if self.shape()? != shape {
+        let (shape, of_other) = (self.shape()?, other.shape()?);
+        let deeper = other.is_output && of_other.bit_depth > shape.bit_depth;
+        let expected = if deeper { of_other.bit_depth } else { shape.bit_depth };
+        if of_other != (Shape { bit_depth: expected, ..shape }) {
             let fields = |p: &SidelightPicture| {
-                [
-                    ("layout", p.layout),
-                    ("width", p.width),
-                    ("height", p.height),
-                    ("bit_depth", p.bit_depth),
-                ]
+                [("layout", p.layout), ("width", p.width), ("height", p.height)]
             };
             let pairs = fields(self.picture).into_iter().zip(fields(other.picture));
-            let differing = pairs.filter(|(a, b)| a != b).map(|((name, a), (_, b))| {
-                format!("{self}{name} is {a}, {other}{name} is {b}: they are to be the same")
-            });
-            return Err(Refusal::argument(differing.collect::<Vec<_>>().join("; ")));
+            let mut what: Vec<_> = pairs
+                .filter(|(a, b)| a != b)
+                .map(|((name, a), (_, b))| {
+                    format!("{self}{name} is {a}, {other}{name} is {b}: they are to be the same")
+                })
+                .collect();
+            if of_other.bit_depth != expected {
+                let (a, b) = (shape.bit_depth, of_other.bit_depth);
+                let rule = match other.is_output {
+                    true => "it is not to be less",
+                    false => "they are to be the same",
+                };
+                what.push(format!("{self}bit_depth is {a}, {other}bit_depth is {b}: {rule}"));
+            }
+            return Err(Refusal::argument(what.join("; ")));
         }
         Ok(shape)
     }
 
-    /// The shape of this picture and of `output`, once it is known to be the same and no plane is both.
+    /// The shape of this picture, once `output`'s is known to fit and no plane is both.
     pub fn pair(&self, output: &Passed) -> Result<Shape> {
         let shape = self.same_shape(output)?;
         let (data, other) = (&self.picture.data, &output.picture.data);

@@ -180,12 +180,33 @@ pub unsafe extern "C" fn sidelight_decoder_set_mode(
     })
 }
 
+/// Sets how much of the correction pictures get, for viewers that want more of the texture kept: strength /
+/// SIDELIGHT_FULL_STRENGTH of it, rounded for each sample; 0 leaves pictures as decoded. It holds whatever payload or
+/// mode is set, until it is set anew. A decoder begins with full strength; only at that does it give the picture that the
+/// encoder measured.
+///
+/// @param strength 0 to SIDELIGHT_FULL_STRENGTH.
+/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT, and the strength stays as it was.
+#[no_mangle]
+pub unsafe extern "C" fn sidelight_decoder_set_strength(
+    decoder: *mut SidelightDecoder,
+    strength: u32,
+) -> c_int {
+    guard("sidelight_decoder_set_strength", || {
+        // SAFETY: NULL, or a handle of `open` that no other thread uses.
+        let decoder = unsafe { reference_mut(decoder, "decoder") }?;
+        decoder.inner.set_strength(convert::strength(strength)?)?;
+        Ok(0)
+    })
+}
+
 /// Filters a whole picture with the decoder's own threads; copies it where the mode is off.
 ///
 /// @param in  the decoded picture.
-/// @param out a picture of the same shape, whose rows overlap neither each other nor those of `in` (a plane pointer
-/// equal to that of the same plane of `in` is refused; other overlap is undefined behaviour). After
-/// SIDELIGHT_ERROR_OUT_OF_MEMORY some of its rows may have been written.
+/// @param out a picture of the same layout and size, whose rows overlap neither each other nor those of `in` (a plane
+/// pointer equal to that of the same plane of `in` is refused; other overlap is undefined behaviour). Its bit_depth may
+/// be greater: the bits below hold what rounding takes from the correction, and samples that are only copied are shifted
+/// left. After SIDELIGHT_ERROR_OUT_OF_MEMORY some of its rows may have been written.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_decoder_filter(
     decoder: *mut SidelightDecoder,
@@ -197,9 +218,10 @@ pub unsafe extern "C" fn sidelight_decoder_filter(
         let decoder = unsafe { reference(decoder.cast_const(), "decoder") }?;
         // SAFETY: as above.
         let (input, output) = unsafe { pictures(r#in, out) }?;
-        let filter = match input.pair(&output)?.bit_depth {
-            8 => filter::<u8>,
-            _ => filter::<u16>,
+        let filter = match (input.pair(&output)?.bit_depth, output.shape()?.bit_depth) {
+            (8, 8) => filter::<u8, u8>,
+            (8, _) => filter::<u8, u16>,
+            _ => filter::<u16, u16>,
         };
         // SAFETY: the caller promises readable and writable planes that do not overlap.
         unsafe { filter(&decoder.inner, input, output) }?;
@@ -215,15 +237,19 @@ unsafe fn pictures<'a>(
 ) -> Result<(Passed<'a>, Passed<'a>)> {
     // SAFETY: forwarded.
     let (input, output) = unsafe { (reference(input, "in")?, reference(output, "out")?) };
-    Ok((Passed::new(input, "in"), Passed::new(output, "out")))
+    Ok((Passed::new(input, "in"), Passed::output(output, "out")))
 }
 
 /// # Safety
 /// `input`'s planes are readable and `output`'s writable, as the header says.
-unsafe fn filter<S: Sample>(decoder: &Decoder, input: Passed<'_>, output: Passed<'_>) -> Result {
+unsafe fn filter<S: Sample, T: Sample>(
+    decoder: &Decoder,
+    input: Passed<'_>,
+    output: Passed<'_>,
+) -> Result {
     let height = output.shape()?.height;
     // SAFETY: forwarded.
-    let (input, output) = unsafe { (input.picture::<S>()?, output.band_mut(0, height)?) };
+    let (input, output) = unsafe { (input.picture::<S>()?, output.band_mut::<T>(0, height)?) };
     Ok(decoder.filter(&input, output)?)
 }
 
@@ -250,9 +276,10 @@ pub unsafe extern "C" fn sidelight_decoder_filter_band(
         let decoder = unsafe { reference(decoder, "decoder") }?;
         // SAFETY: as above.
         let (input, output) = unsafe { pictures(r#in, out) }?;
-        let filter = match input.pair(&output)?.bit_depth {
-            8 => filter_band::<u8>,
-            _ => filter_band::<u16>,
+        let filter = match (input.pair(&output)?.bit_depth, output.shape()?.bit_depth) {
+            (8, 8) => filter_band::<u8, u8>,
+            (8, _) => filter_band::<u8, u16>,
+            _ => filter_band::<u16, u16>,
         };
         if first_row == end_row {
             return Ok(0);
@@ -265,7 +292,7 @@ pub unsafe extern "C" fn sidelight_decoder_filter_band(
 
 /// # Safety
 /// What [`filter`] asks for holds, of `output` for the band's rows alone.
-unsafe fn filter_band<S: Sample>(
+unsafe fn filter_band<S: Sample, T: Sample>(
     decoder: &Decoder,
     input: Passed<'_>,
     output: Passed<'_>,
@@ -273,7 +300,8 @@ unsafe fn filter_band<S: Sample>(
     end_row: usize,
 ) -> Result {
     // SAFETY: forwarded.
-    let (input, output) = unsafe { (input.picture::<S>()?, output.band_mut(first_row, end_row)?) };
+    let (input, output) =
+        unsafe { (input.picture::<S>()?, output.band_mut::<T>(first_row, end_row)?) };
     Ok(decoder.filter_band(&input, first_row, output)?)
 }
 

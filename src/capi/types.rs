@@ -13,7 +13,11 @@ pub const SIDELIGHT_JPEG_CARRIAGE_BYTES: u32 = 11;
 /// one more for each further 255 bytes begun. H.264: one less.
 pub const SIDELIGHT_NAL_CARRIAGE_BYTES: u32 = 25;
 
+/// The strength of sidelight_decoder_set_strength() at which pictures get the whole correction.
+pub const SIDELIGHT_FULL_STRENGTH: u32 = 64;
+
 const _: () = {
+    assert!(SIDELIGHT_FULL_STRENGTH == crate::FULL_STRENGTH as u32);
     assert!(SIDELIGHT_MAX_PAYLOAD == payload::MAX_PAYLOAD);
     assert!(SIDELIGHT_JPEG_CARRIAGE_BYTES == carriage::jpeg::CARRIAGE_BYTES);
     assert!(SIDELIGHT_NAL_CARRIAGE_BYTES == carriage::nal::CARRIAGE_BYTES);
@@ -149,7 +153,7 @@ pub struct SidelightPicture {
     pub height: u32,
     /// A SidelightLayout.
     pub layout: u32,
-    /// Bits per sample: 8, 10 or 12. With more than 8, samples are 16-bit numbers in the machine's byte order, pointers
+    /// Bits per sample: 8, 10 or 12, of the filter's output also 16. With more than 8, samples are 16-bit numbers in the machine's byte order, pointers
     /// and strides are even, and samples above the depth's range count as its largest.
     pub bit_depth: u32,
     /// A SidelightPictureType: decoded pictures of video only.

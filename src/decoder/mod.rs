@@ -9,6 +9,7 @@ use crate::carriage::nal;
 use crate::codec::{Codec, CodecParams};
 use crate::cpu::{logical_cores, CpuLevel};
 use crate::filter::{self, Filter};
+use crate::kernels::FULL_STRENGTH;
 use crate::models::{self, ModelSize};
 use crate::network::update::Update;
 use crate::network::weights::Weights;
@@ -43,6 +44,7 @@ impl Default for DecoderSettings {
 /// Holds what a payload asks for and filters pictures with it.
 pub struct Decoder {
     settings: DecoderSettings,
+    strength: u8,
     level: CpuLevel,
     /// For each layout of [`Condition::LAYOUTS`] one for each class of picture types, or one for all
     /// where the codec has no types; none: pictures pass through.
@@ -62,7 +64,13 @@ impl Decoder {
     /// A decoder that passes pictures through.
     #[must_use]
     pub fn new(settings: DecoderSettings) -> Self {
-        Self { settings, level: CpuLevel::current(), slots: Vec::new(), copies: Copies::new() }
+        Self {
+            settings,
+            strength: FULL_STRENGTH,
+            level: CpuLevel::current(),
+            slots: Vec::new(),
+            copies: Copies::new(),
+        }
     }
 
     /// Sets what `payload` asks for; on an error pictures pass through. For video only the codec and
@@ -188,6 +196,20 @@ impl Decoder {
         elsewhere && self.copies.knows(payload)
     }
 
+    /// Sets how much of the correction pictures get, whatever else is set: `strength` /
+    /// [`FULL_STRENGTH`] of it, rounded for each sample. It begins with all, which is what the
+    /// encoder measured.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] above [`FULL_STRENGTH`].
+    pub fn set_strength(&mut self, strength: u8) -> Result {
+        if strength > FULL_STRENGTH {
+            return Err(Error::InvalidArgument);
+        }
+        self.strength = strength;
+        Ok(())
+    }
+
     /// Pictures pass through from now on.
     pub(crate) fn set_off(&mut self) {
         self.slots.clear();
@@ -201,16 +223,21 @@ impl Decoder {
         Some(slot.filter.get_or_init(|| Filter::new(prepared.clone(), self.level)))
     }
 
-    /// Filters, or copies, a whole picture with the decoder's threads.
+    /// Filters, or copies, a whole picture with the decoder's threads. The output may be deeper than
+    /// the input: what rounding would have taken from the correction is in the bits below.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if the pictures' shapes differ.
-    pub fn filter<S: Sample>(&self, input: &Picture<'_, S>, output: PictureMut<'_, S>) -> Result {
+    /// [`Error::InvalidArgument`] if the pictures' shapes differ, or the output is less deep.
+    pub fn filter<S: Sample, T: Sample>(
+        &self,
+        input: &Picture<'_, S>,
+        output: PictureMut<'_, T>,
+    ) -> Result {
         if output.height() != input.height() {
             return Err(Error::InvalidArgument);
         }
         match self.filter_of(input) {
-            Some(f) => f.picture(input, output, self.settings.threads),
+            Some(f) => f.picture(input, output, self.settings.threads, self.strength),
             None => filter::copy_band(input, 0, output),
         }
     }
@@ -221,14 +248,14 @@ impl Decoder {
     /// # Errors
     /// [`Error::InvalidArgument`] as for
     /// [`Filter::band`](crate::filter::Filter::band).
-    pub fn filter_band<S: Sample>(
+    pub fn filter_band<S: Sample, T: Sample>(
         &self,
         input: &Picture<'_, S>,
         first_row: usize,
-        output: PictureMut<'_, S>,
+        output: PictureMut<'_, T>,
     ) -> Result {
         match self.filter_of(input) {
-            Some(f) => f.band(input, first_row, output),
+            Some(f) => f.band(input, first_row, output, self.strength),
             None => filter::copy_band(input, first_row, output),
         }
     }

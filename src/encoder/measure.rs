@@ -6,6 +6,7 @@ use crate::adapt::distortion::{Distortion, PlaneErrors};
 use crate::codec::Codec;
 use crate::cpu::CpuLevel;
 use crate::filter::Filter;
+use crate::kernels::FULL_STRENGTH;
 use crate::network::update::Update;
 use crate::network::weights::Weights;
 use crate::network::{Model, Prepared};
@@ -116,7 +117,7 @@ impl<'a, S: Sample> Measure<'a, S> {
             }
         }
         let target = PictureMut::with_depth(layout, depth, target)?;
-        if !filter.picture_while(decoded, target, self.threads, go_on)? {
+        if !filter.picture_while(decoded, target, self.threads, FULL_STRENGTH, go_on)? {
             return Ok(None);
         }
         let planes = buffers.iter().take(layout.planes()).enumerate().map(|(p, samples)| {

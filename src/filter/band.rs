@@ -104,13 +104,14 @@ pub(super) fn scratch_len(convolutions: &[Convolution], width: usize) -> Scratch
 /// `go_on` is asked before each of these; false if it ended the run. Outputs of hidden layers in the
 /// band itself are noted on `tape`.
 #[allow(clippy::too_many_arguments)]
-pub(super) fn run<S: Sample>(
+pub(super) fn run<S: Sample, T: Sample>(
     convolutions: &[Convolution],
     kernels: &Kernels,
     mut scratch: Scratch<'_>,
     input: &Picture<'_, S>,
     first_row: usize,
-    out: &mut PictureMut<'_, S>,
+    out: &mut PictureMut<'_, T>,
+    strength: u8,
     mut tape: Option<&mut TapeMut<'_>>,
     go_on: &mut dyn FnMut() -> bool,
 ) -> bool {
@@ -156,7 +157,8 @@ pub(super) fn run<S: Sample>(
             } else {
                 let Rows::I16(src) = src else { unreachable!("last layers read 16 bits") };
                 (kernels.conv_row_last)(conv, y, src, residual);
-                unpack(&kernels.samples, input, y, outputs, residual, first_row, out);
+                let samples = &kernels.samples;
+                unpack(samples, input, y, outputs, residual, strength, first_row, out);
             }
         }
     }

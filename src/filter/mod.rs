@@ -11,8 +11,8 @@ use crate::network::Prepared;
 use crate::picture::{Layout, Picture, PictureMut, Sample};
 use crate::util::{fault, threads};
 use crate::{Error, Result};
+use samples::copy_planes;
 use scratch::{Pool, ScratchLen};
-use std::ops::Range;
 pub(crate) use tape::TapeMut;
 
 /// A network ready to filter pictures, on several threads at once if need be.
@@ -38,17 +38,20 @@ impl Filter {
         }
     }
 
-    /// Filters `input` into `output` with up to `threads` threads, a band on each.
+    /// Filters `input` into `output`, which may be deeper, with up to `threads` threads, a band on
+    /// each, and residuals times `strength` /
+    /// [`FULL_STRENGTH`](crate::FULL_STRENGTH).
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if the pictures' shapes differ.
-    pub fn picture<S: Sample>(
+    /// [`Error::InvalidArgument`] if the pictures' shapes differ, or the output is less deep.
+    pub fn picture<S: Sample, T: Sample>(
         &self,
         input: &Picture<'_, S>,
-        output: PictureMut<'_, S>,
+        output: PictureMut<'_, T>,
         threads: usize,
+        strength: u8,
     ) -> Result {
-        self.picture_while(input, output, threads, &mut || true).map(drop)
+        self.picture_while(input, output, threads, strength, &mut || true).map(drop)
     }
 
     /// Filters like [`Filter::picture`] while `go_on`, which the caller's thread asks at each row
@@ -57,11 +60,12 @@ impl Filter {
     ///
     /// # Errors
     /// Those of [`Filter::picture`].
-    pub fn picture_while<S: Sample>(
+    pub fn picture_while<S: Sample, T: Sample>(
         &self,
         input: &Picture<'_, S>,
-        output: PictureMut<'_, S>,
+        output: PictureMut<'_, T>,
         threads: usize,
+        strength: u8,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<bool> {
         let height = output.height();
@@ -79,7 +83,7 @@ impl Filter {
             Some((std::mem::replace(&mut first, end), band))
         };
         threads::share(bands, std::iter::from_fn(cut), go_on, &|(first, band), go_on| {
-            self.band_while(input, first, band, None, go_on)
+            self.band_while(input, first, band, strength, None, go_on)
         })
     }
 
@@ -89,13 +93,14 @@ impl Filter {
     /// # Errors
     /// [`Error::InvalidArgument`] if the band is not a band of such a picture, if `first_row` is
     /// odd, or if the band's end is odd and not the picture's; [`Error::OutOfMemory`].
-    pub fn band<S: Sample>(
+    pub fn band<S: Sample, T: Sample>(
         &self,
         input: &Picture<'_, S>,
         first_row: usize,
-        output: PictureMut<'_, S>,
+        output: PictureMut<'_, T>,
+        strength: u8,
     ) -> Result {
-        self.band_while(input, first_row, output, None, &mut || true).map(drop)
+        self.band_while(input, first_row, output, strength, None, &mut || true).map(drop)
     }
 
     /// Filters a band like [`Filter::band`] while `go_on`, and notes on `tape` which of the hidden
@@ -103,11 +108,12 @@ impl Filter {
     ///
     /// # Errors
     /// Those of [`Filter::band`].
-    pub(crate) fn band_while<S: Sample>(
+    pub(crate) fn band_while<S: Sample, T: Sample>(
         &self,
         input: &Picture<'_, S>,
         first_row: usize,
-        mut output: PictureMut<'_, S>,
+        mut output: PictureMut<'_, T>,
+        strength: u8,
         mut tape: Option<TapeMut<'_>>,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<bool> {
@@ -121,7 +127,17 @@ impl Filter {
             luma.into_iter().chain(chroma).all(|network| {
                 let (scratch, out) = (scratch.again(), &mut output);
                 let tape = tape.as_mut();
-                band::run(network, &self.kernels, scratch, input, first_row, out, tape, go_on)
+                band::run(
+                    network,
+                    &self.kernels,
+                    scratch,
+                    input,
+                    first_row,
+                    out,
+                    strength,
+                    tape,
+                    go_on,
+                )
             })
         })?;
         if done && self.luma.is_empty() {
@@ -161,14 +177,14 @@ impl Filter {
     }
 }
 
-/// Copies a band of a picture.
+/// Copies a band of a picture into one that may be deeper.
 ///
 /// # Errors
 /// Those of [`Filter::band`].
-pub fn copy_band<S: Sample>(
+pub fn copy_band<S: Sample, T: Sample>(
     input: &Picture<'_, S>,
     first_row: usize,
-    mut output: PictureMut<'_, S>,
+    mut output: PictureMut<'_, T>,
 ) -> Result {
     check_band(input, first_row, &output)?;
     copy_planes(input, first_row, &mut output, 0..3);
@@ -178,14 +194,14 @@ pub fn copy_band<S: Sample>(
 /// Smallest band worth a thread, in half-resolution rows.
 const MIN_BAND: usize = 8;
 
-fn check_band<S: Sample>(
+fn check_band<S: Sample, T: Sample>(
     input: &Picture<'_, S>,
     first_row: usize,
-    output: &PictureMut<'_, S>,
+    output: &PictureMut<'_, T>,
 ) -> Result {
     let end = first_row.checked_add(output.height()).ok_or(Error::InvalidArgument)?;
     let shape = input.layout() == output.layout()
-        && input.bit_depth() == output.bit_depth()
+        && input.bit_depth() <= output.bit_depth()
         && input.width() == output.width();
     if !shape || !first_row.is_multiple_of(2) || end > input.height() {
         return Err(Error::InvalidArgument);
@@ -194,21 +210,6 @@ fn check_band<S: Sample>(
         return Err(Error::InvalidArgument);
     }
     Ok(())
-}
-
-fn copy_planes<S: Sample>(
-    input: &Picture<'_, S>,
-    first_row: usize,
-    output: &mut PictureMut<'_, S>,
-    which: Range<usize>,
-) {
-    for (i, plane) in output.planes_mut().iter_mut().enumerate().filter(|(i, _)| which.contains(i))
-    {
-        let first = input.layout().plane_size(i, 0, first_row).1;
-        for y in 0..plane.height() {
-            plane.row_mut(y).copy_from_slice(input.planes()[i].row(first + y));
-        }
-    }
 }
 
 #[cfg(test)]

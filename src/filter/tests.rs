@@ -1,11 +1,12 @@
 //! The filter against a whole-picture reference, over all small sizes, layouts, levels and cuts.
 
 use super::*;
-use crate::kernels::scalar::requantise;
+use crate::kernels::{scalar::requantise, FULL_STRENGTH};
 use crate::network::prepared::PreparedLayer;
 use crate::network::Arch;
 use crate::picture::{Plane, PlaneMut, Sample};
 use crate::util::rng::Xorshift;
+use std::ops::Range;
 
 /// Random layers of luma's shape, or of chroma's; activations between hidden layers of 16 bits, or
 /// of 8.
@@ -90,6 +91,17 @@ impl Samples {
         Self { layout, bit_depth, width, height, planes: planes.collect() }
     }
 
+    /// The picture in `bit_depth`; as it is where that is its own.
+    fn deepened(&self, bit_depth: u32) -> Self {
+        let mut out = Self { bit_depth, ..self.clone() };
+        let more = bit_depth - self.bit_depth;
+        if more > 0 {
+            let deepen = |s: &mut u16| *s = (i32::from(*s).min(self.max()) << more) as u16;
+            out.planes.iter_mut().flatten().for_each(deepen);
+        }
+        out
+    }
+
     fn max(&self) -> i32 {
         (1 << self.bit_depth) - 1
     }
@@ -118,29 +130,32 @@ impl Samples {
     }
 }
 
-/// The filter by its definition: whole maps, no bands, no packing.
-fn reference(prepared: &Prepared, input: &Samples) -> Samples {
-    let mut out = input.clone();
+/// The filter by its definition: whole maps, no bands, no packing; the output of `bit_depth`.
+fn reference(prepared: &Prepared, input: &Samples, bit_depth: u32, strength: u8) -> Samples {
+    let mut out = input.deepened(bit_depth);
+    let correct = |out: &mut _, p, residual: &dyn Fn(usize, usize) -> i32| {
+        correct(input, out, p, |y, x| residual(y, x) * i32::from(strength));
+    };
     let luma = outputs(&prepared.luma, input);
-    correct(input, &mut out, 0, |y, x| luma[y / 2][x / 2][2 * (y % 2) + x % 2]);
+    correct(&mut out, 0, &|y, x| luma[y / 2][x / 2][2 * (y % 2) + x % 2]);
     if !prepared.chroma.is_empty() && input.layout != Layout::I400 {
         let chroma = outputs(&prepared.chroma, input);
         let wide = if input.layout == Layout::I411 { 4 } else { 2 };
         for p in 1..3 {
-            correct(input, &mut out, p, |y, x| chroma[y / 2][x / wide][p - 1]);
+            correct(&mut out, p, &|y, x| chroma[y / 2][x / wide][p - 1]);
         }
     }
     out
 }
 
-/// Adds to plane `p` the residual beside each luma row and column.
+/// Adds to plane `p` the residual beside each luma row and column, in parts of full strength.
 fn correct(input: &Samples, out: &mut Samples, p: usize, residual: impl Fn(usize, usize) -> i32) {
     let ((columns, _), (wide, tall)) = (input.size(p), input.ratio(p));
-    let unit = 1 << (12 - input.bit_depth);
+    let (unit, max) = (f64::from(1 << (18 - out.bit_depth)), out.max());
     for (i, sample) in out.planes[p].iter_mut().enumerate() {
         let r = residual(i / columns * tall, i % columns * wide);
-        let sum = i32::from(*sample).min(input.max()) + (r + unit / 2).div_euclid(unit);
-        *sample = sum.clamp(0, input.max()) as u16;
+        let sum = i32::from(*sample).min(max) + (f64::from(r) / unit + 0.5).floor() as i32;
+        *sample = sum.clamp(0, max) as u16;
     }
 }
 
@@ -190,11 +205,13 @@ fn outputs(layers: &[PreparedLayer], input: &Samples) -> Map {
 
 const PADDING: u8 = 0xa5;
 
-/// Runs `work` on the samples in rows that `padding` samples lie between.
-fn run<S: Sample + TryFrom<u16> + Into<u16>>(
+/// Runs `work` on the samples in rows that `padding` samples lie between; its output is of
+/// `bit_depth`.
+fn run<S: Sample + TryFrom<u16>, T: Sample + Into<u16>>(
     input: &Samples,
+    bit_depth: u32,
     padding: usize,
-    work: impl FnOnce(&Picture<'_, S>, PictureMut<'_, S>),
+    work: impl FnOnce(&Picture<'_, S>, PictureMut<'_, T>),
 ) -> Samples {
     let sample = |s: u16| S::try_from(s).unwrap_or_else(|_| unreachable!());
     let guard = sample(PADDING.into());
@@ -207,22 +224,26 @@ fn run<S: Sample + TryFrom<u16> + Into<u16>>(
             plane.extend(row.iter().map(|s| sample(*s)));
             plane.extend(vec![guard; padding]);
         }
-        out.push(vec![guard; plane.len()]);
+        out.push(vec![T::new(PADDING.into()); plane.len()]);
         padded.push(plane);
     }
-    let stride = |w: usize| (w + padding) * size_of::<S>();
-    let planes = padded.iter().zip(&sizes).map(|(d, (w, h))| Plane::new(d, stride(*w), *w, *h));
+    let stride = |w: usize, bytes| (w + padding) * bytes;
+    let bytes = size_of::<S>();
+    let planes =
+        padded.iter().zip(&sizes).map(|(d, (w, h))| Plane::new(d, stride(*w, bytes), *w, *h));
     let planes = planes.collect::<Result<Vec<_>>>().unwrap();
     let targets = out.iter_mut().zip(&sizes);
-    let mut targets = targets.map(|(d, (w, h))| PlaneMut::new(d, stride(*w), *w, *h).unwrap());
+    let bytes = size_of::<T>();
+    let mut targets =
+        targets.map(|(d, (w, h))| PlaneMut::new(d, stride(*w, bytes), *w, *h).unwrap());
     let targets = [(); 3].map(|()| targets.next().unwrap_or(PlaneMut::EMPTY));
     work(
         &Picture::with_depth(input.layout, input.bit_depth, &planes).unwrap(),
-        PictureMut::with_depth(input.layout, input.bit_depth, targets).unwrap(),
+        PictureMut::with_depth(input.layout, bit_depth, targets).unwrap(),
     );
-    let mut result = input.clone();
+    let mut result = Samples { bit_depth, ..input.clone() };
     for ((result, out), (width, _)) in result.planes.iter_mut().zip(out).zip(&sizes) {
-        let out: Vec<u16> = out.into_iter().map(S::into).collect();
+        let out: Vec<u16> = out.into_iter().map(T::into).collect();
         let rows = out.chunks(width + padding);
         assert!(
             rows.clone().all(|r| r[*width..].iter().all(|b| *b == u16::from(PADDING))),
@@ -234,35 +255,36 @@ fn run<S: Sample + TryFrom<u16> + Into<u16>>(
 }
 
 /// Checks whole pictures on several threads and one of some cut into bands.
-fn check<S: Sample + TryFrom<u16> + Into<u16>>(
+fn check<S: Sample + TryFrom<u16>, T: Sample + Into<u16>>(
     rng: &mut Xorshift,
     filter: &Filter,
+    strength: u8,
     input: &Samples,
     expected: &Samples,
     case: &str,
 ) {
-    let padding = (rng.next() % 5) as usize;
+    let (padding, depth) = ((rng.next() % 5) as usize, expected.bit_depth);
     for threads in [1, 2, 5] {
-        let got = run::<S>(input, padding, |input, output| {
-            filter.picture(input, output, threads).unwrap();
+        let got = run::<S, T>(input, depth, padding, |input, output| {
+            filter.picture(input, output, threads, strength).unwrap();
         });
         assert!(got == *expected, "{case} {threads} threads");
     }
     let band = 2 + 2 * (rng.next() % 6) as usize;
-    let got = run::<S>(input, padding, |input, output| {
+    let got = run::<S, T>(input, depth, padding, |input, output| {
         let (mut rest, mut first) = (output, 0);
         while rest.height() > band {
             let (top, below) = rest.split_at_row(band);
-            filter.band(input, first, top).unwrap();
+            filter.band(input, first, top, strength).unwrap();
             (rest, first) = (below, first + band);
         }
-        filter.band(input, first, rest).unwrap();
+        filter.band(input, first, rest, strength).unwrap();
     });
     assert!(got == *expected, "{case} bands of {band}");
 }
 
 #[test]
-fn every_size_layout_depth_level_and_cut_gives_the_reference() {
+fn every_size_layout_depth_strength_level_and_cut_gives_the_reference() {
     let mut rng = Xorshift(99);
     let sizes = (1..=18).flat_map(|h| [1, 2, 3, 7, 8, 13, 26].map(|w| (w, h)));
     let cases = sizes
@@ -273,15 +295,25 @@ fn every_size_layout_depth_level_and_cut_gives_the_reference() {
         let prepared = prepared(&mut rng, chroma);
         let bit_depth = [8, 10, 12][rng.next() as usize % 3];
         let input = Samples::new(&mut rng, layout, bit_depth, width, height);
-        let expected = reference(&prepared, &input);
+        let output_depth = if rng.next().is_multiple_of(2) {
+            bit_depth
+        } else {
+            [10, 12, 16].into_iter().find(|d| *d >= bit_depth + rng.next() as u32 % 4).unwrap()
+        };
+        let strength = [FULL_STRENGTH, FULL_STRENGTH, 0, 1, 40][rng.next() as usize % 5];
+        let expected = reference(&prepared, &input, output_depth, strength);
         for level in CpuLevel::available() {
-            let case = format!("{width}x{height} {layout:?} {bit_depth} {chroma} {level:?}");
+            let case = format!(
+                "{width}x{height} {layout:?} {bit_depth} to {output_depth} {strength} {chroma} \
+                 {level:?}"
+            );
             let filter = Filter::new(prepared.clone(), level);
-            if bit_depth == 8 {
-                check::<u8>(&mut rng, &filter, &input, &expected, &case);
-            } else {
-                check::<u16>(&mut rng, &filter, &input, &expected, &case);
-            }
+            let check = match (bit_depth, output_depth) {
+                (8, 8) => check::<u8, u8>,
+                (8, _) => check::<u8, u16>,
+                _ => check::<u16, u16>,
+            };
+            check(&mut rng, &filter, strength, &input, &expected, &case);
         }
     }
 }
@@ -291,18 +323,18 @@ fn a_picture_can_be_ended() {
     let mut rng = Xorshift(11);
     let filter = Filter::new(prepared(&mut rng, true), CpuLevel::current());
     let input = Samples::new(&mut rng, Layout::I420, 8, 46, 3000);
-    let whole = run::<u8>(&input, 0, |i, o| filter.picture(i, o, 1).unwrap());
+    let whole = run::<u8, u8>(&input, 8, 0, |i, o| filter.picture(i, o, 1, FULL_STRENGTH).unwrap());
     for threads in [1, 2, 5] {
         let asked = |limit: usize| {
             let mut calls = 0;
             let mut ended = false;
-            let got = run::<u8>(&input, 0, |i, o| {
+            let got = run::<u8, u8>(&input, 8, 0, |i, o| {
                 let mut go_on = || {
                     assert!(calls < limit, "asked again");
                     calls += 1;
                     calls < limit
                 };
-                ended = !filter.picture_while(i, o, threads, &mut go_on).unwrap();
+                ended = !filter.picture_while(i, o, threads, FULL_STRENGTH, &mut go_on).unwrap();
             });
             (got, ended, calls)
         };
@@ -318,7 +350,7 @@ fn a_picture_can_be_ended() {
 }
 
 /// Activations of a 10-bit picture of 8-bit samples times 4 are those of the 8-bit picture, so its
-/// residuals are the same, rounded at 10 bits.
+/// residuals are the same, rounded at 10 bits: what the 8-bit picture gives there.
 #[test]
 fn deeper_samples_of_the_same_picture() {
     let mut rng = Xorshift(3);
@@ -326,8 +358,11 @@ fn deeper_samples_of_the_same_picture() {
     let eight = Samples::new(&mut rng, Layout::I420, 8, 38, 27);
     let mut ten = Samples { bit_depth: 10, ..eight.clone() };
     ten.planes.iter_mut().flatten().for_each(|s| *s *= 4);
-    let low = run::<u8>(&eight, 0, |i, o| filter.picture(i, o, 1).unwrap());
-    let high = run::<u16>(&ten, 0, |i, o| filter.picture(i, o, 1).unwrap());
+    let low = run::<u8, u8>(&eight, 8, 0, |i, o| filter.picture(i, o, 1, FULL_STRENGTH).unwrap());
+    let high = run::<u16, u16>(&ten, 10, 0, |i, o| filter.picture(i, o, 1, FULL_STRENGTH).unwrap());
+    let deep =
+        run::<u8, u16>(&eight, 10, 0, |i, o| filter.picture(i, o, 1, FULL_STRENGTH).unwrap());
+    assert!(deep == high);
     for (low, high) in low.planes.iter().flatten().zip(high.planes.iter().flatten()) {
         // Rounding to 8 bits moves a sample by up to half of 4, and 255 stands for 1020 to 1023.
         assert!((*low * 4).abs_diff(*high) <= 3, "{low} {high}");
@@ -338,15 +373,15 @@ fn deeper_samples_of_the_same_picture() {
 fn depths_must_match() {
     let mut rng = Xorshift(7);
     let filter = Filter::new(prepared(&mut rng, false), CpuLevel::Scalar);
-    let (data, mut out) = ([0u16; 64], [0; 64]);
+    let (data, mut out) = ([0u16; 64], [0u16; 64]);
     let plane = Plane::new(&data, 16, 8, 8).unwrap();
     for depth in [0, 8, 9, 11, 14, 16] {
         assert!(Picture::with_depth(Layout::I400, depth, &[plane]).is_err(), "{depth}");
     }
-    let input = Picture::with_depth(Layout::I400, 10, &[plane]).unwrap();
+    let input = Picture::with_depth(Layout::I400, 12, &[plane]).unwrap();
     let planes = [PlaneMut::new(&mut out, 16, 8, 8).unwrap(), PlaneMut::EMPTY, PlaneMut::EMPTY];
-    let output = PictureMut::with_depth(Layout::I400, 12, planes).unwrap();
-    assert_eq!(filter.picture(&input, output, 1), Err(Error::InvalidArgument));
+    let output = PictureMut::with_depth(Layout::I400, 10, planes).unwrap();
+    assert_eq!(filter.picture(&input, output, 1, FULL_STRENGTH), Err(Error::InvalidArgument));
     assert!(Plane::new(&data, 17, 8, 3).is_err(), "stride that is no multiple of a sample");
     assert!(Plane::new(&data, 14, 8, 3).is_err(), "stride below a row");
     assert!(Plane::new(&data, 16, 8, 9).is_err(), "too little memory");
@@ -361,7 +396,8 @@ fn odd_bands_are_refused() {
     let mut out = [0; 80];
     let mut attempt = |first: usize, rows: usize, width: usize| {
         let plane = PlaneMut::new(&mut out, 8, width, rows).unwrap();
-        filter.band(&input, first, PictureMut::new(Layout::I400, vec![plane]).unwrap())
+        let output = PictureMut::new(Layout::I400, vec![plane]).unwrap();
+        filter.band(&input, first, output, FULL_STRENGTH)
     };
     assert_eq!(attempt(0, 10, 8), Ok(()));
     assert_eq!(attempt(4, 6, 8), Ok(()));

@@ -19,7 +19,7 @@ mod x86;
 use crate::cpu::Supported;
 use crate::network::bounds::{are_bytes, SumWidth};
 use crate::network::prepared::PreparedLayer;
-pub use samples::SampleKernels;
+pub use samples::{Correction, SampleKernels, FULL_STRENGTH};
 
 /// A convolution prepared for the kernels.
 #[derive(Clone, Debug)]

@@ -6,6 +6,63 @@ use crate::picture::{Layout, Sample, SampleRow, SampleRowMut};
 /// Bits of samples that would be activations as they are.
 const SCALE: u32 = 12;
 
+/// Strength at which residuals are added as they are; they are scaled in steps of one part of it.
+pub const FULL_STRENGTH: u8 = 64;
+
+/// How residuals go into samples: scaled, and in the depth of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Correction {
+    strength: u8,
+    from: u32,
+    to: u32,
+}
+
+impl Correction {
+    /// Residuals times `strength` / [`FULL_STRENGTH`], added to samples of `from` bits (8 to 12)
+    /// where they become ones of `to` bits (`from` to 16).
+    ///
+    /// # Panics
+    /// If one of them is out of range.
+    #[must_use]
+    pub fn new(strength: u8, from: u32, to: u32) -> Self {
+        assert!(strength <= FULL_STRENGTH && 8 <= from && from <= SCALE && from <= to && to <= 16);
+        Self { strength, from, to }
+    }
+
+    /// Whether residuals are added as they are to samples that keep their depth.
+    pub(super) fn is_plain(&self) -> bool {
+        self.strength == FULL_STRENGTH && self.from == self.to
+    }
+
+    /// Factor of residuals, before they are shifted.
+    pub(super) fn strength(&self) -> u8 {
+        self.strength
+    }
+
+    /// Bits of the input's samples.
+    pub(super) fn from(&self) -> u32 {
+        self.from
+    }
+
+    /// Bits of the output's samples.
+    pub(super) fn to(&self) -> u32 {
+        self.to
+    }
+
+    /// Right shift, with rounding, from a residual times its factor to the output's scale: 2 to 10.
+    pub(super) fn shift(&self) -> u32 {
+        SCALE + FULL_STRENGTH.ilog2() - self.to
+    }
+
+    /// The corrected sample, docs/model.md, Activations to samples.
+    fn apply<S: Sample, T: Sample>(&self, sample: S, residual: i16) -> T {
+        let product = i32::from(self.strength) * i32::from(residual);
+        let rounded = (product + (1 << (self.shift() - 1))) >> self.shift();
+        let sample = i32::from(sample.at_most((1 << self.from) - 1)) << (self.to - self.from);
+        T::new((sample + rounded).clamp(0, (1 << self.to) - 1) as u16)
+    }
+}
+
 /// Two rows of luma, converted to the first four of `inputs` (4 or 6) activations of every pixel of
 /// `dst`. Each is the mean of `wide` (1 or 2) columns; samples behind the row repeat its last.
 pub type PackLuma =
@@ -16,19 +73,24 @@ pub type PackLuma =
 pub type PackChroma =
     fn(planes: [[SampleRow<'_>; 2]; 2], layout: Layout, depth: u32, dst: &mut [i16]);
 
-/// A row of luma plus the residuals `channel` and `channel + 1` (0 or 2) of each half-resolution
-/// pixel's four, rounded at the picture's depth and clipped.
-pub type CorrectLuma =
-    fn(src: SampleRow<'_>, residual: &[i16], channel: usize, depth: u32, dst: SampleRowMut<'_>);
+/// A row of luma corrected by the residuals `channel` and `channel + 1` (0 or 2) of each
+/// half-resolution pixel's four. The output's samples are of another type only where they are deeper.
+pub type CorrectLuma = fn(
+    src: SampleRow<'_>,
+    residual: &[i16],
+    channel: usize,
+    correction: Correction,
+    dst: SampleRowMut<'_>,
+);
 
-/// A row of chroma plus residual `channel` (0 or 1) of each half-resolution pixel's two, rounded
-/// and clipped likewise. Samples beside one pixel share its residual.
+/// A row of chroma corrected likewise by residual `channel` (0 or 1) of each half-resolution pixel's
+/// two. Samples beside one pixel share its residual.
 pub type CorrectChroma = fn(
     src: SampleRow<'_>,
     residual: &[i16],
     channel: usize,
     layout: Layout,
-    depth: u32,
+    correction: Correction,
     dst: SampleRowMut<'_>,
 );
 
@@ -58,21 +120,21 @@ pub(super) trait SampleRows {
     /// The kernel [`PackChroma`].
     fn pack_chroma<S: Sample>(planes: [[&[S]; 2]; 2], layout: Layout, depth: u32, dst: &mut [i16]);
     /// The kernel [`CorrectLuma`].
-    fn correct_luma<S: Sample>(
+    fn correct_luma<S: Sample, T: Sample>(
         src: &[S],
         residual: &[i16],
         channel: usize,
-        depth: u32,
-        dst: &mut [S],
+        correction: Correction,
+        dst: &mut [T],
     );
     /// The kernel [`CorrectChroma`].
-    fn correct_chroma<S: Sample>(
+    fn correct_chroma<S: Sample, T: Sample>(
         src: &[S],
         residual: &[i16],
         channel: usize,
         layout: Layout,
-        depth: u32,
-        dst: &mut [S],
+        correction: Correction,
+        dst: &mut [T],
     );
 }
 
@@ -98,23 +160,29 @@ impl SampleKernels {
                 }
                 _ => panic!("samples of different types"),
             },
-            correct_luma: |src, residual, channel, depth, dst| match (src, dst) {
+            correct_luma: |src, residual, channel, correction, dst| match (src, dst) {
                 (SampleRow::U8(src), SampleRowMut::U8(dst)) => {
-                    correct_luma::<R, u8>(src, residual, channel, depth, dst);
+                    correct_luma::<R, u8, u8>(src, residual, channel, correction, dst);
+                }
+                (SampleRow::U8(src), SampleRowMut::U16(dst)) => {
+                    correct_luma::<R, u8, u16>(src, residual, channel, correction, dst);
                 }
                 (SampleRow::U16(src), SampleRowMut::U16(dst)) => {
-                    correct_luma::<R, u16>(src, residual, channel, depth, dst);
+                    correct_luma::<R, u16, u16>(src, residual, channel, correction, dst);
                 }
-                _ => panic!("samples of different types"),
+                _ => panic!("output less deep than the input"),
             },
-            correct_chroma: |src, residual, channel, layout, depth, dst| match (src, dst) {
+            correct_chroma: |src, residual, channel, layout, correction, dst| match (src, dst) {
                 (SampleRow::U8(src), SampleRowMut::U8(dst)) => {
-                    correct_chroma::<R, u8>(src, residual, channel, layout, depth, dst);
+                    correct_chroma::<R, u8, u8>(src, residual, channel, layout, correction, dst);
+                }
+                (SampleRow::U8(src), SampleRowMut::U16(dst)) => {
+                    correct_chroma::<R, u8, u16>(src, residual, channel, layout, correction, dst);
                 }
                 (SampleRow::U16(src), SampleRowMut::U16(dst)) => {
-                    correct_chroma::<R, u16>(src, residual, channel, layout, depth, dst);
+                    correct_chroma::<R, u16, u16>(src, residual, channel, layout, correction, dst);
                 }
-                _ => panic!("samples of different types"),
+                _ => panic!("output less deep than the input"),
             },
         }
     }
@@ -149,29 +217,29 @@ fn pack_chroma<R: SampleRows, S: Sample>(
     R::pack_chroma(planes, layout, depth, dst);
 }
 
-fn correct_luma<R: SampleRows, S: Sample>(
+fn correct_luma<R: SampleRows, S: Sample, T: Sample>(
     src: &[S],
     residual: &[i16],
     channel: usize,
-    depth: u32,
-    dst: &mut [S],
+    correction: Correction,
+    dst: &mut [T],
 ) {
     assert!(dst.len() == src.len() && residual.len() == src.len().div_ceil(2) * 4);
     assert!(channel == 0 || channel == 2);
-    R::correct_luma(src, residual, channel, depth, dst);
+    R::correct_luma(src, residual, channel, correction, dst);
 }
 
-fn correct_chroma<R: SampleRows, S: Sample>(
+fn correct_chroma<R: SampleRows, S: Sample, T: Sample>(
     src: &[S],
     residual: &[i16],
     channel: usize,
     layout: Layout,
-    depth: u32,
-    dst: &mut [S],
+    correction: Correction,
+    dst: &mut [T],
 ) {
     let pixels = src.len().div_ceil(chroma_columns(layout));
     assert!(dst.len() == src.len() && residual.len() == pixels * 2 && channel < 2);
-    R::correct_chroma(src, residual, channel, layout, depth, dst);
+    R::correct_chroma(src, residual, channel, layout, correction, dst);
 }
 
 /// Columns of chroma samples beside a pixel.
@@ -230,48 +298,39 @@ impl SampleRows for Portable {
         }
     }
 
-    fn correct_luma<S: Sample>(
+    fn correct_luma<S: Sample, T: Sample>(
         src: &[S],
         residual: &[i16],
         channel: usize,
-        depth: u32,
-        dst: &mut [S],
+        correction: Correction,
+        dst: &mut [T],
     ) {
         let residuals = residual.as_chunks::<4>().0;
         let (samples, odd) = src.as_chunks::<2>();
         let (targets, odd_target) = dst.as_chunks_mut::<2>();
         for ((s, d), r) in samples.iter().zip(targets).zip(residuals) {
-            d[0] = corrected(s[0], r[channel], depth);
-            d[1] = corrected(s[1], r[channel + 1], depth);
+            d[0] = correction.apply(s[0], r[channel]);
+            d[1] = correction.apply(s[1], r[channel + 1]);
         }
         if let ([s], [d], Some(r)) = (odd, odd_target, residuals.last()) {
-            *d = corrected(*s, r[channel], depth);
+            *d = correction.apply(*s, r[channel]);
         }
     }
 
-    fn correct_chroma<S: Sample>(
+    fn correct_chroma<S: Sample, T: Sample>(
         src: &[S],
         residual: &[i16],
         channel: usize,
         layout: Layout,
-        depth: u32,
-        dst: &mut [S],
+        correction: Correction,
+        dst: &mut [T],
     ) {
         let wide = chroma_columns(layout);
         let residuals = residual.as_chunks::<2>().0;
         for ((src, dst), r) in src.chunks(wide).zip(dst.chunks_mut(wide)).zip(residuals) {
             for (s, d) in src.iter().zip(dst) {
-                *d = corrected(*s, r[channel], depth);
+                *d = correction.apply(*s, r[channel]);
             }
         }
     }
-}
-
-/// A sample plus its residual, rounded at the picture's depth and clipped. Sums that saturate are
-/// clipped either way.
-fn corrected<S: Sample>(sample: S, residual: i16, depth: u32) -> S {
-    let max = (1i16 << depth) - 1;
-    let shift = SCALE - depth;
-    let rounded = residual.saturating_add((1 << shift) >> 1) >> shift;
-    S::new(sample.at_most(max).saturating_add(rounded).clamp(0, max))
 }

@@ -1,11 +1,11 @@
 //! Every level's kernels (`scalar.rs`, `samples.rs`, `x86/`) against the reference, on adversarial
 //! inputs over all small widths.
 
-use super::{Convolution, Kernels, Packed, RowMut, Rows};
+use super::{Convolution, Correction, Kernels, Packed, RowMut, Rows, FULL_STRENGTH};
 use crate::cpu::CpuLevel;
 use crate::network::bounds::SumWidth;
 use crate::network::prepared::PreparedLayer;
-use crate::picture::{Layout, Sample, SampleRowMut};
+use crate::picture::{Layout, Sample};
 use crate::util::rng::Xorshift;
 
 /// How extreme a trial's values are.
@@ -431,15 +431,6 @@ fn check_samples<S: Sample + PartialEq + std::fmt::Debug>(depth: u32, sample: fn
         if layout.chroma_beside_pixel().is_some_and(|(tall, _)| tall == 1) {
             chroma.iter_mut().for_each(|rows| rows[1] = rows[0].clone());
         }
-        let mut residuals = |len: usize| -> Vec<i16> {
-            let any = |_| match (extreme, rng.next()) {
-                (true, bits) => [i16::MIN, i16::MAX, -4096, 4095][bits as usize % 4],
-                (false, bits) => bits as i16 >> (bits >> 32 & 7),
-            };
-            (0..len).map(any).collect()
-        };
-        let (luma_residual, chroma_residual) =
-            (residuals(4 * pixels), residuals(2 * chroma_pixels));
         for level in CpuLevel::available() {
             let tested = Kernels::new(level.supported()).samples;
             let case = format!("{level:?} {layout:?} {depth} bits, width {width}");
@@ -463,40 +454,87 @@ fn check_samples<S: Sample + PartialEq + std::fmt::Debug>(depth: u32, sample: fn
                 };
                 assert!(got.iter().enumerate().all(untouched), "{case}, {inputs} inputs");
             }
-            for channel in [0, 2] {
-                let [expected, got] = [reference, tested].map(|kernels| {
-                    corrected(&luma[0], sample(0), |dst| {
-                        let src = S::row(&luma[0]);
-                        (kernels.correct_luma)(src, &luma_residual, channel, depth, dst);
-                    })
-                });
-                assert!(expected == got, "{case}, channel {channel}");
-            }
-            for channel in if layout == Layout::I400 { 0..0 } else { 0..2 } {
-                let src = &chroma[channel][0];
-                let [expected, got] = [reference, tested].map(|kernels| {
-                    corrected(src, sample(0), |dst| {
-                        let src = S::row(src);
-                        let residual = &chroma_residual;
-                        (kernels.correct_chroma)(src, residual, channel, layout, depth, dst);
-                    })
-                });
-                assert!(expected == got, "{case}, channel {channel}");
+        }
+    }
+}
+
+/// Every level's corrections of rows against the scalar ones, and these against the formula of
+/// docs/model.md.
+fn check_corrections<S: Sample, T: Sample + PartialEq + Into<i64>>(
+    from: u32,
+    to: u32,
+    sample: fn(u64) -> S,
+) {
+    let mut rng = Xorshift(0x5eed ^ u64::from(from << 8 | to));
+    let mut any = |extreme: bool, values: [i16; 4]| match (extreme, rng.next()) {
+        (true, bits) => i64::from(values[bits as usize % 4]),
+        (false, bits) => i64::from(bits as i16 >> (bits >> 32 & 7)),
+    };
+    let widths = (1..=40).chain([131]);
+    for (width, layout) in widths.flat_map(|w| Layout::ALL.map(|layout| (w, layout))) {
+        let columns = [width, layout.plane_size(1, width, 2).0];
+        let pixels = [width.div_ceil(2), width.div_ceil(layout.chroma_pixel_width())];
+        for strength in [0, 1, 31, 63, FULL_STRENGTH] {
+            let correction = Correction::new(strength, from, to);
+            let extreme = (width + usize::from(strength)) % 3 == 0;
+            let mut row = |len| -> Vec<S> {
+                let values = [0, -1, 1, i16::MAX];
+                (0..len).map(|_| sample(any(extreme, values) as u64)).collect()
+            };
+            let rows = columns.map(&mut row);
+            let mut residuals = |len| -> Vec<i16> {
+                let values = [i16::MIN, i16::MAX, -4096, 4095];
+                (0..len).map(|_| any(extreme, values) as i16).collect()
+            };
+            let residuals = [residuals(4 * pixels[0]), residuals(2 * pixels[1])];
+            let planes = if layout == Layout::I400 { 0..1 } else { 0..2 };
+            for (plane, channel) in planes.flat_map(|p| [(p, 0), (p, 1)]) {
+                let (row, residual) = (&rows[plane], &residuals[plane]);
+                let correct = |level: CpuLevel| {
+                    let kernels = Kernels::new(level.supported()).samples;
+                    let mut out = vec![T::new(1); row.len() + 32];
+                    let (src, dst) = (S::row(row), T::row_mut(&mut out[..row.len()]));
+                    if plane == 0 {
+                        (kernels.correct_luma)(src, residual, 2 * channel, correction, dst);
+                    } else {
+                        (kernels.correct_chroma)(src, residual, channel, layout, correction, dst);
+                    }
+                    assert!(out.drain(row.len()..).all(|s| s == T::new(1)), "beyond the row");
+                    out
+                };
+                let expected = correct(CpuLevel::Scalar);
+                for level in CpuLevel::available() {
+                    let case = format!("{level:?} {layout:?} {from} to {to} bits, width {width}");
+                    assert!(expected == correct(level), "{case}, strength {strength}");
+                }
+                let wide = if plane == 0 { 1 } else { super::samples::chroma_columns(layout) };
+                for (x, got) in expected.into_iter().enumerate() {
+                    let at = if plane == 0 {
+                        4 * (x / 2) + 2 * channel + x % 2
+                    } else {
+                        2 * (x / wide) + channel
+                    };
+                    // In units of which 64 · 2^(12 - to) are a step of the output.
+                    let scaled = f64::from(residual[at]) * f64::from(strength);
+                    let rounded = (scaled / f64::from(1 << (18 - to)) + 0.5).floor() as i64;
+                    let sample = i64::from(row[x].at_most((1 << from) - 1)) << (to - from);
+                    assert_eq!(got.into(), (sample + rounded).clamp(0, (1 << to) - 1));
+                }
             }
         }
     }
 }
 
-/// What `work` makes of a row as long as `src`; it must leave the samples behind it as they are.
-fn corrected<S: Sample + PartialEq + std::fmt::Debug>(
-    src: &[S],
-    guard: S,
-    work: impl FnOnce(SampleRowMut<'_>),
-) -> Vec<S> {
-    let mut out = vec![guard; src.len() + 32];
-    work(S::row_mut(&mut out[..src.len()]));
-    assert!(out.drain(src.len()..).all(|s| s == guard));
-    out
+#[test]
+fn corrections_equal_the_reference() {
+    check_corrections::<u8, u8>(8, 8, |bits| bits as u8);
+    for to in [10, 12, 16] {
+        check_corrections::<u8, u16>(8, to, |bits| bits as u8);
+    }
+    // Some are beyond the range.
+    for (from, to) in [(10, 10), (10, 12), (10, 16), (12, 12), (12, 16)] {
+        check_corrections::<u16, u16>(from, to, |bits| bits as u16 >> (bits >> 20 & 7));
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::cpu::{logical_cores, CpuLevel};
 use crate::decoder::open;
 use crate::encoder::Rate;
 use crate::filter::Filter;
+use crate::kernels::FULL_STRENGTH;
 use crate::models::{self, ModelSize};
 use crate::network::prepared::PreparedLayer;
 use crate::network::{CodecKind, Model, Prepared, Update};
@@ -367,9 +368,13 @@ impl<'a> Job<'a> {
                 *target = plane.plane_mut()?;
             }
             let target = PictureMut::with_depth(layout, 8, targets)?;
-            if !filter
-                .picture_while(&input, target, self.settings.threads, &mut || progress.poll(0.0))?
-            {
+            if !filter.picture_while(
+                &input,
+                target,
+                self.settings.threads,
+                FULL_STRENGTH,
+                &mut || progress.poll(0.0),
+            )? {
                 return best.map_or(Ok((model, prepared)), Ok);
             }
             let errors = PlaneErrors::between(self.original, &picture(layout, &out)?);

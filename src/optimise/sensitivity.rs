@@ -6,6 +6,7 @@ use super::transform::forward;
 use crate::codec::transform::BLOCK;
 use crate::cpu::CpuLevel;
 use crate::filter::{Filter, TapeMut};
+use crate::kernels::FULL_STRENGTH;
 use crate::network::prepared::PreparedLayer;
 use crate::picture::{Layout, Picture, PictureMut};
 use crate::train::adjoint::{Adjoint, Gates, Window};
@@ -91,7 +92,7 @@ impl Tape {
         });
         threads::share(threads, strips, go_on, &|(first, band, bits), go_on| {
             let tape = TapeMut { bits, layers, width };
-            filter.band_while(input, first, band, Some(tape), go_on)
+            filter.band_while(input, first, band, FULL_STRENGTH, Some(tape), go_on)
         })
     }
 }

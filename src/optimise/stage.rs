@@ -9,6 +9,7 @@ use crate::adapt::distortion::squared_differences;
 use crate::codec::transform::BLOCK;
 use crate::cpu::CpuLevel;
 use crate::filter::Filter;
+use crate::kernels::FULL_STRENGTH;
 use crate::network::prepared::PreparedLayer;
 use crate::network::Prepared;
 use crate::picture::{Layout, Picture, PictureMut, Plane, PlaneMut};
@@ -114,7 +115,9 @@ impl<'a> Stage<'a> {
         let input = Picture::new(self.layout, &sources[..self.layout.planes()])?;
         let output = PictureMut::with_depth(self.layout, 8, targets)?;
         match planes {
-            Some(_) => self.filter.picture_while(&input, output, self.threads, go_on),
+            Some(_) => {
+                self.filter.picture_while(&input, output, self.threads, FULL_STRENGTH, go_on)
+            }
             None => {
                 let tape = &mut self.sensitivity.tape;
                 tape.record(&self.filter, &input, output, self.threads, go_on)

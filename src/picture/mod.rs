@@ -1,4 +1,5 @@
-//! Pictures in memory: planes of samples of 8, 10 or 12 bits, borrowed from the caller.
+//! Pictures in memory: planes of samples of 8, 10 or 12 bits, and to write also of 16, borrowed from the
+//! caller.
 
 mod plane;
 mod sample;
@@ -138,7 +139,11 @@ impl<'a, S: Sample> Picture<'a, S> {
     /// # Errors
     /// Fails as [`Picture::new`] does, and if `S` is not the type of `bit_depth`.
     pub fn with_depth(layout: Layout, bit_depth: u32, planes: &[Plane<'a, S>]) -> Result<Self> {
-        check::<S>(layout, bit_depth, planes.iter().map(|p| (p.width(), p.height())))?;
+        check(
+            layout,
+            S::DEPTHS.contains(&bit_depth),
+            planes.iter().map(|p| (p.width(), p.height())),
+        )?;
         let mut all = [Plane::EMPTY; 3];
         all[..planes.len()].copy_from_slice(planes);
         Ok(Self { layout, bit_depth, picture_type: PictureType::default(), planes: all })
@@ -227,6 +232,7 @@ impl<'a> PictureMut<'a> {
 
 impl<'a, S: Sample> PictureMut<'a, S> {
     /// A picture of `layout` from three planes; those that the layout does not have are ignored.
+    /// 16 bits are a depth as well.
     ///
     /// # Errors
     /// Fails as [`Picture::with_depth`] does.
@@ -236,7 +242,11 @@ impl<'a, S: Sample> PictureMut<'a, S> {
         planes: [PlaneMut<'a, S>; 3],
     ) -> Result<Self> {
         let used = &planes[..layout.planes()];
-        check::<S>(layout, bit_depth, used.iter().map(|p| (p.width(), p.height())))?;
+        check(
+            layout,
+            S::OUTPUT_DEPTHS.contains(&bit_depth),
+            used.iter().map(|p| (p.width(), p.height())),
+        )?;
         Ok(Self { layout, bit_depth, planes })
     }
 
@@ -284,12 +294,12 @@ impl<'a, S: Sample> PictureMut<'a, S> {
     }
 }
 
-fn check<S: Sample>(
+fn check(
     layout: Layout,
-    bit_depth: u32,
+    is_depth: bool,
     sizes: impl ExactSizeIterator<Item = (usize, usize)>,
 ) -> Result {
-    if sizes.len() != layout.planes() || !S::DEPTHS.contains(&bit_depth) {
+    if sizes.len() != layout.planes() || !is_depth {
         return Err(Error::InvalidArgument);
     }
     let mut luma = (0, 0);

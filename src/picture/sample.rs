@@ -23,11 +23,14 @@ pub trait Sample: Copy + Send + Sync {
     /// Bit depths of pictures of such samples.
     const DEPTHS: &[u32];
 
+    /// Bit depths of pictures of such samples that are written.
+    const OUTPUT_DEPTHS: &[u32];
+
     /// The smaller one of the sample and `max`.
     fn at_most(self, max: i16) -> i16;
 
     /// `value`, which is in the samples' range.
-    fn new(value: i16) -> Self;
+    fn new(value: u16) -> Self;
 
     /// A row, by its type.
     fn row(row: &[Self]) -> SampleRow<'_>;
@@ -38,12 +41,13 @@ pub trait Sample: Copy + Send + Sync {
 
 impl Sample for u8 {
     const DEPTHS: &[u32] = &[8];
+    const OUTPUT_DEPTHS: &[u32] = &[8];
 
     fn at_most(self, max: i16) -> i16 {
         i16::from(self).min(max)
     }
 
-    fn new(value: i16) -> Self {
+    fn new(value: u16) -> Self {
         value as u8
     }
 
@@ -58,13 +62,14 @@ impl Sample for u8 {
 
 impl Sample for u16 {
     const DEPTHS: &[u32] = &[10, 12];
+    const OUTPUT_DEPTHS: &[u32] = &[10, 12, 16];
 
     fn at_most(self, max: i16) -> i16 {
         self.min(max as u16) as i16
     }
 
-    fn new(value: i16) -> Self {
-        value as u16
+    fn new(value: u16) -> Self {
+        value
     }
 
     fn row(row: &[Self]) -> SampleRow<'_> {

@@ -38,7 +38,7 @@ impl<S: Sample> Owned<S> {
         let max = (1 << depth) - 1;
         let planes = [0, 1, 2].map(|p| {
             let (w, h) = layout.plane_size(p, width, height);
-            let clipped = |i| S::new(sample(p, i / w, i % w).clamp(0, max) as i16);
+            let clipped = |i| S::new(sample(p, i / w, i % w).clamp(0, max) as u16);
             (0..w * h).map(clipped).collect()
         });
         Self { layout, depth, size: (width, height), planes }

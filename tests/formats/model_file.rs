@@ -10,7 +10,7 @@ use sidelight::network::prior::LEVELS;
 use sidelight::network::update::{LayerUpdate, Update};
 use sidelight::network::{Condition, Model, Network, Prepared};
 use sidelight::picture::{Picture, PictureMut, Plane, PlaneMut};
-use sidelight::{Error, Layout};
+use sidelight::{Error, Layout, FULL_STRENGTH};
 
 const COLOUR: &[u8] = include_bytes!("../../models/jpeg-ycc-32x3.slm");
 
@@ -496,7 +496,7 @@ fn filtered(filter: &Filter, size: (usize, usize), band: usize) -> Vec<Vec<u8>> 
     while rest.height() > 0 {
         let rows = band.min(rest.height());
         let (top, below) = rest.split_at_row(rows);
-        filter.band(&input, row, top).unwrap();
+        filter.band(&input, row, top, FULL_STRENGTH).unwrap();
         (row, rest) = (row + rows, below);
     }
     out

@@ -9,6 +9,7 @@ use sidelight::carriage::{jpeg, nal};
 use sidelight::codec::accuracy;
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
+use sidelight::kernels::FULL_STRENGTH;
 use sidelight::network::bounds::update_bounds;
 use sidelight::network::update::{LayerUpdate, Update};
 use sidelight::network::{CodecKind, Condition, Model, Prepared};
@@ -156,7 +157,9 @@ pub fn model(bytes: &[u8]) -> bool {
         let source = Owned::<u8>::new(Layout::I420, 8, 5, 3, |i| (i * 89 + i / 4) as u8);
         let [plain, fast] = [CpuLevel::Scalar, CpuLevel::current()].map(|level| {
             let mut target = source.like();
-            Filter::new(prepared.clone(), level).picture(&source.view(), target.room(), 1).unwrap();
+            Filter::new(prepared.clone(), level)
+                .picture(&source.view(), target.room(), 1, FULL_STRENGTH)
+                .unwrap();
             target.planes
         });
         assert_eq!(plain, fast);

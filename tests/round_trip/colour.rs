@@ -6,6 +6,7 @@ use sidelight::adapt::tiles;
 use sidelight::codec::standard_luma_table;
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
+use sidelight::kernels::FULL_STRENGTH;
 use sidelight::network::{CodecKind, Model, Prepared};
 use sidelight::train::net::{Net, Workspace};
 use sidelight::{
@@ -158,7 +159,7 @@ fn a_model_of_luma_leaves_chroma_alone() {
         let filter = Filter::new(prepared, CpuLevel::current());
         let decoded = coded(&original(layout));
         let mut filtered = decoded.clone();
-        filter.picture(&decoded.view(), filtered.room(), 1).unwrap();
+        filter.picture(&decoded.view(), filtered.room(), 1, FULL_STRENGTH).unwrap();
         assert_ne!(filtered.planes[0], decoded.planes[0]);
         assert_eq!(filtered.planes[1..], decoded.planes[1..]);
     }
@@ -176,7 +177,7 @@ fn networks_agree<S: Sample>(layout: Layout, depth: u32) {
     let condition = params().codec.condition(layout, PictureType::Irap).unwrap();
     let filter = Filter::new(Prepared::new(model, condition, None).unwrap(), CpuLevel::current());
     let mut filtered = decoded.like();
-    filter.picture(&decoded.view(), filtered.room(), 1).unwrap();
+    filter.picture(&decoded.view(), filtered.room(), 1, FULL_STRENGTH).unwrap();
     for network in model.networks() {
         let net = Net::from_network(network);
         let first = net.arch.inputs - net.arch.outputs;

@@ -2,7 +2,7 @@
 //! samples, and the portable code for the rest. The contract is `kernels/samples.rs`, the tests are
 //! `kernels/tests.rs`.
 
-use super::super::samples::{chroma_columns, Portable, SampleRows};
+use super::super::samples::{chroma_columns, Correction, Portable, SampleRows};
 use crate::picture::{Layout, Sample};
 use std::arch::x86_64::*;
 
@@ -46,20 +46,85 @@ impl Depth {
         // SAFETY: SSE2.
         unsafe { _mm_sll_epi16(_mm_sub_epi16(self.load(from), self.middle), self.shift) }
     }
+}
+
+/// What a correction asks for, in every lane.
+struct Corrector {
+    depth: Depth,
+    plain: bool,
+    /// Pairs of the factor of residuals and of half a step of the output, by which pairs of a
+    /// residual and 1 are multiplied.
+    factors: __m128i,
+    /// Right shift of the sums.
+    shift: __m128i,
+    /// Left shift of samples.
+    deepen: __m128i,
+    /// The output's largest sample.
+    max: __m128i,
+}
+
+impl Corrector {
+    fn new(correction: Correction) -> Self {
+        let (strength, shift) = (i32::from(correction.strength()), correction.shift());
+        let deepen = correction.to() - correction.from();
+        let max = ((1 << correction.to()) - 1) as u16;
+        // SAFETY: SSE2.
+        unsafe {
+            Self {
+                depth: Depth::new(correction.from()),
+                plain: correction.is_plain(),
+                factors: _mm_set1_epi32(1 << (shift - 1 + 16) | strength),
+                shift: _mm_cvtsi32_si128(shift as i32),
+                deepen: _mm_cvtsi32_si128(deepen as i32),
+                max: _mm_set1_epi16(max as i16),
+            }
+        }
+    }
 
     /// `from` corrected by residuals.
-    fn correct<S: Sample>(&self, from: &[S; 8], residuals: __m128i, to: &mut [S; 8]) {
-        // SAFETY: SSE2; the array's bytes are written with what are samples, as in `load`.
+    fn correct<S: Sample, T: Sample>(&self, from: &[S; 8], residuals: __m128i, to: &mut [T; 8]) {
+        let samples = self.depth.load(from);
+        let samples = if self.plain {
+            self.plain(samples, residuals)
+        } else {
+            self.scaled(samples, residuals)
+        };
+        // SAFETY: SSE2; the array's bytes are written with what are samples.
         unsafe {
-            let rounded = _mm_sra_epi16(_mm_adds_epi16(residuals, self.half), self.shift);
-            let s = _mm_adds_epi16(self.load(from), rounded);
-            let s = _mm_min_epi16(_mm_max_epi16(s, _mm_setzero_si128()), self.max);
             let to = to.as_mut_ptr();
-            if size_of::<S>() == 1 {
-                _mm_storel_epi64(to.cast(), _mm_packus_epi16(s, s));
+            if size_of::<T>() == 1 {
+                _mm_storel_epi64(to.cast(), _mm_packus_epi16(samples, samples));
             } else {
-                _mm_storeu_si128(to.cast(), s);
+                _mm_storeu_si128(to.cast(), samples);
             }
+        }
+    }
+
+    /// Sums in 16 bits: those that saturate are clipped either way.
+    fn plain(&self, samples: __m128i, residuals: __m128i) -> __m128i {
+        let Depth { half, shift, .. } = self.depth;
+        // SAFETY: SSE2.
+        unsafe {
+            let rounded = _mm_sra_epi16(_mm_adds_epi16(residuals, half), shift);
+            let sums = _mm_adds_epi16(samples, rounded);
+            _mm_min_epi16(_mm_max_epi16(sums, _mm_setzero_si128()), self.max)
+        }
+    }
+
+    fn scaled(&self, samples: __m128i, residuals: __m128i) -> __m128i {
+        // SAFETY: SSE2.
+        unsafe {
+            let (zero, one) = (_mm_setzero_si128(), _mm_set1_epi16(1));
+            let sums = |samples, residuals| {
+                let rounded = _mm_sra_epi32(_mm_madd_epi16(residuals, self.factors), self.shift);
+                let sums = _mm_add_epi32(_mm_sll_epi32(samples, self.deepen), rounded);
+                // Where packing saturates at 0 and 2^16 - 1.
+                _mm_sub_epi32(sums, _mm_set1_epi32(1 << 15))
+            };
+            let low = sums(_mm_unpacklo_epi16(samples, zero), _mm_unpacklo_epi16(residuals, one));
+            let high = sums(_mm_unpackhi_epi16(samples, zero), _mm_unpackhi_epi16(residuals, one));
+            let sums = _mm_xor_si128(_mm_packs_epi32(low, high), _mm_set1_epi16(i16::MIN));
+            _mm_sub_epi16(sums, _mm_subs_epu16(sums, self.max))
         }
     }
 }
@@ -128,14 +193,14 @@ impl SampleRows for Sse2 {
         Portable::pack_chroma(rest, layout, bits, &mut dst[6 * done..]);
     }
 
-    fn correct_luma<S: Sample>(
+    fn correct_luma<S: Sample, T: Sample>(
         src: &[S],
         residual: &[i16],
         channel: usize,
-        bits: u32,
-        dst: &mut [S],
+        correction: Correction,
+        dst: &mut [T],
     ) {
-        let depth = Depth::new(bits);
+        let corrector = Corrector::new(correction);
         let blocks = src.as_chunks::<8>().0.iter().zip(dst.as_chunks_mut::<8>().0);
         let residuals = residual.as_chunks::<8>().0.as_chunks::<2>().0;
         let done = 8 * blocks.len().min(residuals.len());
@@ -149,24 +214,24 @@ impl SampleRows for Sse2 {
                     _mm_shuffle_ps(a, b, 0b11_01_11_01)
                 })
             };
-            depth.correct(src, residuals, dst);
+            corrector.correct(src, residuals, dst);
         }
         let (src, residual, dst) = (&src[done..], &residual[2 * done..], &mut dst[done..]);
-        Portable::correct_luma(src, residual, channel, bits, dst);
+        Portable::correct_luma(src, residual, channel, correction, dst);
     }
 
-    fn correct_chroma<S: Sample>(
+    fn correct_chroma<S: Sample, T: Sample>(
         src: &[S],
         residual: &[i16],
         channel: usize,
         layout: Layout,
-        bits: u32,
-        dst: &mut [S],
+        correction: Correction,
+        dst: &mut [T],
     ) {
         if chroma_columns(layout) != 1 {
-            return Portable::correct_chroma(src, residual, channel, layout, bits, dst);
+            return Portable::correct_chroma(src, residual, channel, layout, correction, dst);
         }
-        let depth = Depth::new(bits);
+        let corrector = Corrector::new(correction);
         let blocks = src.as_chunks::<8>().0.iter().zip(dst.as_chunks_mut::<8>().0);
         let residuals = residual.as_chunks::<8>().0.as_chunks::<2>().0;
         let done = 8 * blocks.len().min(residuals.len());
@@ -180,9 +245,9 @@ impl SampleRows for Sse2 {
                 });
                 _mm_packs_epi32(a, b)
             };
-            depth.correct(src, residuals, dst);
+            corrector.correct(src, residuals, dst);
         }
         let (src, residual, dst) = (&src[done..], &residual[2 * done..], &mut dst[done..]);
-        Portable::correct_chroma(src, residual, channel, layout, bits, dst);
+        Portable::correct_chroma(src, residual, channel, layout, correction, dst);
     }
 }

@@ -16,6 +16,7 @@ use rand_pcg::Pcg64Mcg;
 use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
+use sidelight::kernels::FULL_STRENGTH;
 use sidelight::network::prior::UpdatePrior;
 use sidelight::network::{Model, Network, Prepared};
 use sidelight::train::net::{padded, Net, Workspace};
@@ -135,7 +136,12 @@ fn report_losses(net: &Net, model: &Model, sets: Vec<Vec<Crop>>) -> Result<()> {
             let prepared = Prepared::new(model, crop.condition, None)?;
             let mut out = crop.decoded.clone();
             let target = out.view_mut();
-            Filter::new(prepared, CpuLevel::current()).picture(&crop.decoded(), target, 1)?;
+            Filter::new(prepared, CpuLevel::current()).picture(
+                &crop.decoded(),
+                target,
+                1,
+                FULL_STRENGTH,
+            )?;
             let integer = crop.original.errors(&out);
             let float = rounded_errors(net, crop)?;
             for p in planes.clone() {

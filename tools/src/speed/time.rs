@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
-use sidelight::kernels::{Convolution, Kernels, Packed};
+use sidelight::kernels::{Convolution, Kernels, Packed, FULL_STRENGTH};
 use sidelight::network::prepared::PreparedLayer;
 use sidelight::Layout;
 use std::io::Write;
@@ -92,7 +92,7 @@ pub fn run(options: &Options) -> Result<()> {
     let luma = Yuv { width, height, planes: vec![colour.planes[0].clone()] };
     if let Some(path) = &options.filtered {
         let mut out = Yuv::new(width, height, Layout::I420);
-        filter.picture(&colour.picture()?, out.picture_mut()?, 1)?;
+        filter.picture(&colour.picture()?, out.picture_mut()?, 1, FULL_STRENGTH)?;
         files::write(path, &out.to_raw())?;
     }
     say(&Ready {
@@ -110,7 +110,7 @@ pub fn run(options: &Options) -> Result<()> {
         let mut out = Yuv::new(width, height, frame.layout());
         let mut time = || -> Result<f64> {
             let start = Instant::now();
-            filter.picture(&frame.picture()?, out.picture_mut()?, threads)?;
+            filter.picture(&frame.picture()?, out.picture_mut()?, threads, FULL_STRENGTH)?;
             Ok(1e3 * start.elapsed().as_secs_f64())
         };
         say(&(0..frames).map(|_: u32| time()).collect::<Result<Vec<_>>>()?)?;
