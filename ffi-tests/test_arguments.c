@@ -135,9 +135,9 @@ static const struct fault *of_pictures(size_t *count)
         {"layout is 7, no SidelightLayout", INVALID, layout},
         {"reserved[19] is not zero", INVALID, reserved},
         {"picture_type is 4, no SidelightPictureType", INVALID, type},
-        {"bit_depth is 0, not 8, 10 or 12", INVALID, depth_0},
-        {"bit_depth is 9, not 8, 10 or 12", UNSUPPORTED, depth_9},
-        {"bit_depth is 17, not 8, 10 or 12", INVALID, depth_17},
+        {"bit_depth is 0, not 8, 10", INVALID, depth_0},
+        {"bit_depth is 9, not 8, 10", UNSUPPORTED, depth_9},
+        {"bit_depth is 17, not 8, 10", INVALID, depth_17},
         {"width is 0, not 1 to 65535", INVALID, width_0},
         {"width is 65536, not 1 to 65535", INVALID, width_large},
         {"height is 0, not 1 to 65535", INVALID, height_0},
@@ -197,7 +197,7 @@ static void filters(void)
     DIFFER(b.width = 39, "in->width is 40, out->width is 39: they are to be the same");
     DIFFER(b.height = 21, "in->height is 22, out->height is 21: they are to be the same");
     DIFFER(b.layout = SIDELIGHT_LAYOUT_I444, "in->layout is 1, out->layout is 3: they are to be the same");
-    DIFFER(b.bit_depth = 12, "in->bit_depth is 8, out->bit_depth is 12: they are to be the same");
+    DIFFER(b.bit_depth = 17, "out->bit_depth is 17, not 8, 10, 12 or 16");
     DIFFER((b.width = 5, b.height = 6), "in->width is 40, out->width is 5: they are to be the same; "
                                         "in->height is 22, out->height is 6: they are to be the same");
     DIFFER(b.data[0] = a.data[0], "in->data[0] and out->data[0] are the same");
@@ -211,6 +211,11 @@ static void filters(void)
     BAND(0, 24, "end_row is 24, above out->height, which is 22");
     BAND(0, 7, "end_row is 7, neither even nor out->height, which is 22");
 #undef BAND
+
+    WITH(a, a.bit_depth = 16, sidelight_decoder_filter(decoder, &a, &b), UNSUPPORTED,
+         "in->bit_depth is 16, not 8, 10 or 12");
+    WITH(a, a.bit_depth = 10, sidelight_decoder_filter(decoder, &a, &b), INVALID,
+         "in->bit_depth is 10, out->bit_depth is 8: it is not to be less");
 
     /* Nothing of it is read: the call is refused before. */
     a.stride[0] = a.stride[1] = a.stride[2] = 80;
@@ -249,6 +254,11 @@ static void setting(void)
     TOLD(sidelight_decoder_set_payload(decoder, bytes, 8, NULL), INVALID, "params is NULL");
     EACH_PARAM(sidelight_decoder_set_payload(decoder, bytes, 8, &p));
 
+    TOLD(sidelight_decoder_set_strength(NULL, 1), INVALID, "decoder is NULL");
+    TOLD(sidelight_decoder_set_strength(decoder, 65), INVALID, "strength is 65, not 0 to 64");
+    TOLD(sidelight_decoder_set_strength(decoder, UINT32_MAX), INVALID,
+         "strength is 4294967295, not 0 to 64");
+    TOLD(sidelight_decoder_set_strength(decoder, 256 + 9), INVALID, "strength is 265, not 0 to 64");
     TOLD(sidelight_decoder_set_mode(NULL, SIDELIGHT_MODE_OFF, &p), INVALID, "decoder is NULL");
     TOLD(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_UPDATE, &p), INVALID,
          "mode is SIDELIGHT_MODE_UPDATE, which takes a payload");

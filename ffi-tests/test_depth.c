@@ -1,4 +1,4 @@
-/* Pictures of 10 and 12 bits. */
+/* Pictures of 10 and 12 bits, outputs deeper than their inputs, and strengths of the correction. */
 #include "check.h"
 #include "coded.h"
 
@@ -144,6 +144,92 @@ static void like_eight_bits(uint32_t depth)
     frame_free(&low_out);
 }
 
+/* An output deeper than the input is that of an input whose samples were shifted up to a depth in
+ * between, on all threads and in bands. */
+static void deeper(uint32_t layout)
+{
+    const uint32_t w = 53, h = 30, depths[] = {10, 12, 16};
+    struct frame low = frame_new(layout, w, h, 0, 0);
+    frame_paint(&low, 4);
+    for (size_t d = 0; d < sizeof depths / sizeof *depths; d++) {
+        const uint32_t depth = depths[d], between = depth < 12 ? depth : 12;
+        struct deep in = deep_new(layout, between, w, h);
+        FOR_SAMPLES(&in, *s = (uint16_t)(frame_row(&low, p, y)[x] << (between - 8)))
+        struct deep expected = deep_new(layout, depth, w, h);
+        SidelightDecoder *decoder = open_base(1);
+        CHECK_INT(sidelight_decoder_filter(decoder, &in.picture, &expected.picture), 0);
+        sidelight_decoder_close(&decoder);
+        decoder = open_base(3);
+        struct deep out = deep_new(layout, depth, w, h);
+        CHECK_INT(sidelight_decoder_filter(decoder, &low.picture, &out.picture), 0);
+        CHECK(deep_equal(&out, &expected));
+        FOR_SAMPLES(&out, *s = GUARD)
+        for (uint32_t first = 0; first < h; first += 10) {
+            CHECK_INT(sidelight_decoder_filter_band(decoder, &low.picture, &out.picture, first, first + 10), 0);
+        }
+        CHECK(deep_equal(&out, &expected));
+        /* The bits below are in use. */
+        bool finer = false;
+        FOR_SAMPLES(&out, finer = finer || (*s & 1) || depth == 16)
+        FOR_SAMPLES(&out, finer = finer && (depth < 16 || !(*s & 0xF) || *s == 0xFFFF))
+        CHECK(finer);
+
+        CHECK_INT(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_OFF, NULL), 0);
+        CHECK_INT(sidelight_decoder_filter(decoder, &low.picture, &out.picture), 0);
+        bool shifted = true;
+        FOR_SAMPLES(&out, shifted = shifted && *s == frame_row(&low, p, y)[x] << (depth - 8))
+        CHECK(shifted);
+        sidelight_decoder_close(&decoder);
+        deep_free(&in);
+        deep_free(&out);
+        deep_free(&expected);
+    }
+    frame_free(&low);
+}
+
+/* The output at each strength, from residuals that the 12-bit output at full strength shows. */
+static void strengths(void)
+{
+    const uint32_t w = 45, h = 26, layout = SIDELIGHT_LAYOUT_I420;
+    struct frame in = frame_new(layout, w, h, 0, 0), out = frame_new(layout, w, h, 0, 0);
+    struct deep full = deep_new(layout, 12, w, h), wide = deep_new(layout, 12, w, h);
+    frame_paint(&in, 5);
+    SidelightDecoder *decoder = open_base(2);
+    CHECK_INT(sidelight_decoder_filter(decoder, &in.picture, &full.picture), 0);
+    for (uint32_t strength = 0; strength <= SIDELIGHT_FULL_STRENGTH; strength++) {
+        CHECK_INT(sidelight_decoder_set_strength(decoder, strength), 0);
+        /* It holds over a change of what is set. */
+        const SidelightCodecParams params = plain_params();
+        CHECK_INT(sidelight_decoder_set_mode(decoder, SIDELIGHT_MODE_BASE, &params), 0);
+        CHECK_INT(sidelight_decoder_filter(decoder, &in.picture, &out.picture), 0);
+        CHECK_INT(sidelight_decoder_filter_band(decoder, &in.picture, &wide.picture, 0, h), 0);
+        bool same = true;
+        FOR_SAMPLES(&full, {
+            const int sample = frame_row(&in, p, y)[x];
+            if (*s == 0 || *s == 4095) continue; /* the residual may have been more */
+            const int scaled = (int)strength * (*s - 16 * sample) + 1024 * 4096;
+            int narrow = sample + (scaled + 512) / 1024 - 4096;
+            narrow = narrow < 0 ? 0 : narrow > 255 ? 255 : narrow;
+            int deep = 16 * sample + (scaled + 32) / 64 - 65536;
+            deep = deep < 0 ? 0 : deep > 4095 ? 4095 : deep;
+            same = same && frame_row(&out, p, y)[x] == narrow && deep_row(&wide, p, y)[x] == deep;
+        })
+        check_that(same, __FILE__, __LINE__, "strength %u", strength);
+    }
+    CHECK_INT(sidelight_decoder_set_strength(decoder, 20), 0);
+    CHECK_INT(sidelight_decoder_set_strength(decoder, 65), INVALID);
+    CHECK_INT(sidelight_decoder_set_strength(decoder, 0), 0);
+    CHECK_INT(sidelight_decoder_filter(decoder, &in.picture, &out.picture), 0);
+    bool same = true;
+    FOR_SAMPLES(&full, same = same && frame_row(&in, p, y)[x] == frame_row(&out, p, y)[x] && s)
+    CHECK(same);
+    sidelight_decoder_close(&decoder);
+    frame_free(&in);
+    frame_free(&out);
+    deep_free(&full);
+    deep_free(&wide);
+}
+
 static void passing_through(void)
 {
     struct deep in = deep_new(SIDELIGHT_LAYOUT_I422, 10, 21, 9);
@@ -184,8 +270,8 @@ static void refused(void)
     REFUSED(INVALID, b.data[2] = (char *)b.data[2] + 1);
     REFUSED(INVALID, a.data[1] = NULL);
     REFUSED(INVALID, b.data[0] = NULL);
-    REFUSED(INVALID, b.bit_depth = 12);
-    REFUSED(INVALID, a.bit_depth = 8);
+    REFUSED(INVALID, a.bit_depth = 12);
+    REFUSED(INVALID, b.bit_depth = 8);
     static const uint32_t others[] = {1, 7, 9, 11, 14, 16};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         REFUSED(SIDELIGHT_ERROR_UNSUPPORTED, a.bit_depth = b.bit_depth = others[i]);
@@ -209,6 +295,8 @@ int main(void)
     }
     like_eight_bits(10);
     like_eight_bits(12);
+    for (uint32_t layout = SIDELIGHT_LAYOUT_I400; layout < LAYOUTS; layout++) deeper(layout);
+    strengths();
     passing_through();
     refused();
     return check_finish();

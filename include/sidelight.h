@@ -69,6 +69,9 @@ static const uint8_t SIDELIGHT_SEI_UUID[16] = {
 /// one more for each further 255 bytes begun. H.264: one less.
 #define SIDELIGHT_NAL_CARRIAGE_BYTES 25
 
+/// The strength of sidelight_decoder_set_strength() at which pictures get the whole correction.
+#define SIDELIGHT_FULL_STRENGTH 64
+
 /// How a picture's chroma is sampled.
 typedef enum SidelightLayout {
   /// Luma only.
@@ -271,7 +274,7 @@ typedef struct SidelightPicture {
   uint32_t height;
   /// A SidelightLayout.
   uint32_t layout;
-  /// Bits per sample: 8, 10 or 12. With more than 8, samples are 16-bit numbers in the machine's byte order, pointers
+  /// Bits per sample: 8, 10 or 12, of the filter's output also 16. With more than 8, samples are 16-bit numbers in the machine's byte order, pointers
   /// and strides are even, and samples above the depth's range count as its largest.
   uint32_t bit_depth;
   /// A SidelightPictureType: decoded pictures of video only.
@@ -774,12 +777,23 @@ int sidelight_decoder_set_mode(struct SidelightDecoder *decoder,
                                uint32_t mode,
                                const struct SidelightCodecParams *params);
 
+/// Sets how much of the correction pictures get, for viewers that want more of the texture kept: strength /
+/// SIDELIGHT_FULL_STRENGTH of it, rounded for each sample; 0 leaves pictures as decoded. It holds whatever payload or
+/// mode is set, until it is set anew. A decoder begins with full strength; only at that does it give the picture that the
+/// encoder measured.
+///
+/// @param strength 0 to SIDELIGHT_FULL_STRENGTH.
+/// @return 0; SIDELIGHT_ERROR_INVALID_ARGUMENT, and the strength stays as it was.
+int sidelight_decoder_set_strength(struct SidelightDecoder *decoder,
+                                   uint32_t strength);
+
 /// Filters a whole picture with the decoder's own threads; copies it where the mode is off.
 ///
 /// @param in  the decoded picture.
-/// @param out a picture of the same shape, whose rows overlap neither each other nor those of `in` (a plane pointer
-/// equal to that of the same plane of `in` is refused; other overlap is undefined behaviour). After
-/// SIDELIGHT_ERROR_OUT_OF_MEMORY some of its rows may have been written.
+/// @param out a picture of the same layout and size, whose rows overlap neither each other nor those of `in` (a plane
+/// pointer equal to that of the same plane of `in` is refused; other overlap is undefined behaviour). Its bit_depth may
+/// be greater: the bits below hold what rounding takes from the correction, and samples that are only copied are shifted
+/// left. After SIDELIGHT_ERROR_OUT_OF_MEMORY some of its rows may have been written.
 int sidelight_decoder_filter(struct SidelightDecoder *decoder,
                              const struct SidelightPicture *in,
                              const struct SidelightPicture *out);
