@@ -63,7 +63,7 @@ set -- --enable-libsidelight --enable-zlib --enable-gpl --extra-ldflags="-Wl,-rp
     --enable-encoder=rawvideo,wrapped_avframe,png,mjpeg \
     --enable-demuxer=hevc,h264,mov,matroska,rawvideo,yuv4mpegpipe,image2,mjpeg \
     --enable-muxer=hevc,h264,mov,mp4,matroska,rawvideo,yuv4mpegpipe,image2,mjpeg,framemd5,null \
-    --enable-filter=sidelight,scale,format,null,trim,setpts,crop,vflip,select,showinfo,psnr,ssim,spp \
+    --enable-filter=sidelight,sendcmd,scale,format,null,trim,setpts,crop,vflip,select,showinfo,psnr,ssim,spp \
     --enable-bsf=hevc_mp4toannexb,h264_mp4toannexb,extract_extradata,setts \
     --enable-protocol=file,pipe
 command -v nasm >/dev/null || set -- "$@" --disable-x86asm

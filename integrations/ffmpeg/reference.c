@@ -9,7 +9,8 @@
  *
  * TYPES has one letter for each picture in output order: K (IRAP), I, P, B. `code` puts two different
  * payloads on the IRAP pictures: A, A again, B, none, A, and so on. With INTRA,P,B, pictures without a
- * payload get the base model of these QPs. `junk` puts nonsense in the payloads' place. */
+ * payload get the base model of these QPs. FORMAT:OUTPUT:STRENGTH has the output in a deeper format, and
+ * that strength of the correction. `junk` puts nonsense in the payloads' place. */
 #include <sidelight.h>
 
 #include <stdio.h>
@@ -69,7 +70,10 @@ static Shape shape_of(const char *format, const char *size) {
               : strncmp(kind, "440p", 4) == 0 ? SIDELIGHT_LAYOUT_I440
               : strncmp(kind, "411p", 4) == 0 ? SIDELIGHT_LAYOUT_I411
                                               : SIDELIGHT_LAYOUT_I400;
-  p->bit_depth = strstr(format, "10le") ? 10 : strstr(format, "12le") ? 12 : 8;
+  p->bit_depth = strstr(format, "10le")   ? 10
+                 : strstr(format, "12le") ? 12
+                 : strstr(format, "16le") ? 16
+                                          : 8;
   for (int i = 0; i < 3; i++) {
     unsigned width = p->width, height = p->height;
     if (i && p->layout == SIDELIGHT_LAYOUT_I400)
@@ -197,7 +201,7 @@ static void rewrite(const char *in, const char *out, SidelightBuffer *payloads, 
 }
 
 static void filter_stream(const char *in, const char *types, const Shape *s, uint8_t *decoded, size_t count,
-                          uint8_t *out, const char *base) {
+                          const Shape *of_out, uint8_t *out, uint32_t strength, const char *base) {
   size_t size, nth = 0;
   uint8_t *data = load(in, &size);
   SidelightStream *stream = stream_of(data, size);
@@ -225,6 +229,7 @@ static void filter_stream(const char *in, const char *types, const Shape *s, uin
   if (base && strstr(base, ",small"))
     settings.model_size = SIDELIGHT_MODEL_SIZE_SMALL;
   must("decoder", sidelight_decoder_open(&settings, &decoder));
+  must("strength", sidelight_decoder_set_strength(decoder, strength));
   SidelightCodecParams params = {.codec = SIDELIGHT_CODEC_HEVC};
   unsigned qp[3];
   if (base) {
@@ -235,7 +240,7 @@ static void filter_stream(const char *in, const char *types, const Shape *s, uin
   }
   for (size_t i = 0; i < count; i++) {
     SidelightPicture picture = picture_at(s, decoded, i, types[i]);
-    SidelightPicture filtered = picture_at(s, out, i, types[i]);
+    SidelightPicture filtered = picture_at(of_out, out, i, types[i]);
     const uint8_t *message = messages[i].data;
     int mode = sidelight_decoder_set_sei(decoder, &picture, &message, &messages[i].size, message ? 1 : 0);
     if (mode != SIDELIGHT_ERROR_NO_PAYLOAD)
@@ -251,7 +256,8 @@ static void filter_stream(const char *in, const char *types, const Shape *s, uin
 
 /* ---- JPEG ---- */
 
-static void filter_jpeg(const char *in, const Shape *s, uint8_t *decoded, uint8_t *out, int base) {
+static void filter_jpeg(const char *in, const Shape *s, uint8_t *decoded, const Shape *of_out, uint8_t *out,
+                        uint32_t strength, int base) {
   size_t size;
   uint8_t *jpeg = load(in, &size);
   SidelightDecoder *decoder = NULL;
@@ -265,7 +271,8 @@ static void filter_jpeg(const char *in, const Shape *s, uint8_t *decoded, uint8_
     must("extract", sidelight_jpeg_read(jpeg, size, NULL, &payload));
     must("payload", sidelight_decoder_set_payload(decoder, payload.data, payload.size, &params));
   }
-  SidelightPicture picture = picture_at(s, decoded, 0, 'K'), filtered = picture_at(s, out, 0, 'K');
+  must("strength", sidelight_decoder_set_strength(decoder, strength));
+  SidelightPicture picture = picture_at(s, decoded, 0, 'K'), filtered = picture_at(of_out, out, 0, 'K');
   must("filter", sidelight_decoder_filter(decoder, &picture, &filtered));
   sidelight_buffer_unref(&payload);
   sidelight_decoder_close(&decoder);
@@ -306,7 +313,11 @@ int main(int argc, char **argv) {
   if (!code && !filter)
     die("usage", 0);
   int jpeg = is_jpeg(argv[2]);
-  Shape s = shape_of(argv[4], argv[5]);
+  /* FORMAT, or FORMAT:FORMAT-OF-OUTPUT:STRENGTH */
+  Shape s = shape_of(strtok(argv[4], ":"), argv[5]), of_out = s;
+  const char *more = strtok(NULL, ":"), *strength = strtok(NULL, ":");
+  if (more)
+    of_out = shape_of(more, argv[5]);
   size_t types_size, size, decoded_size;
   char *types = jpeg ? strdup("K") : (char *)load(argv[3], &types_size);
   types[strcspn(types, "\n")] = 0;
@@ -333,13 +344,14 @@ int main(int argc, char **argv) {
     }
     free(original);
   } else {
-    uint8_t *out = malloc(decoded_size);
+    uint8_t *out = malloc(count * of_out.bytes);
+    uint32_t n = strength ? (uint32_t)atoi(strength) : SIDELIGHT_FULL_STRENGTH;
     const char *base = argc == 9 ? argv[8] : NULL;
     if (jpeg)
-      filter_jpeg(argv[2], &s, decoded, out, base != NULL);
+      filter_jpeg(argv[2], &s, decoded, &of_out, out, n, base != NULL);
     else
-      filter_stream(argv[2], types, &s, decoded, count, out, base);
-    save(argv[7], out, decoded_size);
+      filter_stream(argv[2], types, &s, decoded, count, &of_out, out, n, base);
+    save(argv[7], out, count * of_out.bytes);
     free(out);
   }
   free(decoded);

@@ -227,6 +227,36 @@ for format in yuv420p10le:100x76 yuv420p12le:96x64 yuv422p:98x70 yuv422p10le:98x
     check "$name: no payload" silently gives "$name.plain" sidelight "$name.hevc"
 done
 
+# ---- strength, and outputs deeper than the input ----
+
+# deeper NAME FORMAT SHAPE OUTPUT OPTIONS STRENGTH: FORMAT's clip or file of that name, filtered so
+deeper() {
+    case $1 in *p.jpg) in=$1 plain=${1%-p.jpg}.plain types=- file=file=$1: ;; *) in=$1-p.hevc plain=$1.plain types=$1.types file= ;; esac
+    "$reference" filter "$in" "$types" "$2:$4:$6" "$3" "$plain" want.yuv 2>ref.txt || die "deeper $1"
+    silently gives want.yuv "sidelight=$file$5" "$in"
+}
+for strength in 0:0 0.25:16 0.499:32 1:64; do
+    check "strength ${strength%:*}" deeper main yuv420p $size yuv420p "strength=${strength%:*}" "${strength#*:}"
+    check "strength ${strength%:*}, 10 bits" deeper main yuv420p $size yuv420p10le \
+        "strength=${strength%:*}:depth=10" "${strength#*:}"
+done
+for depth in 10 12 16; do
+    check "8 to $depth bits" deeper main yuv420p $size yuv420p${depth}le depth=$depth 64
+    check "8 to $depth bits, as format" sh -c "'$ff' -nostdin -v info -i main-p.hevc -vf sidelight=depth=$depth,showinfo -f null - 2>&1 | grep -q fmt:yuv420p${depth}le"
+done
+check "4:2:2, 8 to 16 bits" deeper yuv422p-98x70 yuv422p 98x70 yuv422p16le depth=16 64
+check "4:4:4, 12 to 16 bits" deeper yuv444p12le-101x75 yuv444p12le 101x75 yuv444p16le depth=16 64
+check "gray, 8 to 12 bits" deeper gray-101x75 gray 101x75 gray12le depth=12 64
+check "10 to 10 bits" deeper yuv420p10le-100x76 yuv420p10le 100x76 yuv420p10le depth=10 64
+check "12 to 10 bits" sh -c "! '$ff' -nostdin -v error -i yuv420p12le-96x64-p.hevc -vf sidelight=depth=10 -f null - 2>said.txt && grep -q 'no output of 10 bits' said.txt"
+check "no such depth" refused "depth is to be" sidelight=depth=14
+# Passed on, with the bits below zero.
+"$reference" filter main.hevc main.types yuv420p:yuv420p16le:0 $size main.plain shifted.yuv 2>ref.txt || die shifted
+check "no payload, deeper" silently gives shifted.yuv sidelight=depth=16 main.hevc
+check "disabled, deeper" silently gives shifted.yuv sidelight=depth=16:enable=0 main-p.hevc
+{ pictures main.want 0 4 && pictures main.plain 4 $count; } >want.yuv
+check "strength as a command" silently gives want.yuv "sendcmd=c='0.16 sidelight strength 0',sidelight" main-p.hevc -r 25
+
 # ---- JPEG ----
 
 # still NAME FORMAT CJPEG...: NAME.jpg without a payload, NAME-p.jpg, NAME.plain, NAME.want, NAME.base
@@ -266,6 +296,10 @@ for kind in yuvj420p:2x2:200x151 yuvj422p:2x1:200x151 yuvj444p:1x1:101x75 yuvj44
     done
 done
 p=yuvj420p-baseline
+check "JPEG, 16 bits" deeper $p-p.jpg yuvj420p 200x151 yuv420p16le depth=16 64
+check "JPEG, 16 bits: full range" sh -c "'$ff' -nostdin -v info -i $p-p.jpg -vf sidelight=file=$p-p.jpg:depth=16,showinfo -f null - 2>&1 | grep -q color_range:pc"
+check "JPEG, 4:4:0 to 12 bits" deeper yuvj440p-baseline-p.jpg yuvj440p 201x150 yuv440p12le depth=12:strength=0.5 32
+check "JPEG, 4:1:1 has nothing deeper" sh -c "! '$ff' -nostdin -v error -i yuvj411p-baseline-p.jpg -vf sidelight=depth=16 -f null - 2>said.txt && grep -q 'no output of 16 bits' said.txt"
 same() { # BEFORE: what stands in front, then the filter, gives what stands in front, and says so once
     decode want.yuv "$1" $p-p.jpg && once "for another" gives want.yuv "$1,sidelight=file=$p-p.jpg" $p-p.jpg
 }

@@ -24,6 +24,7 @@
  * the frames (AV_FRAME_DATA_SEI_UNREGISTERED) or, for JPEG, from the file itself.
  */
 
+#include <math.h>
 #include <sidelight.h>
 
 #include "libavutil/common.h"
@@ -63,10 +64,13 @@ typedef struct SidelightContext {
     int qp, qp_i, qp_b;
     int model_size;
     int skip_binding;
+    double strength;
+    int depth;                 ///< of the output; 0: the input's
     char *file;
 
     SidelightDecoder *decoder; ///< obeys payloads
     SidelightDecoder *base;    ///< for the fallback, if there is one
+    SidelightDecoder *pass;    ///< for pictures that get no more than the output's depth
     SidelightCodecParams params; ///< of the fallback
     int state;
 
@@ -87,6 +91,7 @@ typedef struct ThreadData {
 
 #define OFFSET(x) offsetof(SidelightContext, x)
 #define FLAGS (AV_OPT_FLAG_VIDEO_PARAM | AV_OPT_FLAG_FILTERING_PARAM)
+#define RUNTIME (FLAGS | AV_OPT_FLAG_RUNTIME_PARAM)
 
 static const AVOption sidelight_options[] = {
     { "fallback", "what to do with pictures without a payload", OFFSET(fallback), AV_OPT_TYPE_INT,
@@ -112,6 +117,10 @@ static const AVOption sidelight_options[] = {
             { .i64 = SIDELIGHT_MODEL_SIZE_LARGE },  0, 0, FLAGS, .unit = "model_size" },
     { "skip_binding", "use payloads that were made for other pictures, too", OFFSET(skip_binding), AV_OPT_TYPE_BOOL,
         { .i64 = 0 }, 0, 1, FLAGS },
+    { "strength", "how much of the correction pictures get", OFFSET(strength), AV_OPT_TYPE_DOUBLE,
+        { .dbl = 1 }, 0, 1, RUNTIME },
+    { "depth", "bits of the output: 10, 12 or 16, more than the input's; 0 for the input's", OFFSET(depth),
+        AV_OPT_TYPE_INT, { .i64 = 0 }, 0, 16, FLAGS },
     { "file", "JPEG file that the input was decoded from", OFFSET(file), AV_OPT_TYPE_STRING,
         { .str = NULL }, 0, 0, FLAGS },
     { NULL }
@@ -127,6 +136,74 @@ static const enum AVPixelFormat pix_fmts[] = {
     AV_PIX_FMT_YUV440P,   AV_PIX_FMT_YUVJ440P,  AV_PIX_FMT_YUV411P,   AV_PIX_FMT_YUVJ411P,
     AV_PIX_FMT_NONE
 };
+
+static int same_sampling(const AVPixFmtDescriptor *a, const AVPixFmtDescriptor *b)
+{
+    return a->nb_components == b->nb_components && a->log2_chroma_w == b->log2_chroma_w &&
+           a->log2_chroma_h == b->log2_chroma_h;
+}
+
+/** Formats of the input and the one format of a deeper output, by what comes first of what the source has. */
+static int deeper_formats(const AVFilterContext *ctx, AVFilterFormats **in, AVFilterFormats **out)
+{
+    static const enum AVPixelFormat deep[] = {
+        AV_PIX_FMT_YUV420P10, AV_PIX_FMT_YUV422P10, AV_PIX_FMT_YUV444P10, AV_PIX_FMT_YUV440P10, AV_PIX_FMT_GRAY10,
+        AV_PIX_FMT_YUV420P12, AV_PIX_FMT_YUV422P12, AV_PIX_FMT_YUV444P12, AV_PIX_FMT_YUV440P12, AV_PIX_FMT_GRAY12,
+        AV_PIX_FMT_YUV420P16, AV_PIX_FMT_YUV422P16, AV_PIX_FMT_YUV444P16, AV_PIX_FMT_GRAY16,
+    };
+    const SidelightContext *s = ctx->priv;
+    const AVFilterFormats *source = ctx->inputs[0]->incfg.formats;
+    enum AVPixelFormat inputs[FF_ARRAY_ELEMS(pix_fmts)], output[2] = { AV_PIX_FMT_NONE, AV_PIX_FMT_NONE };
+    const AVPixFmtDescriptor *like = NULL;
+    int nb = 0, ret;
+
+    if (!source || !source->nb_formats)
+        return AVERROR(EAGAIN);
+    for (int i = 0; i < source->nb_formats && !like; i++) {
+        for (int k = 0; pix_fmts[k] != AV_PIX_FMT_NONE && !like; k++) {
+            if (source->formats[i] == pix_fmts[k])
+                like = av_pix_fmt_desc_get(pix_fmts[k]);
+        }
+    }
+    if (!like) // the source is converted
+        like = av_pix_fmt_desc_get(AV_PIX_FMT_YUV420P);
+    for (int k = 0; pix_fmts[k] != AV_PIX_FMT_NONE; k++) {
+        const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(pix_fmts[k]);
+
+        if (same_sampling(desc, like) && desc->comp[0].depth <= s->depth)
+            inputs[nb++] = pix_fmts[k];
+    }
+    inputs[nb] = AV_PIX_FMT_NONE;
+    for (int k = 0; k < FF_ARRAY_ELEMS(deep); k++) {
+        const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(deep[k]);
+
+        if (same_sampling(desc, like) && desc->comp[0].depth == s->depth)
+            output[0] = deep[k];
+    }
+    if (like->comp[0].depth > s->depth || output[0] == AV_PIX_FMT_NONE) {
+        av_log((void *)ctx, AV_LOG_ERROR, "%s has no output of %d bits\n", like->name, s->depth);
+        return AVERROR(EINVAL);
+    }
+    if ((ret = ff_formats_ref(ff_make_format_list(inputs), in)) < 0)
+        return ret;
+    return ff_formats_ref(ff_make_format_list(output), out);
+}
+
+#ifdef FILTER_QUERY_FUNC2
+static int query_formats(const AVFilterContext *ctx, AVFilterFormatsConfig **in, AVFilterFormatsConfig **out)
+{
+    if (!((const SidelightContext *)ctx->priv)->depth)
+        return ff_set_common_formats_from_list2(ctx, in, out, pix_fmts);
+    return deeper_formats(ctx, &in[0]->formats, &out[0]->formats);
+}
+#else
+static int query_formats(AVFilterContext *ctx)
+{
+    if (!((const SidelightContext *)ctx->priv)->depth)
+        return ff_set_common_formats_from_list(ctx, (const int *)pix_fmts);
+    return deeper_formats(ctx, &ctx->inputs[0]->outcfg.formats, &ctx->outputs[0]->incfg.formats);
+}
+#endif
 
 /** Says once for each kind of error why pictures pass through. */
 static void warn(AVFilterContext *ctx, int error, const char *what)
@@ -367,10 +444,16 @@ static int filter_slice(AVFilterContext *ctx, void *arg, int jobnr, int nb_jobs)
     return sidelight_decoder_filter_band(td->decoder, &td->in, &td->out, start, end);
 }
 
-/** Puts a copy without negative line sizes in the frame's place. */
-static int straighten(AVFilterLink *outlink, AVFrame **frame)
+static int external(AVFilterContext *ctx, int error)
 {
-    AVFrame *copy = ff_get_video_buffer(outlink, (*frame)->width, (*frame)->height);
+    av_log(ctx, AV_LOG_ERROR, "%s\n", sidelight_strerror(error));
+    return error == SIDELIGHT_ERROR_OUT_OF_MEMORY ? AVERROR(ENOMEM) : AVERROR_EXTERNAL;
+}
+
+/** Puts a copy without negative line sizes in the frame's place. */
+static int straighten(AVFilterLink *inlink, AVFrame **frame)
+{
+    AVFrame *copy = ff_get_video_buffer(inlink, (*frame)->width, (*frame)->height);
     int ret;
 
     if (!copy)
@@ -391,19 +474,29 @@ static int filter_frame(AVFilterLink *inlink, AVFrame *in)
     SidelightContext *s   = ctx->priv;
     ThreadData td         = { 0 };
     AVFrame *out          = NULL;
+    const int deeper      = outlink->format != inlink->format;
     int rets[256], nb_jobs, ret;
 
     /* The library wants rows that go down. */
-    if (in->linesize[0] < 0 && (ret = straighten(outlink, &in)) < 0)
+    if (in->linesize[0] < 0 && (ret = straighten(inlink, &in)) < 0)
         goto fail;
     td.in = picture_of(in);
     if (!s->file && (ret = take_messages(ctx, in, &td.in)) < 0)
         goto fail;
     if (!ctx->is_disabled)
         td.decoder = decoder_for(ctx, in, &td.in);
-    if (!td.decoder) {
+    if (td.decoder) {
+        const uint32_t strength = lrint(s->strength * SIDELIGHT_FULL_STRENGTH);
+
+        sidelight_decoder_set_strength(s->decoder, strength);
+        if (s->base)
+            sidelight_decoder_set_strength(s->base, strength);
+        s->filtered++;
+    } else {
         s->passed++;
-        return ff_filter_frame(outlink, in);
+        if (!deeper)
+            return ff_filter_frame(outlink, in);
+        td.decoder = s->pass;
     }
 
     out = ff_get_video_buffer(outlink, in->width, in->height);
@@ -413,19 +506,25 @@ static int filter_frame(AVFilterLink *inlink, AVFrame *in)
     }
     if ((ret = av_frame_copy_props(out, in)) < 0)
         goto fail;
+    if (deeper && is_full_range(in)) // formats of full range have no deeper ones
+        out->color_range = AVCOL_RANGE_JPEG;
     td.out  = picture_of(out);
     nb_jobs = av_clip(in->height / MIN_BAND_ROWS, 1,
                       FFMIN(ff_filter_get_nb_threads(ctx), (int)FF_ARRAY_ELEMS(rets)));
     ff_filter_execute(ctx, filter_slice, &td, rets, nb_jobs);
     for (int i = 0; i < nb_jobs; i++) {
-        if (rets[i] < 0) {
-            warn(ctx, rets[i], "filter");
-            av_frame_free(&out);
-            s->passed++;
-            return ff_filter_frame(outlink, in);
+        if (rets[i] >= 0)
+            continue;
+        if (deeper) {
+            ret = external(ctx, rets[i]);
+            goto fail;
         }
+        warn(ctx, rets[i], "filter");
+        av_frame_free(&out);
+        s->filtered--;
+        s->passed++;
+        return ff_filter_frame(outlink, in);
     }
-    s->filtered++;
     av_frame_free(&in);
     return ff_filter_frame(outlink, out);
 
@@ -437,18 +536,16 @@ fail:
 
 /* ---- the filter ---- */
 
-static int external(AVFilterContext *ctx, int error)
-{
-    av_log(ctx, AV_LOG_ERROR, "%s\n", sidelight_strerror(error));
-    return error == SIDELIGHT_ERROR_OUT_OF_MEMORY ? AVERROR(ENOMEM) : AVERROR_EXTERNAL;
-}
-
 static av_cold int init(AVFilterContext *ctx)
 {
     SidelightContext *s = ctx->priv;
 
     if (s->fallback == FALLBACK_BASE && !s->file && s->qp < 0 && (s->qp_i < 0 || s->qp_b < 0)) {
         av_log(ctx, AV_LOG_ERROR, "fallback=base needs qp\n");
+        return AVERROR(EINVAL);
+    }
+    if (s->depth && s->depth != 10 && s->depth != 12 && s->depth != 16) {
+        av_log(ctx, AV_LOG_ERROR, "depth is to be 10, 12 or 16\n");
         return AVERROR(EINVAL);
     }
     return 0;
@@ -464,12 +561,14 @@ static int config_input(AVFilterLink *inlink)
 
     sidelight_decoder_close(&s->decoder);
     sidelight_decoder_close(&s->base);
+    sidelight_decoder_close(&s->pass);
     s->state = NO_PAYLOAD;
 
     settings.threads      = 1; // slice threads do the work
     settings.skip_binding = s->skip_binding;
     settings.model_size   = s->model_size;
-    if ((ret = sidelight_decoder_open(&settings, &s->decoder)) < 0)
+    if ((ret = sidelight_decoder_open(&settings, &s->decoder)) < 0 ||
+        (ret = sidelight_decoder_open(&settings, &s->pass)) < 0)
         return external(ctx, ret);
 
     if (s->file) {
@@ -499,6 +598,7 @@ static av_cold void uninit(AVFilterContext *ctx)
                s->filtered, s->passed);
     sidelight_decoder_close(&s->decoder);
     sidelight_decoder_close(&s->base);
+    sidelight_decoder_close(&s->pass);
     av_freep(&s->messages);
     av_freep(&s->sizes);
 }
@@ -541,5 +641,10 @@ const FFFilter ff_vf_sidelight = {
     .uninit        = uninit,
     FILTER_INPUTS(sidelight_inputs),
     FILTER_OUTPUTS(sidelight_outputs),
-    FILTER_PIXFMTS_ARRAY(pix_fmts),
+    .process_command = ff_filter_process_command,
+#ifdef FILTER_QUERY_FUNC2
+    FILTER_QUERY_FUNC2(query_formats),
+#else
+    FILTER_QUERY_FUNC(query_formats),
+#endif
 };

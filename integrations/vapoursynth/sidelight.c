@@ -18,7 +18,9 @@ enum { MAX_SIZE = 65535, TABLE = 64, MAX_STEP = 65535, MAX_QP = 51 };
 typedef struct Filter {
   VSNode *node;
   const VSVideoInfo *vi;
+  VSVideoInfo out; /* as vi, of as many bits as the output has */
   SidelightDecoder *decoder;
+  SidelightDecoder *pass; /* for frames that get no more than their depth */
   uint32_t layout;
   uint8_t untouched[4]; /* by SidelightPictureType: 1 for frames that pass through */
 } Filter;
@@ -29,7 +31,7 @@ typedef struct Arguments {
   size_t payload_size, jpeg_size;
   int by_payload; /* else the base model */
   int skip_binding, carrier;
-  uint32_t model_size;
+  uint32_t model_size, strength;
   SidelightCodecParams params;
 } Arguments;
 
@@ -66,14 +68,15 @@ static uint32_t picture_type(const VSFrame *frame, const VSAPI *api) {
 
 /* `out`: NULL for a picture that is read only. */
 static SidelightPicture picture_of(const Filter *f, const VSFrame *frame, VSFrame *out, const VSAPI *api) {
+  const VSVideoInfo *vi = out ? &f->out : f->vi;
   SidelightPicture p;
   memset(&p, 0, sizeof p);
-  p.width = (uint32_t)f->vi->width;
-  p.height = (uint32_t)f->vi->height;
+  p.width = (uint32_t)vi->width;
+  p.height = (uint32_t)vi->height;
   p.layout = f->layout;
-  p.bit_depth = (uint32_t)f->vi->format.bitsPerSample;
+  p.bit_depth = (uint32_t)vi->format.bitsPerSample;
   p.picture_type = picture_type(frame, api);
-  for (int i = 0; i < f->vi->format.numPlanes; i++) {
+  for (int i = 0; i < vi->format.numPlanes; i++) {
     /* The library does not write to the picture that it reads. */
     p.data[i] = out ? api->getWritePtr(out, i) : (uint8_t *)api->getReadPtr(frame, i);
     p.stride[i] = api->getStride(out ? out : frame, i);
@@ -92,12 +95,13 @@ static const VSFrame *VS_CC filter_frame(int n, int reason, void *data, void **f
   if (reason != arAllFramesReady)
     return NULL;
   const VSFrame *frame = api->getFrameFilter(n, f->node, context);
-  if (f->untouched[picture_type(frame, api)])
+  int untouched = f->untouched[picture_type(frame, api)];
+  if (untouched && f->out.format.bitsPerSample == f->vi->format.bitsPerSample)
     return frame;
-  VSFrame *filtered = api->newVideoFrame(&f->vi->format, f->vi->width, f->vi->height, frame, core);
+  VSFrame *filtered = api->newVideoFrame(&f->out.format, f->out.width, f->out.height, frame, core);
   SidelightPicture in = picture_of(f, frame, NULL, api), out = picture_of(f, frame, filtered, api);
   /* Of the decoder's calls the one that several threads may be in. */
-  int result = sidelight_decoder_filter_band(f->decoder, &in, &out, 0, in.height);
+  int result = sidelight_decoder_filter_band(untouched ? f->pass : f->decoder, &in, &out, 0, in.height);
   api->freeFrame(frame);
   if (result < 0) {
     char message[256];
@@ -113,6 +117,7 @@ static void VS_CC filter_free(void *data, VSCore *core, const VSAPI *api) {
   Filter *f = data;
   (void)core;
   sidelight_decoder_close(&f->decoder);
+  sidelight_decoder_close(&f->pass);
   api->freeNode(f->node);
   free(f);
 }
@@ -170,6 +175,15 @@ static int read_model_size(const Call *call) {
   }
   fail(call, "model_size is to be \"small\", \"medium\" or \"large\"");
   return -1;
+}
+
+/* 0 to 1, in the library's steps. */
+static int read_strength(const Call *call, uint32_t *strength) {
+  double value = given(call, "strength") ? call->api->mapGetFloat(call->in, "strength", 0, NULL) : 1;
+  if (!(value >= 0 && value <= 1))
+    return fail(call, "strength is to be 0 to 1");
+  *strength = (uint32_t)(value * SIDELIGHT_FULL_STRENGTH + 0.5);
+  return 1;
 }
 
 /* 64 steps of luma's table, and 64 of chroma's if it is another. */
@@ -238,7 +252,7 @@ static int read_arguments(const Call *call, Arguments *a) {
     return 0;
   a->model_size = (uint32_t)size;
   a->skip_binding = !given(call, "carrier") && !a->jpeg; /* nothing to look at */
-  if (!read_int(call, "skip_binding", 0, 1, &a->skip_binding))
+  if (!read_int(call, "skip_binding", 0, 1, &a->skip_binding) || !read_strength(call, &a->strength))
     return 0;
 
   if (!jpeg) {
@@ -288,6 +302,23 @@ static int check_format(const Call *call, Filter *f) {
   if (f->vi->width > MAX_SIZE || f->vi->height > MAX_SIZE)
     return fail(call, "%dx%d is too large: width and height are to be %d at most", f->vi->width,
                 f->vi->height, MAX_SIZE);
+  return 1;
+}
+
+/* The output's format: the clip's, or one of more bits. */
+static int set_depth(const Call *call, Filter *f) {
+  const VSVideoFormat *format = &f->vi->format;
+  int depth = format->bitsPerSample;
+  f->out = *f->vi;
+  if (!read_int(call, "depth", 0, INT_MAX, &depth))
+    return 0;
+  if (depth == format->bitsPerSample)
+    return 1;
+  if (depth < format->bitsPerSample || (depth != 10 && depth != 12 && depth != 16))
+    return fail(call, "depth is to be the clip's, %d, or more: 10, 12 or 16", format->bitsPerSample);
+  if (!call->api->queryVideoFormat(&f->out.format, format->colorFamily, stInteger, depth, format->subSamplingW,
+                                   format->subSamplingH, call->core))
+    return fail(call, "there is no such format of %d bits", depth);
   return 1;
 }
 
@@ -428,7 +459,7 @@ static int set_base_mode(const Call *call, Filter *f, const Arguments *a) {
 
 static int set_decoder(const Call *call, Filter *f) {
   Arguments a;
-  if (!check_format(call, f) || !read_arguments(call, &a))
+  if (!check_format(call, f) || !read_arguments(call, &a) || !set_depth(call, f))
     return 0;
   if (a.jpeg && !a.skip_binding && !check_jpeg(call, f, &a))
     return 0;
@@ -437,6 +468,10 @@ static int set_decoder(const Call *call, Filter *f) {
   settings.skip_binding = (uint32_t)a.skip_binding;
   settings.model_size = a.model_size;
   int result = sidelight_decoder_open(&settings, &f->decoder);
+  if (result == 0)
+    result = sidelight_decoder_open(&settings, &f->pass);
+  if (result == 0)
+    result = sidelight_decoder_set_strength(f->decoder, a.strength);
   if (result < 0)
     return fail(call, "%s", sidelight_strerror(result));
   if (!a.by_payload)
@@ -462,7 +497,7 @@ static void VS_CC filter_create(const VSMap *in, VSMap *out, void *user, VSCore 
     return;
   }
   VSFilterDependency source = {f->node, rpStrictSpatial};
-  api->createVideoFilter(out, "Filter", f->vi, filter_frame, filter_free, fmParallel, &source, 1, f, core);
+  api->createVideoFilter(out, "Filter", &f->out, filter_frame, filter_free, fmParallel, &source, 1, f, core);
 }
 
 VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI *api) {
@@ -472,6 +507,7 @@ VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI
   api->registerFunction("Filter",
                         "clip:vnode;payload:data:opt;codec:data:opt;mode:data:opt;"
                         "qp:int:opt;qp_i:int:opt;qp_b:int:opt;quant:int[]:opt;jpeg:data:opt;"
-                        "carrier:int:opt;skip_binding:int:opt;model_size:data:opt;",
+                        "carrier:int:opt;skip_binding:int:opt;model_size:data:opt;"
+                        "strength:float:opt;depth:int:opt;",
                         "clip:vnode;", filter_create, NULL, plugin);
 }

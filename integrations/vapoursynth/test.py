@@ -121,7 +121,7 @@ class Picture:
         return core.query_video_format(family, vs.INTEGER, self.depth, *HALVINGS[self.layout])
 
 
-def filtered(pictures, params, payload=None):
+def filtered(pictures, params, payload=None, strength=64, depth=None):
     """What the library makes of them, planes of each."""
     settings = DecoderSettings(threads=2, skip_binding=1)
     decoder = c.c_void_p()
@@ -130,10 +130,13 @@ def filtered(pictures, params, payload=None):
         call("sidelight_decoder_set_mode", decoder, BASE, c.byref(params))
     else:
         call("sidelight_decoder_set_payload", decoder, payload, c.c_size_t(len(payload)), c.byref(params))
+    call("sidelight_decoder_set_strength", decoder, c.c_uint32(strength))
     result = []
     for picture in pictures:
         p = picture.to_c()
-        out = Picture(picture.width, picture.height, picture.layout, picture.depth, picture.planes).to_c()
+        bits = depth or picture.depth
+        planes = [bytes(len(plane) // picture.bytes * (2 if bits > 8 else 1)) for plane in picture.planes]
+        out = Picture(picture.width, picture.height, picture.layout, bits, planes).to_c()
         call("sidelight_decoder_filter", decoder, c.byref(p), c.byref(out))
         result.append([plane.raw for plane in out.kept])
     library.sidelight_decoder_close(c.byref(decoder))
@@ -307,6 +310,43 @@ def formats():
             expected = filtered(pictures, hevc_params(51))
             frame = core.sidelight.Filter(clip_of(pictures), qp=51).get_frame(0)
             check(f"{width}x{height}, {names[layout]}", planes_of(frame) == expected[0])
+
+
+def outputs():
+    """Strengths of the correction, and outputs deeper than the clip."""
+    for layout, depth, deeper in [(1, 8, 10), (1, 8, 16), (3, 8, 12), (0, 10, 16), (2, 10, 12), (5, 12, 16)]:
+        pictures = [coded(36, 20, layout, depth, kind, seed)[1] for seed, kind in enumerate("IPB")]
+        clip, params = clip_of(pictures), hevc_params(37)
+        for strength, steps in [(1, 64), (0.5, 32), (0, 0), (0.01, 1), (0.999, 64)]:
+            name = f"layout {layout}, {depth} to {deeper} bits, strength {strength}"
+            plain = core.sidelight.Filter(clip, qp=37, strength=strength)
+            for n, planes in enumerate(filtered(pictures, params, strength=steps)):
+                frame = plain.get_frame(n)
+                check(f"{name}, frame {n}", planes_of(frame) == planes)
+                if steps != 1:  # which may be too little to change a sample
+                    check(f"{name}, frame {n}: changed", (planes != pictures[n].planes) == (steps > 0))
+            deep = core.sidelight.Filter(clip, qp=37, strength=strength, depth=deeper)
+            expected = filtered(pictures, params, strength=steps, depth=deeper)
+            check(f"{name}: format", deep.format.bits_per_sample == deeper and
+                  deep.format.color_family == clip.format.color_family)
+            for n, planes in enumerate(expected):
+                frame = deep.get_frame(n)
+                check(f"{name}, frame {n}", planes_of(frame) == planes and frame.props["number"] == n)
+        own = core.sidelight.Filter(clip, qp=37, depth=depth)
+        same(f"depth {depth}, the clip's own", own, pictures, filtered(pictures, params))
+        left = core.sidelight.Filter(clip, qp=37, qp_b=0, depth=deeper).get_frame(2)
+        words = [int.from_bytes(planes_of(left)[0][i:i + 2], sys.byteorder) for i in range(0, 72, 2)]
+        size = pictures[2].bytes
+        source = [int.from_bytes(pictures[2].planes[0][i:i + size], sys.byteorder) for i in range(0, 36 * size, size)]
+        check(f"{depth} to {deeper} bits, a frame left alone", words == [s << deeper - depth for s in source])
+    for text, arguments in [
+        ("strength is to be 0 to 1", {"strength": 1.01}), ("strength is to be 0 to 1", {"strength": -0.1}),
+        ("strength is to be 0 to 1", {"strength": math.nan}),
+        ("depth is to be the clip's, 12, or more", {"depth": 10}),
+        ("depth is to be the clip's, 12, or more", {"depth": 14}),
+        ("depth is to be at least 0", {"depth": -8}),
+    ]:
+        refused(f"{arguments}", clip, text, qp=30, **arguments)
 
 
 def picture_types():
@@ -552,6 +592,7 @@ if __name__ == "__main__":
     plugin, library = sys.argv[1], c.CDLL(sys.argv[2])
     core.std.LoadPlugin(os.path.abspath(plugin))
     formats()
+    outputs()
     picture_types()
     pictures, clip, hevc_update, by_update = payloads()
     bindings(pictures, clip, hevc_update, by_update)

@@ -1,6 +1,7 @@
 //! Sidelight's tools: the evaluation and its peers, training of base models.
 
 mod codec;
+mod depth;
 mod eval;
 mod files;
 mod integers;
@@ -21,6 +22,8 @@ enum Command {
     Eval(eval::Options),
     /// Compare two evaluations of the same pictures: BD-rates of one's curves against the other's
     Compare(eval::compare::Options),
+    /// Measure what outputs deeper than the decoded pictures are worth
+    Depth(depth::Options),
     /// Measure other filters and codecs on an evaluation's pictures
     Peers(peers::Options),
     /// Write the integers of an evaluation's payloads as JSON, for other coders
@@ -51,6 +54,7 @@ fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Eval(options) => eval::run(&options),
         Command::Compare(options) => eval::compare::run(&options),
+        Command::Depth(options) => depth::run(&options),
         Command::Peers(options) => peers::run(&options),
         Command::Integers(options) => integers::run(&options),
         Command::Report(options) => report::run(&options),

@@ -6,7 +6,7 @@ use crate::errors::invalid;
 use crate::names;
 use crate::picture::{Picture, Samples};
 use pyo3::prelude::*;
-use sidelight::{Codec, DecoderSettings, Mode};
+use sidelight::{Codec, DecoderSettings, Mode, FULL_STRENGTH};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Holds what a payload asks for and filters pictures with it; passes them through until told otherwise.
@@ -116,19 +116,52 @@ impl Decoder {
         Ok(mode.map(|mode| names::name(mode, &names::MODES)))
     }
 
+    /// Sets how much of the correction pictures get, whatever else is set: strength / FULL_STRENGTH of it.
+    /// A decoder begins with FULL_STRENGTH, at which it gives the picture that the encoder measured; 0 leaves
+    /// pictures as decoded.
+    fn set_strength(&self, py: Python<'_>, strength: i64) -> PyResult<()> {
+        let known = u8::try_from(strength).ok().filter(|n| *n <= FULL_STRENGTH);
+        let known = known
+            .ok_or_else(|| invalid(format!("strength is {strength}, not 0 to {FULL_STRENGTH}")))?;
+        crate::detached(py, || self.write().set_strength(known))
+    }
+
     /// The better picture; the same samples where there is nothing to do. Its shape and its type are those
     /// of `picture`. Other Python threads run meanwhile.
-    fn filter(&self, py: Python<'_>, picture: &Picture) -> PyResult<Picture> {
+    ///
+    /// bit_depth: of the result, that of `picture` (None) or more: 10, 12 or 16. The bits below hold what
+    ///     rounding takes from the correction, and samples that are only copied are shifted left. A picture
+    ///     of 16 bits can't be filtered again.
+    #[pyo3(signature = (picture, *, bit_depth=None))]
+    fn filter(
+        &self,
+        py: Python<'_>,
+        picture: &Picture,
+        bit_depth: Option<i64>,
+    ) -> PyResult<Picture> {
+        let own = i64::from(picture.bit_depth());
+        let depth = match bit_depth.unwrap_or(own) {
+            n if n == own || (n > own && matches!(n, 10 | 12 | 16)) => n as u32,
+            n => {
+                let what = format!("bit_depth is {n}, neither the picture's {own} nor more of 10, 12, 16");
+                return Err(invalid(what));
+            }
+        };
         let samples = crate::detached(py, || {
             let decoder = self.read();
             Ok(match &picture.samples {
                 Samples::Narrow(planes) => {
                     let view = planes.view()?;
-                    Samples::Narrow(Arc::new(planes.like(|out| decoder.filter(&view, out))?))
+                    if depth == 8 {
+                        let better = planes.like(depth, |out| decoder.filter(&view, out))?;
+                        Samples::Narrow(Arc::new(better))
+                    } else {
+                        Samples::Wide(Arc::new(planes.like(depth, |out| decoder.filter(&view, out))?))
+                    }
                 }
                 Samples::Wide(planes) => {
                     let view = planes.view()?;
-                    Samples::Wide(Arc::new(planes.like(|out| decoder.filter(&view, out))?))
+                    Samples::Wide(Arc::new(planes.like(depth, |out| decoder.filter(&view, out))?))
                 }
             })
         })?;

@@ -41,6 +41,7 @@ mod _sidelight {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("SEI_UUID", PyBytes::new(module.py(), &sidelight::carriage::nal::UUID))?;
+        module.add("FULL_STRENGTH", sidelight::FULL_STRENGTH)?;
         super::errors::add_to(module)
     }
 }

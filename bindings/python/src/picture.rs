@@ -58,24 +58,29 @@ impl<S: Sample> Planes<S> {
         Ok(picture.of_type(self.picture_type))
     }
 
-    /// A picture of the same shape that `fill` writes.
-    pub fn like(&self, fill: impl FnOnce(PictureMut<'_, S>) -> Result) -> Result<Self> {
+    /// A picture of the same layout, size and type, in `bit_depth`, that `fill` writes.
+    pub fn like<T: Sample>(
+        &self,
+        bit_depth: u32,
+        fill: impl FnOnce(PictureMut<'_, T>) -> Result,
+    ) -> Result<Planes<T>> {
         let mut samples = [Vec::new(), Vec::new(), Vec::new()];
         for (p, plane) in samples.iter_mut().enumerate().take(self.layout.planes()) {
             let n = self.samples[p].len();
             plane.try_reserve_exact(n).map_err(|_| Error::OutOfMemory)?;
-            plane.resize(n, S::new(0));
+            plane.resize(n, T::new(0));
         }
         let mut p = 0;
         // Chroma that is not there has no rows.
         let planes = samples.each_mut().map(|plane| {
             let (width, height) = self.plane_size(p);
             p += 1;
-            PlaneMut::new(plane, width * size_of::<S>(), width, height)
+            PlaneMut::new(plane, width * size_of::<T>(), width, height)
         });
         let [luma, cb, cr] = planes;
-        fill(PictureMut::with_depth(self.layout, self.bit_depth, [luma?, cb?, cr?])?)?;
-        Ok(Self { samples, ..*self })
+        fill(PictureMut::with_depth(self.layout, bit_depth, [luma?, cb?, cr?])?)?;
+        let Self { layout, picture_type, size, .. } = *self;
+        Ok(Planes { layout, bit_depth, picture_type, size, samples })
     }
 
     fn plane_size(&self, plane: usize) -> (usize, usize) {
@@ -240,9 +245,9 @@ impl Picture {
         names::name(self.layout, &names::LAYOUTS)
     }
 
-    /// Bits of a sample: 8, 10 or 12.
+    /// Bits of a sample: 8, 10 or 12, of what Decoder.filter() gives also 16.
     #[getter]
-    fn bit_depth(&self) -> u32 {
+    pub fn bit_depth(&self) -> u32 {
         self.bit_depth
     }
 
@@ -285,9 +290,13 @@ impl Picture {
         of(self) == of(other)
     }
 
-    /// The same picture with other samples of the same shape.
+    /// The same picture with other samples of the same layout and size.
     pub fn with_samples(&self, samples: Samples) -> Self {
-        Self { samples, ..*self }
+        let bit_depth = match &samples {
+            Samples::Narrow(planes) => planes.bit_depth,
+            Samples::Wide(planes) => planes.bit_depth,
+        };
+        Self { samples, bit_depth, ..*self }
     }
 }
 

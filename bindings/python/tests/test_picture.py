@@ -136,6 +136,52 @@ def test_bit_depths():
         Picture(ramp(4, 4), bit_depth=10)
 
 
+@pytest.fixture
+def base(gray):
+    decoder = Decoder(threads=2)
+    decoder.set_mode("base", gray.params())
+    return decoder
+
+
+def test_deeper_results(gray, base):
+    decoded = gray.decoded[0]
+    eight = Picture(decoded)
+    ten = Picture(decoded.astype(np.uint16) << 2, bit_depth=10)
+    assert base.filter(eight).bit_depth == 8
+    deep = base.filter(eight, bit_depth=10)
+    assert (deep.bit_depth, deep.luma.dtype) == (10, np.uint16)
+    assert np.array_equal(deep.luma, base.filter(ten).luma)
+    sixteen, twelve = (base.filter(eight, bit_depth=depth).luma for depth in (16, 12))
+    inside = (twelve > 0) & (twelve < 4095)
+    assert np.array_equal(sixteen[inside], twelve[inside] << 4)
+    assert np.array_equal(base.filter(ten, bit_depth=16).luma, sixteen)
+    base.set_mode("off")
+    assert np.array_equal(base.filter(eight, bit_depth=16).luma, decoded.astype(np.uint16) << 8)
+    for picture, depths in [(eight, (0, 7, 9, 11, 14, 17, 2**40)), (ten, (8, 9))]:
+        for depth in depths:
+            with pytest.raises(sidelight.InvalidArgument, match="bit_depth is"):
+                base.filter(picture, bit_depth=depth)
+    with pytest.raises(sidelight.InvalidArgument):
+        base.filter(base.filter(eight, bit_depth=16))
+
+
+def test_strength(gray, base):
+    decoded = gray.decoded[0]
+    picture = Picture(decoded)
+    full = base.filter(picture).luma
+    residual = base.filter(picture, bit_depth=12).luma.astype(int) - 16 * decoded.astype(int)
+    for strength in (0, 1, 32, 63, sidelight.FULL_STRENGTH):
+        base.set_strength(strength)
+        base.set_mode("base", gray.params())
+        expected = decoded + (strength * residual + 512 >> 10)
+        assert np.array_equal(base.filter(picture).luma, expected.clip(0, 255))
+    assert np.array_equal(base.filter(picture).luma, full)
+    for strength in (-1, 65, 256, 2**40):
+        with pytest.raises(sidelight.InvalidArgument, match="strength is"):
+            base.set_strength(strength)
+    assert np.array_equal(base.filter(picture).luma, full)
+
+
 def test_words_are_checked():
     for more in [{"picture_type": "idr"}, {"layout": "420"}]:
         with pytest.raises(sidelight.InvalidArgument, match="not one of"):

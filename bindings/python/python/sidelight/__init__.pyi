@@ -20,6 +20,7 @@ __all__ = [
     "Picture",
     "Report",
     "SEI_UUID",
+    "FULL_STRENGTH",
     "Stale",
     "Stream",
     "TooLarge",
@@ -37,6 +38,7 @@ __all__ = [
 
 __version__: str
 SEI_UUID: bytes
+FULL_STRENGTH: int
 
 _Plane: TypeAlias = Union[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]
 _Coefficients: TypeAlias = npt.NDArray[np.int16]
@@ -207,7 +209,8 @@ class Decoder:
         self, mode: Literal["off", "base"], params: Optional[CodecParams] = None
     ) -> None: ...
     def set_sei(self, picture: Picture, messages: Sequence[_Bytes]) -> Optional[_Mode]: ...
-    def filter(self, picture: Picture) -> Picture: ...
+    def set_strength(self, strength: int) -> None: ...
+    def filter(self, picture: Picture, *, bit_depth: Literal[8, 10, 12, 16, None] = None) -> Picture: ...
 
 def jpeg_insert(data: _Bytes, payload: _Bytes, *, anyway: bool = False) -> bytes: ...
 def jpeg_extract(data: _Bytes) -> bytes: ...
