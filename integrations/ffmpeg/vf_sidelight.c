@@ -184,16 +184,16 @@ static int deeper_formats(const AVFilterContext *ctx, AVFilterFormats **in, AVFi
         av_log((void *)ctx, AV_LOG_ERROR, "%s has no output of %d bits\n", like->name, s->depth);
         return AVERROR(EINVAL);
     }
-    if ((ret = ff_formats_ref(ff_make_format_list(inputs), in)) < 0)
+    if ((ret = ff_formats_ref(ff_make_format_list((const int *)inputs), in)) < 0)
         return ret;
-    return ff_formats_ref(ff_make_format_list(output), out);
+    return ff_formats_ref(ff_make_format_list((const int *)output), out);
 }
 
 #ifdef FILTER_QUERY_FUNC2
 static int query_formats(const AVFilterContext *ctx, AVFilterFormatsConfig **in, AVFilterFormatsConfig **out)
 {
     if (!((const SidelightContext *)ctx->priv)->depth)
-        return ff_set_common_formats_from_list2(ctx, in, out, pix_fmts);
+        return ff_set_common_formats_from_list2(ctx, in, out, (const int *)pix_fmts);
     return deeper_formats(ctx, &in[0]->formats, &out[0]->formats);
 }
 #else
