@@ -22,6 +22,15 @@ test-vapoursynth: vapoursynth ## Its tests
 	$(VS)/venv/bin/python integrations/vapoursynth/test.py $(VS)/vs-sidelight.so \
 	    $(RELEASE)/$(SHARED)
 
+# In an environment that has nothing but VapourSynth and the wheel.
+test-vapoursynth-wheel: pc $(VS)/venv/ready ## The plugin's wheel, built, installed and tested
+	rm -rf $(VS)/wheels $(VS)/installed
+	$(VS)/venv/bin/pip wheel --quiet --disable-pip-version-check --no-deps -w $(VS)/wheels ./integrations/vapoursynth
+	$(VS)/venv/bin/python -m venv $(VS)/installed
+	$(VS)/installed/bin/pip install --quiet --disable-pip-version-check --no-deps \
+	    -r integrations/vapoursynth/requirements.txt $(VS)/wheels/*.whl
+	$(VS)/installed/bin/python integrations/vapoursynth/test.py installed $(RELEASE)/$(SHARED)
+
 $(VS)/venv/ready: integrations/vapoursynth/requirements.txt
 	python=$$(tools/setup.sh python3.12) && $$python -m venv --clear $(VS)/venv
 	$(VS)/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
@@ -42,4 +51,4 @@ $(PY)/venv/ready: bindings/python/tests/requirements.txt
 	$(PY)/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
 
-.PHONY: ffmpeg test-ffmpeg vapoursynth test-vapoursynth test-python
+.PHONY: ffmpeg test-ffmpeg vapoursynth test-vapoursynth test-vapoursynth-wheel test-python

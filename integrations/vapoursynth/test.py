@@ -589,8 +589,10 @@ def source_fails():
 
 
 if __name__ == "__main__":
+    # "installed": VapourSynth has found the plugin by itself.
     plugin, library = sys.argv[1], c.CDLL(sys.argv[2])
-    core.std.LoadPlugin(os.path.abspath(plugin))
+    if plugin != "installed":
+        core.std.LoadPlugin(os.path.abspath(plugin))
     formats()
     outputs()
     picture_types()
