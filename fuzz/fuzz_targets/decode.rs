@@ -36,7 +36,7 @@ fn run<S: Sample + PartialEq + Debug + Into<u32>>(input: &mut Input, depth: u32)
     let mut payload = payload(input, model, options >> 4);
     let samples = input.rest();
     let sample = |i: usize| {
-        let at = |i: usize| i16::from(*samples.get(i % samples.len().max(1)).unwrap_or(&(i as u8)));
+        let at = |i: usize| u16::from(*samples.get(i % samples.len().max(1)).unwrap_or(&(i as u8)));
         // 16 bits hold more than the depth: what is above counts as the largest sample.
         S::new(if depth == 8 { at(i) } else { at(2 * i) << 8 | at(2 * i + 1) })
     };

@@ -44,6 +44,11 @@ impl<S: Sample> Owned<S> {
         Self { layout, depth, size: (width, height), planes }
     }
 
+    /// A picture of the same layout and size, deeper.
+    pub fn deeper(&self, depth: u32) -> Owned<u16> {
+        Owned::new(self.layout, depth, self.size.0, self.size.1, |_| 1)
+    }
+
     /// A picture of the same shape, of other samples.
     pub fn like(&self) -> Self {
         Self::new(self.layout, self.depth, self.size.0, self.size.1, |_| S::new(1))
