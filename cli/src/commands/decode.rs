@@ -1,0 +1,158 @@
+//! `decode`: a JPEG's picture, filtered.
+
+use super::warn;
+use crate::args::{Common, ModelSize, Threads, DAMAGED, DONE, UNFILTERED};
+use crate::files::{self, Output};
+use crate::jpeg;
+use crate::picture::{self, Format, Metadata};
+use crate::planes::Planes;
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use sidelight::carriage::jpeg as carriage;
+use sidelight::{Codec, CodecParams, Decoder, DecoderSettings, Error, Mode};
+use std::path::PathBuf;
+
+/// Decode a JPEG and filter the picture
+///
+/// The picture is filtered as the file's payload asks, bit for bit as its encoder measured it. Whatever is wrong with
+/// the payload, the picture is written: unfiltered, with a message and exit status 3. PNG and TIFF files get the
+/// JPEG's ICC profile and EXIF, with the orientation: pixels are not turned.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  sidelight decode photo.jpg better.png
+  sidelight decode --mode base old.jpg better.tiff
+  cat photo.jpg | sidelight decode --format ppm - - >better.ppm")]
+pub struct Arguments {
+    /// JPEG file
+    #[arg(value_name = "IN.jpg")]
+    pub input: PathBuf,
+    /// PNG, TIFF, PPM or PGM file
+    #[arg(value_name = "OUT")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub how: How,
+    /// Format of OUT [default: by its name; png to standard output]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    #[command(flatten)]
+    pub threads: Threads,
+}
+
+/// How a picture is filtered.
+#[derive(Args, Clone, Serialize)]
+pub struct How {
+    /// What to filter with
+    #[arg(long, value_enum, default_value_t = FilterMode::Payload)]
+    pub mode: FilterMode,
+    /// Size of the base model of --mode base; payloads name theirs
+    #[arg(long, value_enum, value_name = "SIZE", default_value_t = ModelSize::Medium)]
+    pub model_size: ModelSize,
+}
+
+/// What a picture is filtered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FilterMode {
+    /// What the payload asks for; without one the picture is left as it is
+    #[value(alias = "update")]
+    Payload,
+    /// The base model that fits the tables, whatever the payload says
+    Base,
+    /// The picture as other decoders show it
+    Off,
+}
+
+/// A picture, and how it came about.
+pub struct Picture {
+    pub planes: Planes,
+    pub metadata: Metadata,
+    /// What it was filtered with.
+    pub mode: Mode,
+    /// Why it is not filtered, though that was asked for.
+    pub unfiltered: Option<String>,
+    /// What is wrong with the JPEG.
+    pub damaged: Option<String>,
+}
+
+/// Codec parameters of a JPEG file.
+pub fn params(file: &[u8]) -> sidelight::Result<CodecParams> {
+    let info = carriage::info(file)?;
+    let luma = info.luma_quant().ok_or(Error::Corrupt)?;
+    let chroma = info.chroma_quant();
+    Ok(CodecParams { codec: Codec::Jpeg { luma, chroma }, binding: info.binding })
+}
+
+/// Sets a decoder as the file's payload asks.
+pub fn set_payload(decoder: &mut Decoder, file: &[u8]) -> sidelight::Result<Mode> {
+    let payload = carriage::extract(file)?;
+    decoder.set_payload(&payload, &params(file)?)
+}
+
+/// Decodes and filters.
+pub fn picture(file: &[u8], how: &How, threads: usize, max_pixels: u64) -> Result<Picture> {
+    let jpeg::Decoded { planes, damaged, metadata } = jpeg::decode(file, max_pixels)?;
+    let mut picture = Picture { planes, metadata, mode: Mode::Off, unfiltered: None, damaged };
+    let settings =
+        DecoderSettings { threads, model_size: how.model_size.into(), ..Default::default() };
+    let mut decoder = Decoder::new(settings);
+    let set = match how.mode {
+        FilterMode::Off => Ok(Mode::Off),
+        FilterMode::Base => params(file)
+            .and_then(|params| decoder.set_mode(Mode::Base, &params))
+            .map(|()| Mode::Base),
+        FilterMode::Payload => set_payload(&mut decoder, file),
+    };
+    match set {
+        Ok(Mode::Off) => {}
+        Ok(mode) => {
+            let mut filtered =
+                Planes::new(picture.planes.layout, 8, picture.planes.size(), 1)?;
+            decoder.filter(&picture.planes.view()?, filtered.view_mut()?)?;
+            (picture.planes, picture.mode) = (filtered, mode);
+        }
+        Err(Error::NoPayload) => {
+            picture.unfiltered =
+                Some("no payload in the file (--mode base needs none)".into());
+        }
+        Err(error) => picture.unfiltered = Some(format!("payload ignored: {error}")),
+    }
+    Ok(picture)
+}
+
+/// How messages call a mode.
+pub fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Off => "off",
+        Mode::Base => "base",
+        Mode::Update => "update",
+        _ => "unknown",
+    }
+}
+
+pub fn run(a: &Arguments, common: &Common) -> Result<u8> {
+    let format = a.format.map_or_else(|| Format::of(&a.output), Ok)?;
+    let name = files::input_name(&a.input);
+    let file = files::read(&a.input)?;
+    let picture = picture(&file, &a.how, a.threads.count(), common.max_pixels)
+        .with_context(|| name.clone())?;
+    let mut out = Output::create(&a.output)?;
+    picture::write(&mut out, format, &picture.planes, &picture.metadata)
+        .with_context(|| a.output.display().to_string())?;
+    let (width, height) = picture.planes.size();
+    let to_file = out.is_file();
+    out.finish()?;
+    if let Some(damage) = &picture.damaged {
+        warn(&name, &format!("damaged: {damage}"));
+    }
+    if let Some(why) = &picture.unfiltered {
+        warn(&name, &format!("{why}; the picture is unfiltered"));
+    }
+    common.tell_at(to_file, &format!("{}: {width}×{height}", mode_name(picture.mode)))?;
+    Ok(match picture {
+        Picture { damaged: Some(_), .. } => DAMAGED,
+        Picture { unfiltered: Some(_), .. } => UNFILTERED,
+        _ => DONE,
+    })
+}
