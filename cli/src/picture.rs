@@ -3,7 +3,7 @@
 use crate::files::{self, Output};
 use crate::jpeg;
 use crate::planes::{Planes, Sample};
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 use clap::ValueEnum;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader};
@@ -293,16 +293,12 @@ where
     if let Some(icc) = &metadata.icc {
         image.encoder().write_tag(tiff::tags::Tag::IccProfile, &icc[..])?;
     }
-    let mut strip = Vec::with_capacity(rows * row);
-    let mut left = height;
-    planes.each_row(|samples| {
-        strip.extend_from_slice(samples);
-        left -= 1;
-        if strip.len() == rows * row || left == 0 {
-            image.write_strip(&strip)?;
-            strip.clear();
-        }
+    let mut samples = Vec::new();
+    samples.try_reserve_exact(row * height).map_err(|_| anyhow!("out of memory"))?;
+    planes.each_row(|row| {
+        samples.extend_from_slice(row);
         Ok(())
     })?;
-    Ok(image.finish()?)
+    // Strips that are written one by one are not compressed, though marked so (tiff 0.11).
+    Ok(image.write_data(&samples)?)
 }
