@@ -1,6 +1,609 @@
-use crate::args::Common;
-use anyhow::{bail, Result};
-use clap::Subcommand;
+//! `batch`: folders of pictures.
+//!
+//! A journal in the output folder has a line for each picture that is done, written just before the
+//! picture appears. So a batch that was ended in any way goes on where it was, and its results are
+//! those of one that was not.
+
+use super::attach::{self, Attached};
+use super::{decode, encode, print};
+use crate::args::{Common, DAMAGED, DONE, FAILED, UNFILTERED};
+use crate::files::{self, Output};
+use crate::picture::{self, Format};
+use anyhow::{anyhow, bail, ensure, Context, Result};
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::time::{Instant, UNIX_EPOCH};
+use walkdir::WalkDir;
+
+const JOURNAL: &str = ".sidelight-batch.jsonl";
+const RESULTS: &str = "sidelight-results";
+/// Most failures that the summary tells one by one.
+const TOLD: usize = 20;
+
+/// Endings of names of JPEG files.
+const JPEGS: &[&str] = &["jpg", "jpeg", "jpe", "jfif"];
+/// Endings of names of other pictures.
+const PICTURES: &[&str] = &["png", "tif", "tiff", "webp", "ppm", "pgm", "pnm"];
+
+/// Do folders of pictures
+///
+/// OUT gets the tree of IN, and sidelight-results.csv and .json with a row for each picture. Pictures are done in
+/// parallel. A batch that was interrupted, even killed, goes on when it is called again; pictures that are done are not
+/// done again, and a file of OUT that is not of the batch is never overwritten. What fails does not stop the rest: it is
+/// told at the end, and is tried again by the next call.
 #[derive(Subcommand)]
-pub enum Command { Todo }
-pub fn run(_: &Command, _: &Common) -> Result<u8> { bail!("todo") }
+#[command(after_help = "\
+Examples:
+  sidelight batch decode jpegs better
+  sidelight batch decode --mode base --format tiff jpegs better-tiff
+  sidelight batch attach originals jpegs with-payloads
+  sidelight batch encode --quality 60 originals new-jpegs")]
+pub enum Command {
+    /// Decode and filter all JPEGs of a folder
+    Decode(DecodeArguments),
+    /// Attach side information to copies of all JPEGs of a folder
+    Attach(AttachArguments),
+    /// Code all pictures of a folder as JPEGs with side information
+    Encode(EncodeArguments),
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  sidelight batch decode jpegs better
+  sidelight batch decode --jobs 2 --mode base --format ppm jpegs better-ppm")]
+pub struct DecodeArguments {
+    /// Folder of JPEGs
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    #[command(flatten)]
+    out: Out,
+    #[command(flatten)]
+    how: decode::How,
+    /// Format of the pictures
+    #[arg(long, value_enum, default_value_t = Format::Png)]
+    format: Format,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  sidelight batch attach originals jpegs with-payloads
+  sidelight batch attach --no-update --jobs 1 originals jpegs with-base-model")]
+pub struct AttachArguments {
+    /// Folder with the originals, of the same names but for what stands behind the last dot
+    #[arg(value_name = "ORIGINALS")]
+    originals: PathBuf,
+    /// Folder of JPEGs
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    #[command(flatten)]
+    out: Out,
+    #[command(flatten)]
+    how: attach::How,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  sidelight batch encode --quality 60 originals new-jpegs")]
+pub struct EncodeArguments {
+    /// Folder of PNG, TIFF, WebP, PPM and PGM files
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    #[command(flatten)]
+    out: Out,
+    #[command(flatten)]
+    how: encode::How,
+}
+
+#[derive(Args)]
+struct Out {
+    /// Folder that gets the files; made if it is not there
+    #[arg(value_name = "OUT")]
+    output: PathBuf,
+    /// Pictures at a time, 0 for one for each core: memory grows with it
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
+    jobs: u16,
+}
+
+impl Command {
+    fn folders(&self) -> (&Path, &Out) {
+        match self {
+            Self::Decode(a) => (&a.input, &a.out),
+            Self::Attach(a) => (&a.input, &a.out),
+            Self::Encode(a) => (&a.input, &a.out),
+        }
+    }
+
+    fn endings(&self) -> &'static [&'static str] {
+        match self {
+            Self::Decode(_) | Self::Attach(_) => JPEGS,
+            Self::Encode(_) => PICTURES,
+        }
+    }
+
+    /// What decides the files' bytes.
+    fn settings(&self) -> Result<serde_json::Value> {
+        Ok(match self {
+            Self::Decode(a) => serde_json::json!({"decode": &a.how, "format": a.format}),
+            Self::Attach(a) => serde_json::json!({"attach": &a.how}),
+            Self::Encode(a) => serde_json::json!({"encode": &a.how}),
+        })
+    }
+
+    /// The ending of the files' names; `None` leaves them as they are.
+    fn ending(&self) -> Option<&'static str> {
+        match self {
+            Self::Decode(a) => Some(a.format.extension()),
+            Self::Attach(_) => None,
+            Self::Encode(_) => Some("jpg"),
+        }
+    }
+}
+
+// ---- results ----
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Ok,
+    /// Written, but not filtered though that was asked for.
+    Unfiltered,
+    /// Written as far as it could be decoded.
+    Damaged,
+    Failed,
+}
+
+/// What became of a picture. Nothing in it depends on the machine, the time or the number of jobs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Row {
+    input: String,
+    output: Option<String>,
+    status: Status,
+    why: Option<String>,
+    mode: Option<String>,
+    width: Option<usize>,
+    height: Option<usize>,
+    input_bytes: Option<u64>,
+    output_bytes: Option<u64>,
+    payload_bytes: Option<usize>,
+    psnr_y_jpeg: Option<f64>,
+    psnr_y_base: Option<f64>,
+    psnr_y_sent: Option<f64>,
+}
+
+impl Row {
+    fn failed(input: String, why: String) -> Self {
+        Self { status: Status::Failed, why: Some(why), ..Self::new(input) }
+    }
+
+    fn new(input: String) -> Self {
+        Self {
+            input,
+            output: None,
+            status: Status::Ok,
+            why: None,
+            mode: None,
+            width: None,
+            height: None,
+            input_bytes: None,
+            output_bytes: None,
+            payload_bytes: None,
+            psnr_y_jpeg: None,
+            psnr_y_base: None,
+            psnr_y_sent: None,
+        }
+    }
+
+    fn set(&mut self, attached: &Attached) {
+        let report = &attached.report;
+        self.mode = Some(decode::mode_name(report.mode).into());
+        self.payload_bytes = Some(attached.payload);
+        // JSON has no infinity: planes are equal then.
+        let finite = |psnr: f64| psnr.is_finite().then_some((psnr * 1e3).round() / 1e3);
+        self.psnr_y_jpeg = finite(report.psnr_decoded);
+        self.psnr_y_base = finite(report.psnr_base);
+        self.psnr_y_sent = finite(report.psnr_payload);
+    }
+}
+
+/// Size and time of a file that a picture is made of: others ask for the picture anew.
+type Source = (u64, u64);
+
+fn source(path: &Path) -> Result<Source> {
+    let named = || path.display().to_string();
+    let metadata = fs::metadata(path).with_context(named)?;
+    let time = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+    Ok((metadata.len(), time.map_or(0, |t| t.as_nanos() as u64)))
+}
+
+// ---- the journal ----
+
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Head {
+    version: String,
+    settings: serde_json::Value,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Line {
+    sources: Vec<Source>,
+    row: Row,
+}
+
+/// What is done, in a file that is locked for as long as the batch runs.
+struct Journal {
+    file: Mutex<File>,
+    done: HashMap<String, Line>,
+}
+
+impl Journal {
+    fn open(folder: &Path, head: &Head) -> Result<Self> {
+        let path = folder.join(JOURNAL);
+        let named = || path.display().to_string();
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(&path).with_context(named)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => bail!("{}: another batch is at work", folder.display()),
+            Err(TryLockError::Error(error)) => return Err(error).with_context(named),
+        }
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).with_context(named)?;
+        let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
+        // A line that was cut off is of a picture that did not appear.
+        file.set_len(whole as u64).with_context(named)?;
+        file.seek(SeekFrom::Start(whole as u64)).with_context(named)?;
+        let mut lines = text[..whole].split(|b| *b == b'\n').filter(|line| !line.is_empty());
+        let mut done = HashMap::new();
+        match lines.next() {
+            None => append(&mut file, head).with_context(named)?,
+            Some(line) => {
+                let old: Head = serde_json::from_slice(line).with_context(named)?;
+                ensure!(
+                    old == *head,
+                    "{}: has results of other settings, {} of version {}: take another folder",
+                    folder.display(),
+                    old.settings,
+                    old.version
+                );
+            }
+        }
+        for line in lines {
+            let line: Line = serde_json::from_slice(line).with_context(named)?;
+            done.insert(line.row.input.clone(), line);
+        }
+        Ok(Self { file: Mutex::new(file), done })
+    }
+
+    fn add(&self, line: &Line) -> Result<()> {
+        let mut file = self.file.lock().map_err(|_| anyhow!("a thread has failed"))?;
+        append(&mut file, line).context(JOURNAL)
+    }
+}
+
+/// A line, by one call, so that it is whole or the last.
+fn append(file: &mut File, line: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    Ok(file.write_all(&text)?)
+}
+
+// ---- the work ----
+
+/// A picture to do.
+struct Item {
+    input: PathBuf,
+    /// From the input folder on, with /.
+    name: String,
+    /// From the output folder on.
+    output: String,
+}
+
+struct Batch<'a> {
+    command: &'a Command,
+    journal: Journal,
+    folder: &'a Path,
+    threads: usize,
+    max_pixels: u64,
+}
+
+/// Files of `folder` that the command is for, in order, and how many others there are.
+fn items(command: &Command, folder: &Path, out: &Path) -> Result<(Vec<Item>, Vec<Row>, usize)> {
+    let (mut found, mut failed, mut others) = (Vec::new(), Vec::new(), 0);
+    let within = fs::canonicalize(out).with_context(|| out.display().to_string())?;
+    let from = fs::canonicalize(folder).with_context(|| folder.display().to_string())?;
+    ensure!(within != from, "IN and OUT are one folder");
+    let walk = WalkDir::new(&from).sort_by_file_name().into_iter();
+    let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
+    let walk = walk.filter_entry(|e| {
+        e.depth() == 0 || (e.path() != within && !hidden(e.file_name()))
+    });
+    for entry in walk {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                let path = error.path().unwrap_or(folder).display().to_string();
+                failed.push(Row::failed(path, error.to_string()));
+                continue;
+            }
+        };
+        if !entry.path().is_file() {
+            continue;
+        }
+        let path = entry.path();
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        if !command.endings().contains(&&*ending) {
+            others += 1;
+            continue;
+        }
+        let relative = path.strip_prefix(&from)?;
+        let Some(parts) =
+            relative.iter().map(|part| part.to_str()).collect::<Option<Vec<_>>>()
+        else {
+            let name = relative.to_string_lossy().into_owned();
+            failed.push(Row::failed(name, "the name is not UTF-8".into()));
+            continue;
+        };
+        found.push((path.to_path_buf(), parts.join("/")));
+    }
+    let renamed = |name: &str| match command.ending() {
+        None => name.to_string(),
+        Some(ending) => {
+            let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+            format!("{stem}.{ending}")
+        }
+    };
+    let mut count: HashMap<String, usize> = HashMap::new();
+    found.iter().for_each(|(_, name)| *count.entry(renamed(name)).or_default() += 1);
+    let item = |(input, name): (PathBuf, String)| {
+        let mut output = renamed(&name);
+        // Names that differ in their ending alone keep it.
+        if let (Some(ending), true) = (command.ending(), count[&output] > 1) {
+            output = format!("{name}.{ending}");
+        }
+        Item { input, name, output }
+    };
+    Ok((found.into_iter().map(item).collect(), failed, others))
+}
+
+/// The original of a picture: the one file of that name.
+fn original(folder: &Path, name: &str) -> Result<PathBuf> {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let endings = PICTURES.iter().chain(JPEGS).flat_map(|e| [e.to_string(), e.to_uppercase()]);
+    let named = |ending: String| folder.join(format!("{stem}.{ending}"));
+    let mut found: Vec<_> = endings.map(named).filter(|path| path.is_file()).collect();
+    found.dedup_by_key(|path| fs::canonicalize(path).ok());
+    match &found[..] {
+        [] => bail!("no original {}", folder.join(stem).display()),
+        [one] => Ok(one.clone()),
+        [one, other, ..] => {
+            bail!("several originals: {}, {}", one.display(), other.display())
+        }
+    }
+}
+
+impl Batch<'_> {
+    /// Does a picture, unless it is done.
+    fn item(&self, item: &Item) -> Row {
+        let work = || self.try_item(item);
+        let result = catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|_| Err(anyhow!("a bug in this program")));
+        result.unwrap_or_else(|error| Row::failed(item.name.clone(), format!("{error:#}")))
+    }
+
+    fn try_item(&self, item: &Item) -> Result<Row> {
+        let path = self.folder.join(&item.output);
+        let mut sources = vec![source(&item.input)?];
+        let original = match self.command {
+            Command::Attach(a) => Some(original(&a.originals, &item.name)?),
+            _ => None,
+        };
+        if let Some(original) = &original {
+            sources.push(source(original)?);
+        }
+        let there = fs::symlink_metadata(&path).ok();
+        let line = self.journal.done.get(&item.name);
+        if let Some(there) = there {
+            let Some(line) = line.filter(|l| l.row.output.as_ref() == Some(&item.output)) else {
+                bail!("{} is there, and not of this batch", path.display());
+            };
+            if line.sources == sources && line.row.output_bytes == Some(there.len()) {
+                return Ok(line.row.clone());
+            }
+        }
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        }
+        let file = files::read(&item.input)?;
+        let mut row = Row::new(item.name.clone());
+        row.input_bytes = Some(file.len() as u64);
+        row.output = Some(item.output.clone());
+        let mut out = Output::create(&path)?;
+        self.make(&file, original.as_deref(), &mut row, &mut out)?;
+        out.finish_after(|bytes| {
+            row.output_bytes = Some(bytes);
+            self.journal.add(&Line { sources, row: row.clone() })
+        })?;
+        Ok(row)
+    }
+
+    /// Writes what a file becomes.
+    fn make(
+        &self,
+        file: &[u8],
+        original: Option<&Path>,
+        row: &mut Row,
+        out: &mut Output,
+    ) -> Result<()> {
+        let Self { threads, max_pixels, .. } = *self;
+        let mut go_on = |_| true;
+        match (self.command, original) {
+            (Command::Decode(a), _) => {
+                let picture = decode::picture(file, &a.how, threads, max_pixels)?;
+                let (width, height) = picture.planes.size();
+                (row.width, row.height) = (Some(width), Some(height));
+                row.mode = Some(decode::mode_name(picture.mode).into());
+                if let Some(why) = picture.unfiltered {
+                    (row.status, row.why) = (Status::Unfiltered, Some(why));
+                }
+                if let Some(damage) = picture.damaged {
+                    (row.status, row.why) = (Status::Damaged, Some(damage));
+                }
+                picture::write(out, a.format, &picture.planes, &picture.metadata)
+            }
+            (Command::Attach(a), Some(original)) => {
+                let original = picture::read(original, max_pixels)?;
+                let made = attach::attach(&original, file, &a.how, threads, max_pixels, &mut go_on)?;
+                row.set(&made);
+                Ok(out.write_all(&made.file)?)
+            }
+            (Command::Attach(_), None) => bail!("no original"),
+            (Command::Encode(a), _) => {
+                let image = picture::parse(file, max_pixels)?;
+                let made = encode::encode(&image, &a.how, threads, max_pixels, &mut go_on)?;
+                let (width, height) = (image.pixels.width(), image.pixels.height());
+                (row.width, row.height) = (Some(width as usize), Some(height as usize));
+                made.attached.iter().for_each(|attached| row.set(attached));
+                Ok(out.write_all(&made.file)?)
+            }
+        }
+    }
+}
+
+/// Removes what a batch that was killed had not finished.
+fn tidy(folder: &Path) {
+    for entry in WalkDir::new(folder).into_iter().filter_map(Result::ok) {
+        let name = entry.file_name().to_string_lossy();
+        if name.starts_with(files::UNFINISHED) && name.ends_with(".part") {
+            // What can't be removed does no harm.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Writes the results, and the journal in order, so that a batch that went on leaves what one does
+/// that was not interrupted.
+fn write_results(folder: &Path, head: &Head, rows: &[Row], lines: &[Line]) -> Result<()> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    rows.iter().try_for_each(|row| csv.serialize(row))?;
+    let csv = csv.into_inner().map_err(csv::IntoInnerError::into_error)?;
+    files::write(&folder.join(format!("{RESULTS}.csv")), &csv)?;
+    let mut json = serde_json::to_vec_pretty(rows)?;
+    json.push(b'\n');
+    files::write(&folder.join(format!("{RESULTS}.json")), &json)?;
+    let mut journal = serde_json::to_vec(head)?;
+    for line in lines {
+        journal.push(b'\n');
+        journal.extend(serde_json::to_vec(line)?);
+    }
+    journal.push(b'\n');
+    files::write(&folder.join(JOURNAL), &journal)
+}
+
+pub fn run(command: &Command, common: &Common) -> Result<u8> {
+    let (input, out) = command.folders();
+    let folder = &out.output;
+    ensure!(
+        !files::is_standard(input) && !files::is_standard(folder),
+        "batch is for folders; the other commands take -"
+    );
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let clock = Instant::now();
+    let (items, failed, others) = items(command, input, folder)?;
+    let version = env!("CARGO_PKG_VERSION").to_string();
+    let head = Head { version, settings: command.settings()? };
+    let journal = Journal::open(folder, &head)?;
+    tidy(folder);
+
+    let cores = sidelight::logical_cores();
+    let jobs = if out.jobs == 0 { cores } else { out.jobs.into() }.min(items.len().max(1));
+    let threads = (cores / jobs).max(1);
+    let batch = Batch { command, journal, folder, threads, max_pixels: common.max_pixels };
+    let bar = if common.quiet {
+        ProgressBar::hidden()
+    } else {
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {per_sec} {eta}")?;
+        ProgressBar::new(items.len() as u64).with_style(style)
+    };
+    let next = AtomicUsize::new(0);
+    let rows = Mutex::new(failed.into_iter().map(|r| (r.input.clone(), r)).collect::<BTreeMap<_, _>>());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let row = batch.item(item);
+                    if let Ok(mut rows) = rows.lock() {
+                        rows.insert(item.name.clone(), row);
+                    }
+                    bar.inc(1);
+                }
+            });
+        }
+    });
+    bar.finish_and_clear();
+    let rows: Vec<Row> =
+        rows.into_inner().map_err(|_| anyhow!("a thread has failed"))?.into_values().collect();
+
+    // Lines of pictures that are no longer there go on saying whose files those are.
+    let mut lines = batch.journal.done.clone().into_iter().collect::<BTreeMap<_, _>>();
+    let again = Journal::reread(folder)?;
+    lines.extend(again);
+    let lines: Vec<Line> = lines.into_values().collect();
+    write_results(folder, &head, &rows, &lines)?;
+    tell(&rows, others, clock, common)
+}
+
+impl Journal {
+    /// The lines as they are by now.
+    fn reread(folder: &Path) -> Result<BTreeMap<String, Line>> {
+        let text = fs::read(folder.join(JOURNAL)).context(JOURNAL)?;
+        let lines = text.split(|b| *b == b'\n').filter(|line| !line.is_empty()).skip(1);
+        let lines = lines.map(|line| {
+            let line: Line = serde_json::from_slice(line).context(JOURNAL)?;
+            Ok((line.row.input.clone(), line))
+        });
+        lines.collect()
+    }
+}
+
+/// The summary, and the exit status.
+fn tell(rows: &[Row], others: usize, clock: Instant, common: &Common) -> Result<u8> {
+    let count = |status| rows.iter().filter(|row| row.status == status).count();
+    let [ok, unfiltered, damaged, failed] =
+        [Status::Ok, Status::Unfiltered, Status::Damaged, Status::Failed].map(count);
+    for status in [Status::Unfiltered, Status::Damaged, Status::Failed] {
+        let of_it = || rows.iter().filter(|row| row.status == status);
+        for row in of_it().take(TOLD) {
+            let status = format!("{status:?}").to_lowercase();
+            eprintln!("{status}: {}: {}", row.input, row.why.as_deref().unwrap_or_default());
+        }
+        if let Some(more) = of_it().count().checked_sub(TOLD).filter(|more| *more > 0) {
+            eprintln!("and {more} more");
+        }
+    }
+    if !common.quiet {
+        let skipped = if others > 0 { format!(", {others} other files passed over") } else { String::new() };
+        print(&format!(
+            "{} pictures: {ok} ok, {unfiltered} unfiltered, {damaged} damaged, {failed} failed{skipped}, {:.1} s",
+            rows.len(),
+            clock.elapsed().as_secs_f64()
+        ))?;
+    }
+    Ok(match (failed, damaged, unfiltered) {
+        (0, 0, 0) => DONE,
+        (0, 0, _) => UNFILTERED,
+        (0, _, _) => DAMAGED,
+        _ => FAILED,
+    })
+}
