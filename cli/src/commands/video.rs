@@ -78,8 +78,8 @@ impl Codec {
     fn of(given: Option<Self>, path: &Path) -> Result<NalCodec> {
         let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         let codec = given.or(match &*ending {
-            "hevc" | "h265" | "265" | "x265" => Some(Self::Hevc),
-            "h264" | "264" | "avc" | "x264" => Some(Self::H264),
+            "hevc" | "h265" | "265" => Some(Self::Hevc),
+            "h264" | "264" | "avc" => Some(Self::H264),
             "vvc" | "h266" | "266" => Some(Self::Vvc),
             _ => None,
         });

@@ -1,0 +1,149 @@
+//! `decode`: pixels, metadata, and what is wrong with payloads.
+
+use crate::make::{
+    command, crop, exif, exif_segment, icc, icc_segment, jpeg, project, run, save, told,
+    with_segments,
+};
+use image::metadata::Orientation;
+use image::{ImageDecoder, ImageReader};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::process::Stdio;
+
+#[test]
+fn pixels_are_those_of_the_example() {
+    // Of PPM files by c-examples/build/jpeg_decode --mode base.
+    const SUMS: [(&str, &str); 8] = [
+        ("gray.jpg", "d6f7414fdb0d4c47"),
+        ("yuv420.jpg", "cb952404c4464d7e"),
+        ("progressive420.jpg", "08567e9f437e26c8"),
+        ("restart444.jpg", "223df6dbd5818806"),
+        ("odd422.jpg", "ec28d13dae0367ad"),
+        ("odd440.jpg", "5947ff385dcd664d"),
+        ("odd411.jpg", "9ee43826b869857b"),
+        ("metadata.jpg", "29b13405dd8281c6"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (name, expected) in SUMS {
+        let file = project("tests/data/jpeg").join(name);
+        let output = command(folder.path())
+            .args(["decode", "-q", "--mode", "base", "--format", "ppm"])
+            .args([file.as_os_str(), "-".as_ref()])
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        let sum: String =
+            Sha256::digest(&output.stdout).iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(sum[..16], *expected, "{name}");
+    }
+}
+
+#[test]
+fn formats_agree_and_keep_metadata() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let file = jpeg(&crop(240, 120, 97, 61), 20);
+    let file = with_segments(&file, &[(0xe1, &exif_segment(8)), (0xe2, &icc_segment())]);
+    fs::write(folder.join("file.jpg"), file).unwrap();
+    let mut pixels = Vec::new();
+    for format in ["png", "tiff", "ppm"] {
+        told(folder, &format!("decode --mode base file.jpg out.{format}"), 0);
+        let path = folder.join(format!("out.{format}"));
+        let mut decoder = ImageReader::open(&path).unwrap().into_decoder().unwrap();
+        if format != "ppm" {
+            assert_eq!(decoder.icc_profile().unwrap(), Some(icc()), "{format}");
+            assert_eq!(decoder.orientation().unwrap(), Orientation::Rotate270, "{format}");
+        }
+        if format == "png" {
+            assert_eq!(decoder.exif_metadata().unwrap(), Some(exif(8)));
+        }
+        if format == "tiff" {
+            let fields = exif::Reader::new()
+                .read_from_container(&mut std::io::Cursor::new(fs::read(&path).unwrap()))
+                .unwrap();
+            for tag in [
+                exif::Tag::Make,
+                exif::Tag::DateTimeOriginal,
+                exif::Tag::FNumber,
+                exif::Tag::GPSLatitudeRef,
+            ] {
+                assert!(fields.get_field(tag, exif::In::PRIMARY).is_some(), "{tag}");
+            }
+        }
+        pixels.push(image::open(&path).unwrap().into_rgb8());
+    }
+    assert!(pixels[0] == pixels[1] && pixels[0] == pixels[2]);
+    // And back into a JPEG, from each of the two.
+    for format in ["png", "tiff"] {
+        told(folder, &format!("encode --no-payload out.{format} back.jpg"), 0);
+        told(folder, "decode --mode off back.jpg back.png", 0);
+        let mut decoder =
+            ImageReader::open(folder.join("back.png")).unwrap().into_decoder().unwrap();
+        assert_eq!(decoder.icc_profile().unwrap(), Some(icc()), "{format}");
+        assert_eq!(decoder.orientation().unwrap(), Orientation::Rotate270, "{format}");
+    }
+}
+
+#[test]
+fn whatever_the_payload_the_picture_comes_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let picture = crop(240, 120, 96, 64);
+    save(&picture, folder.join("original.png"));
+    let plain = jpeg(&picture, 20);
+    fs::write(folder.join("plain.jpg"), &plain).unwrap();
+    told(folder, "attach --steps 4 original.png plain.jpg -o good.jpg", 0);
+    told(folder, "decode --mode off plain.jpg plain.png", 0);
+    let good = fs::read(folder.join("good.jpg")).unwrap();
+    let plain_pixels = image::open(folder.join("plain.png")).unwrap();
+
+    // The payload in another picture, a damaged one, and none.
+    let payload = sidelight::carriage::jpeg::extract(&good).unwrap();
+    let other = jpeg(&crop(100, 120, 96, 64), 20);
+    let stale = sidelight::carriage::jpeg::insert(&other, &payload).unwrap();
+    let mut damaged = good.clone();
+    let at = good.windows(7).position(|w| w == b"SLIGHT\0").unwrap();
+    damaged[at + 9] ^= 0x55;
+    for (name, file, state) in
+        [("stale", stale, "stale"), ("damaged", damaged, "damaged"), ("none", plain, "none")]
+    {
+        fs::write(folder.join("file.jpg"), file).unwrap();
+        let said = told(folder, "decode file.jpg out.png", 3);
+        assert!(said.contains("unfiltered"), "{name}: {said}");
+        let info = told(folder, "info file.jpg", 3);
+        assert!(info.contains(&format!("payload  {state}")), "{name}: {info}");
+        let json: serde_json::Value =
+            serde_json::from_str(&told(folder, "info --json file.jpg", 3)).unwrap();
+        assert_eq!(json["payload"], state);
+        if name != "stale" {
+            assert_eq!(image::open(folder.join("out.png")).unwrap(), plain_pixels, "{name}");
+        }
+    }
+    told(folder, "decode good.jpg out.png", 0);
+    assert_ne!(image::open(folder.join("out.png")).unwrap(), plain_pixels);
+}
+
+#[test]
+fn threads_and_streams_make_no_difference() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("file.jpg"), jpeg(&crop(0, 0, 200, 160), 20)).unwrap();
+    told(folder, "decode --mode base --threads 1 file.jpg one.png", 0);
+    let output = command(folder)
+        .args(["decode", "--mode", "base", "--threads", "3", "-", "-"])
+        .stdin(Stdio::from(fs::File::open(folder.join("file.jpg")).unwrap()))
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert_eq!(output.stdout, fs::read(folder.join("one.png")).unwrap());
+    // A reader that goes away is no reason for a panic.
+    let line = "\"$0\" decode --mode off --format ppm file.jpg - | head -c 10 >/dev/null";
+    let output = std::process::Command::new("sh")
+        .args(["-c", line, env!("CARGO_BIN_EXE_sidelight")])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("panic"));
+    assert_eq!(run(folder, "decode file.jpg out.gif").status.code(), Some(1));
+    assert_eq!(run(folder, "decode file.jpg").status.code(), Some(2));
+}
