@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 # What make was called with is not for the makes in here.
-unset PKG_CONFIG_PATH LD_LIBRARY_PATH MAKEFLAGS MFLAGS DESTDIR LIBDIR INCLUDEDIR DOCDIR MANDIR CMAKEDIR PREFIX
+unset PKG_CONFIG_PATH LD_LIBRARY_PATH MAKEFLAGS MFLAGS DESTDIR LIBDIR INCLUDEDIR DOCDIR MANDIR CMAKEDIR PREFIX BINDIR COMPLETIONS CLI
 
 # The library is an ELF file in what follows.
 [ "$(uname -s)" = Linux ] || { echo "packaging: tested on Linux alone; 0 passed, 0 failed"; exit 0; }
@@ -38,7 +38,13 @@ check() {
 }
 
 refused() { ! "$@"; }
-make_() { make -s -C "$root" "$@"; }
+# The command is tried as files that stand for it: building it takes minutes.
+mkdir -p cli/man1 cli/completions
+printf '#!/bin/sh\necho here\n' >cli/sidelight
+for file in man1/sidelight.1 man1/sidelight-decode.1 completions/bash completions/fish completions/zsh; do
+    echo "$file" >"cli/$file"
+done
+make_() { make -s -C "$root" "CLI=$work/no-cli" "$@"; }
 listing() { (cd "$1" && find . ! -type d | sort); }
 
 # ---- a distribution's way: staged, in its own library folder, read from another root ----
@@ -49,7 +55,7 @@ staged="PREFIX=$prefix LIBDIR=$libdir DESTDIR=$work/root"
 # shellcheck disable=SC2086 # words
 check "install into DESTDIR" make_ install $staged
 doc=./usr/share/doc/sidelight
-{
+expect() {
     for file in libsidelight.a libsidelight.so libsidelight.so.$abi libsidelight.so.$version \
         pkgconfig/sidelight.pc cmake/Sidelight/SidelightConfig.cmake \
         cmake/Sidelight/SidelightConfigVersion.cmake; do
@@ -57,6 +63,11 @@ doc=./usr/share/doc/sidelight
     done
     echo ./usr/include/sidelight.h
     echo ./usr/share/man/man3/sidelight.3
+    [ -z "${with_cli:-}" ] || for file in bin/sidelight share/man/man1/sidelight.1 share/man/man1/sidelight-decode.1 \
+        share/bash-completion/completions/sidelight share/fish/vendor_completions.d/sidelight.fish \
+        share/zsh/site-functions/_sidelight; do
+        echo "./usr/$file"
+    done
     for file in README.md CHANGELOG.md SECURITY.md LICENSE-MIT LICENSE-APACHE models/README.md; do
         echo "$doc/$file"
     done
@@ -64,9 +75,22 @@ doc=./usr/share/doc/sidelight
     for file in "$root"/docs/*.md "$root"/docs/*.png; do
         [ "${file##*/}" = notebook.md ] || echo "$doc/docs/${file##*/}"
     done
-} | sort >expected
+}
+expect | sort >expected
 listing root >installed
 check "what is installed, and where" diff expected installed
+# shellcheck disable=SC2086
+check "install into DESTDIR, with the command" make_ install $staged "CLI=$work/cli" STRIP=true
+with_cli=yes expect | sort >expected
+listing root >installed
+check "what is installed then, and where" diff expected installed
+check "the command runs" [ "$(root/usr/bin/sidelight)" = here ]
+# shellcheck disable=SC2086
+check "uninstall" make_ uninstall $staged
+listing root >left
+check "uninstall leaves nothing" diff /dev/null left
+# shellcheck disable=SC2086
+check "install once more" make_ install $staged
 check "the build machine's folders are not named" refused grep -rI -e "$work" -e "$root" \
     root/usr/lib root/usr/include
 check "links" [ "$(readlink root$libdir/libsidelight.so) $(readlink "root$libdir/libsidelight.so.$abi")" = \

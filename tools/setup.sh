@@ -3,6 +3,7 @@
 # nothing is to do. A Rust toolchain, git and make must be there.
 #
 #   tools/setup.sh build    what `make examples` and `make demo` need
+#   tools/setup.sh cli      what `make cli` needs
 #   tools/setup.sh test     what `make test` needs: all of it
 #   tools/setup.sh video    what `make video` needs
 #   tools/setup.sh eval     what `make -C tools eval` needs
@@ -16,6 +17,8 @@
 set -eu
 
 build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libturbojpeg0-dev libpng-dev"
+# JPEG is decoded faster where nasm is there when it is built.
+cli="gcc libc6-dev make nasm"
 test="g++ libjpeg-turbo-progs valgrind cmake abigail-tools"
 video="libx265-dev libavformat-dev libavcodec-dev libavutil-dev"
 eval="libjpeg-turbo-progs ffmpeg"
@@ -26,7 +29,7 @@ ffmpeg="dpkg-dev patch xz-utils zlib1g-dev"
 python="python3 python3-venv"
 
 usage() {
-    echo "usage: tools/setup.sh build|test|video|eval|peers|coders|report|ffmpeg|python|torch|python3.12" >&2
+    echo "usage: tools/setup.sh build|cli|test|video|eval|peers|coders|report|ffmpeg|python|torch|python3.12" >&2
     exit 1
 }
 
@@ -53,6 +56,7 @@ packages=
 for set in "$@"; do
     case $set in
     build) packages="$packages $build" ;;
+    cli) packages="$packages $cli" ;;
     test) packages="$packages $build $test $video $eval $peers" ;;
     video) packages="$packages $build $video" ;;
     eval) packages="$packages $eval" ;;

@@ -22,11 +22,13 @@ Exit status:
   0  done
   1  failed: nothing was written; batch: not all pictures were done
   2  the command line is wrong
-  3  decode, info: no payload, or one that is stale or damaged; decode has written the picture unfiltered
+  3  decode, info: no payload, or one that is stale or damaged;
+     decode has written the picture unfiltered
   4  decode: the JPEG is damaged, and what could be decoded was written
 
-Files appear under their names only when they are complete. - is standard input or output; where the picture goes
-to standard output, messages go to standard error.";
+Files appear under their names only when they are complete. - is standard
+input or output; where a picture goes to standard output, messages go to
+standard error.";
 
 /// JPEG files with side information: a better picture for decoders that know of it, the same as ever for all others.
 #[derive(Parser)]

@@ -389,9 +389,8 @@ pub fn encode(image: &Image, coding: &Coding) -> Result<(Vec<u8>, Option<String>
             ffi::jpeg_set_defaults(info);
             ffi::jpeg_set_quality(info, coding.quality.into(), 1);
             if coding.tables != Tables::Standard {
-                let middle = MIDDLE
-                    * f64::from(ffi::jpeg_quality_scaling(coding.quality.into()))
-                    / 100.0;
+                let middle =
+                    MIDDLE * f64::from(ffi::jpeg_quality_scaling(coding.quality.into())) / 100.0;
                 for table in info.quant_tbl_ptrs.iter().take(2).filter_map(|t| t.as_mut()) {
                     flatten(&mut table.quantval, middle, coding.tables);
                 }
@@ -505,13 +504,8 @@ fn exchange(
             let theirs = unsafe {
                 let access = (*session.info.common.mem).access_virt_barray;
                 let access = access.expect("libjpeg sets it");
-                let rows = access(
-                    &mut session.info.common,
-                    *arrays.add(i),
-                    y as c_uint,
-                    1,
-                    back.into(),
-                );
+                let rows =
+                    access(&mut session.info.common, *arrays.add(i), y as c_uint, 1, back.into());
                 std::slice::from_raw_parts_mut(*rows, wide)
             };
             if back {

@@ -61,10 +61,9 @@ impl Format {
             "png" => Ok(Self::Png),
             "tif" | "tiff" => Ok(Self::Tiff),
             "ppm" | "pgm" | "pnm" => Ok(Self::Ppm),
-            _ => bail!(
-                "{}: neither .png, .tiff nor .ppm, and there is no --format",
-                path.display()
-            ),
+            _ => {
+                bail!("{}: neither .png, .tiff nor .ppm, and there is no --format", path.display())
+            }
         }
     }
 
@@ -105,10 +104,7 @@ pub fn parse(file: &[u8], max_pixels: u64) -> Result<Image> {
         return Ok(Image { pixels: decoded.planes.to_image()?, metadata: decoded.metadata });
     }
     let reader = ImageReader::new(Cursor::new(file)).with_guessed_format()?;
-    ensure!(
-        reader.format().is_some(),
-        "not a PNG, PPM, PGM, TIFF, WebP or JPEG file"
-    );
+    ensure!(reader.format().is_some(), "not a PNG, PPM, PGM, TIFF, WebP or JPEG file");
     let is_tiff = reader.format() == Some(image::ImageFormat::Tiff);
     let mut decoder = reader.into_decoder()?;
     let (width, height) = decoder.dimensions();
@@ -224,18 +220,11 @@ fn is_profile(icc: &[u8]) -> bool {
     size == Some(icc.len()) && icc.get(36..40) == Some(b"acsp")
 }
 
-fn write_png<S: Stored>(
-    out: &mut Output,
-    planes: &Planes<S>,
-    metadata: &Metadata,
-) -> Result<()> {
+fn write_png<S: Stored>(out: &mut Output, planes: &Planes<S>, metadata: &Metadata) -> Result<()> {
     let (width, height) = planes.size();
     let mut info = png::Info::with_size(width as u32, height as u32);
-    info.color_type = if planes.channels() == 1 {
-        png::ColorType::Grayscale
-    } else {
-        png::ColorType::Rgb
-    };
+    info.color_type =
+        if planes.channels() == 1 { png::ColorType::Grayscale } else { png::ColorType::Rgb };
     info.bit_depth = if S::BITS == 8 { png::BitDepth::Eight } else { png::BitDepth::Sixteen };
     info.icc_profile = metadata.icc.as_deref().map(Cow::Borrowed);
     info.exif_metadata = metadata.exif.as_deref().map(Cow::Borrowed);

@@ -96,7 +96,8 @@ impl<S: Sample> Planes<S> {
 
     /// The library's view of them.
     pub fn view(&self) -> Result<Picture<'_, S>> {
-        let planes = self.planes.iter().map(|p| Plane::new(&p.data, p.stride_bytes(), p.width, p.height));
+        let planes =
+            self.planes.iter().map(|p| Plane::new(&p.data, p.stride_bytes(), p.width, p.height));
         let planes = planes.collect::<sidelight::Result<Vec<_>>>()?;
         Ok(Picture::with_depth(self.layout, self.bit_depth, &planes)?)
     }
@@ -104,11 +105,10 @@ impl<S: Sample> Planes<S> {
     /// The planes as a picture to be written to.
     pub fn view_mut(&mut self) -> Result<PictureMut<'_, S>> {
         let planes = self.planes.iter_mut();
-        let mut planes =
-            planes.map(|p| {
-                let stride = p.stride_bytes();
-                PlaneMut::new(&mut p.data, stride, p.width, p.height)
-            });
+        let mut planes = planes.map(|p| {
+            let stride = p.stride_bytes();
+            PlaneMut::new(&mut p.data, stride, p.width, p.height)
+        });
         // Of gray pictures the last two are ignored.
         let mut next = || planes.next().unwrap_or_else(|| PlaneMut::new(&mut [], 0, 0, 0));
         let planes = [next()?, next()?, next()?];

@@ -136,9 +136,8 @@ pub fn fit(original: &Image, jpeg: &Decoded) -> Result<Planes> {
     );
     let [own, jpegs] = [original.metadata.orientation(), jpeg.metadata.orientation()];
     let mut fitting = Vec::new();
-    let is_of_size = |image: &DynamicImage| {
-        (image.width() as usize, image.height() as usize) == (width, height)
-    };
+    let is_of_size =
+        |image: &DynamicImage| (image.width() as usize, image.height() as usize) == (width, height);
     let mut add = |image: &DynamicImage| -> Result<()> {
         if is_of_size(image) {
             let planes = Planes::from_image(image, layout)?;

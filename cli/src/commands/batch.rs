@@ -255,7 +255,9 @@ impl Journal {
         let mut file = options.open(&path).with_context(named)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!("{}: another batch is at work", folder.display()),
+            Err(TryLockError::WouldBlock) => {
+                bail!("{}: another batch is at work", folder.display())
+            }
             Err(TryLockError::Error(error)) => return Err(error).with_context(named),
         }
         let mut text = Vec::new();
@@ -326,9 +328,8 @@ fn items(command: &Command, folder: &Path, out: &Path) -> Result<(Vec<Item>, Vec
     ensure!(within != from, "IN and OUT are one folder");
     let walk = WalkDir::new(&from).sort_by_file_name().into_iter();
     let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
-    let walk = walk.filter_entry(|e| {
-        e.depth() == 0 || (e.path() != within && !hidden(e.file_name()))
-    });
+    let walk =
+        walk.filter_entry(|e| e.depth() == 0 || (e.path() != within && !hidden(e.file_name())));
     for entry in walk {
         let entry = match entry {
             Ok(entry) => entry,
@@ -348,8 +349,7 @@ fn items(command: &Command, folder: &Path, out: &Path) -> Result<(Vec<Item>, Vec
             continue;
         }
         let relative = path.strip_prefix(&from)?;
-        let Some(parts) =
-            relative.iter().map(|part| part.to_str()).collect::<Option<Vec<_>>>()
+        let Some(parts) = relative.iter().map(|part| part.to_str()).collect::<Option<Vec<_>>>()
         else {
             let name = relative.to_string_lossy().into_owned();
             failed.push(Row::failed(name, "the name is not UTF-8".into()));
@@ -464,7 +464,8 @@ impl Batch<'_> {
             }
             (Command::Attach(a), Some(original)) => {
                 let original = picture::read(original, max_pixels)?;
-                let made = attach::attach(&original, file, &a.how, threads, max_pixels, &mut go_on)?;
+                let made =
+                    attach::attach(&original, file, &a.how, threads, max_pixels, &mut go_on)?;
                 row.set(&made);
                 Ok(out.write_all(&made.file)?)
             }
@@ -537,7 +538,8 @@ pub fn run(command: &Command, common: &Common) -> Result<u8> {
         ProgressBar::new(items.len() as u64).with_style(style)
     };
     let next = AtomicUsize::new(0);
-    let rows = Mutex::new(failed.into_iter().map(|r| (r.input.clone(), r)).collect::<BTreeMap<_, _>>());
+    let rows =
+        Mutex::new(failed.into_iter().map(|r| (r.input.clone(), r)).collect::<BTreeMap<_, _>>());
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
@@ -593,7 +595,8 @@ fn tell(rows: &[Row], others: usize, clock: Instant, common: &Common) -> Result<
         }
     }
     if !common.quiet {
-        let skipped = if others > 0 { format!(", {others} other files passed over") } else { String::new() };
+        let skipped =
+            if others > 0 { format!(", {others} other files passed over") } else { String::new() };
         print(&format!(
             "{} pictures: {ok} ok, {unfiltered} unfiltered, {damaged} damaged, {failed} failed{skipped}, {:.1} s",
             rows.len(),

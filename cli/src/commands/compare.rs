@@ -72,8 +72,7 @@ const SMALLEST: usize = 8;
 fn structural(a: &Planes, b: &Planes) -> Option<f64> {
     let frame = |planes: &Planes| {
         let (width, height) = planes.size();
-        let mut frame: Frame<u8> =
-            Frame::new_with_padding(width, height, ChromaSampling::Cs420, 0);
+        let mut frame: Frame<u8> = Frame::new_with_padding(width, height, ChromaSampling::Cs420, 0);
         frame.planes[0].copy_from_raw_u8(&planes.planes[0].data, planes.planes[0].stride, 1);
         frame
     };

@@ -107,14 +107,12 @@ pub fn picture(file: &[u8], how: &How, threads: usize, max_pixels: u64) -> Resul
     match set {
         Ok(Mode::Off) => {}
         Ok(mode) => {
-            let mut filtered =
-                Planes::new(picture.planes.layout, 8, picture.planes.size(), 1)?;
+            let mut filtered = Planes::new(picture.planes.layout, 8, picture.planes.size(), 1)?;
             decoder.filter(&picture.planes.view()?, filtered.view_mut()?)?;
             (picture.planes, picture.mode) = (filtered, mode);
         }
         Err(Error::NoPayload) => {
-            picture.unfiltered =
-                Some("no payload in the file (--mode base needs none)".into());
+            picture.unfiltered = Some("no payload in the file (--mode base needs none)".into());
         }
         Err(error) => picture.unfiltered = Some(format!("payload ignored: {error}")),
     }

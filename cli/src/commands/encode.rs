@@ -247,8 +247,7 @@ pub fn run(a: &Arguments, common: &Common) -> Result<u8> {
     let name = files::input_name(&a.input);
     let image = picture::read(&a.input, common.max_pixels)?;
     let bar = common.bar().with_message("encode");
-    let encoded =
-        encode(&image, &a.how, a.threads.count(), common.max_pixels, &mut follow(&bar));
+    let encoded = encode(&image, &a.how, a.threads.count(), common.max_pixels, &mut follow(&bar));
     bar.finish_and_clear();
     let encoded = encoded.with_context(|| name.clone())?;
     let mut out = Output::create(&a.output)?;

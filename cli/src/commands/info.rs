@@ -109,8 +109,7 @@ fn sampling(components: &[carriage::JpegComponent]) -> String {
 fn read(file: &[u8]) -> Result<Info> {
     let info = carriage::info(file)?;
     let params = params(file);
-    let standard_quality =
-        params.as_ref().ok().and_then(|params| params.codec.standard_quality());
+    let standard_quality = params.as_ref().ok().and_then(|params| params.codec.standard_quality());
     let mut out = Info {
         width: info.width,
         height: info.height,
@@ -136,9 +135,8 @@ fn read(file: &[u8]) -> Result<Info> {
         out.bytes.payload = payload.len();
         out.bytes.carriage = carriage::CARRIAGE_BYTES as usize;
     }
-    out.bytes.other = file
-        .len()
-        .saturating_sub(out.bytes.coded + out.bytes.payload + out.bytes.carriage);
+    out.bytes.other =
+        file.len().saturating_sub(out.bytes.coded + out.bytes.payload + out.bytes.carriage);
     if let Ok(probe) = payload.as_ref().map_err(|error| *error).and_then(|p| probe(p)) {
         out.mode = Some(mode_name(probe.mode));
         out.model = (probe.model != 0).then(|| format!("{:08x}", probe.model));

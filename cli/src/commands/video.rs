@@ -5,7 +5,7 @@ use super::info::size_name;
 use super::print;
 use crate::args::{Common, DONE, UNFILTERED};
 use crate::files::{self, Output};
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use sidelight::carriage::nal::{AccessUnit, Framing, NalCodec, Stream};
@@ -111,7 +111,7 @@ fn each_unit(
     };
     let mut stream = Stream::new(codec, Framing::AnnexB)?;
     let mut chunk = vec![0; CHUNK];
-    let mut ended = false;
+    let (mut ended, mut pictures) = (false, false);
     while !ended {
         match input.read(&mut chunk) {
             Ok(0) => {
@@ -123,9 +123,11 @@ fn each_unit(
             Err(error) => return Err(error.into()),
         }
         while let Some(unit) = stream.next_unit()? {
+            pictures |= unit.has_picture();
             call(unit)?;
         }
     }
+    ensure!(pictures, "no picture in it");
     Ok(())
 }
 

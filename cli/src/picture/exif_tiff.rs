@@ -26,7 +26,8 @@ fn parse(exif: &[u8]) -> Option<Exif> {
 /// The fields of a context that a file of another structure can have as well. Maker notes have
 /// offsets that would no longer hold.
 fn fields(exif: &Exif, context: Context) -> impl Iterator<Item = &Field> {
-    let fields = exif.fields().filter(move |f| f.ifd_num == In::PRIMARY && f.tag.context() == context);
+    let fields =
+        exif.fields().filter(move |f| f.ifd_num == In::PRIMARY && f.tag.context() == context);
     fields.filter(|f| !is_structure(f.tag.number()) && f.tag != Tag::MakerNote)
 }
 

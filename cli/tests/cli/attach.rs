@@ -1,8 +1,6 @@
 //! `attach`: what of a file stays, and what is refused.
 
-use crate::make::{
-    crop, exif_segment, icc_segment, jpeg, project, run, save, told, with_segments,
-};
+use crate::make::{crop, exif_segment, icc_segment, jpeg, project, run, save, told, with_segments};
 use image::imageops;
 use sidelight::carriage::jpeg as carriage;
 use std::fs;
@@ -82,10 +80,7 @@ fn an_original_that_does_not_fit_is_refused() {
     save(&crop(240, 120, 95, 64), folder.join("smaller.png"));
     save(&imageops::rotate90(&picture), folder.join("turned.png"));
     save(&imageops::rotate180(&picture), folder.join("upside.png"));
-    image::DynamicImage::from(picture.clone())
-        .into_luma8()
-        .save(folder.join("gray.png"))
-        .unwrap();
+    image::DynamicImage::from(picture.clone()).into_luma8().save(folder.join("gray.png")).unwrap();
     let mut other = picture.clone();
     other.iter_mut().for_each(|sample| *sample = 255 - *sample);
     save(&other, folder.join("other.png"));

@@ -72,7 +72,9 @@ fn figures_of_compare() {
 fn payloads_of_streams() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    for (name, codec) in [("hevc", NalCodec::Hevc), ("h264", NalCodec::H264), ("vvc", NalCodec::Vvc)] {
+    for (name, codec) in
+        [("hevc", NalCodec::Hevc), ("h264", NalCodec::H264), ("vvc", NalCodec::Vvc)]
+    {
         let plain = fs::read(project(&format!("tests/data/nal/{name}.bit"))).unwrap();
         // Not a payload that can be used, but one.
         let with = insert(codec, &plain, b"twenty-two bytes of it").unwrap();
