@@ -533,11 +533,11 @@ fn segments(file: &[u8]) -> (Vec<std::ops::Range<usize>>, usize) {
 
 /// MCUs between restart markers in the first scan; 0 without them.
 fn restart_interval(file: &[u8]) -> c_uint {
-    let intervals = segments(file).0.into_iter().filter_map(|s| match file[s] {
+    let mut intervals = segments(file).0.into_iter().filter_map(|s| match file[s] {
         [0xff, 0xdd, _, _, high, low, ..] => Some(u16::from_be_bytes([high, low])),
         _ => None,
     });
-    intervals.last().unwrap_or(0).into()
+    intervals.next_back().unwrap_or(0).into()
 }
 
 /// `coded` with the metadata of `file` in place of its own.
