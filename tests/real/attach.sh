@@ -21,8 +21,8 @@ python=${PYTHON:-python3}
 bad=0
 
 # All tags with their groups and values, binary ones too, but those of the file as such; -m: a segment that exiftool
-# does not know is one of its warnings.
-tags() { exiftool -m -X -b -a -u -G1 --System:all --File:FileSize --ExifTool:all - <"$1"; }
+# does not know is one of its warnings. Pictures behind the first move by the payload's bytes.
+tags() { exiftool -m -X -b -a -u -G1 --System:all --File:FileSize --ExifTool:all --MPImageStart - <"$1"; }
 
 echo "| encoder | result | metadata | other bytes | again without |"
 echo "|---|---|---|---|---|"

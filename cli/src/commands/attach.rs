@@ -29,7 +29,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   sidelight attach original.png photo.jpg
-  sidelight attach --effort 7 original.png photo.jpg -o better.jpg")]
+  sidelight attach --effort 2 original.png photo.jpg -o quick.jpg")]
 pub struct Arguments {
     /// The picture before it was coded: PNG, TIFF, WebP, PPM, PGM or a better JPEG
     #[arg(value_name = "ORIGINAL")]
