@@ -291,3 +291,40 @@ where
     // Strips that are written one by one are not compressed, though marked so (tiff 0.11).
     Ok(image.write_data(&samples)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sidelight::Layout;
+
+    #[test]
+    fn sixteen_bits_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        for layout in [Layout::I400, Layout::I444] {
+            let mut planes = Planes::<u16>::new(layout, 16, (300, 40), 1).unwrap();
+            for (p, plane) in planes.planes.iter_mut().enumerate() {
+                let samples = plane.data.iter_mut().enumerate();
+                samples.for_each(|(i, s)| *s = (i * 5 + 20000 + 9000 * p) as u16);
+            }
+            let mut expected = Vec::new();
+            planes
+                .each_row(|row| {
+                    expected.extend_from_slice(row);
+                    Ok(())
+                })
+                .unwrap();
+            for format in [Format::Png, Format::Tiff, Format::Ppm] {
+                let path = folder.path().join("out").with_extension(format.extension());
+                let mut out = Output::create(&path).unwrap();
+                write(&mut out, format, &planes, &Metadata::default()).unwrap();
+                out.finish().unwrap();
+                let read = match image::open(&path).unwrap() {
+                    DynamicImage::ImageLuma16(image) => image.into_raw(),
+                    DynamicImage::ImageRgb16(image) => image.into_raw(),
+                    other => panic!("{:?}", other.color()),
+                };
+                assert!(read == expected, "{layout:?} {format:?}");
+            }
+        }
+    }
+}

@@ -321,3 +321,58 @@ fn upsample_row<S: Sample>(
         out[2 * x + 1] = sample((3 * sums[x] + after + right) >> shift);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Planes of every layout with samples that change everywhere, `scale` times as large.
+    fn planes<S: Sample>(layout: Layout, bit_depth: u32, scale: i64) -> Planes<S> {
+        let mut planes = Planes::<S>::new(layout, bit_depth, (37, 29), 1).unwrap();
+        for (p, plane) in planes.planes.iter_mut().enumerate() {
+            for (i, sample) in plane.data.iter_mut().enumerate() {
+                let value = (i * i * 31 + i * 7 + p * 90) % 256;
+                *sample = S::clamped(value as i64 * scale, i64::MAX);
+            }
+        }
+        planes
+    }
+
+    fn rows<S: Sample>(planes: &Planes<S>) -> Vec<i32> {
+        let mut all = Vec::new();
+        planes
+            .each_row(|row| {
+                all.extend(row.iter().map(|s| -> i32 { (*s).into() }));
+                Ok(())
+            })
+            .unwrap();
+        all
+    }
+
+    #[test]
+    fn deep_pictures_are_those_of_8_bits_with_more_behind() {
+        for layout in Layout::ALL {
+            let eight = rows(&planes::<u8>(layout, 8, 1));
+            let sixteen = rows(&planes::<u16>(layout, 16, 256));
+            assert_eq!(eight.len(), sixteen.len());
+            for (a, b) in eight.into_iter().zip(sixteen) {
+                // Chroma's two roundings and the conversion's.
+                let near = (b - 256 * a).abs() <= 3 * 256;
+                assert!(near || (a == 255 && b > 65535 - 3 * 256), "{layout:?}: {a}, {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn sixteen_bits_are_exact_to_one() {
+        let planes = planes::<u16>(Layout::I444, 16, 257);
+        for (i, rgb) in rows(&planes).chunks_exact(3).enumerate() {
+            let [y, cb, cr] = [0, 1, 2].map(|p| f64::from(planes.planes[p].data[i]));
+            let (cb, cr) = (cb - 32768.0, cr - 32768.0);
+            let exact = [y + 1.402 * cr, y - 0.34414 * cb - 0.71414 * cr, y + 1.772 * cb];
+            for (a, b) in rgb.iter().zip(exact) {
+                assert!((f64::from(*a) - b.clamp(0.0, 65535.0)).abs() <= 0.501, "{a} {b}");
+            }
+        }
+    }
+}
