@@ -145,6 +145,19 @@ impl<S: Sample> Planes<S> {
     }
 }
 
+impl Planes<u16> {
+    /// Scales 16-bit samples that were 8-bit ones shifted left, so that white is white: by 257 / 256.
+    pub fn widen(&mut self) {
+        for (i, plane) in self.planes.iter_mut().enumerate() {
+            let middle = if i == 0 { 0 } else { 1i32 << 15 };
+            for sample in &mut plane.data {
+                let value = i32::from(*sample) - middle;
+                *sample = (middle + ((value * 257 + 128) >> 8)).clamp(0, 0xffff) as u16;
+            }
+        }
+    }
+}
+
 impl Planes {
     /// What is shown, gray or RGB.
     pub fn to_image(&self) -> Result<DynamicImage> {

@@ -43,7 +43,7 @@ const PICTURES: &[&str] = &["png", "tif", "tiff", "webp", "ppm", "pgm", "pnm"];
 #[command(after_help = "\
 Examples:
   sidelight batch decode jpegs better
-  sidelight batch decode --mode base --format tiff jpegs better-tiff
+  sidelight batch decode --mode base --depth 16 --format tiff jpegs better-tiff
   sidelight batch attach originals jpegs with-payloads
   sidelight batch encode --quality 60 originals new-jpegs")]
 pub enum Command {
@@ -451,16 +451,16 @@ impl Batch<'_> {
         match (self.command, original) {
             (Command::Decode(a), _) => {
                 let picture = decode::picture(file, &a.how, threads, max_pixels)?;
-                let (width, height) = picture.planes.size();
+                let (width, height) = picture.size();
                 (row.width, row.height) = (Some(width), Some(height));
                 row.mode = Some(decode::mode_name(picture.mode).into());
-                if let Some(why) = picture.unfiltered {
-                    (row.status, row.why) = (Status::Unfiltered, Some(why));
+                if let Some(why) = &picture.unfiltered {
+                    (row.status, row.why) = (Status::Unfiltered, Some(why.clone()));
                 }
-                if let Some(damage) = picture.damaged {
-                    (row.status, row.why) = (Status::Damaged, Some(damage));
+                if let Some(damage) = &picture.damaged {
+                    (row.status, row.why) = (Status::Damaged, Some(damage.clone()));
                 }
-                picture::write(out, a.format, &picture.planes, &picture.metadata)
+                picture.write(out, a.format, a.how.depth)
             }
             (Command::Attach(a), Some(original)) => {
                 let original = picture::read(original, max_pixels)?;

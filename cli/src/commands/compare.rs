@@ -1,6 +1,6 @@
 //! `compare`: how far pictures are from their original.
 
-use super::decode::{self, FilterMode, How};
+use super::decode::{self, Depth, FilterMode, How};
 use super::print;
 use crate::args::{Common, ModelSize, Threads, DONE};
 use crate::planes::Planes;
@@ -11,7 +11,7 @@ use clap::Args;
 use image::{DynamicImage, RgbImage};
 use serde::Serialize;
 use sidelight::carriage::jpeg as carriage;
-use sidelight::{Layout, Mode};
+use sidelight::{Layout, Mode, FULL_STRENGTH};
 use ssimulacra2::{compute_frame_ssimulacra2, ColorPrimaries, Rgb, TransferCharacteristic};
 use std::path::PathBuf;
 
@@ -184,14 +184,19 @@ pub fn run(a: &Arguments, common: &Common) -> Result<u8> {
             modes.push(FilterMode::Payload);
         }
         for mode in modes {
-            let how = How { mode, model_size: ModelSize::Medium };
+            let how = How {
+                mode,
+                model_size: ModelSize::Medium,
+                strength: FULL_STRENGTH,
+                depth: Depth::Eight,
+            };
             let picture = decode::picture(&file, &how, a.threads.count(), common.max_pixels)
                 .with_context(|| name.clone())?;
-            let wrong = picture.damaged.map(|damage| format!("damaged: {damage}"));
-            if let Some(why) = wrong.or(picture.unfiltered) {
+            let wrong = picture.damaged.as_ref().map(|damage| format!("damaged: {damage}"));
+            if let Some(why) = wrong.or(picture.unfiltered.clone()) {
                 return Err(anyhow!("{name}: {why}"));
             }
-            add(picture.mode, picture.planes.to_image()?)?;
+            add(picture.mode, picture.filtered()?.to_image()?)?;
         }
     }
     print(&if a.json { serde_json::to_string_pretty(&rows)? } else { table(&rows) })?;

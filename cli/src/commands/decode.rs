@@ -5,12 +5,12 @@ use crate::args::{Common, ModelSize, Threads, DAMAGED, DONE, UNFILTERED};
 use crate::files::{self, Output};
 use crate::jpeg;
 use crate::picture::{self, Format, Metadata};
-use crate::planes::Planes;
+use crate::planes::{Planes, Sample};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use sidelight::carriage::jpeg as carriage;
-use sidelight::{Codec, CodecParams, Decoder, DecoderSettings, Error, Mode};
+use sidelight::{Codec, CodecParams, Decoder, DecoderSettings, Error, Mode, FULL_STRENGTH};
 use std::path::PathBuf;
 
 /// Decode a JPEG and filter the picture
@@ -23,6 +23,7 @@ use std::path::PathBuf;
 Examples:
   sidelight decode photo.jpg better.png
   sidelight decode --mode base old.jpg better.tiff
+  sidelight decode --depth 16 --strength 0.5 photo.jpg deep.png
   cat photo.jpg | sidelight decode --format ppm - - >better.ppm")]
 pub struct Arguments {
     /// JPEG file
@@ -49,6 +50,32 @@ pub struct How {
     /// Size of the base model of --mode base; payloads name theirs
     #[arg(long, value_enum, value_name = "SIZE", default_value_t = ModelSize::Medium)]
     pub model_size: ModelSize,
+    /// How much of the correction the picture gets, 0 to 1 in steps of 1/64: less keeps more of the texture
+    #[arg(long, value_name = "X", default_value = "1", value_parser = strength)]
+    pub strength: u8,
+    /// Bits of a sample that is written: 16 hold what rounding to 8 takes from the correction
+    #[arg(long, value_enum, value_name = "BITS", default_value_t = Depth::Eight)]
+    pub depth: Depth,
+}
+
+/// Parts of full strength.
+fn strength(text: &str) -> Result<u8, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number")?;
+    if !(0.0..=1.0).contains(&value) {
+        return Err("not from 0 to 1".into());
+    }
+    Ok((value * f64::from(FULL_STRENGTH)).round() as u8)
+}
+
+/// Bits of a sample of pictures that are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+pub enum Depth {
+    #[value(name = "8")]
+    #[serde(rename = "8")]
+    Eight,
+    #[value(name = "16")]
+    #[serde(rename = "16")]
+    Sixteen,
 }
 
 /// What a picture is filtered with.
@@ -64,16 +91,47 @@ pub enum FilterMode {
     Off,
 }
 
-/// A picture, and how it came about.
+/// A decoded picture, and what it is to be filtered with.
 pub struct Picture {
-    pub planes: Planes,
+    decoded: Planes,
+    decoder: Decoder,
     pub metadata: Metadata,
-    /// What it was filtered with.
+    /// What it is filtered with.
     pub mode: Mode,
     /// Why it is not filtered, though that was asked for.
     pub unfiltered: Option<String>,
     /// What is wrong with the JPEG.
     pub damaged: Option<String>,
+}
+
+impl Picture {
+    /// Luma columns and rows.
+    pub fn size(&self) -> (usize, usize) {
+        self.decoded.size()
+    }
+
+    /// What is shown.
+    pub fn filtered(&self) -> Result<Planes> {
+        self.filtered_to(8)
+    }
+
+    fn filtered_to<S: Sample>(&self, bit_depth: u32) -> Result<Planes<S>> {
+        let mut out = Planes::new(self.decoded.layout, bit_depth, self.size(), 1)?;
+        self.decoder.filter(&self.decoded.view()?, out.view_mut()?)?;
+        Ok(out)
+    }
+
+    /// Writes what is shown.
+    pub fn write(&self, out: &mut Output, format: Format, depth: Depth) -> Result<()> {
+        match depth {
+            Depth::Eight => picture::write(out, format, &self.filtered()?, &self.metadata),
+            Depth::Sixteen => {
+                let mut planes = self.filtered_to(16)?;
+                planes.widen();
+                picture::write(out, format, &planes, &self.metadata)
+            }
+        }
+    }
 }
 
 /// Codec parameters of a JPEG file.
@@ -90,13 +148,13 @@ pub fn set_payload(decoder: &mut Decoder, file: &[u8]) -> sidelight::Result<Mode
     decoder.set_payload(&payload, &params(file)?)
 }
 
-/// Decodes and filters.
+/// Decodes, and finds what to filter with.
 pub fn picture(file: &[u8], how: &How, threads: usize, max_pixels: u64) -> Result<Picture> {
-    let jpeg::Decoded { planes, damaged, metadata } = jpeg::decode(file, max_pixels)?;
-    let mut picture = Picture { planes, metadata, mode: Mode::Off, unfiltered: None, damaged };
+    let jpeg::Decoded { planes: decoded, damaged, metadata } = jpeg::decode(file, max_pixels)?;
     let settings =
         DecoderSettings { threads, model_size: how.model_size.into(), ..Default::default() };
     let mut decoder = Decoder::new(settings);
+    decoder.set_strength(how.strength)?;
     let set = match how.mode {
         FilterMode::Off => Ok(Mode::Off),
         FilterMode::Base => params(file)
@@ -104,19 +162,14 @@ pub fn picture(file: &[u8], how: &How, threads: usize, max_pixels: u64) -> Resul
             .map(|()| Mode::Base),
         FilterMode::Payload => set_payload(&mut decoder, file),
     };
-    match set {
-        Ok(Mode::Off) => {}
-        Ok(mode) => {
-            let mut filtered = Planes::new(picture.planes.layout, 8, picture.planes.size(), 1)?;
-            decoder.filter(&picture.planes.view()?, filtered.view_mut()?)?;
-            (picture.planes, picture.mode) = (filtered, mode);
-        }
+    let (mode, unfiltered) = match set {
+        Ok(mode) => (mode, None),
         Err(Error::NoPayload) => {
-            picture.unfiltered = Some("no payload in the file (--mode base needs none)".into());
+            (Mode::Off, Some("no payload in the file (--mode base needs none)".into()))
         }
-        Err(error) => picture.unfiltered = Some(format!("payload ignored: {error}")),
-    }
-    Ok(picture)
+        Err(error) => (Mode::Off, Some(format!("payload ignored: {error}"))),
+    };
+    Ok(Picture { decoded, decoder, metadata, mode, unfiltered, damaged })
 }
 
 /// How messages call a mode.
@@ -136,9 +189,8 @@ pub fn run(a: &Arguments, common: &Common) -> Result<u8> {
     let picture = picture(&file, &a.how, a.threads.count(), common.max_pixels)
         .with_context(|| name.clone())?;
     let mut out = Output::create(&a.output)?;
-    picture::write(&mut out, format, &picture.planes, &picture.metadata)
-        .with_context(|| a.output.display().to_string())?;
-    let (width, height) = picture.planes.size();
+    picture.write(&mut out, format, a.how.depth).with_context(|| a.output.display().to_string())?;
+    let (width, height) = picture.size();
     let to_file = out.is_file();
     out.finish()?;
     if let Some(damage) = &picture.damaged {

@@ -84,6 +84,66 @@ fn formats_agree_and_keep_metadata() {
     }
 }
 
+/// 16 bits, rounded, are the 8 bits, in gray and in colour, and hold more than these; TIFF has the same.
+#[test]
+fn sixteen_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for name in ["gray.jpg", "yuv420.jpg", "odd411.jpg"] {
+        fs::copy(project("tests/data/jpeg").join(name), folder.join("file.jpg")).unwrap();
+        told(folder, "decode --mode base file.jpg narrow.png", 0);
+        for format in ["png", "tiff", "ppm"] {
+            told(folder, &format!("decode --mode base --depth 16 file.jpg deep.{format}"), 0);
+        }
+        let deep = image::open(folder.join("deep.png")).unwrap();
+        assert_eq!(deep.color().bits_per_pixel() / u16::from(deep.color().channel_count()), 16);
+        for format in ["tiff", "ppm"] {
+            let same = image::open(folder.join(format!("deep.{format}"))).unwrap();
+            assert!(deep == same, "{name} {format}");
+        }
+        let (deep, narrow) = (deep.into_rgb16(), image::open(folder.join("narrow.png")).unwrap());
+        let narrow = narrow.into_rgb8();
+        let mut finer = false;
+        for (deep, narrow) in deep.iter().zip(narrow.iter()) {
+            // Three samples of 8 bits are rounded on the way to RGB, those of gray once.
+            let most = if name == "gray.jpg" { 129 } else { 600 };
+            assert!(deep.abs_diff(u16::from(*narrow) * 257) <= most, "{name}: {deep} {narrow}");
+            finer |= deep % 257 != 0;
+        }
+        assert!(finer, "{name}");
+        // What is not filtered is what it was.
+        told(folder, "decode --mode off file.jpg narrow.png", 0);
+        told(folder, "decode --mode off --depth 16 file.jpg deep.png", 0);
+        if name == "gray.jpg" {
+            let deep = image::open(folder.join("deep.png")).unwrap().into_luma16();
+            let narrow = image::open(folder.join("narrow.png")).unwrap().into_luma8();
+            assert!(deep.iter().zip(narrow.iter()).all(|(d, n)| *d == u16::from(*n) * 257));
+        }
+    }
+}
+
+#[test]
+fn strength() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::copy(project("tests/data/jpeg/yuv420.jpg"), folder.join("file.jpg")).unwrap();
+    let decoded = |options: &str| {
+        told(folder, &format!("decode {options} file.jpg out.ppm"), 0);
+        fs::read(folder.join("out.ppm")).unwrap()
+    };
+    let (full, off) = (decoded("--mode base"), decoded("--mode off"));
+    assert!(full != off);
+    assert!(decoded("--mode base --strength 1") == full);
+    assert!(decoded("--mode base --strength 0") == off);
+    let half = decoded("--mode base --strength 0.5");
+    assert!(half != off && half != full);
+    assert!(decoded("--mode base --strength 0.499") == half);
+    for wrong in ["1.1", "-0.1", "x", "NaN", "inf"] {
+        told(folder, &format!("decode --strength={wrong} file.jpg out.ppm"), 2);
+    }
+    told(folder, "decode --depth 12 file.jpg out.ppm", 2);
+}
+
 #[test]
 fn whatever_the_payload_the_picture_comes_out() {
     let folder = tempfile::tempdir().unwrap();
