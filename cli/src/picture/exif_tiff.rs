@@ -8,7 +8,7 @@ use tiff::tags::{Tag as TiffTag, Type};
 use tiff::Directory;
 
 /// Fields of a TIFF directory that tell of the picture around them, not of what it shows: how
-/// samples are stored, and where. From ITU-T T.87's and TIFF 6.0's numbers.
+/// samples are stored, and where. The numbers are of TIFF 6.0 and its supplements.
 fn is_structure(tag: u16) -> bool {
     matches!(
         tag,
