@@ -37,8 +37,8 @@ const PICTURES: &[&str] = &["png", "tif", "tiff", "webp", "ppm", "pgm", "pnm"];
 ///
 /// OUT gets the tree of IN, and sidelight-results.csv and .json with a row for each picture. Pictures are done in
 /// parallel. A batch that was interrupted, even killed, goes on when it is called again; pictures that are done are not
-/// done again, and a file of OUT that is not of the batch is never overwritten. What fails does not stop the rest: it is
-/// told at the end, and is tried again by the next call.
+/// done again, and a file of OUT that is not of the batch is never overwritten. What fails does not stop the rest: it
+/// is told at the end, and is tried again by the next call.
 #[derive(Subcommand)]
 #[command(after_help = "\
 Examples:
