@@ -67,6 +67,7 @@ for set in "$@"; do
     python | torch)
         packages="$packages gcc libc6-dev"
         [ "$set" != torch ] || packages="$packages g++"
+        [ "$set" != python ] || packages="$packages libturbojpeg0"
         has_python || packages="$packages $python"
         ;;
     *) usage ;;
