@@ -11,6 +11,16 @@ ffmpeg: pc ## A small FFmpeg with the filter, of the distribution's source [FFMP
 test-ffmpeg: ffmpeg ## Its tests
 	integrations/ffmpeg/test.sh $(FFMPEG)
 
+# By itself, as a Rust workspace, so that building the library needs no GStreamer.
+GST = $(abspath $(TARGET))/gstreamer
+gstreamer: ## The elements for GStreamer: integrations/gstreamer/README.md
+	@tools/setup.sh gstreamer
+	cd integrations/gstreamer && CARGO_TARGET_DIR=$(GST) cargo build --release --locked
+
+test-gstreamer: gstreamer video ## Their tests
+	cd integrations/gstreamer && CARGO_TARGET_DIR=$(GST) cargo test --release --locked
+	integrations/gstreamer/test.sh $(GST)/release
+
 # VapourSynth's wheel has headers and a .pc file; it wants Python 3.12 or later. Nothing outside the
 # folder is written: the tests do without `vapoursynth config`.
 VS = $(abspath $(TARGET))/vapoursynth
@@ -51,4 +61,4 @@ $(PY)/venv/ready: bindings/python/tests/requirements.txt
 	$(PY)/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
 
-.PHONY: ffmpeg test-ffmpeg vapoursynth test-vapoursynth test-vapoursynth-wheel test-python
+.PHONY: ffmpeg test-ffmpeg gstreamer test-gstreamer vapoursynth test-vapoursynth test-vapoursynth-wheel test-python

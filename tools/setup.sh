@@ -11,6 +11,7 @@
 #   tools/setup.sh coders   what its `eval-coders` and `bench-peers` need
 #   tools/setup.sh report   what `make -C tools test-report` needs
 #   tools/setup.sh ffmpeg   what `make ffmpeg` and `make test-ffmpeg` need
+#   tools/setup.sh gstreamer   what `make gstreamer` and `make test-gstreamer` need
 #   tools/setup.sh python   what `make test-python` needs
 #   tools/setup.sh torch    what `make -C tools test-torch` needs
 #   tools/setup.sh python3.12   installs nothing: prints a Python of version 3.12 or later
@@ -26,10 +27,12 @@ peers="webp libjxl-tools libavif-bin"
 coders="g++ python3 python3-dev python3-venv"
 report="chromium"
 ffmpeg="dpkg-dev patch xz-utils zlib1g-dev"
+gstreamer="libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools gstreamer1.0-plugins-base
+    gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav"
 python="python3 python3-venv"
 
 usage() {
-    echo "usage: tools/setup.sh build|cli|test|video|eval|peers|coders|report|ffmpeg|python|torch|python3.12" >&2
+    echo "usage: tools/setup.sh build|cli|test|video|eval|peers|coders|report|ffmpeg|gstreamer|python|torch|python3.12" >&2
     exit 1
 }
 
@@ -64,6 +67,7 @@ for set in "$@"; do
     coders) packages="$packages $coders" ;;
     report) packages="$packages $report" ;;
     ffmpeg) packages="$packages $build $eval $ffmpeg" ;;
+    gstreamer) packages="$packages $build $eval python3 $gstreamer" ;;
     python | torch)
         packages="$packages gcc libc6-dev"
         [ "$set" != torch ] || packages="$packages g++"
