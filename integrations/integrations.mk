@@ -21,6 +21,15 @@ test-gstreamer: gstreamer video ## Their tests
 	cd integrations/gstreamer && CARGO_TARGET_DIR=$(GST) cargo test --release --locked
 	integrations/gstreamer/test.sh $(GST)/release
 
+PIXBUF = $(abspath $(TARGET))/gdk-pixbuf
+gdk-pixbuf: pc ## The loader for GdkPixbuf: integrations/gdk-pixbuf/README.md
+	@tools/setup.sh gdk-pixbuf
+	@$(MAKE) --no-print-directory -C integrations/gdk-pixbuf BUILD=$(PIXBUF)
+
+test-gdk-pixbuf: gdk-pixbuf examples ## Its tests
+	@$(MAKE) --no-print-directory -C integrations/gdk-pixbuf BUILD=$(PIXBUF) $(PIXBUF)/show
+	integrations/gdk-pixbuf/test.sh $(PIXBUF)
+
 # VapourSynth's wheel has headers and a .pc file; it wants Python 3.12 or later. Nothing outside the
 # folder is written: the tests do without `vapoursynth config`.
 VS = $(abspath $(TARGET))/vapoursynth
@@ -61,4 +70,5 @@ $(PY)/venv/ready: bindings/python/tests/requirements.txt
 	$(PY)/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
 
-.PHONY: ffmpeg test-ffmpeg gstreamer test-gstreamer vapoursynth test-vapoursynth test-vapoursynth-wheel test-python
+.PHONY: ffmpeg test-ffmpeg gstreamer test-gstreamer gdk-pixbuf test-gdk-pixbuf vapoursynth test-vapoursynth \
+    test-vapoursynth-wheel test-python

@@ -12,6 +12,7 @@
 #   tools/setup.sh report   what `make -C tools test-report` needs
 #   tools/setup.sh ffmpeg   what `make ffmpeg` and `make test-ffmpeg` need
 #   tools/setup.sh gstreamer   what `make gstreamer` and `make test-gstreamer` need
+#   tools/setup.sh gdk-pixbuf   what `make gdk-pixbuf` and `make test-gdk-pixbuf` need
 #   tools/setup.sh python   what `make test-python` needs
 #   tools/setup.sh torch    what `make -C tools test-torch` needs
 #   tools/setup.sh python3.12   installs nothing: prints a Python of version 3.12 or later
@@ -29,10 +30,12 @@ report="chromium"
 ffmpeg="dpkg-dev patch xz-utils zlib1g-dev"
 gstreamer="libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools gstreamer1.0-plugins-base
     gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav"
+pixbuf="libgdk-pixbuf-2.0-dev libgdk-pixbuf2.0-bin valgrind"
 python="python3 python3-venv"
 
 usage() {
-    echo "usage: tools/setup.sh build|cli|test|video|eval|peers|coders|report|ffmpeg|gstreamer|python|torch|python3.12" >&2
+    echo "usage: tools/setup.sh build|cli|test|video|eval|peers|coders|report|ffmpeg|gstreamer|gdk-pixbuf|python|torch|" \
+        "python3.12" >&2
     exit 1
 }
 
@@ -68,6 +71,7 @@ for set in "$@"; do
     report) packages="$packages $report" ;;
     ffmpeg) packages="$packages $build $eval $ffmpeg" ;;
     gstreamer) packages="$packages $build $eval python3 $gstreamer" ;;
+    gdk-pixbuf) packages="$packages $build python3 $pixbuf" ;;
     python | torch)
         packages="$packages gcc libc6-dev"
         [ "$set" != torch ] || packages="$packages g++"
