@@ -41,14 +41,17 @@ test-vapoursynth: vapoursynth ## Its tests
 	$(VS)/venv/bin/python integrations/vapoursynth/test.py $(VS)/vs-sidelight.so \
 	    $(RELEASE)/$(SHARED)
 
-# In an environment that has nothing but VapourSynth and the wheel.
-test-vapoursynth-wheel: pc $(VS)/venv/ready ## The plugin's wheel, built, installed and tested
-	rm -rf $(VS)/wheels $(VS)/installed
-	$(VS)/venv/bin/pip wheel --quiet --disable-pip-version-check --no-deps -w $(VS)/wheels ./integrations/vapoursynth
-	$(VS)/venv/bin/python -m venv $(VS)/installed
-	$(VS)/installed/bin/pip install --quiet --disable-pip-version-check --no-deps \
-	    -r integrations/vapoursynth/requirements.txt $(VS)/wheels/*.whl
-	$(VS)/installed/bin/python integrations/vapoursynth/test.py installed $(RELEASE)/$(SHARED)
+# In an environment that has VapourSynth and the wheel, and no more.
+test-vapoursynth-wheel: pc $(VS)/venv/ready ## The plugin as a wheel, built, installed in a new environment, and tested
+	rm -rf $(VS)/dist $(VS)/new
+	PATH="$(VS)/venv/bin:$$PATH" pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	    -w $(VS)/dist ./integrations/vapoursynth
+	$(VS)/venv/bin/python -m venv $(VS)/new
+	grep '^VapourSynth' integrations/vapoursynth/requirements.txt | \
+	    $(VS)/new/bin/pip install --quiet --disable-pip-version-check --no-deps -r /dev/stdin $(VS)/dist/*.whl
+	if nm -D --defined-only $(VS)/new/lib/python3*/site-packages/vapoursynth/plugins/vs-sidelight.so | \
+	    grep -v VapourSynthPluginInit2; then echo "names of the library are outside"; exit 1; fi
+	$(VS)/new/bin/python integrations/vapoursynth/test.py installed $(RELEASE)/$(SHARED)
 
 $(VS)/venv/ready: integrations/vapoursynth/requirements.txt
 	python=$$(tools/setup.sh python3.12) && $$python -m venv --clear $(VS)/venv

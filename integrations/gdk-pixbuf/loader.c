@@ -97,29 +97,31 @@ static void on_size(GdkPixbufLoader *stock, int width, int height, gpointer data
     gdk_pixbuf_loader_set_size(stock, w, h);
 }
 
-static gboolean finish(Load *load, GError **error) {
+/* The picture, or as much of it as there is; `*good` says whether that is all. With `end` a file that is cut off
+ * counts as whole, as it does for the stock loader where it reads files itself. */
+static GdkPixbuf *decode(Load *load, gboolean end, gboolean *good, GError **error) {
+  static const guchar eoi[2] = {0xff, 0xd9};
   GdkPixbufLoader *stock = gdk_pixbuf_loader_new_with_type("jpeg", error);
+  *good = stock != NULL;
   if (!stock)
-    return FALSE;
+    return NULL;
   g_signal_connect(stock, "size-prepared", G_CALLBACK(on_size), load);
-  gboolean good = gdk_pixbuf_loader_write(stock, load->bytes->data, load->bytes->len, error);
+  *good = gdk_pixbuf_loader_write(stock, load->bytes->data, load->bytes->len, error) &&
+          (!end || gdk_pixbuf_loader_write(stock, eoi, sizeof eoi, error));
   /* It is to be closed all the same; the first error counts. */
-  if (!gdk_pixbuf_loader_close(stock, good ? error : NULL))
-    good = FALSE;
+  if (!gdk_pixbuf_loader_close(stock, *good ? error : NULL))
+    *good = FALSE;
   GdkPixbuf *pixbuf = gdk_pixbuf_loader_get_pixbuf(stock);
   if (pixbuf) {
-    if (good && !load->scaled)
+    g_object_ref(pixbuf);
+    if (*good && !load->scaled)
       filter(pixbuf, load->bytes);
-    if (load->prepared_func)
-      load->prepared_func(pixbuf, NULL, load->user_data);
-    if (load->updated_func)
-      load->updated_func(pixbuf, 0, 0, gdk_pixbuf_get_width(pixbuf), gdk_pixbuf_get_height(pixbuf), load->user_data);
-  } else if (good) {
+  } else if (*good) {
     g_set_error_literal(error, GDK_PIXBUF_ERROR, GDK_PIXBUF_ERROR_CORRUPT_IMAGE, "no picture in the JPEG");
-    good = FALSE;
+    *good = FALSE;
   }
   g_object_unref(stock);
-  return good;
+  return pixbuf;
 }
 
 static gpointer begin_load(GdkPixbufModuleSizeFunc size_func, GdkPixbufModulePreparedFunc prepared_func,
@@ -142,10 +144,32 @@ static gboolean load_increment(gpointer context, const guchar *data, guint size,
 
 static gboolean stop_load(gpointer context, GError **error) {
   Load *load = context;
-  gboolean good = finish(load, error);
+  gboolean good;
+  GdkPixbuf *pixbuf = decode(load, FALSE, &good, error);
+  if (pixbuf) {
+    if (load->prepared_func)
+      load->prepared_func(pixbuf, NULL, load->user_data);
+    if (load->updated_func)
+      load->updated_func(pixbuf, 0, 0, gdk_pixbuf_get_width(pixbuf), gdk_pixbuf_get_height(pixbuf), load->user_data);
+    g_object_unref(pixbuf);
+  }
   g_byte_array_unref(load->bytes);
   g_free(load);
   return good;
+}
+
+static GdkPixbuf *load_file(FILE *file, GError **error) {
+  guchar part[16384];
+  size_t size;
+  Load load = {.bytes = g_byte_array_new()};
+  gboolean good = TRUE;
+  while (good && (size = fread(part, 1, sizeof part, file)) > 0)
+    good = load_increment(&load, part, (guint)size, error);
+  GdkPixbuf *pixbuf = good ? decode(&load, TRUE, &good, error) : NULL;
+  if (!good)
+    g_clear_object(&pixbuf);
+  g_byte_array_unref(load.bytes);
+  return pixbuf;
 }
 
 /* GdkPixbuf looks these two up by name. */
@@ -153,6 +177,7 @@ G_MODULE_EXPORT void fill_vtable(GdkPixbufModule *module);
 G_MODULE_EXPORT void fill_info(GdkPixbufFormat *info);
 
 G_MODULE_EXPORT void fill_vtable(GdkPixbufModule *module) {
+  module->load = load_file;
   module->begin_load = begin_load;
   module->stop_load = stop_load;
   module->load_increment = load_increment;

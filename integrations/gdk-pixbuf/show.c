@@ -1,5 +1,5 @@
-/* Loads a picture as viewers do and writes it as a PPM, for test.sh: show IN OUT.ppm [BYTES], where BYTES are handed over
- * at a time; 0 or none: GdkPixbuf reads the file. Prints "NAME=VALUE" of what the picture tells besides. */
+/* Loads a picture as viewers do and writes it as a PPM, for test.sh: show IN OUT.ppm [BYTES], where BYTES are handed
+ * over at a time; 0 or none: GdkPixbuf reads the file. Prints "NAME=VALUE" of what the picture tells besides. */
 #include <gdk-pixbuf/gdk-pixbuf.h>
 #include <stdio.h>
 #include <stdlib.h>

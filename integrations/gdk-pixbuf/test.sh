@@ -47,7 +47,8 @@ as_stock() {
 
 "$examples/jpeg_encode" --quality 15 "$root/tests/pictures/coffee.png" 420.jpg >/dev/null || exit 1
 for sampling in 422 444 440 411; do
-    "$examples/jpeg_encode" --quality 15 --sampling $sampling "$root/tests/pictures/chelsea.png" $sampling.jpg >/dev/null
+    "$examples/jpeg_encode" --quality 15 --sampling $sampling "$root/tests/pictures/chelsea.png" $sampling.jpg \
+        >/dev/null
 done
 "$examples/jpeg_encode" --quality 15 "$root/tests/pictures/camera.png" gray.jpg >/dev/null
 for file in 420 422 444 440 411 gray; do

@@ -1,6 +1,7 @@
 """Tests of the VapourSynth plugin: what it gives is compared with what the library gives for the same planes.
 
-usage: test.py PLUGIN LIBRARY. Run by `make test-vapoursynth`. Ends with "N passed, N failed".
+usage: test.py PLUGIN|installed LIBRARY. Run by `make test-vapoursynth` and, for the wheel's, which VapourSynth finds by
+itself, by `make test-vapoursynth-wheel`. Ends with "N passed, N failed".
 """
 
 import ctypes as c
