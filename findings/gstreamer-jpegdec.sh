@@ -27,4 +27,7 @@ decode idct-method=islow ! filesink location=islow.yuv >/dev/null
 transform=accurate
 cmp -s default.yuv islow.yuv || transform=another
 echo "a JPEG in 4:4:4 comes out as ${format#*)}; Y444 is $full; the default transform is $transform"
-[ "${format#*)}/$full/$transform" = I420/refused/another ] && echo "as described" || { echo "not as described" && exit 1; }
+case ${format#*)}/$full/$transform in
+    I420/refused/another) echo "as described" ;;
+    *) echo "not as described" && exit 1 ;;
+esac
