@@ -131,6 +131,28 @@ def test_planes_are_what_libjpeg_makes_of_rgb(sampling, layout):
         assert abs(np.mean(a.astype(int) - b)) < 0.05
 
 
+def test_names_that_are_not_utf_8(tmp_path, client):
+    source, _ = folder_of(tmp_path, 2)
+    odd = os.fsencode(source) + b"/odd\xff.jpg"
+    try:
+        shutil.copy(os.path.join(source, "001.jpg"), odd)
+    except OSError:
+        pytest.skip("no such names here")
+    rows = batch.run(source, str(tmp_path / "out"), client=client, settings=batch.Settings(mode="base"))
+    assert {row["picture"]: row["result"] for row in rows} == dict.fromkeys(
+        ("001.jpg", "deeper/000.jpg", "odd\udcff.jpg"), "done"
+    )
+    assert (tmp_path / "out/001.png").read_bytes() == open(os.fsencode(tmp_path) + b"/out/odd\xff.png", "rb").read()
+    assert b"odd\xff.jpg" in (tmp_path / "out/results.csv").read_bytes()
+
+
+def test_large_originals_are_refused(tmp_path, client, monkeypatch):
+    source, originals = folder_of(tmp_path, 1)
+    monkeypatch.setattr(batch, "MAX_BYTES", 100)
+    (row,) = batch.run(source, str(tmp_path / "out"), client=client, originals=originals)
+    assert row["result"] == "failed" and "more than 100 bytes" in row["note"]
+
+
 def test_damaged_files_have_no_planes():
     data = coded(original("coffee"))
     for broken in (b"", b"\xff\xd8", data[:100], data[: len(data) // 2], b"GIF89a" + data):

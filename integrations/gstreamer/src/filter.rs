@@ -67,10 +67,14 @@ struct Settings {
     model_size: Size,
     threads: u32,
     skip_binding: bool,
+    /// How often they changed.
+    changes: u64,
 }
 
 #[derive(Default)]
 struct State {
+    /// Of the settings that it is for.
+    changes: u64,
     decoder: Option<Decoder>,
     /// In mode `base` without a JPEG: whether the decoder is set.
     base: bool,
@@ -79,8 +83,10 @@ struct State {
     period: u64,
     /// Whether a JPEG's planes were looked at.
     checked: bool,
-    /// Whether the absence of `sidelightparse` was told.
+    /// Whether the absence of `sidelightparse`, or of a QP, was told.
     told: bool,
+    /// What was wrong with the payload that was told last.
+    refused: Option<Error>,
 }
 
 /// The element.
@@ -116,34 +122,18 @@ impl Filter {
         })
     }
 
-    /// Tells the application; the pipeline goes on.
+    /// Tells the application; the pipeline goes on. Handlers may set properties: no lock is held here.
     fn warn(&self, text: &str) {
-        gst::element_imp_warning!(
-            self,
-            gst::StreamError::Decode,
-            ["{text}; pictures are unfiltered"]
-        );
+        gst::element_imp_warning!(self, gst::StreamError::Decode, ["{text}"]);
     }
 
-    /// Tells once where a JPEG decoder's transform is not the one that models are made for.
-    fn check(&self, file: &gst::Buffer, picture: &Picture<'_>) {
-        let Ok(file) = file.map_readable() else { return };
-        if sidelight::check_jpeg_planes(&file, picture).is_ok_and(|difference| difference > 1) {
-            gst::element_imp_warning!(
-                self,
-                gst::StreamError::Decode,
-                ["JPEGs were not decoded by the accurate integer transform: jpegdec idct-method=islow"]
-            );
-        }
-    }
-
-    /// Sets the decoder for a picture, and says whether to filter it.
+    /// Sets the decoder for a picture, and says whether to filter it; what is to be told goes to `told`.
     fn choose<S: Sample>(
-        &self,
         state: &mut State,
         settings: Settings,
         message: Option<Message>,
         picture: &Picture<'_, S>,
+        told: &mut Vec<String>,
     ) -> bool {
         let decoder = state.decoder.get_or_insert_with(|| Self::decoder(settings));
         let result = match (settings.mode, message) {
@@ -160,7 +150,7 @@ impl Filter {
             }
             (Mode::Base, _) if settings.qp == 0 && !state.told => {
                 state.told = true;
-                self.warn("mode=base needs qp");
+                told.push("mode=base needs qp; pictures are unfiltered".into());
                 return false;
             }
             (Mode::Base, _) if state.base => Ok(()),
@@ -171,16 +161,25 @@ impl Filter {
             }
             (Mode::Payload, None) if !state.told => {
                 state.told = true;
-                self.warn("pictures come without what sidelightparse, in front of the decoder, says of them");
+                told.push(
+                    "pictures come without what sidelightparse, in front of the decoder, says of them; \
+                     they are unfiltered"
+                        .into(),
+                );
                 return false;
             }
             _ => return false,
         };
         match result {
-            Ok(()) => true,
+            Ok(()) => {
+                state.refused = None;
+                true
+            }
             Err(Error::NoPayload) => false,
             Err(error) => {
-                self.warn(&format!("payload ignored: {error}"));
+                if state.refused.replace(error) != Some(error) {
+                    told.push(format!("payload ignored: {error}; pictures are unfiltered"));
+                }
                 false
             }
         }
@@ -199,17 +198,36 @@ impl Filter {
             Some(Message::Video { picture_type, .. }) => picture.of_type(*picture_type),
             _ => picture.of_type(PictureType::Irap),
         };
-        let settings = self.settings();
-        let mut state = lock(&self.state);
-        if let (Some(Message::Jpeg(file)), 8, false) = (&message, depth, state.checked) {
-            state.checked = true;
-            self.check(file, &view(layout, depth, input)?);
-        }
-        let filtered = self.choose(&mut state, settings, message, &picture);
+        let mut told = Vec::new();
+        let result = {
+            let mut state = lock(&self.state);
+            let settings = self.settings();
+            if state.changes != settings.changes {
+                *state = State { changes: settings.changes, ..State::default() };
+            }
+            if let (Some(Message::Jpeg(file)), 8, false) = (&message, depth, state.checked) {
+                state.checked = true;
+                told.extend(check(file, &view(layout, depth, input)?).map(String::from));
+            }
+            let filtered = Self::choose(&mut state, settings, message, &picture, &mut told);
+            Self::write(filtered.then_some(state.decoder.as_ref()).flatten(), layout, depth, &picture, output)
+        };
+        told.iter().for_each(|text| self.warn(text));
+        result
+    }
+
+    /// Filters a picture, or copies it.
+    fn write<S: Sample + bytemuck::Pod>(
+        decoder: Option<&Decoder>,
+        layout: Layout,
+        depth: u32,
+        picture: &Picture<'_, S>,
+        output: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>,
+    ) -> Result<(), Error> {
         let passing;
-        let decoder = match &state.decoder {
-            Some(decoder) if filtered => decoder,
-            _ => {
+        let decoder = match decoder {
+            Some(decoder) => decoder,
+            None => {
                 passing = Decoder::new(DecoderSettings::default());
                 &passing
             }
@@ -226,8 +244,17 @@ impl Filter {
         // A gray picture's other planes are ignored.
         let planes = planes.map(|plane| plane.map_or_else(no_plane, Ok));
         let [y, cb, cr] = planes;
-        decoder.filter(&picture, PictureMut::with_depth(layout, depth, [y?, cb?, cr?])?)
+        decoder.filter(picture, PictureMut::with_depth(layout, depth, [y?, cb?, cr?])?)
     }
+}
+
+/// What is to be told where a JPEG decoder's transform is not the one that models are made for.
+fn check(file: &gst::Buffer, picture: &Picture<'_>) -> Option<&'static str> {
+    let file = file.map_readable().ok()?;
+    let difference = sidelight::check_jpeg_planes(&file, picture).ok()?;
+    (difference > 1).then_some(
+        "JPEGs were not decoded by the accurate integer transform: jpegdec idct-method=islow",
+    )
 }
 
 /// A decoded picture's planes.
@@ -341,9 +368,8 @@ impl ObjectImpl for Filter {
             "threads" => settings.threads = value.get().unwrap_or_default(),
             _ => settings.skip_binding = value.get().unwrap_or_default(),
         }
-        // Made anew with the next picture.
-        drop(settings);
-        *lock(&self.state) = State::default();
+        // The state is made anew with the next picture: nobody waits for one that is being filtered.
+        settings.changes += 1;
     }
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {

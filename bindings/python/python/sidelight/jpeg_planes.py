@@ -6,6 +6,7 @@ planes upsampled, which a filter is not for. to_rgb() and from_rgb() want numpy 
 
 from __future__ import annotations
 
+import threading
 import warnings
 from typing import TYPE_CHECKING, cast
 
@@ -31,6 +32,9 @@ _YCBCR, _GRAY = 1, 2
 # Columns and rows of luma samples for each of chroma.
 _RATIOS = {"I444": (1, 1), "I422": (2, 1), "I420": (2, 2), "I440": (1, 2), "I411": (4, 1)}
 
+# Where warnings go is the whole process's business.
+_WARNINGS = threading.Lock()
+
 # Rows that are converted at a time.
 _STRIP = 64
 
@@ -44,7 +48,7 @@ def decode(data: bytes) -> sidelight.Picture:
     import turbojpeg
 
     codec = turbojpeg.TurboJPEG()
-    with warnings.catch_warnings(record=True) as told:
+    with _WARNINGS, warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
             width, height, sampling, space = codec.decode_header(data)

@@ -109,12 +109,13 @@ def run(
     rows = {row["picture"]: row for row in failed}
     total = len(rows) + len(tasks)
     running: dict[Future[Row], _Task] = {}
-    waiting = iter(tasks)
+    waiting = iter(enumerate(tasks))
     finished = as_completed()
 
     def submit(count: int) -> None:
-        for task in itertools.islice(waiting, count):
-            future = client.submit(process, task, key=f"sidelight-{run_id}-{task.name}", retries=retries, pure=False)
+        for number, task in itertools.islice(waiting, count):
+            # Not of the name: keys are to be UTF-8, which names of files need not be.
+            future = client.submit(process, task, key=f"sidelight-{run_id}-{number}", retries=retries, pure=False)
             running[future] = task
             finished.add(future)
 
@@ -149,6 +150,8 @@ def process(task: _Task) -> Row:
     done = _done(fs, output, journal, task.key)
     if done:
         return done
+    # Ours decides which pictures are too large.
+    Image.MAX_IMAGE_PIXELS = jpeg_planes.MAX_PIXELS
     if task.size > MAX_BYTES:
         return _row(task.name, "failed", bytes_in=task.size, note=f"{task.size} bytes are more than {MAX_BYTES}")
     data = _read(task.source)
@@ -220,6 +223,8 @@ def _opened(data: bytes, like: sidelight.Picture) -> Any:
     """An original as an array, gray where the JPEG is."""
     image: Image.Image
     with Image.open(io.BytesIO(data)) as image:
+        if image.width * image.height > jpeg_planes.MAX_PIXELS:
+            raise ValueError(f"the original has more than {jpeg_planes.MAX_PIXELS} pixels")
         if image.size != (like.width, like.height):
             size = f"{image.width} x {image.height}"
             raise ValueError(f"the original is {size}, the JPEG {like.width} x {like.height}")
@@ -258,6 +263,8 @@ def _tasks(
         problem = None
         if made in taken:
             problem = f"{made} is made of {taken[made]}"
+        elif originals and len(matches) == 1 and (others[matches[0]].get("size") or 0) > MAX_BYTES:
+            problem = f"the original has more than {MAX_BYTES} bytes"
         elif originals and len(matches) != 1:
             problem = "several originals: " + ", ".join(sorted(matches)) if matches else "no original"
         if problem:
