@@ -20,15 +20,18 @@ pub const DAMAGED: u8 = 4;
 const STATUS: &str = "\
 Exit status:
   0  done
-  1  failed: nothing was written; batch: not all pictures were done
+  1  failed: nothing was written; batch, compare: not all pictures were done
   2  the command line is wrong
   3  decode, info: no payload, or one that is stale or damaged;
-     decode has written the picture unfiltered
-  4  decode: the JPEG is damaged, and what could be decoded was written
+     decode has written the picture unfiltered; batch decode: that is so of
+     some pictures, and all were written; compare: a payload is stale or
+     damaged, and the picture was measured without
+  4  decode: the JPEG is damaged, and what could be decoded was written;
+     batch decode: that is so of some pictures, and all were written
 
 Files appear under their names only when they are complete. - is standard
 input or output; where a picture goes to standard output, messages go to
-standard error.";
+standard error. A message that can't be printed does not change the status.";
 
 /// JPEG files with side information: a better picture for decoders that know of it, the same as ever for all others.
 #[derive(Parser)]

@@ -216,14 +216,15 @@ impl<'a> Decompress<'a> {
                 }
                 marker = m.next;
             }
-            let warning = self.notes.warning.take();
+            // A profile that is not sound makes no picture damaged.
+            let (warning, warnings) = (self.notes.warning.take(), self.errors.num_warnings);
             let (mut icc, mut size) = (null_mut::<u8>(), 0 as c_uint);
             if ffi::jpeg_read_icc_profile(&mut self.info, &mut icc, &mut size) != 0 {
                 let profile = std::slice::from_raw_parts(icc, size as usize).to_vec();
                 libc::free(icc.cast());
                 metadata.icc = Some(profile);
             }
-            self.notes.warning = warning;
+            (self.notes.warning, self.errors.num_warnings) = (warning, warnings);
         }
         metadata
     }
@@ -368,7 +369,7 @@ const MIDDLE: f64 = 20.0;
 
 /// Codes a picture and its metadata, with optimised Huffman tables. Also returns what of the
 /// metadata there was no room for.
-pub fn encode(image: &Image, coding: &Coding) -> Result<(Vec<u8>, Option<String>)> {
+pub fn encode(image: &Image, coding: &Coding) -> Result<(Vec<u8>, Vec<String>)> {
     let (samples, channels) = match &image.pixels {
         DynamicImage::ImageLuma8(gray) => (gray.as_raw(), 1),
         DynamicImage::ImageRgb8(rgb) => (rgb.as_raw(), 3),
@@ -376,7 +377,9 @@ pub fn encode(image: &Image, coding: &Coding) -> Result<(Vec<u8>, Option<String>
     };
     let (width, height) = (image.pixels.width(), image.pixels.height());
     ensure!(width.max(height) <= 65500, "{width}×{height}: JPEG has no more than 65500 a side");
-    let mut left_out = None;
+    let mut left_out = Vec::new();
+    let mut metadata = image.metadata.clone();
+    left_out.extend(metadata.drop_unfit_icc(channels as usize));
     let file = guarded(|| {
         let mut session = Compress::new();
         let info = &mut *session.info;
@@ -406,18 +409,18 @@ pub fn encode(image: &Image, coding: &Coding) -> Result<(Vec<u8>, Option<String>
                 ffi::jpeg_simple_progression(info);
             }
             ffi::jpeg_start_compress(info, 1);
-            if let Some(exif) = &image.metadata.exif {
+            if let Some(exif) = &metadata.exif {
                 if exif.len() <= MAX_SEGMENT - EXIF_NAME.len() {
                     let segment = [&EXIF_NAME[..], exif].concat();
                     ffi::jpeg_write_marker(info, APP1, segment.as_ptr(), segment.len() as c_uint);
                 } else {
                     let bytes = exif.len();
-                    left_out = Some(format!(
+                    left_out.push(format!(
                         "EXIF of {bytes} bytes is too large for a JPEG file, and left out"
                     ));
                 }
             }
-            if let Some(icc) = image.metadata.icc.as_ref().filter(|icc| !icc.is_empty()) {
+            if let Some(icc) = &metadata.icc {
                 ffi::jpeg_write_icc_profile(info, icc.as_ptr(), icc.len() as c_uint);
             }
             for row in samples.chunks_exact(width as usize * channels as usize) {

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     match commands::run(&Cli::parse()) {
         Ok(status) => status.into(),
         Err(error) => {
-            eprintln!("sidelight: {error:#}");
+            commands::say(&format!("sidelight: {error:#}"));
             FAILED.into()
         }
     }

@@ -29,6 +29,19 @@ impl Metadata {
         let exif = self.exif.as_deref();
         exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms)
     }
+
+    /// Drops a colour profile that is none, or is for other channels than the picture's; tells so.
+    pub fn drop_unfit_icc(&mut self, channels: usize) -> Option<String> {
+        let icc = self.icc.take_if(|icc| !is_profile(icc, channels))?;
+        Some(match icc.get(16..20) {
+            Some(space) if has_head(&icc) => format!(
+                "the colour profile is for {}, the picture {}; it is left out",
+                String::from_utf8_lossy(space).trim_end().escape_debug(),
+                if channels == 1 { "gray" } else { "RGB" }
+            ),
+            _ => "the colour profile is damaged, and left out".into(),
+        })
+    }
 }
 
 /// A picture of 8 bits, gray or RGB, as its file has it: not turned.
@@ -200,8 +213,6 @@ pub fn write<S: Stored>(
     metadata: &Metadata,
 ) -> Result<()> {
     ensure!(planes.bit_depth == S::BITS, "planes of {} bits", planes.bit_depth);
-    let icc = metadata.icc.clone().filter(|icc| is_profile(icc));
-    let metadata = &Metadata { icc, exif: metadata.exif.clone() };
     match format {
         Format::Png => write_png(out, planes, metadata),
         Format::Ppm => write_ppm(out, planes),
@@ -214,8 +225,14 @@ pub fn write<S: Stored>(
     }
 }
 
+/// Whether it is a profile of a picture of so many channels.
+fn is_profile(icc: &[u8], channels: usize) -> bool {
+    let space: &[u8] = if channels == 1 { b"GRAY" } else { b"RGB " };
+    has_head(icc) && icc.get(16..20) == Some(space)
+}
+
 /// Whether it has a profile's head; some files have something else in its place.
-fn is_profile(icc: &[u8]) -> bool {
+fn has_head(icc: &[u8]) -> bool {
     let size = icc.first_chunk::<4>().map(|size| u32::from_be_bytes(*size) as usize);
     size == Some(icc.len()) && icc.get(36..40) == Some(b"acsp")
 }

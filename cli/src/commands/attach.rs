@@ -1,7 +1,7 @@
 //! `attach`: side information for a JPEG that any encoder made.
 
 use super::decode::{mode_name, params};
-use super::{follow, warn};
+use super::follow;
 use crate::args::{Common, Making, Threads, DONE};
 use crate::files::{self, Output};
 use crate::jpeg::{self, Decoded};
@@ -25,6 +25,9 @@ use std::path::PathBuf;
 /// ORIGINAL must have the JPEG's size. Where the two files' EXIF orientations differ, ORIGINAL is turned as the JPEG
 /// is, if that is what fits; a JPEG that was turned, cropped or scaled in any other way is refused, and so is a JPEG of
 /// another picture.
+///
+/// A link to FILE.jpg is followed; a hard link is cut, as the file is replaced: its other names go on showing what there
+/// was.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -208,6 +211,14 @@ pub fn run(a: &Arguments, common: &Common) -> Result<u8> {
         "of ORIGINAL and FILE.jpg one can be standard input"
     );
     let name = files::input_name(&a.file);
+    ensure!(!files::are_one(&a.original, &a.file), "{name}: ORIGINAL is the same file");
+    let path = a.output.as_ref().unwrap_or(&a.file);
+    ensure!(
+        !files::are_one(&a.original, path),
+        "{}: is ORIGINAL, and would be replaced",
+        path.display()
+    );
+    a.output.iter().try_for_each(|path| files::check_jpeg_name(path))?;
     let file = files::read(&a.file)?;
     let original = picture::read(&a.original, common.max_pixels)?;
     let bar = common.bar().with_message("attach");
@@ -216,11 +227,10 @@ pub fn run(a: &Arguments, common: &Common) -> Result<u8> {
     bar.finish_and_clear();
     let attached = attached.with_context(|| name.clone())?;
     if attached.payload == 0 {
-        warn(&name, "the filter gains nothing here: no payload");
+        common.note(&name, "the filter gains nothing here: no payload");
     }
-    let path = a.output.as_ref().unwrap_or(&a.file);
     let mut out = Output::create(path)?;
-    out.write_all(&attached.file).with_context(|| path.display().to_string())?;
+    out.write_all(&attached.file).with_context(|| files::output_name(path))?;
     let to_file = out.is_file();
     out.finish()?;
     common.tell_at(to_file, &summary(&attached))?;

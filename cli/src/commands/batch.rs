@@ -5,22 +5,23 @@
 //! those of one that was not.
 
 use super::attach::{self, Attached};
-use super::{decode, encode, print};
+use super::{decode, encode, say};
 use crate::args::{Common, DAMAGED, DONE, FAILED, UNFILTERED};
-use crate::files::{self, Output};
+use crate::files::{self, Output, Stamp};
 use crate::picture::{self, Format};
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File, TryLockError};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
-use std::time::{Instant, UNIX_EPOCH};
+use std::time::Instant;
 use walkdir::WalkDir;
 
 const JOURNAL: &str = ".sidelight-batch.jsonl";
@@ -37,8 +38,10 @@ const PICTURES: &[&str] = &["png", "tif", "tiff", "webp", "ppm", "pgm", "pnm"];
 ///
 /// OUT gets the tree of IN, and sidelight-results.csv and .json with a row for each picture. Pictures are done in
 /// parallel. A batch that was interrupted, even killed, goes on when it is called again; pictures that are done are not
-/// done again, and a file of OUT that is not of the batch is never overwritten. What fails does not stop the rest: it
-/// is told at the end, and is tried again by the next call.
+/// done again, and those that are missing in OUT, or have another source, are. A file of OUT that is not of the batch,
+/// or was changed since, is never overwritten; nor may another batch have the same OUT. What fails does not stop the
+/// rest: it is told at the end, and is tried again by the next call. Links to files are followed, those to folders are
+/// not.
 #[derive(Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -140,6 +143,14 @@ impl Command {
         })
     }
 
+    /// The folder with the originals.
+    fn originals(&self) -> Option<&Path> {
+        match self {
+            Self::Attach(a) => Some(&a.originals),
+            _ => None,
+        }
+    }
+
     /// The ending of the files' names; `None` leaves them as they are.
     fn ending(&self) -> Option<&'static str> {
         match self {
@@ -216,40 +227,98 @@ impl Row {
     }
 }
 
-/// Size and time of a file that a picture is made of: others ask for the picture anew.
-type Source = (u64, u64);
-
-fn source(path: &Path) -> Result<Source> {
-    let named = || path.display().to_string();
-    let metadata = fs::metadata(path).with_context(named)?;
-    let time = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-    Ok((metadata.len(), time.map_or(0, |t| t.as_nanos() as u64)))
+/// Size and time of a file that a picture is made of.
+fn source(path: &Path) -> Result<Stamp> {
+    Ok(files::stamp(&fs::metadata(path).with_context(|| path.display().to_string())?))
 }
 
 // ---- the journal ----
 
+/// What a batch is. With any other value in it the files are those of another batch.
 #[derive(PartialEq, Serialize, Deserialize)]
 struct Head {
     version: String,
     settings: serde_json::Value,
+    /// IN, without links.
+    #[serde(default)]
+    input: String,
+    /// ORIGINALS, without links.
+    #[serde(default)]
+    originals: Option<String>,
 }
 
+/// All values inside of `value`, by their names.
+fn leaves(name: &str, value: &serde_json::Value, out: &mut BTreeMap<String, String>) {
+    match value.as_object() {
+        Some(fields) => fields.iter().for_each(|(name, value)| leaves(name, value, out)),
+        None => {
+            out.insert(name.into(), value.to_string());
+        }
+    }
+}
+
+impl Head {
+    fn new(command: &Command, input: &Path) -> Result<Self> {
+        let real = |path: &Path| -> Result<String> {
+            let real = fs::canonicalize(path).with_context(|| path.display().to_string())?;
+            Ok(real.to_string_lossy().into_owned())
+        };
+        Ok(Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            settings: command.settings()?,
+            input: real(input)?,
+            originals: command.originals().map(real).transpose()?,
+        })
+    }
+
+    /// In what it differs from `old`.
+    fn differences(&self, old: &Self) -> Result<String> {
+        let [mut ours, mut theirs] = [BTreeMap::new(), BTreeMap::new()];
+        leaves("", &serde_json::to_value(self)?, &mut ours);
+        leaves("", &serde_json::to_value(old)?, &mut theirs);
+        let names = ours.keys().chain(theirs.keys()).collect::<std::collections::BTreeSet<_>>();
+        let of = |all: &BTreeMap<String, String>, name| {
+            all.get(name).cloned().unwrap_or_else(|| "none".into())
+        };
+        let pairs = names.into_iter().map(|name| (name, of(&theirs, name), of(&ours, name)));
+        let differ = pairs.filter(|(_, old, new)| old != new);
+        let told = differ.map(|(name, old, new)| format!("{name} {old}, now {new}"));
+        Ok(told.collect::<Vec<_>>().join("; "))
+    }
+}
+
+/// A picture that is done, or is as soon as it appears.
 #[derive(Clone, Serialize, Deserialize)]
 struct Line {
-    sources: Vec<Source>,
+    sources: Vec<Stamp>,
+    output: Stamp,
     row: Row,
 }
+
+/// The lines of each picture, in the order that they were written.
+type Lines = HashMap<String, Vec<Line>>;
 
 /// What is done, in a file that is locked for as long as the batch runs.
 struct Journal {
     file: Mutex<File>,
-    done: HashMap<String, Line>,
+    /// What was done before.
+    done: Lines,
 }
 
 impl Journal {
     fn open(folder: &Path, head: &Head) -> Result<Self> {
         let path = folder.join(JOURNAL);
         let named = || path.display().to_string();
+        if fs::metadata(&path).map_or(true, |journal| journal.len() == 0) {
+            for ending in ["csv", "json"] {
+                let results = folder.join(RESULTS).with_extension(ending);
+                ensure!(
+                    fs::symlink_metadata(&results).is_err(),
+                    "{} is there, and not of this batch: take another folder",
+                    results.display()
+                );
+            }
+        }
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(&path).with_context(named)?;
@@ -266,26 +335,20 @@ impl Journal {
         // A line that was cut off is of a picture that did not appear.
         file.set_len(whole as u64).with_context(named)?;
         file.seek(SeekFrom::Start(whole as u64)).with_context(named)?;
-        let mut lines = text[..whole].split(|b| *b == b'\n').filter(|line| !line.is_empty());
-        let mut done = HashMap::new();
-        match lines.next() {
+        match text[..whole].split(|b| *b == b'\n').next().filter(|line| !line.is_empty()) {
             None => append(&mut file, head).with_context(named)?,
             Some(line) => {
                 let old: Head = serde_json::from_slice(line).with_context(named)?;
                 ensure!(
                     old == *head,
-                    "{}: has results of other settings, {} of version {}: take another folder",
+                    "{}: has results of other settings or folders ({}): {}: take another folder",
                     folder.display(),
-                    old.settings,
-                    old.version
+                    named(),
+                    head.differences(&old)?
                 );
             }
         }
-        for line in lines {
-            let line: Line = serde_json::from_slice(line).with_context(named)?;
-            done.insert(line.row.input.clone(), line);
-        }
-        Ok(Self { file: Mutex::new(file), done })
+        Ok(Self { file: Mutex::new(file), done: lines(&text[..whole]) })
     }
 
     fn add(&self, line: &Line) -> Result<()> {
@@ -294,11 +357,28 @@ impl Journal {
     }
 }
 
-/// A line, by one call, so that it is whole or the last.
+/// A journal's lines. What can't be read as one is left out: what it was of is not known to be done.
+fn lines(journal: &[u8]) -> Lines {
+    let mut all = Lines::new();
+    for line in journal.split(|b| *b == b'\n').skip(1) {
+        if let Ok(line) = serde_json::from_slice::<Line>(line) {
+            all.entry(line.row.input.clone()).or_default().push(line);
+        }
+    }
+    all
+}
+
+/// A line, whole or not at all.
 fn append(file: &mut File, line: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_vec(line)?;
     text.push(b'\n');
-    Ok(file.write_all(&text)?)
+    let before = file.stream_position()?;
+    file.write_all(&text).inspect_err(|_| {
+        // On a full disk a part may be there, and the next line must not go on behind it.
+        let _ = file.set_len(before);
+        let _ = file.seek(SeekFrom::Start(before));
+    })?;
+    Ok(())
 }
 
 // ---- the work ----
@@ -316,20 +396,25 @@ struct Batch<'a> {
     command: &'a Command,
     journal: Journal,
     folder: &'a Path,
+    unfinished: &'a str,
+    /// Paths of all files that the batch makes, without links.
+    outputs: HashSet<PathBuf>,
     threads: usize,
     max_pixels: u64,
 }
 
-/// Files of `folder` that the command is for, in order, and how many others there are.
+/// Files of `folder` that the command is for, in order, what can't be done of it, and how much else there is.
 fn items(command: &Command, folder: &Path, out: &Path) -> Result<(Vec<Item>, Vec<Row>, usize)> {
     let (mut found, mut failed, mut others) = (Vec::new(), Vec::new(), 0);
-    let within = fs::canonicalize(out).with_context(|| out.display().to_string())?;
+    // `None` as long as there is none.
+    let within = fs::canonicalize(out).ok();
     let from = fs::canonicalize(folder).with_context(|| folder.display().to_string())?;
-    ensure!(within != from, "IN and OUT are one folder");
+    ensure!(within.as_ref() != Some(&from), "IN and OUT are one folder");
     let walk = WalkDir::new(&from).sort_by_file_name().into_iter();
     let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
-    let walk =
-        walk.filter_entry(|e| e.depth() == 0 || (e.path() != within && !hidden(e.file_name())));
+    let walk = walk.filter_entry(|e| {
+        e.depth() == 0 || (Some(e.path()) != within.as_deref() && !hidden(e.file_name()))
+    });
     for entry in walk {
         let entry = match entry {
             Ok(entry) => entry,
@@ -339,10 +424,15 @@ fn items(command: &Command, folder: &Path, out: &Path) -> Result<(Vec<Item>, Vec
                 continue;
             }
         };
-        if !entry.path().is_file() {
+        let path = entry.path();
+        if entry.file_type().is_dir() {
             continue;
         }
-        let path = entry.path();
+        // Links to folders, links to nothing, pipes and devices.
+        if !path.is_file() {
+            others += 1;
+            continue;
+        }
         let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         if !command.endings().contains(&&*ending) {
             others += 1;
@@ -357,32 +447,46 @@ fn items(command: &Command, folder: &Path, out: &Path) -> Result<(Vec<Item>, Vec
         };
         found.push((path.to_path_buf(), parts.join("/")));
     }
-    let renamed = |name: &str| match command.ending() {
-        None => name.to_string(),
-        Some(ending) => {
-            let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-            format!("{stem}.{ending}")
-        }
-    };
-    let mut count: HashMap<String, usize> = HashMap::new();
-    found.iter().for_each(|(_, name)| *count.entry(renamed(name)).or_default() += 1);
-    let item = |(input, name): (PathBuf, String)| {
-        let mut output = renamed(&name);
-        // Names that differ in their ending alone keep it.
-        if let (Some(ending), true) = (command.ending(), count[&output] > 1) {
-            output = format!("{name}.{ending}");
-        }
-        Item { input, name, output }
-    };
-    Ok((found.into_iter().map(item).collect(), failed, others))
+    let outputs = outputs(&found, command.ending());
+    let item = |((input, name), output)| Item { input, name, output };
+    Ok((found.into_iter().zip(outputs).map(item).collect(), failed, others))
 }
 
-/// The original of a picture: the one file of that name.
-fn original(folder: &Path, name: &str) -> Result<PathBuf> {
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+/// Names of the files that pictures become, no two of them the same.
+fn outputs(found: &[(PathBuf, String)], ending: Option<&str>) -> Vec<String> {
+    let names = found.iter().map(|(_, name)| name.clone());
+    let Some(ending) = ending else { return names.collect() };
+    let stem = |name: &str| name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_string();
+    let mut outputs: Vec<_> = names.map(|name| format!("{}.{ending}", stem(&name))).collect();
+    // Names that differ in their ending alone keep it, until nothing is left to tell apart.
+    loop {
+        let mut count: HashMap<String, usize> = HashMap::new();
+        outputs.iter().for_each(|output| *count.entry(output.clone()).or_default() += 1);
+        let mut changed = false;
+        for (output, (_, name)) in outputs.iter_mut().zip(found) {
+            let whole = format!("{name}.{ending}");
+            if count[output] > 1 && *output != whole {
+                (*output, changed) = (whole, true);
+            }
+        }
+        if !changed {
+            return outputs;
+        }
+    }
+}
+
+/// The original of a picture: the one file of that name that is neither the picture nor of the batch.
+fn original(folder: &Path, item: &Item, outputs: &HashSet<PathBuf>) -> Result<PathBuf> {
+    let name = &item.name;
+    let stem = name.rsplit_once('.').map_or(&**name, |(stem, _)| stem);
     let endings = PICTURES.iter().chain(JPEGS).flat_map(|e| [e.to_string(), e.to_uppercase()]);
     let named = |ending: String| folder.join(format!("{stem}.{ending}"));
-    let mut found: Vec<_> = endings.map(named).filter(|path| path.is_file()).collect();
+    let other = |path: &PathBuf| {
+        path.is_file()
+            && !files::are_one(path, &item.input)
+            && !fs::canonicalize(path).is_ok_and(|path| outputs.contains(&path))
+    };
+    let mut found: Vec<_> = endings.map(named).filter(other).collect();
     found.dedup_by_key(|path| fs::canonicalize(path).ok());
     match &found[..] {
         [] => bail!("no original {}", folder.join(stem).display()),
@@ -405,21 +509,28 @@ impl Batch<'_> {
     fn try_item(&self, item: &Item) -> Result<Row> {
         let path = self.folder.join(&item.output);
         let mut sources = vec![source(&item.input)?];
-        let original = match self.command {
-            Command::Attach(a) => Some(original(&a.originals, &item.name)?),
-            _ => None,
+        let original = match self.command.originals() {
+            Some(folder) => Some(original(folder, item, &self.outputs)?),
+            None => None,
         };
         if let Some(original) = &original {
             sources.push(source(original)?);
         }
-        let there = fs::symlink_metadata(&path).ok();
-        let line = self.journal.done.get(&item.name);
-        if let Some(there) = there {
-            let Some(line) = line.filter(|l| l.row.output.as_ref() == Some(&item.output)) else {
+        if let Ok(there) = fs::symlink_metadata(&path) {
+            let lines = self.journal.done.get(&item.name).map_or(&[][..], |lines| &lines[..]);
+            let of_it = |line: &&Line| line.row.output.as_ref() == Some(&item.output);
+            let mut ours = lines.iter().filter(of_it).peekable();
+            if ours.peek().is_none() {
                 bail!("{} is there, and not of this batch", path.display());
-            };
-            if line.sources == sources && line.row.output_bytes == Some(there.len()) {
+            }
+            let is = |line: &Line| there.is_file() && line.output == files::stamp(&there);
+            if let Some(line) = lines.last().filter(|line| is(line) && line.sources == sources) {
                 return Ok(line.row.clone());
+            }
+            // A crash of the machine may leave an empty file, and nothing of it is lost.
+            let is_empty = there.is_file() && there.len() == 0;
+            if !is_empty && !ours.any(is) {
+                bail!("{} was changed since: move it away", path.display());
             }
         }
         if let Some(folder) = path.parent() {
@@ -429,11 +540,11 @@ impl Batch<'_> {
         let mut row = Row::new(item.name.clone());
         row.input_bytes = Some(file.len() as u64);
         row.output = Some(item.output.clone());
-        let mut out = Output::create(&path)?;
+        let mut out = Output::create_by_way_of(&path, self.unfinished)?;
         self.make(&file, original.as_deref(), &mut row, &mut out)?;
-        out.finish_after(|bytes| {
-            row.output_bytes = Some(bytes);
-            self.journal.add(&Line { sources, row: row.clone() })
+        out.finish_after(|output| {
+            row.output_bytes = Some(output.0);
+            self.journal.add(&Line { sources, output, row: row.clone() })
         })?;
         Ok(row)
     }
@@ -454,6 +565,7 @@ impl Batch<'_> {
                 let (width, height) = picture.size();
                 (row.width, row.height) = (Some(width), Some(height));
                 row.mode = Some(decode::mode_name(picture.mode).into());
+                row.why = picture.left_out.clone();
                 if let Some(why) = &picture.unfiltered {
                     (row.status, row.why) = (Status::Unfiltered, Some(why.clone()));
                 }
@@ -475,6 +587,7 @@ impl Batch<'_> {
                 let made = encode::encode(&image, &a.how, threads, max_pixels, &mut go_on)?;
                 let (width, height) = (image.pixels.width(), image.pixels.height());
                 (row.width, row.height) = (Some(width as usize), Some(height as usize));
+                row.why = (!made.left_out.is_empty()).then(|| made.left_out.join("; "));
                 made.attached.iter().for_each(|attached| row.set(attached));
                 Ok(out.write_all(&made.file)?)
             }
@@ -482,11 +595,19 @@ impl Batch<'_> {
     }
 }
 
-/// Removes what a batch that was killed had not finished.
-fn tidy(folder: &Path) {
+/// What names of a batch's unfinished files begin with: no other batch's do, be its folder inside of this one.
+pub fn unfinished(folder: &Path) -> Result<String> {
+    let folder = fs::canonicalize(folder).with_context(|| folder.display().to_string())?;
+    let mut hasher = DefaultHasher::new();
+    folder.hash(&mut hasher);
+    Ok(format!("{}{:016x}-", files::UNFINISHED, hasher.finish()))
+}
+
+/// Removes what the batch had not finished when it was killed.
+fn tidy(folder: &Path, unfinished: &str) {
     for entry in WalkDir::new(folder).into_iter().filter_map(Result::ok) {
         let name = entry.file_name().to_string_lossy();
-        if name.starts_with(files::UNFINISHED) && name.ends_with(".part") {
+        if name.starts_with(unfinished) && name.ends_with(".part") {
             // What can't be removed does no harm.
             let _ = fs::remove_file(entry.path());
         }
@@ -495,21 +616,36 @@ fn tidy(folder: &Path) {
 
 /// Writes the results, and the journal in order, so that a batch that went on leaves what one does
 /// that was not interrupted.
-fn write_results(folder: &Path, head: &Head, rows: &[Row], lines: &[Line]) -> Result<()> {
+fn write_results(batch: &Batch, head: &Head, rows: &[Row]) -> Result<()> {
+    let write =
+        |name: &str, bytes: &[u8]| files::write(&batch.folder.join(name), bytes, batch.unfinished);
     let mut csv = csv::Writer::from_writer(Vec::new());
     rows.iter().try_for_each(|row| csv.serialize(row))?;
     let csv = csv.into_inner().map_err(csv::IntoInnerError::into_error)?;
-    files::write(&folder.join(format!("{RESULTS}.csv")), &csv)?;
+    write(&format!("{RESULTS}.csv"), &csv)?;
     let mut json = serde_json::to_vec_pretty(rows)?;
     json.push(b'\n');
-    files::write(&folder.join(format!("{RESULTS}.json")), &json)?;
+    write(&format!("{RESULTS}.json"), &json)?;
     let mut journal = serde_json::to_vec(head)?;
-    for line in lines {
-        journal.push(b'\n');
-        journal.extend(serde_json::to_vec(line)?);
+    // Lines of pictures that are no longer there go on saying whose files those are.
+    let lines = lines(&fs::read(batch.folder.join(JOURNAL)).context(JOURNAL)?);
+    for mut lines in lines.into_iter().collect::<BTreeMap<_, _>>().into_values() {
+        let last = lines.len() - 1;
+        let there = |line: &Line| {
+            let path = batch.folder.join(line.row.output.as_deref()?);
+            Some(files::stamp(&fs::symlink_metadata(path).ok()?) == line.output)
+        };
+        // Of a file that was not replaced after all, an earlier line is.
+        if there(&lines[last]) == Some(true) {
+            lines.drain(..last);
+        }
+        for line in lines {
+            journal.push(b'\n');
+            journal.extend(serde_json::to_vec(&line)?);
+        }
     }
     journal.push(b'\n');
-    files::write(&folder.join(JOURNAL), &journal)
+    write(JOURNAL, &journal)
 }
 
 pub fn run(command: &Command, common: &Common) -> Result<u8> {
@@ -519,18 +655,32 @@ pub fn run(command: &Command, common: &Common) -> Result<u8> {
         !files::is_standard(input) && !files::is_standard(folder),
         "batch is for folders; the other commands take -"
     );
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    for folder in command.originals().into_iter().chain([input]) {
+        let metadata = fs::metadata(folder).with_context(|| folder.display().to_string())?;
+        ensure!(metadata.is_dir(), "{}: is no folder", folder.display());
+    }
     let clock = Instant::now();
     let (items, failed, others) = items(command, input, folder)?;
-    let version = env!("CARGO_PKG_VERSION").to_string();
-    let head = Head { version, settings: command.settings()? };
+    let endings = command.endings().join(", .");
+    ensure!(
+        !items.is_empty() || !failed.is_empty(),
+        "{}: has no pictures (.{endings}){}",
+        input.display(),
+        passed_over(others)
+    );
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let head = Head::new(command, input)?;
     let journal = Journal::open(folder, &head)?;
-    tidy(folder);
+    let unfinished = &unfinished(folder)?;
+    tidy(folder, unfinished);
+    let real = fs::canonicalize(folder).with_context(|| folder.display().to_string())?;
+    let outputs = items.iter().map(|item| real.join(&item.output)).collect();
 
     let cores = sidelight::logical_cores();
     let jobs = if out.jobs == 0 { cores } else { out.jobs.into() }.min(items.len().max(1));
     let threads = (cores / jobs).max(1);
-    let batch = Batch { command, journal, folder, threads, max_pixels: common.max_pixels };
+    let max_pixels = common.max_pixels;
+    let batch = Batch { command, journal, folder, unfinished, outputs, threads, max_pixels };
     let bar = if common.quiet {
         ProgressBar::hidden()
     } else {
@@ -557,25 +707,18 @@ pub fn run(command: &Command, common: &Common) -> Result<u8> {
     let rows: Vec<Row> =
         rows.into_inner().map_err(|_| anyhow!("a thread has failed"))?.into_values().collect();
 
-    // Lines of pictures that are no longer there go on saying whose files those are.
-    let mut lines = batch.journal.done.clone().into_iter().collect::<BTreeMap<_, _>>();
-    let again = Journal::reread(folder)?;
-    lines.extend(again);
-    let lines: Vec<Line> = lines.into_values().collect();
-    write_results(folder, &head, &rows, &lines)?;
-    tell(&rows, others, clock, common)
+    let written = write_results(&batch, &head, &rows);
+    let status = tell(&rows, others, clock, common)?;
+    written?;
+    Ok(status)
 }
 
-impl Journal {
-    /// The lines as they are by now.
-    fn reread(folder: &Path) -> Result<BTreeMap<String, Line>> {
-        let text = fs::read(folder.join(JOURNAL)).context(JOURNAL)?;
-        let lines = text.split(|b| *b == b'\n').filter(|line| !line.is_empty()).skip(1);
-        let lines = lines.map(|line| {
-            let line: Line = serde_json::from_slice(line).context(JOURNAL)?;
-            Ok((line.row.input.clone(), line))
-        });
-        lines.collect()
+/// How much of a folder is not for the command, if anything.
+fn passed_over(others: usize) -> String {
+    if others > 0 {
+        format!(", {others} other files passed over")
+    } else {
+        String::new()
     }
 }
 
@@ -588,21 +731,20 @@ fn tell(rows: &[Row], others: usize, clock: Instant, common: &Common) -> Result<
         let of_it = || rows.iter().filter(|row| row.status == status);
         for row in of_it().take(TOLD) {
             let status = format!("{status:?}").to_lowercase();
-            eprintln!("{status}: {}: {}", row.input, row.why.as_deref().unwrap_or_default());
+            let why = row.why.as_deref().unwrap_or_default();
+            say(&format!("{status}: {}: {why}", row.input));
         }
         if let Some(more) = of_it().count().checked_sub(TOLD).filter(|more| *more > 0) {
-            eprintln!("and {more} more");
+            say(&format!("and {more} more"));
         }
     }
-    if !common.quiet {
-        let skipped =
-            if others > 0 { format!(", {others} other files passed over") } else { String::new() };
-        print(&format!(
-            "{} pictures: {ok} ok, {unfiltered} unfiltered, {damaged} damaged, {failed} failed{skipped}, {:.1} s",
-            rows.len(),
-            clock.elapsed().as_secs_f64()
-        ))?;
-    }
+    let summary = format!(
+        "{} pictures: {ok} ok, {unfiltered} unfiltered, {damaged} damaged, {failed} failed{}, {:.1} s",
+        rows.len(),
+        passed_over(others),
+        clock.elapsed().as_secs_f64()
+    );
+    common.tell_at(true, &summary)?;
     Ok(match (failed, damaged, unfiltered) {
         (0, 0, 0) => DONE,
         (0, 0, _) => UNFILTERED,

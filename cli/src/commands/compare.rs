@@ -1,25 +1,27 @@
 //! `compare`: how far pictures are from their original.
 
 use super::decode::{self, Depth, FilterMode, How};
-use super::print;
-use crate::args::{Common, ModelSize, Threads, DONE};
+use super::{print, say, warn};
+use crate::args::{Common, ModelSize, Threads, DONE, FAILED, UNFILTERED};
+use crate::picture::Image;
 use crate::planes::Planes;
 use crate::{files, jpeg, picture};
-use anyhow::{anyhow, ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use av_metrics::video::{ssim, ChromaSampling, Frame};
 use clap::Args;
 use image::{DynamicImage, RgbImage};
 use serde::Serialize;
 use sidelight::carriage::jpeg as carriage;
-use sidelight::{Layout, Mode, FULL_STRENGTH};
+use sidelight::{Error, Layout, Mode, FULL_STRENGTH};
 use ssimulacra2::{compute_frame_ssimulacra2, ColorPrimaries, Rgb, TransferCharacteristic};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Measure how far pictures are from their original
 ///
 /// For each picture: bytes of the file, PSNR of luma and of Y, Cb and Cr weighted 6:1:1, SSIM of luma and SSIMULACRA 2.
 /// A JPEG with a payload has two rows, as other decoders show it and filtered. What is compared is the picture as it is
-/// shown, so Y, Cb and Cr are of full size here, in all rows. More is better in all of them, but for bytes.
+/// shown, turned as its EXIF says, so Y, Cb and Cr are of full size here, in all rows. More is better in all of them, but
+/// for bytes. A file that can't be measured is told, and the others are measured all the same.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -159,46 +161,92 @@ fn table(rows: &[Row]) -> String {
 pub fn run(a: &Arguments, common: &Common) -> Result<u8> {
     let standard = a.pictures.iter().chain([&a.original]).filter(|p| files::is_standard(p)).count();
     ensure!(standard <= 1, "only one of the files can be standard input");
-    let original = picture::read(&a.original, common.max_pixels)?;
-    let original =
-        Original::new(original.pixels).with_context(|| files::input_name(&a.original))?;
-    let mut rows = Vec::new();
+    let original = shown(picture::read(&a.original, common.max_pixels)?);
+    let original = Original::new(original).with_context(|| files::input_name(&a.original))?;
+    let (mut rows, mut status) = (Vec::new(), DONE);
     for path in &a.pictures {
         let name = files::input_name(path);
-        let file = files::read(path)?;
-        let mut add = |mode: Mode, image: DynamicImage| -> Result<()> {
-            let row = original.row(name.clone(), mode, file.len(), image);
-            rows.push(row.with_context(|| name.clone())?);
+        let mut add = |mode, bytes, image| -> Result<()> {
+            rows.push(original.row(name.clone(), mode, bytes, image)?);
             Ok(())
         };
-        if !jpeg::is_jpeg(&file) {
-            let image = picture::parse(&file, common.max_pixels);
-            add(Mode::Off, image.with_context(|| name.clone())?.pixels)?;
-            continue;
-        }
-        let mut modes = vec![FilterMode::Off];
-        if a.base {
-            modes.push(FilterMode::Base);
-        }
-        if carriage::extract(&file).is_ok() {
-            modes.push(FilterMode::Payload);
-        }
-        for mode in modes {
-            let how = How {
-                mode,
-                model_size: ModelSize::Medium,
-                strength: FULL_STRENGTH,
-                depth: Depth::Eight,
-            };
-            let picture = decode::picture(&file, &how, a.threads.count(), common.max_pixels)
-                .with_context(|| name.clone())?;
-            let wrong = picture.damaged.as_ref().map(|damage| format!("damaged: {damage}"));
-            if let Some(why) = wrong.or(picture.unfiltered.clone()) {
-                return Err(anyhow!("{name}: {why}"));
+        match measure(path, a, common, &mut add) {
+            Ok(None) => {}
+            Ok(Some(why)) => {
+                warn(&name, &why);
+                status = if status == DONE { UNFILTERED } else { status };
             }
-            add(picture.mode, picture.filtered()?.to_image()?)?;
+            Err(error) => {
+                // Errors of reading the file have its name.
+                say(&format!("sidelight: {}", named(&name, &error)));
+                status = FAILED;
+            }
         }
     }
-    print(&if a.json { serde_json::to_string_pretty(&rows)? } else { table(&rows) })?;
-    Ok(DONE)
+    if a.json {
+        print(&serde_json::to_string_pretty(&rows)?)?;
+    } else if !rows.is_empty() {
+        print(&table(&rows))?;
+    }
+    Ok(status)
+}
+
+/// An error's message with the name of the file, once.
+fn named(name: &str, error: &anyhow::Error) -> String {
+    let message = format!("{error:#}");
+    if message.starts_with(&format!("{name}: ")) {
+        message
+    } else {
+        format!("{name}: {message}")
+    }
+}
+
+/// A picture turned as viewers do.
+fn shown(image: Image) -> DynamicImage {
+    let (mut pixels, orientation) = (image.pixels, image.metadata.orientation());
+    pixels.apply_orientation(orientation);
+    pixels
+}
+
+/// Adds a file's rows. Returns what is wrong with a payload that is left out.
+fn measure(
+    path: &Path,
+    a: &Arguments,
+    common: &Common,
+    add: &mut dyn FnMut(Mode, usize, DynamicImage) -> Result<()>,
+) -> Result<Option<String>> {
+    let file = files::read(path)?;
+    if !jpeg::is_jpeg(&file) {
+        add(Mode::Off, file.len(), shown(picture::parse(&file, common.max_pixels)?))?;
+        return Ok(None);
+    }
+    let mut modes = vec![FilterMode::Off];
+    if a.base {
+        modes.push(FilterMode::Base);
+    }
+    let payload = carriage::extract(&file);
+    if !matches!(payload, Err(Error::NoPayload)) {
+        modes.push(FilterMode::Payload);
+    }
+    let mut ignored = None;
+    for mode in modes {
+        let how = How {
+            mode,
+            model_size: ModelSize::Medium,
+            strength: FULL_STRENGTH,
+            depth: Depth::Eight,
+        };
+        let picture = decode::picture(&file, &how, a.threads.count(), common.max_pixels)?;
+        if let Some(damage) = &picture.damaged {
+            bail!("damaged: {damage}");
+        }
+        if picture.unfiltered.is_some() {
+            ignored = picture.unfiltered;
+            continue;
+        }
+        let pixels = picture.filtered()?.to_image()?;
+        let image = Image { pixels, metadata: picture.metadata.clone() };
+        add(picture.mode, file.len(), shown(image))?;
+    }
+    Ok(ignored)
 }

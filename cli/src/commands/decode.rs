@@ -6,7 +6,7 @@ use crate::files::{self, Output};
 use crate::jpeg;
 use crate::picture::{self, Format, Metadata};
 use crate::planes::{Planes, Sample};
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use sidelight::carriage::jpeg as carriage;
@@ -96,6 +96,8 @@ pub struct Picture {
     decoded: Planes,
     decoder: Decoder,
     pub metadata: Metadata,
+    /// What of the JPEG's metadata the picture does not get, and why.
+    pub left_out: Option<String>,
     /// What it is filtered with.
     pub mode: Mode,
     /// Why it is not filtered, though that was asked for.
@@ -150,7 +152,8 @@ pub fn set_payload(decoder: &mut Decoder, file: &[u8]) -> sidelight::Result<Mode
 
 /// Decodes, and finds what to filter with.
 pub fn picture(file: &[u8], how: &How, threads: usize, max_pixels: u64) -> Result<Picture> {
-    let jpeg::Decoded { planes: decoded, damaged, metadata } = jpeg::decode(file, max_pixels)?;
+    let jpeg::Decoded { planes: decoded, damaged, mut metadata } = jpeg::decode(file, max_pixels)?;
+    let left_out = metadata.drop_unfit_icc(decoded.channels());
     let settings =
         DecoderSettings { threads, model_size: how.model_size.into(), ..Default::default() };
     let mut decoder = Decoder::new(settings);
@@ -169,7 +172,7 @@ pub fn picture(file: &[u8], how: &How, threads: usize, max_pixels: u64) -> Resul
         }
         Err(error) => (Mode::Off, Some(format!("payload ignored: {error}"))),
     };
-    Ok(Picture { decoded, decoder, metadata, mode, unfiltered, damaged })
+    Ok(Picture { decoded, decoder, metadata, left_out, mode, unfiltered, damaged })
 }
 
 /// How messages call a mode.
@@ -185,11 +188,12 @@ pub fn mode_name(mode: Mode) -> &'static str {
 pub fn run(a: &Arguments, common: &Common) -> Result<u8> {
     let format = a.format.map_or_else(|| Format::of(&a.output), Ok)?;
     let name = files::input_name(&a.input);
+    ensure!(!files::are_one(&a.input, &a.output), "{name}: is IN.jpg and OUT");
     let file = files::read(&a.input)?;
     let picture = picture(&file, &a.how, a.threads.count(), common.max_pixels)
         .with_context(|| name.clone())?;
     let mut out = Output::create(&a.output)?;
-    picture.write(&mut out, format, a.how.depth).with_context(|| a.output.display().to_string())?;
+    picture.write(&mut out, format, a.how.depth).with_context(|| files::output_name(&a.output))?;
     let (width, height) = picture.size();
     let to_file = out.is_file();
     out.finish()?;
@@ -199,6 +203,7 @@ pub fn run(a: &Arguments, common: &Common) -> Result<u8> {
     if let Some(why) = &picture.unfiltered {
         warn(&name, &format!("{why}; the picture is unfiltered"));
     }
+    picture.left_out.iter().for_each(|note| common.note(&name, note));
     common.tell_at(to_file, &format!("{}: {width}×{height}", mode_name(picture.mode)))?;
     Ok(match picture {
         Picture { damaged: Some(_), .. } => DAMAGED,

@@ -2,13 +2,13 @@
 
 use super::attach::{adapt, psnr_luma, summary, Attached};
 use super::decode::params;
-use super::{follow, warn};
+use super::follow;
 use crate::args::{Common, Making, Sampling, Threads, DONE};
 use crate::files::{self, Output};
 use crate::jpeg::{self, Coding, Tables};
 use crate::picture::{self, Image};
 use crate::planes::Planes;
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use clap::Args;
 use sidelight::carriage::jpeg as carriage;
 use sidelight::{Optimiser, OptimiserReport, OptimiserSettings, Report, STRENGTHS};
@@ -61,8 +61,8 @@ pub struct How {
         value_parser = clap::value_parser!(u8).range(1..=9))]
     pub rounds: u8,
     /// Of --optimise: weight of bits, 0.05 to 20
-    #[arg(long, value_name = "X", default_value_t = 0.6, requires = "optimise", value_parser = strength)]
-    pub strength: f64,
+    #[arg(long, value_name = "X", default_value_t = 0.6, requires = "optimise", value_parser = bits_weight)]
+    pub bits_weight: f64,
     /// Of --optimise: weight of the picture without filter, 0 to 100
     #[arg(long, value_name = "X", default_value_t = 0.2, requires = "optimise", value_parser = weight)]
     pub decoded_weight: f64,
@@ -78,7 +78,7 @@ fn real(text: &str, [least, most]: [f64; 2]) -> Result<f64, String> {
     value.ok_or_else(|| format!("not a number from {least} to {most}"))
 }
 
-fn strength(text: &str) -> Result<f64, String> {
+fn bits_weight(text: &str) -> Result<f64, String> {
     real(text, STRENGTHS)
 }
 
@@ -101,6 +101,8 @@ pub struct Encoded {
     pub file: Vec<u8>,
     /// `None` where no payload was asked for.
     pub attached: Option<Attached>,
+    /// What of the picture's metadata is not in the file, and why.
+    pub left_out: Vec<String>,
     /// What there was to say on the way.
     pub notes: Vec<String>,
 }
@@ -163,7 +165,7 @@ impl Job<'_> {
                 effort,
                 model_size: self.how.making.model_size.into(),
                 progressive,
-                strength: self.how.strength,
+                strength: self.how.bits_weight,
                 decoded_weight: self.how.decoded_weight,
             })?;
             let original = self.original.view()?;
@@ -231,32 +233,33 @@ pub fn encode(
     let (jpeg, left_out) = jpeg::encode(image, &coding)?;
     let original = Planes::from_image(&image.pixels, layout)?;
     let job = Job { image, how, coding, original, threads, max_pixels };
-    let mut notes: Vec<String> = left_out.into_iter().collect();
+    let mut notes = Vec::new();
     if how.no_payload {
         let file = match how.optimise {
             Some(effort) => job.optimise(&jpeg, None, effort, &mut notes, progress)?,
             None => jpeg,
         };
-        return Ok(Encoded { file, attached: None, notes });
+        return Ok(Encoded { file, attached: None, left_out, notes });
     }
     let attached = job.rounds(jpeg, &mut notes, progress)?;
-    Ok(Encoded { file: attached.file.clone(), attached: Some(attached), notes })
+    let file = attached.file.clone();
+    Ok(Encoded { file, attached: Some(attached), left_out, notes })
 }
 
 pub fn run(a: &Arguments, common: &Common) -> Result<u8> {
     let name = files::input_name(&a.input);
+    ensure!(!files::are_one(&a.input, &a.output), "{name}: is IN and OUT.jpg");
+    files::check_jpeg_name(&a.output)?;
     let image = picture::read(&a.input, common.max_pixels)?;
     let bar = common.bar().with_message("encode");
     let encoded = encode(&image, &a.how, a.threads.count(), common.max_pixels, &mut follow(&bar));
     bar.finish_and_clear();
     let encoded = encoded.with_context(|| name.clone())?;
     let mut out = Output::create(&a.output)?;
-    out.write_all(&encoded.file).with_context(|| a.output.display().to_string())?;
+    out.write_all(&encoded.file).with_context(|| files::output_name(&a.output))?;
     let to_file = out.is_file();
     out.finish()?;
-    if !common.quiet {
-        encoded.notes.iter().for_each(|note| warn(&name, note));
-    }
+    encoded.left_out.iter().chain(&encoded.notes).for_each(|note| common.note(&name, note));
     let line = match &encoded.attached {
         Some(attached) => summary(attached),
         None => format!("off: {} bytes, no payload", encoded.file.len()),

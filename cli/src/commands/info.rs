@@ -3,8 +3,8 @@
 use super::decode::{mode_name, params};
 use super::print;
 use crate::args::{DONE, UNFILTERED};
-use crate::files;
-use anyhow::{Context, Result};
+use crate::{files, jpeg};
+use anyhow::{ensure, Context, Result};
 use clap::Args;
 use serde::Serialize;
 use sidelight::carriage::jpeg as carriage;
@@ -154,7 +154,10 @@ fn read(file: &[u8]) -> Result<Info> {
                 Error::UnknownModel | Error::Unsupported => State::Unknown,
                 _ => State::Damaged,
             };
-            (state, Some(error.to_string()))
+            // Messages may begin with the state that is told in front.
+            let name = format!("{state:?}: ").to_lowercase();
+            let why = error.to_string();
+            (state, Some(why.strip_prefix(&name).unwrap_or(&why).into()))
         }
     };
     Ok(out)
@@ -192,6 +195,7 @@ fn text(info: &Info) -> String {
 
 pub fn run(a: &Arguments) -> Result<u8> {
     let file = files::read(&a.file)?;
+    ensure!(jpeg::is_jpeg(&file), "{}: not a JPEG file", files::input_name(&a.file));
     let info = read(&file).with_context(|| files::input_name(&a.file))?;
     print(&if a.json { serde_json::to_string_pretty(&info)? } else { text(&info) })?;
     Ok(if info.payload == State::Fresh { DONE } else { UNFILTERED })

@@ -11,7 +11,6 @@ pub mod strip;
 pub mod video;
 
 use crate::args::{Cli, Command, Common};
-use crate::files::Output;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write;
@@ -34,23 +33,24 @@ pub fn run(cli: &Cli) -> Result<u8> {
 }
 
 impl Common {
-    /// Tells how it went, where a picture does not go to.
-    fn tell(&self, output: &Output, message: &str) -> Result<()> {
-        if !self.quiet {
-            self.tell_at(output.is_file(), message)?;
-        }
-        Ok(())
-    }
-
+    /// Tells how it went, on standard output or standard error. What can't be told is no failure:
+    /// the work is done.
     fn tell_at(&self, stdout: bool, message: &str) -> Result<()> {
         if self.quiet {
             return Ok(());
         }
-        if stdout {
-            print(message)
-        } else {
-            eprintln!("{message}");
-            Ok(())
+        if !stdout {
+            say(message);
+        } else if let Err(error) = print(message) {
+            say(&format!("sidelight: {error:#}"));
+        }
+        Ok(())
+    }
+
+    /// Tells something that is no error.
+    fn note(&self, what: &str, message: &str) {
+        if !self.quiet {
+            warn(what, message);
         }
     }
 
@@ -70,9 +70,14 @@ fn print(line: &str) -> Result<()> {
     writeln!(out, "{line}").and_then(|()| out.flush()).context("standard output")
 }
 
-/// Something to know, which is no error.
+/// A line on standard error, if that can be written.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// What is wrong with a file that the command goes on with.
 fn warn(what: &str, message: &str) {
-    eprintln!("sidelight: {what}: {message}");
+    say(&format!("sidelight: {what}: {message}"));
 }
 
 /// What a bar is told while the library works.

@@ -2,6 +2,7 @@
 
 use crate::args::{Common, DONE};
 use crate::files::{self, Output};
+use crate::jpeg;
 use anyhow::{ensure, Context, Result};
 use clap::Args;
 use sidelight::carriage::jpeg as carriage;
@@ -10,7 +11,8 @@ use std::path::PathBuf;
 
 /// Remove the payload from a JPEG
 ///
-/// All other bytes stay: it is the file that there was before.
+/// All other bytes stay: it is the file that there was before. A link is followed; a hard link is cut, as the file is
+/// replaced: its other names go on showing what there was.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -30,7 +32,9 @@ pub struct Arguments {
 }
 
 pub fn run(a: &Arguments, common: &Common) -> Result<u8> {
+    a.output.iter().try_for_each(|path| files::check_jpeg_name(path))?;
     let file = files::read(&a.file)?;
+    ensure!(jpeg::is_jpeg(&file), "{}: not a JPEG file", files::input_name(&a.file));
     let remove = if a.anyway { carriage::remove_anyway } else { carriage::remove };
     let out = remove(&file).with_context(|| files::input_name(&a.file))?;
     let removed = file.len() - out.len();
@@ -41,8 +45,9 @@ pub fn run(a: &Arguments, common: &Common) -> Result<u8> {
         return Ok(DONE);
     }
     let mut to = Output::create(path)?;
-    to.write_all(&out).with_context(|| path.display().to_string())?;
-    common.tell(&to, &format!("{removed} bytes removed, {} left", out.len()))?;
+    to.write_all(&out).with_context(|| files::output_name(path))?;
+    let to_file = to.is_file();
     to.finish()?;
+    common.tell_at(to_file, &format!("{removed} bytes removed, {} left", out.len()))?;
     Ok(DONE)
 }

@@ -86,6 +86,7 @@ pub fn exif_segment(orientation: u16) -> Vec<u8> {
 pub fn icc() -> Vec<u8> {
     let mut icc = vec![0; 200];
     icc[3] = 200;
+    icc[16..20].copy_from_slice(b"RGB ");
     icc[36..40].copy_from_slice(b"acsp");
     icc
 }
