@@ -4,7 +4,7 @@ use crate::make::{crop, exif_segment, icc_segment, jpeg, project, run, save, tol
 use image::imageops;
 use sidelight::carriage::jpeg as carriage;
 use std::fs;
-use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{chown, symlink, MetadataExt, PermissionsExt};
 
 /// Position and size of a file's payload segment, found without the library.
 fn segment(file: &[u8]) -> (usize, usize) {
@@ -160,12 +160,50 @@ fn links_and_permissions_stay() {
     save(&picture, folder.join("original.png"));
     fs::write(folder.join("file.jpg"), jpeg(&picture, 20)).unwrap();
     fs::set_permissions(folder.join("file.jpg"), PermissionsExt::from_mode(0o640)).unwrap();
+    // Only root may give files away; for others they stay theirs.
+    let _ = chown(folder.join("file.jpg"), Some(12345), Some(54321));
+    let owner = |name: &str| {
+        let metadata = fs::metadata(folder.join(name)).unwrap();
+        (metadata.uid(), metadata.gid())
+    };
+    let before = owner("file.jpg");
     symlink("file.jpg", folder.join("link.jpg")).unwrap();
     told(folder, "attach --no-update original.png link.jpg", 0);
     assert!(folder.join("link.jpg").is_symlink());
     assert_eq!(fs::metadata(folder.join("file.jpg")).unwrap().mode() & 0o777, 0o640);
+    assert_eq!(owner("file.jpg"), before);
     told(folder, "info file.jpg", 0);
     // To standard output nothing but the file.
     let output = run(folder, "attach --no-update original.png file.jpg -o -");
     assert_eq!(output.stdout, fs::read(folder.join("file.jpg")).unwrap());
+}
+
+#[test]
+fn files_that_are_not_to_be_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let picture = crop(240, 120, 96, 64);
+    save(&picture, folder.join("original.png"));
+    fs::write(folder.join("file.jpg"), jpeg(&picture, 20)).unwrap();
+    fs::hard_link(folder.join("file.jpg"), folder.join("hard.jpg")).unwrap();
+    symlink("original.png", folder.join("link.jpg")).unwrap();
+    let read = || ["original.png", "file.jpg"].map(|name| fs::read(folder.join(name)).unwrap());
+    let before = read();
+    for (line, why) in [
+        ("attach file.jpg file.jpg", "same file"),
+        ("attach file.jpg hard.jpg -o new.jpg", "same file"),
+        ("attach original.png file.jpg -o original.png", "would be replaced"),
+        ("attach original.png file.jpg -o link.jpg", "would be replaced"),
+        ("attach original.png file.jpg -o new.png", "will be a JPEG"),
+        ("strip file.jpg -o new.png", "will be a JPEG"),
+        ("encode original.png original.png", "is IN and OUT.jpg"),
+        ("encode original.png link.jpg", "is IN and OUT.jpg"),
+        ("encode original.png new.TIFF", "will be a JPEG"),
+        ("decode --format png file.jpg hard.jpg", "is IN.jpg and OUT"),
+    ] {
+        let said = told(folder, line, 1);
+        assert!(said.contains(why), "{line}: {said}");
+        assert!(read() == before, "{line}");
+    }
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 4);
 }

@@ -8,6 +8,8 @@ use image::metadata::Orientation;
 use image::{ImageDecoder, ImageReader};
 use sha2::{Digest, Sha256};
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::Stdio;
 
 #[test]
@@ -172,6 +174,7 @@ fn whatever_the_payload_the_picture_comes_out() {
         assert!(said.contains("unfiltered"), "{name}: {said}");
         let info = told(folder, "info file.jpg", 3);
         assert!(info.contains(&format!("payload  {state}")), "{name}: {info}");
+        assert!(!info.contains("stale: stale"), "{info}");
         let json: serde_json::Value =
             serde_json::from_str(&told(folder, "info --json file.jpg", 3)).unwrap();
         assert_eq!(json["payload"], state);
@@ -206,4 +209,126 @@ fn threads_and_streams_make_no_difference() {
     assert!(!String::from_utf8_lossy(&output.stderr).contains("panic"));
     assert_eq!(run(folder, "decode file.jpg out.gif").status.code(), Some(1));
     assert_eq!(run(folder, "decode file.jpg").status.code(), Some(2));
+}
+
+/// Runs a line of the shell, in which $0 is the command; its status.
+fn shell(folder: &Path, line: &str) -> Option<i32> {
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", line, env!("CARGO_BIN_EXE_sidelight")]).current_dir(folder);
+    shell.status().unwrap().code()
+}
+
+#[test]
+fn outputs_that_are_descriptors_or_links() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("file.jpg"), jpeg(&crop(240, 120, 48, 32), 20)).unwrap();
+    let decode = "\"$0\" decode -q --mode off --format png file.jpg";
+    assert_eq!(shell(folder, &format!("{decode} out.png")), Some(0));
+    let expected = [b"head", &fs::read(folder.join("out.png")).unwrap()[..]].concat();
+    symlink("/dev/fd/3", folder.join("link")).unwrap();
+    for to in ["/dev/stdout", "/dev/fd/3", "/proc/self/fd/1", "link", "-"] {
+        let line = format!("{{ printf head; {decode} {to} 3>&1; }} >streamed");
+        assert_eq!(shell(folder, &line), Some(0), "{to}");
+        assert!(fs::read(folder.join("streamed")).unwrap() == expected, "{to}");
+        let line = format!("{decode} {to} 3>&1 | cat >piped");
+        assert_eq!(shell(folder, &line), Some(0), "{to}");
+        assert!(fs::read(folder.join("piped")).unwrap() == expected[4..], "{to}");
+    }
+    // A link to what is not there yet.
+    fs::create_dir(folder.join("sub")).unwrap();
+    symlink("sub/new.png", folder.join("dangling.png")).unwrap();
+    symlink("nowhere/new.png", folder.join("lost.png")).unwrap();
+    symlink("loop.png", folder.join("loop.png")).unwrap();
+    told(folder, "decode --mode off file.jpg dangling.png", 0);
+    assert!(folder.join("dangling.png").is_symlink());
+    assert!(fs::read(folder.join("sub/new.png")).unwrap() == expected[4..]);
+    for name in ["lost.png", "loop.png"] {
+        let said = told(folder, &format!("decode --mode off file.jpg {name}"), 1);
+        assert!(said.contains(name), "{said}");
+        assert!(folder.join(name).is_symlink());
+    }
+}
+
+#[test]
+fn messages_that_cannot_be_printed_are_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::create_dir(folder.join("in")).unwrap();
+    fs::write(folder.join("in/file.jpg"), jpeg(&crop(240, 120, 48, 32), 20)).unwrap();
+    for line in [
+        "decode --mode off in/file.jpg out.png",
+        "encode --no-payload in/file.jpg out.jpg",
+        "strip in/file.jpg",
+        "batch decode --mode off in out",
+    ] {
+        assert_eq!(
+            shell(folder, &format!("\"$0\" {line} >/dev/full 2>/dev/full")),
+            Some(0),
+            "{line}"
+        );
+    }
+    // What is asked for is another thing.
+    assert_eq!(shell(folder, "\"$0\" info in/file.jpg >/dev/full 2>/dev/full"), Some(1));
+    assert_eq!(shell(folder, "\"$0\" decode in/file.jpg - >/dev/full 2>&1"), Some(1));
+    let said = shell(
+        folder,
+        "\"$0\" decode in/file.jpg - 2>&1 >/dev/full | grep -q '^sidelight: standard output:'",
+    );
+    assert_eq!(said, Some(0));
+}
+
+#[test]
+fn profiles_that_are_not_of_the_picture_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let picture = crop(240, 120, 96, 64);
+    save(&picture, folder.join("original.png"));
+    let plain = jpeg(&picture, 20);
+    let of = |space: &[u8; 4]| {
+        let mut segment = icc_segment();
+        segment[14 + 16..14 + 20].copy_from_slice(space);
+        segment
+    };
+    let cmyk = with_segments(&plain, &[(0xe2, &of(b"CMYK"))]);
+    fs::write(folder.join("cmyk.jpg"), cmyk).unwrap();
+    // The second segment of two is missing.
+    let mut half = icc_segment();
+    half[13] = 2;
+    fs::write(folder.join("half.jpg"), with_segments(&plain, &[(0xe2, &half)])).unwrap();
+    let gray = fs::read(project("tests/data/jpeg/gray.jpg")).unwrap();
+    let space = |space| with_segments(&gray, &[(0xe2, &of(space))]);
+    fs::write(folder.join("rgb-gray.jpg"), space(b"RGB ")).unwrap();
+    fs::write(folder.join("gray.jpg"), space(b"GRAY")).unwrap();
+    let profile = |name: &str| {
+        let reader = ImageReader::open(folder.join(name)).unwrap();
+        reader.into_decoder().unwrap().icc_profile().unwrap()
+    };
+    for (name, why) in
+        [("cmyk", "is for CMYK"), ("rgb-gray", "is for RGB"), ("half", ""), ("gray", "")]
+    {
+        for line in ["decode --mode off X.jpg out.png", "encode --no-payload X.jpg out.jpg"] {
+            let line = line.replace('X', name);
+            let said = told(folder, &line, 0);
+            assert_eq!(said.lines().count(), if why.is_empty() { 1 } else { 2 }, "{line}: {said}");
+            assert!(said.contains(why), "{line}: {said}");
+            assert_eq!(told(folder, &format!("-q {line}"), 0), "");
+            if line.starts_with("encode") {
+                told(folder, "decode -q --mode off out.jpg out.png", 0);
+            }
+            assert_eq!(profile("out.png").is_some(), name == "gray", "{line}");
+        }
+    }
+    told(folder, "attach --no-update original.png half.jpg", 0);
+    told(folder, "info half.jpg", 0);
+}
+
+#[test]
+fn what_info_and_strip_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("text.jpg"), "this is no picture").unwrap();
+    for line in ["info text.jpg", "strip text.jpg", "decode text.jpg out.png"] {
+        assert_eq!(told(folder, line, 1), "sidelight: text.jpg: not a JPEG file\n");
+    }
 }

@@ -1,6 +1,7 @@
 //! From a picture to a file and back.
 
-use crate::make::{crop, jpeg, project, save, told};
+use crate::make::{crop, exif_segment, jpeg, project, save, told, with_segments};
+use sidelight::carriage::jpeg as carriage;
 use sidelight::carriage::nal::{insert, NalCodec};
 use std::fs;
 
@@ -13,7 +14,9 @@ fn encode_info_decode_compare_strip() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     save(&crop(200, 100, 160, 128), folder.join("original.png"));
-    for options in ["", "--progressive --sampling 444", "--optimise=1 --tables half"] {
+    for options in
+        ["", "--progressive --sampling 444", "--optimise=1 --bits-weight 0.7 --tables half"]
+    {
         let line = format!("encode --quality 15 --steps 4 {options} original.png file.jpg");
         let said = told(folder, &line, 0);
         assert!(said.contains("update") || said.contains("base"), "{said}");
@@ -90,4 +93,47 @@ fn payloads_of_streams() {
     told(folder, "video strip text.hevc out.hevc", 1);
     assert!(!folder.join("out.hevc").exists());
     told(folder, "video info clip.mp4", 1);
+}
+
+#[test]
+fn compare_turns_pictures_as_viewers_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let picture = crop(200, 100, 96, 64);
+    save(&picture, folder.join("original.png"));
+    fs::write(folder.join("plain.jpg"), jpeg(&picture, 90)).unwrap();
+    let lying = jpeg(&image::imageops::rotate270(&picture), 90);
+    let lying = with_segments(&lying, &[(0xe1, &exif_segment(6))]);
+    fs::write(folder.join("lying.jpg"), lying).unwrap();
+    told(folder, "decode --mode off lying.jpg lying.png", 0);
+    let line = "compare --json original.png plain.jpg lying.jpg lying.png";
+    let rows = json(&told(folder, line, 0));
+    let [plain, jpeg, png] = [0, 1, 2].map(|i| rows[i]["psnr_y"].as_f64().unwrap());
+    assert!((plain - jpeg).abs() < 1.0 && jpeg == png, "{rows}");
+    told(folder, "compare lying.jpg original.png", 0);
+}
+
+#[test]
+fn compare_goes_on_with_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let picture = crop(200, 100, 96, 64);
+    save(&picture, folder.join("original.png"));
+    fs::write(folder.join("plain.jpg"), jpeg(&picture, 20)).unwrap();
+    fs::write(folder.join("bad.jpg"), "this is no picture").unwrap();
+    told(folder, "attach --no-update original.png plain.jpg -o fresh.jpg", 0);
+    let payload = carriage::extract(&fs::read(folder.join("fresh.jpg")).unwrap()).unwrap();
+    let stale = carriage::insert(&jpeg(&picture, 30), &payload).unwrap();
+    fs::write(folder.join("stale.jpg"), stale).unwrap();
+    let said = told(folder, "compare original.png stale.jpg fresh.jpg", 3);
+    assert!(said.contains("sidelight: stale.jpg: payload ignored"), "{said}");
+    let files = |said: &str| -> Vec<String> {
+        let lines = said.lines().filter(|line| line.contains(" off ") || line.contains(" base "));
+        lines.map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect()
+    };
+    assert_eq!(files(&said), ["stale.jpg off", "fresh.jpg off", "fresh.jpg base"]);
+    let said = told(folder, "compare original.png bad.jpg nowhere.jpg stale.jpg plain.jpg", 1);
+    assert_eq!(files(&said), ["stale.jpg off", "plain.jpg off"]);
+    assert_eq!(said.matches("sidelight: ").count(), 3, "{said}");
+    assert_eq!(said.matches("nowhere.jpg").count(), 1, "{said}");
 }
