@@ -26,8 +26,8 @@ use std::path::PathBuf;
 /// is, if that is what fits; a JPEG that was turned, cropped or scaled in any other way is refused, and so is a JPEG of
 /// another picture.
 ///
-/// A link to FILE.jpg is followed; a hard link is cut, as the file is replaced: its other names go on showing what there
-/// was.
+/// A link to FILE.jpg is followed; a hard link is cut, as the file is replaced: its other names go on showing what
+/// there was.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 ///
 /// For each picture: bytes of the file, PSNR of luma and of Y, Cb and Cr weighted 6:1:1, SSIM of luma and SSIMULACRA 2.
 /// A JPEG with a payload has two rows, as other decoders show it and filtered. What is compared is the picture as it is
-/// shown, turned as its EXIF says, so Y, Cb and Cr are of full size here, in all rows. More is better in all of them, but
-/// for bytes. A file that can't be measured is told, and the others are measured all the same.
+/// shown, turned as its EXIF says, so Y, Cb and Cr are of full size here, in all rows. More is better in all of them,
+/// but for bytes. A file that can't be measured is told, and the others are measured all the same.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
