@@ -232,6 +232,14 @@ fn source(path: &Path) -> Result<Stamp> {
     Ok(files::stamp(&fs::metadata(path).with_context(|| path.display().to_string())?))
 }
 
+/// Whether a file is as it was written; archives and some file systems cut its time, to 2 seconds at worst.
+fn is_same(there: Stamp, written: Stamp) -> bool {
+    const TICK: u64 = 10_000_000;
+    const LONGEST: u64 = 2_000_000_000;
+    let is_cut = there.1.is_multiple_of(TICK) && there.1.abs_diff(written.1) < LONGEST;
+    there.0 == written.0 && (there.1 == written.1 || is_cut)
+}
+
 // ---- the journal ----
 
 /// What a batch is. With any other value in it the files are those of another batch.
@@ -523,7 +531,7 @@ impl Batch<'_> {
             if ours.peek().is_none() {
                 bail!("{} is there, and not of this batch", path.display());
             }
-            let is = |line: &Line| there.is_file() && line.output == files::stamp(&there);
+            let is = |line: &Line| there.is_file() && is_same(files::stamp(&there), line.output);
             if let Some(line) = lines.last().filter(|line| is(line) && line.sources == sources) {
                 return Ok(line.row.clone());
             }

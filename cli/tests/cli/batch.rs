@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// All files of a folder, by path.
 fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -208,6 +208,15 @@ fn output_names_are_of_one_picture_each() {
     }
     told(folder, "batch decode --mode off in out", 0);
     assert_eq!(rows(&folder.join("out")).len(), 4);
+    // A time that an archive has cut is no change; another one is.
+    let path = folder.join("out/b.jpg.png");
+    let written = fs::metadata(&path).unwrap().modified().unwrap();
+    let seconds = written.duration_since(UNIX_EPOCH).unwrap().as_secs();
+    for (seconds, status) in [(seconds, 0), (seconds + 60, 1)] {
+        let file = fs::File::options().append(true).open(&path).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+        told(folder, "batch decode --mode off in out", status);
+    }
 }
 
 /// A limit on the size of files stands for the disk, and cuts the journal in a line.
