@@ -11,6 +11,8 @@ use std::borrow::Cow;
 use std::io::{Cursor, Write};
 use std::path::Path;
 use tiff::encoder::{colortype, TiffEncoder};
+use zune_core::{bit_depth::BitDepth, colorspace::ColorSpace, options::EncoderOptions};
+use zune_jpegxl::JxlSimpleEncoder;
 
 mod exif_tiff;
 
@@ -61,6 +63,8 @@ pub enum Format {
     Tiff,
     /// PPM, gray pictures PGM; no metadata
     Ppm,
+    /// JPEG XL, lossless; no metadata
+    Jxl,
 }
 
 impl Format {
@@ -74,8 +78,10 @@ impl Format {
             "png" => Ok(Self::Png),
             "tif" | "tiff" => Ok(Self::Tiff),
             "ppm" | "pgm" | "pnm" => Ok(Self::Ppm),
+            "jxl" => Ok(Self::Jxl),
             _ => {
-                bail!("{}: neither .png, .tiff nor .ppm, and there is no --format", path.display())
+                let name = path.display();
+                bail!("{name}: neither .png, .tiff, .ppm nor .jxl, and there is no --format")
             }
         }
     }
@@ -86,6 +92,7 @@ impl Format {
             Self::Png => "png",
             Self::Tiff => "tiff",
             Self::Ppm => "ppm",
+            Self::Jxl => "jxl",
         }
     }
 }
@@ -168,6 +175,9 @@ pub trait Stored: Sample {
     /// Bits of a sample in PNG and TIFF.
     const BITS: u32;
 
+    /// Appends a row in the machine's order.
+    fn append_native(row: &[Self], out: &mut Vec<u8>);
+
     /// Appends a row in big-endian order, `scale` times as large.
     fn append(row: &[Self], out: &mut Vec<u8>);
 
@@ -177,6 +187,10 @@ pub trait Stored: Sample {
 
 impl Stored for u8 {
     const BITS: u32 = 8;
+
+    fn append_native(row: &[Self], out: &mut Vec<u8>) {
+        out.extend_from_slice(row);
+    }
 
     fn append(row: &[Self], out: &mut Vec<u8>) {
         out.extend_from_slice(row);
@@ -192,6 +206,10 @@ impl Stored for u8 {
 
 impl Stored for u16 {
     const BITS: u32 = 16;
+
+    fn append_native(row: &[Self], out: &mut Vec<u8>) {
+        out.extend(row.iter().flat_map(|sample| sample.to_ne_bytes()));
+    }
 
     fn append(row: &[Self], out: &mut Vec<u8>) {
         out.extend(row.iter().flat_map(|sample| sample.to_be_bytes()));
@@ -216,6 +234,7 @@ pub fn write<S: Stored>(
     match format {
         Format::Png => write_png(out, planes, metadata),
         Format::Ppm => write_ppm(out, planes),
+        Format::Jxl => write_jxl(out, planes),
         Format::Tiff => {
             // The format wants to seek, and standard output can't.
             let mut bytes = Vec::new();
@@ -272,6 +291,26 @@ fn write_ppm<S: Stored>(out: &mut Output, planes: &Planes<S>) -> Result<()> {
         S::append(row, &mut bytes);
         Ok(out.write_all(&bytes)?)
     })
+}
+
+fn write_jxl<S: Stored>(out: &mut Output, planes: &Planes<S>) -> Result<()> {
+    let (width, height) = planes.size();
+    ensure!(width > 1 && height > 1, "a JPEG XL file wants two columns and two rows at least");
+    let mut samples = Vec::new();
+    let bytes = width * height * planes.channels() * size_of::<S>();
+    samples.try_reserve_exact(bytes).map_err(|_| anyhow!("out of memory"))?;
+    planes.each_row(|row| {
+        S::append_native(row, &mut samples);
+        Ok(())
+    })?;
+    let colours = if planes.channels() == 1 { ColorSpace::Luma } else { ColorSpace::RGB };
+    let depth = if S::BITS == 8 { BitDepth::Eight } else { BitDepth::Sixteen };
+    let options = EncoderOptions::new(width, height, colours, depth);
+    let mut file = Vec::new();
+    JxlSimpleEncoder::new(&samples, options)
+        .encode(&mut file)
+        .map_err(|error| anyhow!("JPEG XL: {error:?}"))?;
+    Ok(out.write_all(&file)?)
 }
 
 /// About the samples of a strip.

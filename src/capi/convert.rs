@@ -152,7 +152,7 @@ impl<'a> Passed<'a> {
         zero(&p.reserved, format_args!("{self}reserved"))?;
         self.picture_type()?;
         let depth = p.bit_depth;
-        if !matches!(depth, 8 | 10 | 12) && !(self.is_output && depth == 16) {
+        if !(matches!(depth, 8 | 10 | 12) || self.is_output && depth == 16) {
             let depths = if self.is_output { "8, 10, 12 or 16" } else { "8, 10 or 12" };
             let what = format!("{self}bit_depth is {depth}, not {depths}");
             // Depths that a later version may take.

@@ -25,7 +25,8 @@ impl Correction {
     /// If one of them is out of range.
     #[must_use]
     pub fn new(strength: u8, from: u32, to: u32) -> Self {
-        assert!(strength <= FULL_STRENGTH && 8 <= from && from <= SCALE && from <= to && to <= 16);
+        assert!(strength <= FULL_STRENGTH);
+        assert!((8..=SCALE).contains(&from) && (from..=16).contains(&to));
         Self { strength, from, to }
     }
 

@@ -29,7 +29,7 @@ pub struct Arguments {
     /// JPEG file
     #[arg(value_name = "IN.jpg")]
     pub input: PathBuf,
-    /// PNG, TIFF, PPM or PGM file
+    /// PNG, TIFF, PPM, PGM or JPEG XL file
     #[arg(value_name = "OUT")]
     pub output: PathBuf,
     #[command(flatten)]

@@ -125,6 +125,26 @@ fn sixteen_bits() {
 }
 
 #[test]
+fn jpeg_xl() {
+    // Of files that djxl 0.7.0 decodes to the pixels of the PNGs of the same options.
+    const SUMS: [(&str, u8, &str); 4] = [
+        ("gray.jpg", 8, "d56ae51ed99eb37a"),
+        ("gray.jpg", 16, "55bfc2fab8a8f633"),
+        ("odd411.jpg", 8, "d5daee480b20fafa"),
+        ("odd411.jpg", 16, "06e6591eb5d97126"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (name, depth, expected) in SUMS {
+        fs::copy(project("tests/data/jpeg").join(name), folder.join("file.jpg")).unwrap();
+        told(folder, &format!("decode --mode base --depth {depth} file.jpg out.jxl"), 0);
+        let file = fs::read(folder.join("out.jxl")).unwrap();
+        let sum: String = Sha256::digest(&file).iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(sum[..16], *expected, "{name}, {depth} bits");
+    }
+}
+
+#[test]
 fn strength() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
