@@ -6,3 +6,4 @@ pub mod files;
 pub mod jpeg;
 pub mod picture;
 pub mod planes;
+pub mod y4m;

@@ -3,10 +3,10 @@
 
 use crate::common::rng::Xorshift;
 use sidelight::carriage::nal::{
-    self, AccessUnit, Framing, NalCodec, Stream, CARRIAGE_BYTES, MAX_ACCESS_UNIT, UUID,
+    self, AccessUnit, Framing, NalCodec, Stream, Types, CARRIAGE_BYTES, MAX_ACCESS_UNIT, UUID,
 };
 use sidelight::payload::MAX_PAYLOAD;
-use sidelight::{Error, Result};
+use sidelight::{Error, Layout, PictureType, Result};
 use Framing::{AnnexB, LengthPrefixed};
 use NalCodec::{Hevc, Vvc, H264};
 
@@ -128,6 +128,34 @@ fn golden_streams() {
         let added = with.len() - plain.len() - PAYLOAD.len() + usize::from(codec == H264);
         // Emulation prevention took four bytes.
         assert_eq!(added, CARRIAGE_BYTES as usize + 4);
+    }
+}
+
+/// As libavcodec shows them.
+#[test]
+fn pictures_in_the_order_of_output() {
+    for (bytes, types, size) in [
+        (golden!("hevc.bit"), "IBBI", (64, 48)),
+        // By x265, with a leading picture in front of each IRAP picture but the first.
+        (golden!("hevc_open_gop.bit"), "IPBPPBIBBBPBIBBBPP", (64, 64)),
+    ] {
+        let mut reader = Types::new(Hevc);
+        let mut shown = Vec::new();
+        for unit in whole(Hevc, bytes).unwrap() {
+            let coded = reader.read(AnnexB, &unit.bytes).unwrap();
+            let output = coded.output.unwrap();
+            assert_eq!((output.shown, output.drops_prior), (true, false));
+            let shape = output.shape;
+            assert_eq!((shape.width, shape.height), size);
+            assert_eq!((shape.layout, shape.bit_depth), (Layout::I420, 8));
+            assert_eq!(unit.irap, coded.picture_type == PictureType::Irap);
+            let letter = ["I", "P", "B"][coded.picture_type.class()];
+            shown.push(((output.sequence, output.order), letter));
+        }
+        let decoded: Vec<_> = shown.iter().map(|(order, _)| *order).collect();
+        shown.sort_unstable();
+        assert_ne!(decoded, shown.iter().map(|(order, _)| *order).collect::<Vec<_>>());
+        assert_eq!(shown.iter().map(|(_, letter)| *letter).collect::<String>(), types);
     }
 }
 

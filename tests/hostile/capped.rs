@@ -2,7 +2,7 @@
 
 use crate::heap::{used, Used};
 use crate::hostile::{nameable, BINDING};
-use sidelight::carriage::nal::{AccessUnit, Framing, NalCodec, Stream};
+use sidelight::carriage::nal::{AccessUnit, Framing, NalCodec, Stream, Types};
 use sidelight::carriage::{jpeg, nal};
 use sidelight::network::{CodecKind, Condition, Model, Prepared};
 use sidelight::{Codec, CodecParams, Decoder, DecoderSettings, Layout, Result};
@@ -85,8 +85,10 @@ pub fn stream(
     };
     let stream = cap("Stream", n, 3, KIB, || walk(None));
     let mut units = [Used { peak: 0, taken: 0 }; 2];
+    let mut types = Types::new(codec);
     let _ = walk(Some(&mut |unit| {
         let n = unit.bytes().len();
+        cap("Types::read", 0, 0, KIB, || types.read(framing, unit.bytes()));
         let read = cap("AccessUnit::each_payload", n, 1, 0, || unit.each_payload(|_| Ok(())));
         let write = || [unit.rewrite(None), unit.rewrite(Some(payload))];
         let write = cap("AccessUnit::rewrite", n + payload.len(), 12, KIB, write);

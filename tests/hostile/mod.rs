@@ -4,7 +4,7 @@
 
 use crate::common::fnv1a;
 pub use crate::common::picture::Owned;
-use sidelight::carriage::nal::{AccessUnit, Framing, NalCodec, Stream};
+use sidelight::carriage::nal::{AccessUnit, Framing, NalCodec, Stream, Types};
 use sidelight::carriage::{jpeg, nal};
 use sidelight::codec::accuracy;
 use sidelight::cpu::CpuLevel;
@@ -303,6 +303,12 @@ pub fn stream(
         let together: Vec<u8> = whole.iter().flat_map(|unit| unit.bytes.clone()).collect();
         assert_eq!(together, bytes);
     });
+    let mut types = Types::new(codec);
+    for seen in &whole {
+        let coded = types.read(framing, &seen.bytes);
+        assert!(seen.picture || coded.is_none(), "{coded:?}");
+        assert!(coded.is_none_or(|coded| codec == NalCodec::Hevc || coded.output.is_none()));
+    }
     if framing == Framing::AnnexB {
         assert_eq!(units(codec, framing, bytes, chunk), (whole.clone(), result));
         let inserted = nal::insert(codec, bytes, payload);

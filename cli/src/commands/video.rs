@@ -1,5 +1,7 @@
 //! `video`: payloads of streams.
 
+mod attach;
+
 use super::decode::mode_name;
 use super::info::size_name;
 use super::print;
@@ -14,16 +16,27 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Tell and remove payloads of video streams
+/// Add, tell and remove payloads of video streams
 ///
-/// For byte streams (Annex B) of HEVC, H.264 and VVC; of mp4 and Matroska files other programs take the stream out.
-/// Payloads of video are made while it is coded, of what the encoder knows: see hevc_encode in the project's examples.
+/// For byte streams (Annex B) of HEVC, and but for `attach` of H.264 and VVC; of mp4 and Matroska files other programs
+/// take the stream out.
 #[derive(Subcommand)]
 #[command(after_help = "\
 Examples:
+  sidelight video attach --qp 37 --effort 1 original.y4m plain.hevc decoded.y4m better.hevc
   sidelight video info clip.hevc
   sidelight video strip clip.hevc plain.hevc")]
 pub enum Command {
+    /// Add side information to an HEVC stream that any encoder made
+    ///
+    /// Each IRAP picture gets a payload for the pictures that are shown from it on, up to the next IRAP picture; none
+    /// where the filter gains nothing. Payloads that were there go, all other bytes stay. Players that don't know of
+    /// payloads show the stream as before. DECODED.y4m is what a decoder shows of the stream, as in
+    /// `ffmpeg -i IN.hevc -fps_mode passthrough -strict -1 DECODED.y4m`.
+    ///
+    /// ORIGINAL.y4m must have as many pictures, of the same size, sampling and depth. Both are read along with the
+    /// stream; memory holds two IRAP periods of the stream, and of the pictures those that a payload is made from.
+    Attach(attach::Arguments),
     /// Tell what payloads a stream has
     ///
     /// Whether they are for the pictures that they come with only a decoder can tell.
@@ -249,6 +262,7 @@ fn strip(a: &StripArguments, common: &Common) -> Result<u8> {
 
 pub fn run(command: &Command, common: &Common) -> Result<u8> {
     match command {
+        Command::Attach(a) => attach::run(a, common),
         Command::Info(a) => info(a),
         Command::Strip(a) => strip(a, common),
     }

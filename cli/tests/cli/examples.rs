@@ -1,6 +1,6 @@
 //! The examples of `--help`, as they stand.
 
-use crate::make::{crop, jpeg, project, save, told};
+use crate::make::{clips, crop, jpeg, project, save, told};
 use clap::CommandFactory;
 use sidelight::carriage::nal::{insert, NalCodec};
 use sidelight::{Codec, CodecParams, Encoder, EncoderSettings, Layout, Pair, Picture, Plane, Rate};
@@ -30,6 +30,10 @@ fn fill(folder: &Path) {
         told(folder, &line, 0);
     }
     let stream = fs::read(project("tests/data/nal/hevc.bit")).unwrap();
+    fs::write(folder.join("plain.hevc"), &stream).unwrap();
+    for (name, clip) in ["original.y4m", "decoded.y4m"].into_iter().zip(clips((64, 48), 4)) {
+        fs::write(folder.join(name), clip).unwrap();
+    }
     fs::write(folder.join("clip.hevc"), insert(NalCodec::Hevc, &stream, &payload()).unwrap())
         .unwrap();
 }
@@ -91,7 +95,9 @@ fn examples_run_as_they_stand() {
 fn manual_pages_and_completions_are_of_all_commands() {
     let folder = tempfile::tempdir().unwrap();
     told(folder.path(), "man pages", 0);
-    for page in ["sidelight", "sidelight-decode", "sidelight-batch-attach", "sidelight-video"] {
+    for page in
+        ["sidelight", "sidelight-decode", "sidelight-batch-attach", "sidelight-video-attach"]
+    {
         let page = fs::read_to_string(folder.path().join(format!("pages/{page}.1"))).unwrap();
         assert!(page.contains(".SH NAME"), "{page}");
     }

@@ -7,3 +7,4 @@ mod examples;
 mod hostile;
 mod make;
 mod round_trip;
+mod video;

@@ -1,6 +1,9 @@
 //! Pictures and files that tests make, and the command that they run.
 
 use image::{DynamicImage, RgbImage};
+use sidelight::Layout;
+use sidelight_cli::jpeg::decode;
+use sidelight_cli::planes::Planes;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -99,4 +102,22 @@ pub fn icc_segment() -> Vec<u8> {
 /// Writes a picture file.
 pub fn save(picture: &RgbImage, path: PathBuf) {
     DynamicImage::from(picture.clone()).save(path).unwrap();
+}
+
+/// Two YUV4MPEG2 files of 8-bit 4:2:0: pictures, and what is left of them by JPEG.
+pub fn clips((width, height): (u32, u32), count: u32) -> [Vec<u8>; 2] {
+    let head = format!("YUV4MPEG2 W{width} H{height} F25:1 Ip C420jpeg\n");
+    let mut clips = [head.clone().into_bytes(), head.into_bytes()];
+    for i in 0..count {
+        let picture = crop(240 + 2 * i, 120 + i, width, height);
+        let decoded = decode(&jpeg(&picture, 15), 1 << 20).unwrap().planes;
+        let original = Planes::from_image(&picture.into(), Layout::I420).unwrap();
+        for (clip, planes) in clips.iter_mut().zip([original, decoded]) {
+            clip.extend(b"FRAME\n");
+            for plane in &planes.planes {
+                (0..plane.height).for_each(|y| clip.extend(plane.row(y)));
+            }
+        }
+    }
+    clips
 }

@@ -4,7 +4,6 @@
 mod filter;
 mod message;
 mod parse;
-mod slice;
 
 use gst::glib;
 

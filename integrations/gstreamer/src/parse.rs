@@ -1,12 +1,11 @@
 //! `sidelightparse`: notes on each coded picture what `sidelight` needs to know of it.
 
 use crate::message::Message;
-use crate::slice::Types;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::subclass::prelude::*;
-use sidelight::carriage::nal::{AccessUnit, Framing, NalCodec, UUID};
+use sidelight::carriage::nal::{AccessUnit, Framing, NalCodec, Types, UUID};
 use sidelight::PictureType;
 use std::collections::VecDeque;
 use std::sync::{LazyLock, Mutex, PoisonError};

@@ -6,10 +6,12 @@
 //! [`MAX_ACCESS_UNIT`] and what the host pushes at once.
 
 mod sei;
+mod slice;
 mod stream;
 mod unit;
 
 pub use sei::payload_of;
+pub use slice::{Coded, Output, Shape, Types};
 pub use stream::Stream;
 pub use unit::AccessUnit;
 

@@ -116,17 +116,17 @@ pub(super) fn find_start_code(bytes: &[u8], from: usize) -> Option<usize> {
 }
 
 /// A NAL unit and where it stands.
-struct Nal<'a> {
+pub(super) struct Nal<'a> {
     /// Offset of its start code, `zero_byte` included, or of its length.
     start: usize,
     /// Offset of its end, less `trailing_zero_8bits`.
     end: usize,
-    bytes: &'a [u8],
+    pub bytes: &'a [u8],
     header: Header,
 }
 
 /// Walks the NAL units of an access unit.
-struct Nals<'a> {
+pub(super) struct Nals<'a> {
     codec: NalCodec,
     framing: Framing,
     bytes: &'a [u8],
@@ -135,7 +135,7 @@ struct Nals<'a> {
 }
 
 impl<'a> Nals<'a> {
-    fn new(codec: NalCodec, framing: Framing, bytes: &'a [u8]) -> Result<Self> {
+    pub fn new(codec: NalCodec, framing: Framing, bytes: &'a [u8]) -> Result<Self> {
         let pos = match framing {
             Framing::LengthPrefixed(1 | 2 | 4) => 0,
             Framing::LengthPrefixed(_) => return Err(Error::InvalidArgument),
@@ -151,7 +151,7 @@ impl<'a> Nals<'a> {
         Ok(Nals { codec, framing, bytes, pos })
     }
 
-    fn next(&mut self) -> Result<Option<Nal<'a>>> {
+    pub fn next(&mut self) -> Result<Option<Nal<'a>>> {
         let bytes = self.bytes;
         if self.pos >= bytes.len() {
             return Ok(None);
