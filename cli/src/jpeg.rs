@@ -2,7 +2,7 @@
 //! integer transform, pictures to files without mozjpeg's own ways, and coefficients.
 
 use crate::picture::{Image, Metadata};
-use crate::planes::Planes;
+use crate::planes::{self, Planes};
 use anyhow::{anyhow, bail, ensure, Result};
 use clap::ValueEnum;
 use image::DynamicImage;
@@ -401,9 +401,9 @@ pub fn encode(image: &Image, coding: &Coding) -> Result<(Vec<u8>, Vec<String>)> 
             info.optimize_coding = 1;
             info.dct_method = ffi::J_DCT_METHOD::JDCT_ISLOW;
             if channels == 3 {
-                let (across, down) = sampling(coding.layout);
-                (*info.comp_info).h_samp_factor = across;
-                (*info.comp_info).v_samp_factor = down;
+                let (across, down) = planes::ratio(coding.layout);
+                (*info.comp_info).h_samp_factor = across as c_int;
+                (*info.comp_info).v_samp_factor = down as c_int;
             }
             if coding.progressive {
                 ffi::jpeg_simple_progression(info);
@@ -430,17 +430,6 @@ pub fn encode(image: &Image, coding: &Coding) -> Result<(Vec<u8>, Vec<String>)> 
         Ok(session.finish())
     })?;
     Ok((file, left_out))
-}
-
-/// Luma's sampling factors beside chroma's of 1.
-fn sampling(layout: Layout) -> (c_int, c_int) {
-    match layout {
-        Layout::I400 | Layout::I444 => (1, 1),
-        Layout::I422 => (2, 1),
-        Layout::I420 => (2, 2),
-        Layout::I440 => (1, 2),
-        Layout::I411 => (4, 1),
-    }
 }
 
 /// Makes steps equal, or their geometric mean with equal ones.

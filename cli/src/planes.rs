@@ -207,8 +207,8 @@ impl Planes {
     }
 }
 
-/// Columns and rows of luma samples for each of chroma.
-fn ratio(layout: Layout) -> (usize, usize) {
+/// Columns and rows of luma samples for each of chroma: luma's sampling factors beside chroma's of 1.
+pub fn ratio(layout: Layout) -> (usize, usize) {
     match layout {
         Layout::I400 | Layout::I444 => (1, 1),
         Layout::I422 => (2, 1),

@@ -100,9 +100,9 @@ fn filtered<S: Sample>(decoder: &Decoder, decoded: &Luma, bit_depth: u32) -> Res
     let (width, height) = (decoded.width, decoded.height);
     let input = Picture::new(Layout::I400, &[Plane::new(&decoded.data, width, width, height)?])?;
     let mut out = vec![S::new(0); width * height];
-    let mut target = Some(PlaneMut::new(&mut out, width * size_of::<S>(), width, height)?);
-    let empty = || PlaneMut::new(&mut [], 0, 0, 0);
-    let planes = [target.take().map_or_else(empty, Ok)?, empty()?, empty()?];
+    let luma = PlaneMut::new(&mut out, width * size_of::<S>(), width, height)?;
+    // Of gray pictures the other two are ignored.
+    let planes = [luma, PlaneMut::new(&mut [], 0, 0, 0)?, PlaneMut::new(&mut [], 0, 0, 0)?];
     decoder.filter(&input, PictureMut::with_depth(Layout::I400, bit_depth, planes)?)?;
     Ok(out)
 }
