@@ -153,6 +153,16 @@ def test_large_originals_are_refused(tmp_path, client, monkeypatch):
     assert row["result"] == "failed" and "more than 100 bytes" in row["note"]
 
 
+def test_the_costs_of_a_task_are_printed(tmp_path):
+    original("coffee").save(tmp_path / "small.png")
+    example = ROOT / "bindings/python/examples/task_cost.py"
+    command = [sys.executable, str(example), str(tmp_path / "small.png")]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert told.startswith("160 x 120, ")
+    rows = [line.split(" | ") for line in told.splitlines()[4:]]
+    assert len(rows) == 6 and all(float(row[1].strip(" |")) >= 0 for row in rows)
+
+
 def test_damaged_files_have_no_planes():
     data = coded(original("coffee"))
     for broken in (b"", b"\xff\xd8", data[:100], data[: len(data) // 2], b"GIF89a" + data):
