@@ -288,7 +288,7 @@ static void determinism(void)
     static const uint32_t threads[] = {1, 2, 5, 3, 4};
     static const uint32_t levels[] = {SIDELIGHT_CPU_LEVEL_SCALAR, SIDELIGHT_CPU_LEVEL_SSE41,
                                       SIDELIGHT_CPU_LEVEL_AVX2, SIDELIGHT_CPU_LEVEL_AVXVNNI,
-                                      SIDELIGHT_CPU_LEVEL_BEST};
+                                      SIDELIGHT_CPU_LEVEL_NEON, SIDELIGHT_CPU_LEVEL_BEST};
     for (int i = 0; i < 5; i++) {
         SidelightBuffer other;
         if (!check_quick()) {

@@ -91,7 +91,9 @@ static void cpu_level(void)
 
     static const uint32_t levels[] = {SIDELIGHT_CPU_LEVEL_SCALAR, SIDELIGHT_CPU_LEVEL_SSE41,
                                       SIDELIGHT_CPU_LEVEL_AVX2, SIDELIGHT_CPU_LEVEL_AVXVNNI,
-                                      SIDELIGHT_CPU_LEVEL_AVX512, SIDELIGHT_CPU_LEVEL_BEST};
+                                      SIDELIGHT_CPU_LEVEL_AVX512, SIDELIGHT_CPU_LEVEL_NEON,
+                                      SIDELIGHT_CPU_LEVEL_DOTPROD, SIDELIGHT_CPU_LEVEL_SIMD128,
+                                      SIDELIGHT_CPU_LEVEL_BEST};
     const SidelightCodecParams params = plain_params();
     struct frame in = frame_new(SIDELIGHT_LAYOUT_I400, 45, 38, 0, 0);
     struct frame out = frame_new(SIDELIGHT_LAYOUT_I400, 45, 38, 0, 0);

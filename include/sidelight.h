@@ -116,7 +116,7 @@ typedef enum SidelightLogLevel {
   SIDELIGHT_LOG_LEVEL_INFO = 2,
 } SidelightLogLevel;
 
-/// Instruction-set levels, in order.
+/// Instruction-set levels, of each architecture in order.
 typedef enum SidelightCpuLevel {
   /// Portable code.
   SIDELIGHT_CPU_LEVEL_SCALAR = 0,
@@ -128,6 +128,12 @@ typedef enum SidelightCpuLevel {
   SIDELIGHT_CPU_LEVEL_AVXVNNI = 3,
   /// AVX-512 F, BW, VL and VNNI.
   SIDELIGHT_CPU_LEVEL_AVX512 = 4,
+  /// 64-bit ARM's Advanced SIMD.
+  SIDELIGHT_CPU_LEVEL_NEON = 16,
+  /// Advanced SIMD with dot products of bytes.
+  SIDELIGHT_CPU_LEVEL_DOTPROD = 17,
+  /// WebAssembly's 128-bit SIMD.
+  SIDELIGHT_CPU_LEVEL_SIMD128 = 32,
   /// The best that this CPU has.
   SIDELIGHT_CPU_LEVEL_BEST = 255,
 } SidelightCpuLevel;
@@ -506,10 +512,10 @@ const char *sidelight_strerror(int error);
 void sidelight_set_log_callback(SidelightLog callback, void *user);
 
 /// Caps the instruction set that the library uses at `level`, a SidelightCpuLevel, for the whole process; it is never
-/// raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2, avxvnni, avx512;
-/// anything else is ignored; read once, when it is first needed) allow. A level that the CPU lacks stands for the
-/// highest below it that the CPU has. Results are the same at every level. Handles opened later obey it. Any thread
-/// may call it. Returns 0.
+/// raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2, avxvnni, avx512, neon,
+/// dotprod, simd128; anything else is ignored; read once, when it is first needed) allow. A level that the CPU lacks
+/// stands for the highest below it that the CPU has, one of another architecture for the best. Results are the same at
+/// every level. Handles opened later obey it. Any thread may call it. Returns 0.
 int sidelight_set_cpu_level(uint32_t level);
 
 /// Frees the bytes of a buffer that the library filled, and clears it. NULL and cleared buffers are fine.

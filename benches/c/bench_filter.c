@@ -19,7 +19,7 @@ static const char usage[] =
     "  --repeat N       repetitions, 1 to 10000 (default 20)\n"
     "  --threads N      threads, 0 = one for each core (default 1)\n"
     "  --model-size S   small, medium or large base model, where there is no payload (default medium)\n"
-    "  --cpu LEVEL      scalar, sse41, avx2, avxvnni, avx512 or best: the highest to use\n"
+    "  --cpu LEVEL      scalar, sse41, avx2, avxvnni, avx512, neon, dotprod or best: the highest to use\n"
     "                   (default best)\n"
     "  --out FILE       where to write the filtered planes\n";
 
@@ -229,6 +229,8 @@ static int parse_level(const char *text) {
                 {"avx2", SIDELIGHT_CPU_LEVEL_AVX2},
                 {"avxvnni", SIDELIGHT_CPU_LEVEL_AVXVNNI},
                 {"avx512", SIDELIGHT_CPU_LEVEL_AVX512},
+                {"neon", SIDELIGHT_CPU_LEVEL_NEON},
+                {"dotprod", SIDELIGHT_CPU_LEVEL_DOTPROD},
                 {"best", SIDELIGHT_CPU_LEVEL_BEST}};
   for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
     if (strcmp(text, levels[i].name) == 0)

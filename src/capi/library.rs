@@ -46,10 +46,10 @@ pub extern "C" fn sidelight_set_log_callback(callback: SidelightLog, user: *mut 
 }
 
 /// Caps the instruction set that the library uses at `level`, a SidelightCpuLevel, for the whole process; it is never
-/// raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2, avxvnni, avx512;
-/// anything else is ignored; read once, when it is first needed) allow. A level that the CPU lacks stands for the
-/// highest below it that the CPU has. Results are the same at every level. Handles opened later obey it. Any thread
-/// may call it. Returns 0.
+/// raised above what the CPU and the environment variable SIDELIGHT_CPU (scalar, sse41, avx2, avxvnni, avx512, neon,
+/// dotprod, simd128; anything else is ignored; read once, when it is first needed) allow. A level that the CPU lacks
+/// stands for the highest below it that the CPU has, one of another architecture for the best. Results are the same at
+/// every level. Handles opened later obey it. Any thread may call it. Returns 0.
 #[no_mangle]
 pub extern "C" fn sidelight_set_cpu_level(level: u32) -> c_int {
     guard("sidelight_set_cpu_level", || {
@@ -59,6 +59,9 @@ pub extern "C" fn sidelight_set_cpu_level(level: u32) -> c_int {
             l if l == SidelightCpuLevel::Avx2 as u32 => Some(CpuLevel::Avx2),
             l if l == SidelightCpuLevel::Avxvnni as u32 => Some(CpuLevel::AvxVnni),
             l if l == SidelightCpuLevel::Avx512 as u32 => Some(CpuLevel::Avx512),
+            l if l == SidelightCpuLevel::Neon as u32 => Some(CpuLevel::Neon),
+            l if l == SidelightCpuLevel::Dotprod as u32 => Some(CpuLevel::DotProd),
+            l if l == SidelightCpuLevel::Simd128 as u32 => Some(CpuLevel::Simd128),
             l if l == SidelightCpuLevel::Best as u32 => None,
             n => {
                 return Err(Refusal::argument(format!("level is {n}, no SidelightCpuLevel")));

@@ -117,7 +117,7 @@ pub enum SidelightLogLevel {
     Info = 2,
 }
 
-/// Instruction-set levels, in order.
+/// Instruction-set levels, of each architecture in order.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SidelightCpuLevel {
@@ -131,6 +131,12 @@ pub enum SidelightCpuLevel {
     Avxvnni = 3,
     /// AVX-512 F, BW, VL and VNNI.
     Avx512 = 4,
+    /// 64-bit ARM's Advanced SIMD.
+    Neon = 16,
+    /// Advanced SIMD with dot products of bytes.
+    Dotprod = 17,
+    /// WebAssembly's 128-bit SIMD.
+    Simd128 = 32,
     /// The best that this CPU has.
     Best = 255,
 }

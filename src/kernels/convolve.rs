@@ -6,6 +6,61 @@ use super::{Convolution, Packed, RowMut, Rows};
 use crate::network::bounds::SumWidth;
 use crate::network::prepared::PreparedLayer;
 
+/// The table of one level: sizes of blocks as [`row`] has them. Last layers narrower than
+/// a register are left to the level below.
+macro_rules! level {
+    ($table:ident, $features:literal, $vector:ty, $lanes:literal,
+     $pixels:literal x $registers:literal, $pixels1:literal x 1,
+     bytes $byte_pixels:literal x $byte_registers:literal, $samples:ty, $below:expr) => {
+        const $table: $crate::kernels::Kernels = {
+            use $crate::kernels::vector::Vector;
+            use $crate::kernels::{check_row, convolve, Convolution, RowMut, Rows, SampleKernels};
+            type V = $vector;
+            fn conv_row(conv: &Convolution, y: usize, src: Rows<'_>, dst: RowMut<'_>) {
+                #[target_feature(enable = $features)]
+                unsafe fn row(conv: &Convolution, y: usize, src: Rows<'_>, dst: RowMut<'_>) {
+                    // SAFETY: forwarded.
+                    unsafe {
+                        convolve::row::<
+                            V,
+                            $lanes,
+                            $pixels,
+                            $registers,
+                            $pixels1,
+                            $byte_pixels,
+                            $byte_registers,
+                        >(conv, y, src, dst);
+                    }
+                }
+                check_row(conv, src, &dst);
+                assert!(conv.layer.cout.is_multiple_of(16));
+                // SAFETY: tables are handed out only where the CPU has the level; the rest is
+                // checked.
+                unsafe { row(conv, y, src, dst) }
+            }
+            fn conv_row_last(conv: &Convolution, y: usize, src: [&[i16]; 3], dst: &mut [i16]) {
+                #[target_feature(enable = $features)]
+                unsafe fn row(conv: &Convolution, src: [&[i16]; 3], dst: &mut [i16]) {
+                    // SAFETY: forwarded.
+                    unsafe { convolve::row_last::<V, $lanes>(conv, src, dst) }
+                }
+                check_row(conv, Rows::I16(src), &RowMut::I16(dst));
+                if dst.len() < $lanes {
+                    return ($below.conv_row_last)(conv, y, src, dst);
+                }
+                assert!(conv.layer.cin.is_multiple_of(16) && conv.layer.period == 1);
+                // SAFETY: tables are handed out only where the CPU has the level; the rest is
+                // checked.
+                unsafe { row(conv, src, dst) }
+            }
+            let dot4 = <V as Vector<$lanes>>::DOT4;
+            let samples = SampleKernels::new::<$samples>();
+            $crate::kernels::Kernels { conv_row, conv_row_last, dot4, samples }
+        };
+    };
+}
+pub(super) use level;
+
 /// One row of a layer of many output channels: blocks of `P` pixels and `N` registers of channels
 /// (`PB` and `NB` for products of bytes), then of `P1` pixels and one register. In a narrow row all
 /// are of one pixel.

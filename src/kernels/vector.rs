@@ -66,3 +66,16 @@ pub(super) trait Vector<const LANES: usize>: Copy {
     /// All quarters, each to a place.
     unsafe fn store_quarters<T>(self, to: [*mut T; 4]);
 }
+
+/// Writes methods of a [`Vector`], whose bodies are instructions of its set.
+macro_rules! instructions {
+    ($(fn $name:ident $(<$type:ident>)? ($($argument:tt)*) $(-> $out:ty)? $body:block)*) => {$(
+        #[inline(always)]
+        unsafe fn $name $(<$type>)? ($($argument)*) $(-> $out)? {
+            // SAFETY: the caller promises that the CPU has the instruction set and that pointers
+            // are valid.
+            unsafe { $body }
+        }
+    )*};
+}
+pub(super) use instructions;

@@ -2,7 +2,7 @@
 //! `vpmaddubsw`, or `vpdpwssd` and `vpdpbusd`. The contract is `kernels/vector.rs`, the tests are
 //! `kernels/tests.rs`.
 
-use super::super::vector::Vector;
+use super::super::vector::{instructions, Vector};
 use std::arch::asm;
 use std::arch::x86_64::*;
 

@@ -1,7 +1,7 @@
 //! The kernels' registers for the level AVX-512: `vpdpwssd` and `vpdpbusd`, which wrap and never
 //! saturate, on 512 bits. The contract is `kernels/vector.rs`, the tests are `kernels/tests.rs`.
 
-use super::super::vector::Vector;
+use super::super::vector::{instructions, Vector};
 use std::arch::asm;
 use std::arch::x86_64::*;
 

@@ -1,7 +1,7 @@
 //! The kernels' registers for the level SSE4.1: `pmaddwd` and `pmaddubsw` on 128 bits. The contract
 //! is `kernels/vector.rs`, the tests are `kernels/tests.rs`.
 
-use super::super::vector::Vector;
+use super::super::vector::{instructions, Vector};
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]

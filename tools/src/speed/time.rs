@@ -42,7 +42,7 @@ fn cpu_level(name: &str) -> Result<CpuLevel, &'static str> {
     if name == "best" {
         return Ok(CpuLevel::current());
     }
-    CpuLevel::from_name(name).ok_or("scalar, sse41, avx2, avxvnni, avx512 or best")
+    CpuLevel::from_name(name).ok_or("scalar, sse41, avx2, avxvnni, avx512, neon, dotprod or best")
 }
 
 /// The first line that is printed.

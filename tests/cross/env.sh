@@ -1,0 +1,19 @@
+# To be sourced by the scripts beside it, at the root of the project: Debian's Rust with std for other
+# machines, their linkers and emulators, in a folder of their own.
+#
+# Sets `cross`, the folder; `cargo` then builds for the host, or with --target for another machine.
+# shellcheck shell=sh
+
+cross=${CARGO_TARGET_DIR:-target}/cross
+tests/cross/unpack.sh "$cross" rustc-web cargo-web rust-web-src qemu-user
+cross=$(cd "$cross" && pwd)
+
+# The system's own programs come first; Rust's are named, as rustup's would find themselves.
+PATH=$PATH:$cross/usr/bin
+LD_LIBRARY_PATH=$cross/usr/lib/$(gcc -print-multiarch)${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+RUSTC=$cross/usr/bin/rustc
+CARGO_TARGET_DIR=$cross/build
+export PATH LD_LIBRARY_PATH RUSTC CARGO_TARGET_DIR
+cargo() {
+    "$cross/usr/bin/cargo" "$@"
+}
