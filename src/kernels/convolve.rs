@@ -53,9 +53,13 @@ macro_rules! level {
                 // checked.
                 unsafe { row(conv, src, dst) }
             }
-            let dot4 = <V as Vector<$lanes>>::DOT4;
-            let samples = SampleKernels::new::<$samples>();
-            $crate::kernels::Kernels { conv_row, conv_row_last, dot4, samples }
+            $crate::kernels::Kernels {
+                conv_row,
+                conv_row_last,
+                dot4: <V as Vector<$lanes>>::DOT4,
+                signed_bytes: <V as Vector<$lanes>>::SIGNED_BYTES,
+                samples: SampleKernels::new::<$samples>(),
+            }
         };
     };
 }
@@ -179,7 +183,7 @@ unsafe fn block<
     // rows and multipliers hold cout values, and dst holds pixel x + P − 1.
     unsafe {
         let mut acc = [[V::zero(); N]; P];
-        let bias = l.bias.as_ptr().add(l.period * (y & (l.period - 1)) * l.cout + co);
+        let bias = conv.bias.as_ptr().add(l.period * (y & (l.period - 1)) * l.cout + co);
         for (p, acc) in acc.iter_mut().enumerate() {
             *acc = load(bias.add(((x + p) & (l.period - 1)) * l.cout));
         }
@@ -187,14 +191,14 @@ unsafe fn block<
         let left = A::convolve::<V, L, P, N, CIN>(conv, &mut acc, pixels, co);
         let at = x * l.cout + co;
         let m = load(conv.requantisation.multiplier.as_ptr().add(co));
-        if P == 1 || conv.requantisation.shift != 32 {
+        if P == 1 || !conv.requantisation.high {
             if let Some((from, weights)) = left {
-                step::<A, V, L, P, N, CIN, false>(&mut acc, from, weights, l.cout, m);
+                step::<A, V, L, P, N, CIN, false>(&mut acc, from, conv.middle, weights, l.cout, m);
             }
             return general(conv, acc, dst, at, co);
         }
         if let Some((from, weights)) = left {
-            step::<A, V, L, P, N, CIN, true>(&mut acc, from, weights, l.cout, m);
+            step::<A, V, L, P, N, CIN, true>(&mut acc, from, conv.middle, weights, l.cout, m);
         }
         match dst {
             RowMut::I16(dst) => store_i16(l, acc, m, dst.as_mut_ptr().add(at)),
@@ -322,6 +326,18 @@ trait Activation: Copy {
         co: usize,
     ) -> Left<Self>;
 
+    /// A register's weights.
+    ///
+    /// # Safety
+    /// The CPU has `V`'s instruction set, and `LANES` lanes are readable.
+    unsafe fn load_weights<V: Vector<L>, const L: usize>(from: *const i32) -> V;
+
+    /// A lane's worth of activations in every lane.
+    ///
+    /// # Safety
+    /// The CPU has `V`'s instruction set, and as many activations are readable.
+    unsafe fn broadcast<V: Vector<L>, const L: usize>(from: *const Self, middle: u8) -> V;
+
     /// `acc` plus the products in each lane.
     ///
     /// # Safety
@@ -345,6 +361,7 @@ unsafe fn steps<
 >(
     acc: &mut [[V; N]; P],
     pixels: [*const A; 3],
+    middle: u8,
     mut weights: *const i32,
     cout: usize,
 ) -> Left<A> {
@@ -354,7 +371,7 @@ unsafe fn steps<
         for (ky, row) in pixels.into_iter().enumerate() {
             at = row;
             for _ in 0..CIN / LANE - usize::from(V::MANY_REGISTERS && ky == 2) {
-                step::<A, V, L, P, N, CIN, false>(acc, at, weights, cout, [V::zero(); N]);
+                step::<A, V, L, P, N, CIN, false>(acc, at, middle, weights, cout, [V::zero(); N]);
                 at = at.add(LANE);
                 weights = weights.add(3 * cout);
             }
@@ -381,8 +398,20 @@ impl Activation for i16 {
         // SAFETY: as the caller promises.
         unsafe {
             let weights = weights.as_ptr().cast::<i32>().add(co);
-            steps::<Self, V, L, P, N, CIN, 2>(acc, pixels, weights, conv.layer.cout)
+            steps::<Self, V, L, P, N, CIN, 2>(acc, pixels, 0, weights, conv.layer.cout)
         }
+    }
+
+    #[inline(always)]
+    unsafe fn load_weights<V: Vector<L>, const L: usize>(from: *const i32) -> V {
+        // SAFETY: as the caller promises.
+        unsafe { V::load_pairs(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn broadcast<V: Vector<L>, const L: usize>(from: *const Self, _: u8) -> V {
+        // SAFETY: as the caller promises.
+        unsafe { V::broadcast_pair(from) }
     }
 
     #[inline(always)]
@@ -412,7 +441,7 @@ impl Activation for u8 {
         unsafe {
             let mut weights = weights.as_ptr().cast::<i32>().add(co);
             if V::DOT4 {
-                return steps::<Self, V, L, P, N, CIN, 4>(acc, pixels, weights, cout);
+                return steps::<Self, V, L, P, N, CIN, 4>(acc, pixels, conv.middle, weights, cout);
             }
             let SumWidth::I16 { halves } = conv.sum_width else { unreachable!("checked") };
             let (run, parts) = (halves.div_ceil(2), if halves == 1 { 2 } else { 1 });
@@ -429,13 +458,23 @@ impl Activation for u8 {
                         if V::BEGINS_WITH_PRODUCTS {
                             let weights = weights.add((3 * from + first) * cout);
                             let four = four.add(4 * from);
-                            byte_step::<V, L, P, N, CIN, true>(&mut partial, four, weights);
+                            byte_step::<V, L, P, N, CIN, true>(
+                                &mut partial,
+                                four,
+                                conv.middle,
+                                weights,
+                            );
                         }
                         for kx in 0..run {
                             let mut at = weights.add((3 * (from + begun) + first + kx) * cout);
                             for ci in from + begun..to {
                                 let four = four.add(kx * CIN + 4 * ci);
-                                byte_step::<V, L, P, N, CIN, false>(&mut partial, four, at);
+                                byte_step::<V, L, P, N, CIN, false>(
+                                    &mut partial,
+                                    four,
+                                    conv.middle,
+                                    at,
+                                );
                                 at = at.add(3 * cout);
                             }
                             begun = 0;
@@ -456,6 +495,18 @@ impl Activation for u8 {
     }
 
     #[inline(always)]
+    unsafe fn load_weights<V: Vector<L>, const L: usize>(from: *const i32) -> V {
+        // SAFETY: as the caller promises.
+        unsafe { V::load_fours(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn broadcast<V: Vector<L>, const L: usize>(from: *const Self, middle: u8) -> V {
+        // SAFETY: as the caller promises.
+        unsafe { V::broadcast_four(from, middle) }
+    }
+
+    #[inline(always)]
     unsafe fn dot<V: Vector<L>, const L: usize>(acc: V, a: V, w: V) -> V {
         // SAFETY: as the caller promises.
         unsafe { acc.dot_bytes(a, w) }
@@ -472,7 +523,7 @@ unsafe fn requantised<V: Vector<L>, const L: usize, const N: usize>(
     // SAFETY: as the caller promises.
     unsafe {
         for (sums, m) in sums.iter_mut().zip(multiplier) {
-            *sums = sums.requantise_high(m, m.odd_lanes());
+            *sums = sums.requantise_high(m, m.beside_multiplier());
         }
     }
     sums
@@ -494,13 +545,14 @@ unsafe fn byte_step<
 >(
     partial: &mut [[V; N]; P],
     from: *const u8,
+    middle: u8,
     weights: *const i32,
 ) {
     // SAFETY: forwarded.
     unsafe {
-        let w: [V; N] = load(weights);
+        let w: [V; N] = load_weights::<u8, V, L, N>(weights);
         for (p, partial) in partial.iter_mut().enumerate() {
-            let a = V::broadcast(from.add(p * CIN));
+            let a = V::broadcast_four(from.add(p * CIN), middle);
             for (partial, w) in partial.iter_mut().zip(w) {
                 *partial = if FIRST { V::mul_u8i8(a, w) } else { partial.dot_bytes(a, w) };
             }
@@ -531,9 +583,9 @@ unsafe fn all_requantised<V: Vector<L>, const L: usize, const P: usize, const N:
     // SAFETY: as the caller promises.
     unsafe {
         for n in 0..N {
-            let odd = multiplier[n].odd_lanes();
+            let beside = multiplier[n].beside_multiplier();
             for sums in sums.iter_mut() {
-                sums[n] = sums[n].requantise_high(multiplier[n], odd);
+                sums[n] = sums[n].requantise_high(multiplier[n], beside);
             }
         }
     }
@@ -559,6 +611,7 @@ unsafe fn step<
 >(
     acc: &mut [[V; N]; P],
     from: *const A,
+    middle: u8,
     weights: *const i32,
     cout: usize,
     multiplier: [V; N],
@@ -566,10 +619,14 @@ unsafe fn step<
     const { assert!(P <= 24) }
     // SAFETY: forwarded.
     unsafe {
-        let w: [[V; N]; 3] = [load(weights), load(weights.add(cout)), load(weights.add(2 * cout))];
+        let w: [[V; N]; 3] = [
+            load_weights::<A, V, L, N>(weights),
+            load_weights::<A, V, L, N>(weights.add(cout)),
+            load_weights::<A, V, L, N>(weights.add(2 * cout)),
+        ];
         unrolled!(x, {
             if x < P + 2 {
-                let a = V::broadcast(from.add(x * CIN));
+                let a: V = A::broadcast(from.add(x * CIN), middle);
                 for kx in 0..3 {
                     if kx <= x && x - kx < P {
                         for (acc, w) in acc[x - kx].iter_mut().zip(w[kx]) {
@@ -594,6 +651,22 @@ unsafe fn load<V: Vector<L>, const L: usize, const N: usize>(from: *const i32) -
         let mut all = [V::zero(); N];
         for (n, register) in all.iter_mut().enumerate() {
             *register = V::load(from.add(n * L));
+        }
+        all
+    }
+}
+
+/// # Safety
+/// The CPU has `V`'s instruction set, and `N · LANES` lanes of weights are readable.
+#[inline(always)]
+unsafe fn load_weights<A: Activation, V: Vector<L>, const L: usize, const N: usize>(
+    from: *const i32,
+) -> [V; N] {
+    // SAFETY: forwarded.
+    unsafe {
+        let mut all = [V::zero(); N];
+        for (n, register) in all.iter_mut().enumerate() {
+            *register = A::load_weights(from.add(n * L));
         }
         all
     }
@@ -685,7 +758,7 @@ unsafe fn last_step<V: Vector<L>, const L: usize, const N: usize, const HALF: bo
             let from = pixels.add(p * cin);
             let a = if HALF { V::load_half(from) } else { V::load(from) };
             for (acc, w) in acc.iter_mut().zip(w) {
-                *acc = acc.dot(a, w);
+                *acc = acc.dot_across(a, w);
             }
         }
     }

@@ -3,13 +3,17 @@
 //!
 //! The arithmetic is that of docs/model.md; the contract of the kernels are [`ConvRow`],
 //! [`ConvRowLast`] and [`SampleKernels`]. `scalar.rs` and `samples.rs` are the reference. For
-//! instruction sets, `convolve.rs` writes the convolutions once, over the registers of `vector.rs`,
-//! which `x86/sse41.rs`, `x86/avx2.rs` and `x86/avx512.rs` implement; `tests.rs` compares every
-//! level with the reference.
+//! instruction sets, `convolve.rs` writes the convolutions once, and `eights.rs` the samples, over
+//! the registers of `vector.rs`, which the files in `x86` and `aarch64` implement; `tests.rs`
+//! compares every level with the reference.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 // Compiled for every CPU, so that it stays free of any instruction set.
-#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code))]
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
 mod convolve;
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
+mod eights;
 mod samples;
 pub mod scalar;
 mod vector;
@@ -30,6 +34,12 @@ pub struct Convolution {
     pub sum_width: SumWidth,
     /// The weights as the row kernels read them.
     pub packed: Packed,
+    /// The biases as the row kernels read them, `[period · period][cout]`: those of a layer that
+    /// reads bytes make up for [`middle`](Self::middle).
+    bias: Vec<i32>,
+    /// What the row kernels take off activations of 8 bits, so that they are signed bytes and their
+    /// sums stay as small as the proofs say; 0 where they read unsigned ones.
+    middle: u8,
     /// The multipliers as the row kernels read them.
     pub requantisation: Requantisation,
 }
@@ -45,24 +55,23 @@ pub enum Packed {
     I8(Vec<i8>),
 }
 
-/// Multipliers and shift, both with as many bits more as make the shift 32, whose result is the
-/// product's high half; as they are where a multiplier has no room for that.
+/// Multipliers with as many bits more as make the shift 32, whose result is the product's high
+/// half.
 #[derive(Clone, Debug)]
 pub struct Requantisation {
-    /// `[cout]`.
+    /// `[cout]`, even; as they are without [`high`](Self::high).
     pub multiplier: Vec<i32>,
-    /// 1..=32.
-    pub shift: u32,
+    /// Whether there is room for those bits, one at least.
+    pub high: bool,
 }
 
 impl Requantisation {
     fn new(layer: &PreparedLayer) -> Self {
         let more = 32 - layer.shift;
         let largest = layer.multiplier.iter().max().map_or(0, |m| i64::from(*m));
-        if largest << more > i64::from(i32::MAX) {
-            return Self { multiplier: layer.multiplier.clone(), shift: layer.shift };
-        }
-        Self { multiplier: layer.multiplier.iter().map(|m| m << more).collect(), shift: 32 }
+        let high = more > 0 && largest << more <= i64::from(i32::MAX);
+        let more = if high { more } else { 0 };
+        Self { multiplier: layer.multiplier.iter().map(|m| m << more).collect(), high }
     }
 }
 
@@ -77,7 +86,14 @@ impl Convolution {
             Some(limit) if !kernels.dot4 => SumWidth::narrowest(&layer.weights, (cin, cout), limit),
             _ => SumWidth::I32,
         };
-        let packed = if limit.is_some() && (kernels.dot4 || sum_width != SumWidth::I32) {
+        let bytes = limit.filter(|_| kernels.dot4 || sum_width != SumWidth::I32);
+        let middle = if kernels.signed_bytes { bytes.map_or(0, middle_of) } else { 0 };
+        let mut bias = layer.bias.clone();
+        for (i, weight) in layer.weights.iter().enumerate() {
+            let channel = bias[i % cout..].iter_mut().step_by(cout);
+            channel.for_each(|bias| *bias += i32::from(middle) * i32::from(*weight));
+        }
+        let packed = if bytes.is_some() {
             Packed::I8(pack::<4, i8>(&layer, |w| w as i8))
         } else if cout < 16 {
             let of = |co: usize| (0..9 * cin).map(move |i| i * cout + co);
@@ -86,7 +102,7 @@ impl Convolution {
             Packed::I16(pack::<2, i16>(&layer, |w| w))
         };
         let requantisation = Requantisation::new(&layer);
-        Self { layer, sum_width, packed, requantisation }
+        Self { layer, sum_width, packed, bias, middle, requantisation }
     }
 
     /// All of a network's layers, first to last.
@@ -108,6 +124,13 @@ impl Convolution {
         let phase = period * (y & (period - 1)) + (x & (period - 1));
         &self.layer.bias[phase * c..(phase + 1) * c]
     }
+}
+
+/// What is taken off activations of 0..=`limit`, at most 255, so that they are signed bytes. Sums of
+/// 16 bits hold as [`SumWidth`] says: where products of unsigned activations of a sign add up to
+/// 32767 or −32768 at most, those of activations so much smaller do in either sign together.
+fn middle_of(limit: i32) -> u8 {
+    (if limit == 255 { 128 } else { limit / 2 }) as u8
 }
 
 /// Weights with `N` input channels side by side, the three weights of a row behind each other.
@@ -160,6 +183,8 @@ pub struct Kernels {
     /// Whether products of bytes are added in 32 bits by fours, so that no layer needs a proof for
     /// less.
     pub dot4: bool,
+    /// Whether bytes are multiplied as signed ones.
+    pub signed_bytes: bool,
     /// Rows of samples.
     pub samples: SampleKernels,
 }
@@ -170,7 +195,9 @@ impl Kernels {
     pub fn new(cpu: Supported) -> Self {
         #[cfg(target_arch = "x86_64")]
         let table = x86::kernels(cpu.level());
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_arch = "aarch64")]
+        let table = aarch64::kernels(cpu.level());
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         let (Supported { .. }, table) = (cpu, scalar::KERNELS);
         table
     }
@@ -196,7 +223,7 @@ fn check_row(conv: &Convolution, src: Rows<'_>, dst: &RowMut<'_>) -> usize {
         _ => panic!("activations and weights of different widths"),
     };
     assert!(enough && weights == 9 * l.cin * l.cout && l.multiplier.len() == l.cout);
-    assert!(conv.requantisation.multiplier.len() == l.cout);
+    assert!(conv.requantisation.multiplier.len() == l.cout && conv.bias.len() == l.bias.len());
     assert!(l.period.is_power_of_two() && l.bias.len() == l.period * l.period * l.cout);
     width
 }

@@ -1,5 +1,5 @@
 //! Samples to activations and back: the contract of these kernels, and the portable code, which is
-//! the reference. `x86/samples.rs` is the code for x86-64, the tests are `kernels/tests.rs`.
+//! the reference. `eights.rs` is the code for instruction sets, the tests are `kernels/tests.rs`.
 
 use crate::picture::{Layout, Sample, SampleRow, SampleRowMut};
 

@@ -3,8 +3,13 @@
 use super::samples::{Portable, SampleKernels};
 use super::{check_row, Convolution, Kernels, RowMut, Rows};
 
-pub(super) const KERNELS: Kernels =
-    Kernels { conv_row, conv_row_last, dot4: true, samples: SampleKernels::new::<Portable>() };
+pub(super) const KERNELS: Kernels = Kernels {
+    conv_row,
+    conv_row_last,
+    dot4: true,
+    signed_bytes: false,
+    samples: SampleKernels::new::<Portable>(),
+};
 
 /// The kernel [`ConvRow`](super::ConvRow), for any even number of output channels.
 pub fn conv_row(conv: &Convolution, y: usize, src: Rows<'_>, dst: RowMut<'_>) {

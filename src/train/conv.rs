@@ -52,6 +52,7 @@ pub(super) fn conv3x3(cpu: Supported, conv: &Conv<'_>, src: &Map, dst: &mut Map)
             cpu,
             avx512: conv_avx512(conv, src, dst),
             avx2: conv_avx2(conv, src, dst),
+            neon: conv_generic::<super::vector::arm::Neon, 2, 6, 12>(conv, src, dst, 0, conv.cout),
             portable: conv_portable(conv, src, dst),
         )
     }

@@ -52,18 +52,29 @@ pub(super) fn weight_gradient(
             cpu,
             avx512: gradient_avx512(src, cin, dy, grad),
             avx2: gradient_avx2(src, cin, dy, grad),
-            portable: gradient_portable(src, cin, dy, grad),
+            neon: gradient_by::<super::vector::arm::Neon, 2>(src, cin, dy, grad),
+            portable: gradient_by::<Portable, 1>(src, cin, dy, grad),
         )
     }
 }
 
-unsafe fn gradient_portable(src: &Map, cin: usize, dy: &Map, grad: &mut [f32]) {
+/// Blocks of `NV` vectors of output channels, and of all of a first layer's input channels or of four.
+///
+/// # Safety
+/// What [`gradient_generic`] asks for holds.
+#[inline(always)]
+unsafe fn gradient_by<V: Vector, const NV: usize>(
+    src: &Map,
+    cin: usize,
+    dy: &Map,
+    grad: &mut [f32],
+) {
     // SAFETY: forwarded.
     unsafe {
         if cin == 6 {
-            gradient_generic::<Portable, 1, 6>(src, cin, dy, grad, 0, dy.channels);
+            gradient_generic::<V, NV, 6>(src, cin, dy, grad, 0, dy.channels);
         } else {
-            gradient_generic::<Portable, 1, 4>(src, cin, dy, grad, 0, dy.channels);
+            gradient_generic::<V, NV, 4>(src, cin, dy, grad, 0, dy.channels);
         }
     }
 }
@@ -72,13 +83,7 @@ unsafe fn gradient_portable(src: &Map, cin: usize, dy: &Map, grad: &mut [f32]) {
 #[target_feature(enable = "avx2,fma")]
 unsafe fn gradient_avx2(src: &Map, cin: usize, dy: &Map, grad: &mut [f32]) {
     // SAFETY: forwarded.
-    unsafe {
-        if cin == 6 {
-            gradient_generic::<super::vector::x86::Avx2, 2, 6>(src, cin, dy, grad, 0, dy.channels);
-        } else {
-            gradient_generic::<super::vector::x86::Avx2, 2, 4>(src, cin, dy, grad, 0, dy.channels);
-        }
-    }
+    unsafe { gradient_by::<super::vector::x86::Avx2, 2>(src, cin, dy, grad) }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -193,6 +198,7 @@ unsafe fn narrow_gradient<const CO: usize>(
             cpu,
             avx512: narrow_avx512::<CO>(src, cin, dy, grad),
             avx2: narrow_avx2::<CO>(src, cin, dy, grad),
+            neon: narrow_generic::<super::vector::arm::Neon, CO>(src, cin, dy, grad),
             portable: narrow_generic::<Portable, CO>(src, cin, dy, grad),
         )
     }
@@ -287,6 +293,7 @@ pub(super) fn channel_sums(
                 cpu,
                 avx512: sums_avx2(c, d, by, sums),
                 avx2: sums_avx2(c, d, by, sums),
+                neon: sums_generic::<super::vector::arm::Neon>(c, d, by, sums),
                 portable: sums_generic::<Portable>(c, d, by, sums),
             )
         }

@@ -3,12 +3,15 @@
 
 /// Evaluates what is written for the instruction set of `$cpu`'s level.
 macro_rules! by_level {
-    ($cpu:expr, avx512: $avx512:expr, avx2: $avx2:expr, portable: $portable:expr $(,)?) => {
+    ($cpu:expr, avx512: $avx512:expr, avx2: $avx2:expr, neon: $neon:expr,
+     portable: $portable:expr $(,)?) => {
         match $cpu.level() {
             #[cfg(target_arch = "x86_64")]
             crate::cpu::CpuLevel::Avx512 => $avx512,
             #[cfg(target_arch = "x86_64")]
             crate::cpu::CpuLevel::AvxVnni | crate::cpu::CpuLevel::Avx2 => $avx2,
+            #[cfg(target_arch = "aarch64")]
+            crate::cpu::CpuLevel::Neon | crate::cpu::CpuLevel::DotProd => $neon,
             _ => $portable,
         }
     };
@@ -158,6 +161,51 @@ pub(super) mod x86 {
         #[inline(always)]
         unsafe fn relu(self) -> Self {
             Self(unsafe { _mm512_max_ps(self.0, _mm512_setzero_ps()) })
+        }
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+pub(super) mod arm {
+    use super::Vector;
+    use std::arch::aarch64::*;
+
+    /// NEON: eight lanes in two registers.
+    #[derive(Clone, Copy)]
+    pub(in super::super) struct Neon(float32x4_t, float32x4_t);
+
+    // SAFETY of every call below: the trait's contract; every build for aarch64 has NEON.
+    #[allow(clippy::undocumented_unsafe_blocks)]
+    impl Vector for Neon {
+        const N: usize = 8;
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> Self {
+            unsafe { Self(vdupq_n_f32(x), vdupq_n_f32(x)) }
+        }
+        #[inline(always)]
+        unsafe fn load(p: *const f32) -> Self {
+            unsafe { Self(vld1q_f32(p), vld1q_f32(p.add(4))) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, p: *mut f32) {
+            unsafe {
+                vst1q_f32(p, self.0);
+                vst1q_f32(p.add(4), self.1);
+            }
+        }
+        #[inline(always)]
+        unsafe fn fma(self, b: Self, c: Self) -> Self {
+            unsafe { Self(vfmaq_f32(c.0, self.0, b.0), vfmaq_f32(c.1, self.1, b.1)) }
+        }
+        #[inline(always)]
+        unsafe fn mul(self, b: Self) -> Self {
+            unsafe { Self(vmulq_f32(self.0, b.0), vmulq_f32(self.1, b.1)) }
+        }
+        #[inline(always)]
+        unsafe fn relu(self) -> Self {
+            // 0 in place of NaN, as the other back ends.
+            let [a, b] = unsafe { [self.0, self.1].map(|r| vmaxnmq_f32(r, vdupq_n_f32(0.0))) };
+            Self(a, b)
         }
     }
 }

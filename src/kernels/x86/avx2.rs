@@ -33,8 +33,18 @@ macro_rules! dot {
 dot!(dpwssd, "vpdpwssd");
 dot!(dpbusd, "vpdpbusd");
 
+impl<const VNNI: bool> Ymm<VNNI> {
+    instructions! {
+        /// In each even lane the odd lane behind it.
+        fn odd_lanes(self) -> Self {
+            Self(_mm256_srli_epi64(self.0, 32))
+        }
+    }
+}
+
 impl<const VNNI: bool> Vector<8> for Ymm<VNNI> {
     const DOT4: bool = VNNI;
+    const SIGNED_BYTES: bool = false;
     const MANY_REGISTERS: bool = false;
     const BEGINS_WITH_PRODUCTS: bool = true;
 
@@ -45,7 +55,7 @@ impl<const VNNI: bool> Vector<8> for Ymm<VNNI> {
         fn load_half<T>(from: *const T) -> Self {
             Self(_mm256_zextsi128_si256(_mm_loadu_si128(from.cast())))
         }
-        fn broadcast<T>(from: *const T) -> Self {
+        fn broadcast_pair(from: *const i16) -> Self {
             Self(_mm256_set1_epi32(from.cast::<i32>().read_unaligned()))
         }
         fn zero() -> Self {
@@ -88,8 +98,8 @@ impl<const VNNI: bool> Vector<8> for Ymm<VNNI> {
             let low = _mm256_permute2x128_si256(s, t, 0x20);
             Self(_mm256_add_epi32(low, _mm256_permute2x128_si256(s, t, 0x31)))
         }
-        fn odd_lanes(self) -> Self {
-            Self(_mm256_srli_epi64(self.0, 32))
+        fn beside_multiplier(self) -> Self {
+            self.odd_lanes()
         }
         fn requantise(self, multiplier: Self, shift: u32) -> Self {
             let half = _mm256_set1_epi64x(1 << (shift - 1));
@@ -101,10 +111,10 @@ impl<const VNNI: bool> Vector<8> for Ymm<VNNI> {
                 _mm256_sll_epi64(_mm256_add_epi64(odd, half), _mm_cvtsi32_si128(32 - shift as i32));
             Self(_mm256_blend_epi32(even, odd, 0b1010_1010))
         }
-        fn requantise_high(self, multiplier: Self, odd: Self) -> Self {
+        fn requantise_high(self, multiplier: Self, beside: Self) -> Self {
             let half = _mm256_set1_epi64x(1 << 31);
             let even = _mm256_add_epi64(_mm256_mul_epi32(self.0, multiplier.0), half);
-            let odd = _mm256_add_epi64(_mm256_mul_epi32(self.odd_lanes().0, odd.0), half);
+            let odd = _mm256_add_epi64(_mm256_mul_epi32(self.odd_lanes().0, beside.0), half);
             Self(_mm256_blend_epi32(Self(even).odd_lanes().0, odd, 0b1010_1010))
         }
         fn to_i16(self, behind: Self) -> Self {

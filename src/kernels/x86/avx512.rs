@@ -59,8 +59,18 @@ unsafe fn halves<const A: i32, const B: i32>(a: __m512i, b: __m512i) -> __m512i 
     unsafe { _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, A), _mm512_shuffle_i32x4(a, b, B)) }
 }
 
+impl Avx512 {
+    instructions! {
+        /// In each even lane the odd lane behind it.
+        fn odd_lanes(self) -> Self {
+            Self(_mm512_srli_epi64(self.0, 32))
+        }
+    }
+}
+
 impl Vector<16> for Avx512 {
     const DOT4: bool = true;
+    const SIGNED_BYTES: bool = false;
     const MANY_REGISTERS: bool = true;
     const BEGINS_WITH_PRODUCTS: bool = true;
 
@@ -71,7 +81,7 @@ impl Vector<16> for Avx512 {
         fn load_half<T>(from: *const T) -> Self {
             Self(_mm512_zextsi256_si512(_mm256_loadu_si256(from.cast())))
         }
-        fn broadcast<T>(from: *const T) -> Self {
+        fn broadcast_pair(from: *const i16) -> Self {
             Self(_mm512_set1_epi32(from.cast::<i32>().read_unaligned()))
         }
         fn zero() -> Self {
@@ -104,8 +114,8 @@ impl Vector<16> for Avx512 {
             let (a, b) = (halves::<0x44, 0xee>(s, t), halves::<0x44, 0xee>(u, v));
             Self(halves::<0x88, 0xdd>(a, b))
         }
-        fn odd_lanes(self) -> Self {
-            Self(_mm512_srli_epi64(self.0, 32))
+        fn beside_multiplier(self) -> Self {
+            self.odd_lanes()
         }
         fn requantise(self, multiplier: Self, shift: u32) -> Self {
             let half = _mm512_set1_epi64(1 << (shift - 1));
@@ -117,10 +127,10 @@ impl Vector<16> for Avx512 {
                 _mm512_sll_epi64(_mm512_add_epi64(odd, half), _mm_cvtsi32_si128(32 - shift as i32));
             Self(_mm512_mask_blend_epi32(0xaaaa, even, odd))
         }
-        fn requantise_high(self, multiplier: Self, odd: Self) -> Self {
+        fn requantise_high(self, multiplier: Self, beside: Self) -> Self {
             let half = _mm512_set1_epi64(1 << 31);
             let even = _mm512_add_epi64(_mm512_mul_epi32(self.0, multiplier.0), half);
-            let odd = _mm512_add_epi64(_mm512_mul_epi32(self.odd_lanes().0, odd.0), half);
+            let odd = _mm512_add_epi64(_mm512_mul_epi32(self.odd_lanes().0, beside.0), half);
             Self(_mm512_mask_shuffle_epi32(odd, 0x5555, even, 0b11_11_01_01))
         }
         fn to_i16(self, behind: Self) -> Self {

@@ -8,6 +8,7 @@ mod samples;
 mod sse41;
 
 use super::convolve::level;
+use super::eights::Eights;
 use super::{scalar, Kernels};
 use crate::cpu::CpuLevel;
 use samples::Sse2;
@@ -23,9 +24,9 @@ pub(super) fn kernels(level: CpuLevel) -> Kernels {
     }
 }
 
-level!(SSE41, "sse4.1", sse41::Sse41, 4, 4 x 2, 8 x 1, bytes 2 x 4, Sse2, scalar::KERNELS);
-level!(AVX2, "avx2", avx2::Avx2, 8, 4 x 2, 8 x 1, bytes 6 x 2, Sse2, SSE41);
-level!(AVX_VNNI, "avx2", avx2::AvxVnni, 8, 4 x 2, 8 x 1, bytes 4 x 2, Sse2, SSE41);
+level!(SSE41, "sse4.1", sse41::Sse41, 4, 4 x 2, 8 x 1, bytes 2 x 4, Eights<Sse2>, scalar::KERNELS);
+level!(AVX2, "avx2", avx2::Avx2, 8, 4 x 2, 8 x 1, bytes 6 x 2, Eights<Sse2>, SSE41);
+level!(AVX_VNNI, "avx2", avx2::AvxVnni, 8, 4 x 2, 8 x 1, bytes 4 x 2, Eights<Sse2>, SSE41);
 level!(
     AVX512,
     "avx512f,avx512bw,avx512vl,avx512vnni",
@@ -34,6 +35,6 @@ level!(
     12 x 2,
     24 x 1,
     bytes 12 x 2,
-    Sse2,
+    Eights<Sse2>,
     AVX2
 );

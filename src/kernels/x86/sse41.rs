@@ -7,8 +7,18 @@ use std::arch::x86_64::*;
 #[derive(Clone, Copy)]
 pub(super) struct Sse41(__m128i);
 
+impl Sse41 {
+    instructions! {
+        /// In each even lane the odd lane behind it.
+        fn odd_lanes(self) -> Self {
+            Self(_mm_srli_epi64(self.0, 32))
+        }
+    }
+}
+
 impl Vector<4> for Sse41 {
     const DOT4: bool = false;
+    const SIGNED_BYTES: bool = false;
     const MANY_REGISTERS: bool = false;
     // The loop gets slower by it.
     const BEGINS_WITH_PRODUCTS: bool = false;
@@ -20,7 +30,7 @@ impl Vector<4> for Sse41 {
         fn load_half<T>(from: *const T) -> Self {
             Self(_mm_loadl_epi64(from.cast()))
         }
-        fn broadcast<T>(from: *const T) -> Self {
+        fn broadcast_pair(from: *const i16) -> Self {
             Self(_mm_set1_epi32(from.cast::<i32>().read_unaligned()))
         }
         fn zero() -> Self {
@@ -44,8 +54,8 @@ impl Vector<4> for Sse41 {
         fn hsum([a, b, c, d]: [Self; 4]) -> Self {
             Self(_mm_hadd_epi32(_mm_hadd_epi32(a.0, b.0), _mm_hadd_epi32(c.0, d.0)))
         }
-        fn odd_lanes(self) -> Self {
-            Self(_mm_srli_epi64(self.0, 32))
+        fn beside_multiplier(self) -> Self {
+            self.odd_lanes()
         }
         fn requantise(self, multiplier: Self, shift: u32) -> Self {
             let half = _mm_set1_epi64x(1 << (shift - 1));
@@ -56,10 +66,10 @@ impl Vector<4> for Sse41 {
             let odd = _mm_sll_epi64(_mm_add_epi64(odd, half), _mm_cvtsi32_si128(32 - shift as i32));
             Self(_mm_blend_epi16(even, odd, 0b1100_1100))
         }
-        fn requantise_high(self, multiplier: Self, odd: Self) -> Self {
+        fn requantise_high(self, multiplier: Self, beside: Self) -> Self {
             let half = _mm_set1_epi64x(1 << 31);
             let even = _mm_add_epi64(_mm_mul_epi32(self.0, multiplier.0), half);
-            let odd = _mm_add_epi64(_mm_mul_epi32(self.odd_lanes().0, odd.0), half);
+            let odd = _mm_add_epi64(_mm_mul_epi32(self.odd_lanes().0, beside.0), half);
             Self(_mm_blend_epi16(Self(even).odd_lanes().0, odd, 0b1100_1100))
         }
         fn to_i16(self, behind: Self) -> Self {
