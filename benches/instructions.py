@@ -54,26 +54,26 @@ def loops(assembly):
                 level = None
             label, block = match[1], []
         elif level and label and line.startswith("\t") and not line.startswith("\t."):
-            instruction = line.split("//")[0].split("#")[0].rstrip()
+            instruction = line.split("//")[0].rstrip()
             if not instruction.strip():
                 continue
             block.append(instruction)
             operands = instruction.split()
-            if re.match(r"(b\.|j|cb|tb)", operands[0]):
+            if re.match(r"(b\.|j|cbn?z|tbn?z)", operands[0]):
                 if operands[-1] == label:
                     yield level, block
                 label, block = None, []
 
 
 def model(mca, cpu, triple, block, count):
-    """Multiply-accumulates a cycle that llvm-mca expects."""
+    """Multiply-accumulates a cycle that llvm-mca expects, or - for a CPU without the instructions."""
     text = "\n".join(block).replace("{vex}", "{vex} ")
     rounds = 200
     command = [mca, f"-mtriple={triple}", f"-mcpu={cpu}", f"-iterations={rounds}", "-instruction-info=0",
                "-resource-pressure=0"]
-    out = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
-    cycles = int(re.search(r"Total Cycles:\s+(\d+)", out)[1])
-    return count * rounds / cycles
+    run = subprocess.run(command, input=text, capture_output=True, text=True)
+    cycles = re.search(r"Total Cycles:\s+(\d+)", run.stdout)
+    return f"{count * rounds / int(cycles[1]):.1f}" if cycles else "-"
 
 
 def main():
@@ -100,7 +100,7 @@ def main():
           + "".join(f" {cpu}: a cycle |" for cpu in options.cpu))
     print("|---|---|---|---|---|" + "---|" * len(options.cpu))
     for (level, kind), (count, block) in sorted(best.items()):
-        cycles = [f" {model(options.mca, cpu, triple, block, count):.1f} |" for cpu in options.cpu]
+        cycles = [f" {model(options.mca, cpu, triple, block, count)} |" for cpu in options.cpu]
         print(f"| {level} | {kind} | {len(block)} | {count} | {count / len(block):.2f} |" + "".join(cycles))
 
 

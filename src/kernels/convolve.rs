@@ -58,6 +58,7 @@ macro_rules! level {
                 conv_row_last,
                 dot4: <V as Vector<$lanes>>::DOT4,
                 signed_bytes: <V as Vector<$lanes>>::SIGNED_BYTES,
+                planar: <V as Vector<$lanes>>::PLANAR,
                 samples: SampleKernels::new::<$samples>(),
             }
         };
@@ -326,12 +327,6 @@ trait Activation: Copy {
         co: usize,
     ) -> Left<Self>;
 
-    /// A register's weights.
-    ///
-    /// # Safety
-    /// The CPU has `V`'s instruction set, and `LANES` lanes are readable.
-    unsafe fn load_weights<V: Vector<L>, const L: usize>(from: *const i32) -> V;
-
     /// A lane's worth of activations in every lane.
     ///
     /// # Safety
@@ -400,12 +395,6 @@ impl Activation for i16 {
             let weights = weights.as_ptr().cast::<i32>().add(co);
             steps::<Self, V, L, P, N, CIN, 2>(acc, pixels, 0, weights, conv.layer.cout)
         }
-    }
-
-    #[inline(always)]
-    unsafe fn load_weights<V: Vector<L>, const L: usize>(from: *const i32) -> V {
-        // SAFETY: as the caller promises.
-        unsafe { V::load_pairs(from) }
     }
 
     #[inline(always)]
@@ -495,12 +484,6 @@ impl Activation for u8 {
     }
 
     #[inline(always)]
-    unsafe fn load_weights<V: Vector<L>, const L: usize>(from: *const i32) -> V {
-        // SAFETY: as the caller promises.
-        unsafe { V::load_fours(from) }
-    }
-
-    #[inline(always)]
     unsafe fn broadcast<V: Vector<L>, const L: usize>(from: *const Self, middle: u8) -> V {
         // SAFETY: as the caller promises.
         unsafe { V::broadcast_four(from, middle) }
@@ -550,7 +533,7 @@ unsafe fn byte_step<
 ) {
     // SAFETY: forwarded.
     unsafe {
-        let w: [V; N] = load_weights::<u8, V, L, N>(weights);
+        let w: [V; N] = load(weights);
         for (p, partial) in partial.iter_mut().enumerate() {
             let a = V::broadcast_four(from.add(p * CIN), middle);
             for (partial, w) in partial.iter_mut().zip(w) {
@@ -619,11 +602,7 @@ unsafe fn step<
     const { assert!(P <= 24) }
     // SAFETY: forwarded.
     unsafe {
-        let w: [[V; N]; 3] = [
-            load_weights::<A, V, L, N>(weights),
-            load_weights::<A, V, L, N>(weights.add(cout)),
-            load_weights::<A, V, L, N>(weights.add(2 * cout)),
-        ];
+        let w: [[V; N]; 3] = [load(weights), load(weights.add(cout)), load(weights.add(2 * cout))];
         unrolled!(x, {
             if x < P + 2 {
                 let a: V = A::broadcast(from.add(x * CIN), middle);
@@ -651,22 +630,6 @@ unsafe fn load<V: Vector<L>, const L: usize, const N: usize>(from: *const i32) -
         let mut all = [V::zero(); N];
         for (n, register) in all.iter_mut().enumerate() {
             *register = V::load(from.add(n * L));
-        }
-        all
-    }
-}
-
-/// # Safety
-/// The CPU has `V`'s instruction set, and `N · LANES` lanes of weights are readable.
-#[inline(always)]
-unsafe fn load_weights<A: Activation, V: Vector<L>, const L: usize, const N: usize>(
-    from: *const i32,
-) -> [V; N] {
-    // SAFETY: forwarded.
-    unsafe {
-        let mut all = [V::zero(); N];
-        for (n, register) in all.iter_mut().enumerate() {
-            *register = A::load_weights(from.add(n * L));
         }
         all
     }

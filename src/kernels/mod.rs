@@ -47,11 +47,11 @@ pub struct Convolution {
 /// Weights in the order of the kernels.
 #[derive(Clone, Debug)]
 pub enum Packed {
-    /// Weights for activations of 16 bits: `[3][cin / 2][3][cout][2]`, the rows of weights, pairs
-    /// of input channels, a row's weights; for a last layer, of 4 or 2 output channels,
-    /// `[cout][9][cin]`.
+    /// Weights for activations of 16 bits: `[3][cin / 2][3][cout / n][2][n]`, the rows of weights,
+    /// pairs of input channels, a row's weights, `n` [planar](Kernels::planar) output channels; for a
+    /// last layer, of 4 or 2 output channels, `[cout][9][cin]`.
     I16(Vec<i16>),
-    /// Weights for activations of 8 bits: `[3][cin / 4][3][cout][4]`.
+    /// Weights for activations of 8 bits: `[3][cin / 4][3][cout / n][4][n]`.
     I8(Vec<i8>),
 }
 
@@ -94,12 +94,13 @@ impl Convolution {
             channel.for_each(|bias| *bias += i32::from(middle) * i32::from(*weight));
         }
         let packed = if bytes.is_some() {
-            Packed::I8(pack::<4, i8>(&layer, |w| w as i8))
+            let planar = if kernels.dot4 { 1 } else { kernels.planar };
+            Packed::I8(pack::<4, i8>(&layer, planar, |w| w as i8))
         } else if cout < 16 {
             let of = |co: usize| (0..9 * cin).map(move |i| i * cout + co);
             Packed::I16((0..cout).flat_map(of).map(|i| layer.weights[i]).collect())
         } else {
-            Packed::I16(pack::<2, i16>(&layer, |w| w))
+            Packed::I16(pack::<2, i16>(&layer, kernels.planar, |w| w))
         };
         let requantisation = Requantisation::new(&layer);
         Self { layer, sum_width, packed, bias, middle, requantisation }
@@ -133,14 +134,22 @@ fn middle_of(limit: i32) -> u8 {
     (if limit == 255 { 128 } else { limit / 2 }) as u8
 }
 
-/// Weights with `N` input channels side by side, the three weights of a row behind each other.
-fn pack<const N: usize, T>(layer: &PreparedLayer, convert: impl Fn(i16) -> T) -> Vec<T> {
+/// Weights with `N` input channels side by side, each of `planar` output channels, the three weights
+/// of a row behind each other.
+fn pack<const N: usize, T>(
+    layer: &PreparedLayer,
+    planar: usize,
+    convert: impl Fn(i16) -> T,
+) -> Vec<T> {
     let (cin, cout) = (layer.cin, layer.cout);
     let mut packed = Vec::with_capacity(layer.weights.len());
     for row in layer.weights.chunks_exact(3 * cin * cout) {
         for (ci, kx) in (0..cin).step_by(N).flat_map(|ci| [0, 1, 2].map(|kx| (ci, kx))) {
             let group = &row[(kx * cin + ci) * cout..][..N * cout];
-            packed.extend((0..N * cout).map(|i| convert(group[i % N * cout + i / N])));
+            packed.extend((0..N * cout).map(|i| {
+                let (plane, co) = (i / planar % N, i / (N * planar) * planar + i % planar);
+                convert(group[plane * cout + co])
+            }));
         }
     }
     packed
@@ -185,6 +194,9 @@ pub struct Kernels {
     pub dot4: bool,
     /// Whether bytes are multiplied as signed ones.
     pub signed_bytes: bool,
+    /// Output channels whose weights lie input channel by input channel; of bytes only without
+    /// [`dot4`](Self::dot4).
+    pub planar: usize,
     /// Rows of samples.
     pub samples: SampleKernels,
 }

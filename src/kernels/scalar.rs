@@ -8,6 +8,7 @@ pub(super) const KERNELS: Kernels = Kernels {
     conv_row_last,
     dot4: true,
     signed_bytes: false,
+    planar: 1,
     samples: SampleKernels::new::<Portable>(),
 };
 

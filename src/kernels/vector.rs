@@ -19,6 +19,9 @@ pub(super) trait Vector<const LANES: usize>: Copy {
     /// Whether the products of bytes are of two signed ones, so that activations are read less
     /// [`Convolution::middle`](super::Convolution::middle).
     const SIGNED_BYTES: bool;
+    /// Output channels whose weights lie input channel by input channel; of bytes only where their
+    /// products are not added at once.
+    const PLANAR: usize = 1;
     /// Whether registers are so many that a block can requantise its first sums while it makes the
     /// others.
     const MANY_REGISTERS: bool;
@@ -30,18 +33,6 @@ pub(super) trait Vector<const LANES: usize>: Copy {
     unsafe fn load<T>(from: *const T) -> Self;
     /// The first half of a register's integers, and zeros.
     unsafe fn load_half<T>(from: *const T) -> Self;
-    /// `LANES` pairs of weights as [`dot`](Self::dot) takes them.
-    #[inline(always)]
-    unsafe fn load_pairs<T>(from: *const T) -> Self {
-        // SAFETY: forwarded.
-        unsafe { Self::load(from) }
-    }
-    /// `LANES` fours of weights as [`dot_bytes`](Self::dot_bytes) takes them.
-    #[inline(always)]
-    unsafe fn load_fours<T>(from: *const T) -> Self {
-        // SAFETY: forwarded.
-        unsafe { Self::load(from) }
-    }
     /// The pair of activations at `from` for every lane.
     unsafe fn broadcast_pair(from: *const i16) -> Self;
     /// The four activations at `from`, less `middle` if bytes are signed, for every lane.

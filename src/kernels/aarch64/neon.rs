@@ -11,9 +11,9 @@ pub(super) type DotProd = Pair<true>;
 
 /// Eight integers of 32 bits; the two levels differ in their products of bytes alone.
 ///
-/// Weights of 16 bits lie in it as those of even input channels and of odd ones; without `sdot`
-/// fours of bytes lie in it as the bytes of one input channel after the other, and activations
-/// likewise; sums of 16 bits as those of the first two input channels and of the last two.
+/// Weights lie in it input channel by input channel, but fours of bytes for `sdot`; without that
+/// activations of 8 bits lie likewise, and sums of 16 bits are those of the first two input channels
+/// and of the last two.
 #[derive(Clone, Copy)]
 pub(super) struct Pair<const DOT: bool>(int32x4_t, int32x4_t);
 
@@ -27,6 +27,19 @@ fn sdot(mut sums: int32x4_t, a: int32x4_t, b: int32x4_t) -> int32x4_t {
             options(pure, nomem, nostack, preserves_flags));
     }
     sums
+}
+
+/// `vqtbl1q_s8`, which LLVM would make two instructions of where `order` is known.
+#[inline]
+#[target_feature(enable = "neon")]
+fn spread(bytes: int8x16_t, order: uint8x16_t) -> int8x16_t {
+    let spread;
+    // SAFETY: only registers are touched.
+    unsafe {
+        asm!("tbl {:v}.16b, {{{:v}.16b}}, {:v}.16b", out(vreg) spread, in(vreg) bytes, in(vreg) order,
+            options(pure, nomem, nostack, preserves_flags));
+    }
+    spread
 }
 
 /// Bytes 0 and 1, or 2 and 3, of a four, eight times each.
@@ -59,6 +72,7 @@ impl<const DOT: bool> Pair<DOT> {
 impl<const DOT: bool> Vector<8> for Pair<DOT> {
     const DOT4: bool = DOT;
     const SIGNED_BYTES: bool = true;
+    const PLANAR: usize = 8;
     const MANY_REGISTERS: bool = false;
     const BEGINS_WITH_PRODUCTS: bool = true;
 
@@ -70,17 +84,6 @@ impl<const DOT: bool> Vector<8> for Pair<DOT> {
         fn load_half<T>(from: *const T) -> Self {
             Self(vld1q_s32(from.cast()), vdupq_n_s32(0))
         }
-        fn load_pairs<T>(from: *const T) -> Self {
-            let int16x8x2_t(even, odd) = vld2q_s16(from.cast());
-            Self::of_words(even, odd)
-        }
-        fn load_fours<T>(from: *const T) -> Self {
-            if DOT {
-                return Self::load(from);
-            }
-            let int8x8x4_t(a, b, c, d) = vld4_s8(from.cast());
-            Self::of_bytes(vcombine_s8(a, b), vcombine_s8(c, d))
-        }
         fn broadcast_pair(from: *const i16) -> Self {
             let pair = vdupq_n_s32(from.cast::<i32>().read_unaligned());
             Self(pair, pair)
@@ -91,7 +94,7 @@ impl<const DOT: bool> Vector<8> for Pair<DOT> {
             if DOT {
                 return Self::of_bytes(four, four);
             }
-            let [a, b] = [0, 1].map(|i| vqtbl1q_s8(four, vld1q_u8(SPREAD[i].as_ptr())));
+            let [a, b] = [0, 1].map(|i| spread(four, vld1q_u8(SPREAD[i].as_ptr())));
             Self::of_bytes(a, b)
         }
         fn zero() -> Self {
