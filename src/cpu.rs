@@ -170,6 +170,26 @@ impl CpuLevel {
     }
 }
 
+/// Whether every CPU of the target has an instruction that multiplies and adds with one rounding.
+pub(crate) const FMA_BUILT_IN: bool = cfg!(any(
+    target_feature = "fma",
+    target_arch = "aarch64",
+    target_arch = "loongarch64",
+    target_arch = "powerpc64",
+    target_arch = "riscv64",
+    target_arch = "s390x",
+));
+
+/// Whether the CPU has an instruction that multiplies and adds with one rounding. Training does
+/// little else, and where it has to be emulated nobody would wait for it.
+#[must_use]
+pub fn has_fma() -> bool {
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    return is_x86_feature_detected!("fma");
+    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+    return FMA_BUILT_IN;
+}
+
 /// Logical cores that this process may use.
 #[must_use]
 pub fn logical_cores() -> usize {

@@ -6,6 +6,7 @@ use crate::network::basis::FRACTION;
 pub mod adam;
 pub mod adjoint;
 mod conv;
+mod fma;
 mod gradient;
 pub mod map;
 pub mod net;

@@ -1,6 +1,7 @@
 //! The network in f32: forward, and backward for every parameter.
 
 use super::conv::{conv3x3, Conv, Finish};
+use super::fma::fma;
 use super::gradient::{channel_sums, weight_gradient};
 use super::map::Map;
 use crate::cpu::{CpuLevel, Supported};
@@ -222,7 +223,7 @@ impl Workspace {
             for row in bias.chunks_exact_mut(cout) {
                 for (factors, fk) in layer.condition.chunks_exact(cout).zip(&f) {
                     for (b, w) in row.iter_mut().zip(factors) {
-                        *b = fk.mul_add(*w, *b);
+                        *b = fma(*fk, *w, *b);
                     }
                 }
             }

@@ -1,6 +1,8 @@
 //! f32 vectors of the trainer. Every back end fuses multiply and add and keeps each lane's order
 //! of summation, so results do not depend on the vector width.
 
+use super::fma::fma_lanes;
+
 /// Evaluates what is written for the instruction set of `$cpu`'s level.
 macro_rules! by_level {
     ($cpu:expr, avx512: $avx512:expr, avx2: $avx2:expr, neon: $neon:expr,
@@ -57,7 +59,7 @@ pub(super) trait Vector: Copy {
     unsafe fn relu(self) -> Self;
 }
 
-/// Portable back end: eight lanes, `f32::mul_add`.
+/// Portable back end: eight lanes.
 #[derive(Clone, Copy)]
 pub(super) struct Portable([f32; 8]);
 
@@ -79,7 +81,7 @@ impl Vector for Portable {
     }
     #[inline(always)]
     unsafe fn fma(self, b: Self, c: Self) -> Self {
-        Self(std::array::from_fn(|i| self.0[i].mul_add(b.0[i], c.0[i])))
+        Self(fma_lanes(self.0, b.0, c.0))
     }
     #[inline(always)]
     unsafe fn mul(self, b: Self) -> Self {
