@@ -156,7 +156,7 @@ typedef enum SidelightError {
   SIDELIGHT_ERROR_TOO_LARGE = -27,
   /// Bytes from outside are damaged or not of the format they should be.
   SIDELIGHT_ERROR_CORRUPT = -74,
-  /// Well-formed, but not supported by this version.
+  /// Well-formed, but not supported by this version; or the CPU lacks what training needs.
   SIDELIGHT_ERROR_UNSUPPORTED = -95,
   /// The payload was made for another picture, or the picture was edited since.
   SIDELIGHT_ERROR_STALE = -116,
@@ -667,7 +667,7 @@ int sidelight_payload_probe(const uint8_t *payload, size_t size, struct Sideligh
 /// @param report       may be NULL.
 /// @return 0 (also when canceled: the best so far; PSNRs behind the filter that were not measured by then are those of
 /// before, or without any the decoded picture's); for a payload as sidelight_decoder_set_payload(), but not
-/// SIDELIGHT_ERROR_STALE for its binding.
+/// SIDELIGHT_ERROR_STALE for its binding; SIDELIGHT_ERROR_UNSUPPORTED where sidelight_encoder_open() says so.
 int sidelight_jpeg_optimise(const struct SidelightOptimiseSettings *settings,
                             const struct SidelightPicture *original,
                             const struct SidelightCodecParams *params,
@@ -690,8 +690,10 @@ int sidelight_jpeg_targets(const struct SidelightOptimiseSettings *settings,
                            const struct SidelightTargets *targets);
 
 /// Opens an encoder, to be closed with sidelight_encoder_close(). The settings are copied; NULL stands for the
-/// defaults. Returns 0.
-int sidelight_encoder_open(const struct SidelightEncoderSettings *settings, struct SidelightEncoder **out);
+/// defaults. Returns 0; SIDELIGHT_ERROR_UNSUPPORTED unless `settings->no_update` where the CPU has no fused multiply-add:
+/// of x86 those before 2013, most of 32-bit ARM, WebAssembly.
+int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
+                           struct SidelightEncoder **out);
 
 /// Makes the payload of one picture, or of several that share it: the decoded pictures of a shot, in any order, all or
 /// some of them.

@@ -26,7 +26,8 @@ pub enum Error {
     TooLarge = 27,
     /// Bytes from outside are damaged or not of the format they should be (EBADMSG).
     Corrupt = 74,
-    /// The format, its version or a picture's shape is well-formed but not supported (EOPNOTSUPP).
+    /// The format, its version or a picture's shape is well-formed but not supported, or the CPU
+    /// lacks what training needs (EOPNOTSUPP).
     Unsupported = 95,
     /// The payload was made for another picture, or the picture was edited since (ESTALE).
     Stale = 116,
@@ -69,7 +70,7 @@ impl Error {
             Error::InvalidArgument => c"invalid argument",
             Error::TooLarge => c"size over the limit",
             Error::Corrupt => c"damaged or malformed data",
-            Error::Unsupported => c"not supported by this version",
+            Error::Unsupported => c"not supported by this version or on this CPU",
             Error::Stale => c"stale: the payload was made for another picture",
             Error::Internal => c"internal error",
         }

@@ -20,6 +20,16 @@ pub(super) fn threads(n: u32) -> Result<usize> {
     Ok(if n == 0 { crate::cpu::logical_cores() } else { n as usize })
 }
 
+/// What an encoder's or an optimiser's constructor says.
+pub(super) fn no_training(error: Error) -> Refusal {
+    match error {
+        Error::Unsupported => {
+            Refusal::new(error, "this CPU has no fused multiply-add (FMA), which training needs")
+        }
+        _ => error.into(),
+    }
+}
+
 /// A strength in parts of [`FULL_STRENGTH`].
 pub(super) fn strength(n: u32) -> Result<u8> {
     let strength = u8::try_from(n).ok().filter(|n| *n <= FULL_STRENGTH);

@@ -41,13 +41,15 @@ impl SidelightEncoder {
             budget: (!budget.is_zero()).then_some(budget),
             model_size: convert::model_size(settings.model_size)?,
             objective: convert::objective(settings.objective)?,
-        })?;
+        })
+        .map_err(convert::no_training)?;
         Ok(Self { inner, settings })
     }
 }
 
 /// Opens an encoder, to be closed with sidelight_encoder_close(). The settings are copied; NULL stands for the
-/// defaults. Returns 0.
+/// defaults. Returns 0; SIDELIGHT_ERROR_UNSUPPORTED unless `settings->no_update` where the CPU has no fused multiply-add:
+/// of x86 those before 2013, most of 32-bit ARM, WebAssembly.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_encoder_open(
     settings: *const SidelightEncoderSettings,

@@ -104,7 +104,7 @@ const DEFAULTS: SidelightOptimiseSettings = SidelightOptimiseSettings {
 /// @param report       may be NULL.
 /// @return 0 (also when canceled: the best so far; PSNRs behind the filter that were not measured by then are those of
 /// before, or without any the decoded picture's); for a payload as sidelight_decoder_set_payload(), but not
-/// SIDELIGHT_ERROR_STALE for its binding.
+/// SIDELIGHT_ERROR_STALE for its binding; SIDELIGHT_ERROR_UNSUPPORTED where sidelight_encoder_open() says so.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_jpeg_optimise(
     settings: *const SidelightOptimiseSettings,
@@ -181,7 +181,8 @@ impl<'a> Call<'a> {
     ) -> Result<Self> {
         // SAFETY: NULL, or valid by the caller's promise.
         let settings = unsafe { settings.as_ref() }.copied().unwrap_or(DEFAULTS);
-        let optimiser = Optimiser::new(optimiser_settings(&settings)?)?;
+        let optimiser =
+            Optimiser::new(optimiser_settings(&settings)?).map_err(convert::no_training)?;
         // SAFETY: NULL, or valid by the caller's promise.
         let (original, params, coefficients) = unsafe {
             (

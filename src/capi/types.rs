@@ -333,7 +333,7 @@ pub enum SidelightError {
     TooLarge = -27,
     /// Bytes from outside are damaged or not of the format they should be.
     Corrupt = -74,
-    /// Well-formed, but not supported by this version.
+    /// Well-formed, but not supported by this version; or the CPU lacks what training needs.
     Unsupported = -95,
     /// The payload was made for another picture, or the picture was edited since.
     Stale = -116,

@@ -13,7 +13,7 @@ use crate::adapt::task::{Example, Objective, Task};
 use crate::adapt::trainer::fine_tune;
 use crate::adapt::tuned::Tuned;
 use crate::codec::{Codec, CodecParams};
-use crate::cpu::{logical_cores, CpuLevel};
+use crate::cpu::{has_fma, logical_cores, CpuLevel};
 use crate::models::{self, ModelSize};
 use crate::network::{CodecKind, Model};
 use crate::payload::Mode;
@@ -156,11 +156,20 @@ impl Encoder {
     /// An encoder.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for 0 threads, an effort out of range or more than [`MAX_STEPS`].
+    /// [`Error::InvalidArgument`] for 0 threads, an effort out of range or more than [`MAX_STEPS`];
+    /// [`Error::Unsupported`] if the CPU has no fused multiply-add, unless no update is asked for.
     pub fn new(settings: EncoderSettings) -> Result<Self> {
+        Self::with_fma(settings, has_fma())
+    }
+
+    /// An encoder for a CPU that has fused multiply-add or lacks it.
+    fn with_fma(settings: EncoderSettings, has_fma: bool) -> Result<Self> {
         let effort_ok = (1..=MAX_EFFORT).contains(&settings.effort);
         if settings.threads == 0 || !effort_ok || settings.steps.is_some_and(|s| s > MAX_STEPS) {
             return Err(Error::InvalidArgument);
+        }
+        if !has_fma && !settings.no_update {
+            return Err(Error::Unsupported);
         }
         Ok(Self { settings, level: CpuLevel::current() })
     }

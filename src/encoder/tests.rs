@@ -4,7 +4,7 @@ use super::candidate::{every_condition, Base, Candidates};
 use super::measure::Measure;
 use super::progress::Progress;
 use super::search::Search;
-use super::{grown, Pair, EFFORTS};
+use super::{grown, Encoder, EncoderSettings, Pair, EFFORTS};
 use crate::adapt::distortion::Distortion;
 use crate::adapt::task::Objective;
 use crate::adapt::tuned::Tuned;
@@ -15,6 +15,7 @@ use crate::network::update::{LayerUpdate, Update};
 use crate::network::{CodecKind, Model, Prepared};
 use crate::payload;
 use crate::picture::{Layout, Picture, Plane};
+use crate::Error;
 
 const SIDE: usize = 48;
 const CODEC: Codec = Codec::Jpeg { luma: [20; 64], chroma: Some([30; 64]) };
@@ -52,6 +53,17 @@ fn candidates<'m, 'a>(measure: &'m Measure<'a, u8>, base: &'m Base) -> Candidate
     let (slope, carriage_bytes, binding) = (0.0, 0, 1);
     let objective = Objective::RateDistortion;
     Candidates { measure, base, objective, slope, carriage_bytes, binding }
+}
+
+#[test]
+fn what_trains_wants_fused_multiply_add() {
+    let made = |no_update, has_fma| {
+        Encoder::with_fma(EncoderSettings { no_update, ..EncoderSettings::default() }, has_fma)
+            .err()
+    };
+    assert_eq!(made(false, false), Some(Error::Unsupported));
+    assert_eq!(made(true, false), None);
+    assert_eq!(made(false, true), None);
 }
 
 /// The host is asked at every row, and what is being measured ends with its no.

@@ -14,7 +14,7 @@ mod trellis;
 use crate::adapt::distortion::{Distortion, PlaneErrors};
 use crate::adapt::math::psnr;
 use crate::codec::Codec;
-use crate::cpu::{logical_cores, CpuLevel};
+use crate::cpu::{has_fma, logical_cores, CpuLevel};
 use crate::decoder::open;
 use crate::encoder::Rate;
 use crate::filter::Filter;
@@ -172,18 +172,24 @@ impl Optimiser {
     /// An optimiser.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if a setting is out of range.
+    /// [`Error::InvalidArgument`] if a setting is out of range; [`Error::Unsupported`] if the CPU has
+    /// no fused multiply-add.
     pub fn new(settings: OptimiserSettings) -> Result<Self> {
+        Self::with_fma(settings, has_fma())
+    }
+
+    /// An optimiser for a CPU that has fused multiply-add or lacks it.
+    fn with_fma(settings: OptimiserSettings, has_fma: bool) -> Result<Self> {
         let OptimiserSettings { threads, effort, strength, decoded_weight, .. } = settings;
         let [least, most] = STRENGTHS;
         let fits = threads > 0
             && (1..=crate::MAX_EFFORT).contains(&effort)
             && (least..=most).contains(&strength)
             && (0.0..=MAX_DECODED_WEIGHT).contains(&decoded_weight);
-        if fits {
-            Ok(Self { settings, level: CpuLevel::current() })
-        } else {
-            Err(Error::InvalidArgument)
+        match (fits, has_fma) {
+            (false, _) => Err(Error::InvalidArgument),
+            (true, false) => Err(Error::Unsupported),
+            (true, true) => Ok(Self { settings, level: CpuLevel::current() }),
         }
     }
 

@@ -47,6 +47,11 @@ fn settings() -> OptimiserSettings {
     OptimiserSettings { threads: 1, effort: 1, model_size, ..OptimiserSettings::default() }
 }
 
+/// An optimiser on any CPU: tests have the time to wait for those without fused multiply-add.
+fn optimiser(settings: OptimiserSettings) -> Optimiser {
+    Optimiser::with_fma(settings, true).unwrap()
+}
+
 type Out = (OptimiserReport, Vec<Vec<Block>>);
 
 fn optimised(
@@ -58,7 +63,7 @@ fn optimised(
     let planes = planes(layout, width, height);
     let original = picture(layout, &planes).unwrap();
     let mut coefficients = rounded(&original, &codec(25));
-    let optimiser = Optimiser { level, ..Optimiser::new(settings).unwrap() };
+    let optimiser = Optimiser { level, ..optimiser(settings) };
     let report = optimiser.optimise(&original, &mut coefficients, &codec(25), None, go_on).unwrap();
     (report, coefficients)
 }
@@ -113,9 +118,9 @@ fn reports_are_of_the_result() {
     let planes = planes(of.0, of.1, of.2);
     let original = picture(of.0, &planes).unwrap();
     let parts = parts(&codec(25), of.0, false).unwrap();
-    let mut job = Job::new(&Optimiser::new(settings()).unwrap(), &original, &parts, &coefficients);
+    let mut job = Job::new(&optimiser(settings()), &original, &parts, &coefficients);
     let job = job.as_mut().unwrap();
-    let filters = Optimiser::new(settings()).unwrap().filters(&codec(25), &original, None);
+    let filters = optimiser(settings()).filters(&codec(25), &original, None);
     let filters = filters.unwrap().into_iter().filter(|(model, _)| *model == report.model);
     job.best_filter(filters.collect(), &mut Throttle::new(&mut |_| true)).unwrap();
     assert_eq!(job.report(job.bits(&coefficients)), report.after);
@@ -184,7 +189,7 @@ fn targets_point_downhill() {
         let before: Vec<Vec<Block>> =
             coarse.iter().map(|p| p.iter().map(|b| b.map(|v| 20 * v)).collect()).collect();
         let settings = OptimiserSettings { decoded_weight: 0.0, ..settings() };
-        let optimiser = Optimiser::new(settings).unwrap();
+        let optimiser = optimiser(settings);
         let targets = optimiser.targets(&original, &before, &codec, None, &mut |_| true);
         let targets = targets.unwrap().unwrap();
         let mut after = before.clone();
@@ -223,7 +228,7 @@ fn what_is_wrong_is_refused() {
     let refused = |coefficients: &[Vec<Block>], codec: &Codec, payload: Option<&[u8]>| {
         let mut coefficients = coefficients.to_vec();
         let before = coefficients.clone();
-        let optimiser = Optimiser::new(settings()).unwrap();
+        let optimiser = optimiser(settings());
         let result =
             optimiser.optimise(&original, &mut coefficients, codec, payload, &mut |_| true);
         assert!(coefficients == before || result.is_ok());
@@ -256,6 +261,7 @@ fn what_is_wrong_is_refused() {
     ] {
         let settings =
             OptimiserSettings { effort, strength, decoded_weight, threads, ..settings() };
-        assert!(Optimiser::new(settings).is_err());
+        assert_eq!(Optimiser::with_fma(settings, true).err(), Some(Error::InvalidArgument));
     }
+    assert_eq!(Optimiser::with_fma(settings(), false).err(), Some(Error::Unsupported));
 }
