@@ -21,7 +21,7 @@ const ONE_COEFFICIENT: [u8; 11] =
     [0x02, 0x65, 0x11, 0xDE, 0x51, 0xBF, 0xB6, 0x9F, 0x3B, 0x0C, 0xAB];
 
 /// Input and output channels of a layer.
-type Shape = (usize, usize);
+pub(crate) type Shape = (usize, usize);
 
 fn untuned(networks: &[&[Shape]]) -> UpdatePrior {
     UpdatePrior::untuned(&networks.iter().map(|n| n.to_vec()).collect::<Vec<_>>()).unwrap()
@@ -42,12 +42,19 @@ fn ramp(networks: &[&[Shape]]) -> UpdatePrior {
     UpdatePrior::new(table, networks).unwrap()
 }
 
-struct Good {
-    name: &'static str,
+pub(crate) struct Good {
+    pub name: &'static str,
     mode: Mode,
     model: u32,
     update: Option<Update>,
-    prior: UpdatePrior,
+    pub prior: UpdatePrior,
+}
+
+impl Good {
+    /// The file's bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        file(self.name, || payload(self))
+    }
 }
 
 fn layer(scale: &[i16], bias: &[i16]) -> LayerUpdate {
@@ -85,8 +92,8 @@ fn typical() -> Update {
 }
 
 /// Channels of luma's and of chroma's layers.
-const LUMA: &[Shape] = &[(4, 32), (32, 32), (32, 32), (32, 32), (32, 4)];
-const CHROMA: &[Shape] = &[(6, 16), (16, 16), (16, 2)];
+pub(crate) const LUMA: &[Shape] = &[(4, 32), (32, 32), (32, 32), (32, 32), (32, 4)];
+pub(crate) const CHROMA: &[Shape] = &[(6, 16), (16, 16), (16, 2)];
 
 fn chroma() -> [LayerUpdate; 3] {
     let mut layers = [16, 16, 2].map(zeros);
@@ -156,7 +163,7 @@ fn one_coefficient() -> Update {
     with_coefficients(Update { step: 3, layers: vec![zeros(1)] }, &[(2, 1)], &[(0, [4, 1, 0], -1)])
 }
 
-fn good() -> Vec<Good> {
+pub(crate) fn good() -> Vec<Good> {
     let update = |name, update, prior| Good {
         name,
         mode: Mode::Update,
@@ -238,7 +245,7 @@ fn decode(bytes: &[u8], prior: &UpdatePrior) -> Result<(Mode, u32, Option<Update
 #[test]
 fn good_payloads() {
     for good in good() {
-        let bytes = file(good.name, || payload(&good));
+        let bytes = good.bytes();
         println!("{:14} {:3} bytes", good.name, bytes.len());
         assert_eq!(payload(&good), bytes, "{}", good.name);
         let decoded = decode(&bytes, &good.prior);
