@@ -1,4 +1,4 @@
-/* Pictures that went through JPEG. */
+/* Pictures that went through JPEG, and what stands in for one that did. */
 #ifndef CODED_H
 #define CODED_H
 

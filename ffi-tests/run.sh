@@ -15,6 +15,7 @@ one() {
     case $program in
         *test_jpeg*) argument=$DATA/jpeg ;;
         *test_stream*) argument=$DATA/nal ;;
+        *test_portable*) argument=$DATA/decoded.txt ;;
     esac
     log=$BUILD/$(basename "$program").$label.log
     start=$(date +%s)
@@ -58,7 +59,7 @@ run() {
     echo "$runs $*" >>"$results/list"
 }
 
-tests="encoder video optimise stress library arguments jpeg binding stream decoder depth"
+tests="encoder video optimise stress library arguments jpeg binding stream decoder depth portable"
 for test in $tests; do
     run valgrind "$BUILD/test_$test" env QUICK=1 "$VALGRIND" --quiet --error-exitcode=9 \
         --leak-check=full --errors-for-leak-kinds=definite,indirect
@@ -74,6 +75,10 @@ done
 run plain "$BUILD/test_decoder_static" env
 run plain "$BUILD/test_memory" env $uncached
 run plain "$BUILD/test_fault" env
+# A CPU of 2008.
+case $(uname -m) in
+    x86_64) run no-fma "$BUILD/test_portable" env NO_FMA=1 qemu-x86_64 -cpu Nehalem ;;
+esac
 for test in $tests; do
     run scalar "$BUILD/test_$test" env QUICK=1 SIDELIGHT_CPU=scalar
 done

@@ -21,7 +21,7 @@ set -eu
 build="gcc libc6-dev make pkg-config libjpeg62-turbo-dev libturbojpeg0-dev libpng-dev"
 # JPEG is decoded faster where nasm is there when it is built.
 cli="gcc libc6-dev make nasm"
-test="g++ libjpeg-turbo-progs valgrind cmake abigail-tools"
+test="g++ libjpeg-turbo-progs valgrind cmake abigail-tools qemu-user"
 video="libx265-dev libavformat-dev libavcodec-dev libavutil-dev"
 eval="libjpeg-turbo-progs ffmpeg"
 peers="webp libjxl-tools libavif-bin"

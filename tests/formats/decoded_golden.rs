@@ -8,7 +8,6 @@ use super::payload_golden::{good, Shape, CHROMA, LUMA};
 use crate::common::picture::Owned;
 use crate::common::rng::Xorshift;
 use crate::common::{at_each_level, fnv1a};
-use sidelight::codec::standard_luma_table;
 use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
 use sidelight::network::prior::LayerClasses;
@@ -26,6 +25,8 @@ use std::path::Path;
 const SIZE: (usize, usize) = (53, 15);
 const BINDING: u64 = 0x0123_4567_89AB_CDEF;
 const QPS: [u8; 3] = [32, 35, 38];
+const LUMA_TABLE: [u16; 64] = [40; 64];
+const CHROMA_TABLE: [u16; 64] = [50; 64];
 
 /// A disc on a ramp, and a texture.
 fn picture<S: Sample>(layout: Layout, depth: u32) -> Owned<S> {
@@ -49,10 +50,7 @@ fn hash<S: Sample>(picture: &Owned<S>) -> u64 {
 
 fn params(codec: CodecKind) -> CodecParams {
     let codec = match codec {
-        CodecKind::Jpeg => {
-            let luma = standard_luma_table(20);
-            Codec::Jpeg { luma, chroma: Some(luma.map(|step| (step + step / 4).min(255))) }
-        }
+        CodecKind::Jpeg => Codec::Jpeg { luma: LUMA_TABLE, chroma: Some(CHROMA_TABLE) },
         CodecKind::Hevc => Codec::Hevc { qp: QPS },
     };
     CodecParams { codec, binding: BINDING }
@@ -169,10 +167,7 @@ fn golden_payloads(lines: &mut String, level: CpuLevel) {
         .map(|size| models::default_for(CodecKind::Jpeg, size).unwrap());
     let [luma, chroma] = [&medium.luma, small.chroma.as_ref().unwrap()];
     assert_eq!((&luma.shapes()[..], &chroma.shapes()[..]), (LUMA, CHROMA));
-    let Codec::Jpeg { luma: table, chroma: Some(other) } = params(CodecKind::Jpeg).codec else {
-        unreachable!()
-    };
-    let condition = Condition::from_jpeg_tables(&table, &other, Layout::I420);
+    let condition = Condition::from_jpeg_tables(&LUMA_TABLE, &CHROMA_TABLE, Layout::I420);
     for good in good() {
         let shapes =
             |network: &Vec<LayerClasses>| network.iter().map(LayerClasses::shape).collect();
