@@ -37,6 +37,8 @@
  *   pointer to NULL and a cleared buffer, and clear what they are given.
  * - Handles are independent of each other. Each may be used by one thread at a time, any one (but see
  *   sidelight_decoder_filter_band()), different ones by different threads at once.
+ * - A library that was built for decoding alone lacks sidelight_encoder_*(), sidelight_jpeg_optimise() and
+ *   sidelight_jpeg_targets().
  */
 
 #ifndef SIDELIGHT_H

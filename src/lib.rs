@@ -15,11 +15,15 @@
 
 // Declared in a module of their own so that one line makes all of them public or private.
 #[path = "."]
+// The writing halves of formats: what a decoder's build does not call it does not link either.
+#[cfg_attr(not(feature = "encoder"), allow(dead_code, unused_imports))]
 mod modules {
+    #[cfg(feature = "encoder")]
     pub mod adapt;
     pub mod codec;
     pub mod cpu;
     pub mod decoder;
+    #[cfg(feature = "encoder")]
     pub mod encoder;
     pub mod entropy;
     pub mod error;
@@ -27,9 +31,11 @@ mod modules {
     pub mod kernels;
     pub mod models;
     pub mod network;
+    #[cfg(feature = "encoder")]
     pub mod optimise;
     pub mod payload;
     pub mod picture;
+    #[cfg(feature = "encoder")]
     pub mod train;
 }
 #[cfg(not(feature = "internals"))]
@@ -42,11 +48,13 @@ pub mod capi;
 pub mod carriage;
 mod util;
 
+#[cfg(feature = "encoder")]
 pub use adapt::task::Objective;
 pub use codec::accuracy::check_planes as check_jpeg_planes;
 pub use codec::{Codec, CodecParams};
 pub use cpu::{logical_cores, CpuLevel};
 pub use decoder::{probe, Decoder, DecoderSettings, Probe};
+#[cfg(feature = "encoder")]
 pub use encoder::{
     Encoded, Encoder, EncoderSettings, Pair, Rate, Report, MAX_EFFORT, MAX_PICTURES, MAX_STEPS,
 };
@@ -54,6 +62,7 @@ pub use error::{Error, Result};
 pub use kernels::FULL_STRENGTH;
 pub use models::ModelSize;
 pub use network::{CodecKind, Condition};
+#[cfg(feature = "encoder")]
 pub use optimise::{
     CoefficientReport, Optimiser, OptimiserReport, OptimiserSettings, DEFAULT_DECODED_WEIGHT,
     DEFAULT_STRENGTH, MAX_DECODED_WEIGHT, STRENGTHS,

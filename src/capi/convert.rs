@@ -2,14 +2,12 @@
 
 use super::boundary::{require, Refusal, Result};
 use super::types::*;
-use crate::adapt::task::Objective;
 use crate::codec::{Codec, CodecParams};
-use crate::encoder::{DEFAULT_EFFORT, MAX_EFFORT, MAX_STEPS};
 use crate::kernels::FULL_STRENGTH;
 use crate::network::condition::MAX_QP;
 use crate::network::CodecKind;
 use crate::picture::{Layout, Picture, PictureMut, PictureType, Plane, PlaneMut, Sample, MAX_SIZE};
-use crate::{Error, Mode, ModelSize, Rate};
+use crate::{Error, Mode, ModelSize};
 use std::fmt::{self, Display};
 
 /// Most threads that settings may ask for.
@@ -18,16 +16,6 @@ const MAX_THREADS: u32 = 256;
 pub(super) fn threads(n: u32) -> Result<usize> {
     require(n <= MAX_THREADS, || format!("settings->threads is {n}, not 0 to {MAX_THREADS}"))?;
     Ok(if n == 0 { crate::cpu::logical_cores() } else { n as usize })
-}
-
-/// What an encoder's or an optimiser's constructor says.
-pub(super) fn no_training(error: Error) -> Refusal {
-    match error {
-        Error::Unsupported => {
-            Refusal::new(error, "this CPU has no fused multiply-add (FMA), which training needs")
-        }
-        _ => error.into(),
-    }
 }
 
 /// A strength in parts of [`FULL_STRENGTH`].
@@ -52,29 +40,6 @@ pub(super) fn model_size(n: u32) -> Result<ModelSize> {
         1 => Ok(ModelSize::Small),
         3 => Ok(ModelSize::Large),
         _ => Err(Refusal::argument(format!("settings->model_size is {n}, no SidelightModelSize"))),
-    }
-}
-
-/// 0 stands for the default.
-pub(super) fn effort(n: u32) -> Result<u8> {
-    match u8::try_from(n) {
-        Ok(0) => Ok(DEFAULT_EFFORT),
-        Ok(effort) if effort <= MAX_EFFORT => Ok(effort),
-        _ => Err(Refusal::argument(format!("settings->effort is {n}, not 0 to {MAX_EFFORT}"))),
-    }
-}
-
-/// 0 stands for the encoder's choice.
-pub(super) fn steps(n: u32) -> Result<Option<u32>> {
-    require(n <= MAX_STEPS, || format!("settings->steps is {n}, not 0 to {MAX_STEPS}"))?;
-    Ok((n != 0).then_some(n))
-}
-
-pub(super) fn objective(n: u32) -> Result<Objective> {
-    match n {
-        0 => Ok(Objective::RateDistortion),
-        1 => Ok(Objective::Published),
-        _ => Err(Refusal::argument(format!("settings->objective is {n}, no SidelightObjective"))),
     }
 }
 
@@ -143,6 +108,7 @@ impl<'a> Passed<'a> {
     }
 
     /// Picture `index` of the argument `name`.
+    #[cfg(feature = "encoder")]
     pub fn in_array(pictures: &'a [SidelightPicture], index: usize, name: &'static str) -> Self {
         Self { index: Some(index), ..Self::new(&pictures[index], name) }
     }
@@ -332,16 +298,4 @@ pub(super) fn params(params: &SidelightCodecParams) -> Result<CodecParams> {
         }
     };
     Ok(CodecParams { codec, binding: params.binding })
-}
-
-pub(super) fn rate(params: &SidelightCodecParams) -> Result<Rate> {
-    let slope_db_per_byte = params.slope_db_per_byte;
-    let is = |what| format!("params->slope_db_per_byte is {slope_db_per_byte}, {what}");
-    require(slope_db_per_byte.is_finite(), || is("not finite"))?;
-    require(slope_db_per_byte >= 0.0, || is("negative"))?;
-    Ok(Rate {
-        coded_bytes: params.coded_bytes,
-        slope_db_per_byte,
-        carriage_bytes: params.carriage_bytes,
-    })
 }

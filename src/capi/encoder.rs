@@ -2,6 +2,7 @@
 
 use super::boundary::{close, guard, log, output, reference, require, slice, Result};
 use super::convert::{self, Passed};
+use super::encoding;
 use super::types::*;
 use crate::encoder::MAX_PICTURES;
 use crate::payload::binding;
@@ -36,13 +37,13 @@ impl SidelightEncoder {
         let inner = Encoder::new(EncoderSettings {
             no_update: settings.no_update != 0,
             threads: convert::threads(settings.threads)?,
-            effort: convert::effort(settings.effort)?,
-            steps: convert::steps(settings.steps)?,
+            effort: encoding::effort(settings.effort)?,
+            steps: encoding::steps(settings.steps)?,
             budget: (!budget.is_zero()).then_some(budget),
             model_size: convert::model_size(settings.model_size)?,
-            objective: convert::objective(settings.objective)?,
+            objective: encoding::objective(settings.objective)?,
         })
-        .map_err(convert::no_training)?;
+        .map_err(encoding::no_training)?;
         Ok(Self { inner, settings })
     }
 }
@@ -174,7 +175,7 @@ unsafe fn encode<S: Sample>(
     params: &SidelightCodecParams,
     progress: &mut dyn FnMut(f64) -> bool,
 ) -> Result<Encoded> {
-    let rate = convert::rate(params)?;
+    let rate = encoding::rate(params)?;
     let mut params = convert::params(params)?;
     let count = decoded.len();
     let mut pairs = alloc::try_with_capacity(count)?;

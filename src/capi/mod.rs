@@ -6,15 +6,20 @@ mod boundary;
 mod buffer;
 mod convert;
 mod decoder;
+#[cfg(feature = "encoder")]
 mod encoder;
+#[cfg(feature = "encoder")]
+mod encoding;
 mod jpeg;
 mod library;
+#[cfg(feature = "encoder")]
 mod optimise;
 mod payload;
 mod stream;
 mod types;
 
 pub use decoder::*;
+#[cfg(feature = "encoder")]
 pub use optimise::*;
 pub use stream::*;
 pub use types::*;

@@ -2,6 +2,7 @@
 
 use super::boundary::{guard, log, reference, require, slice, Refusal, Result};
 use super::convert::{self, Passed};
+use super::encoding;
 use super::types::*;
 use crate::optimise::{
     block_counts, in_range, Block, CoefficientReport, Optimiser, OptimiserSettings,
@@ -182,7 +183,7 @@ impl<'a> Call<'a> {
         // SAFETY: NULL, or valid by the caller's promise.
         let settings = unsafe { settings.as_ref() }.copied().unwrap_or(DEFAULTS);
         let optimiser =
-            Optimiser::new(optimiser_settings(&settings)?).map_err(convert::no_training)?;
+            Optimiser::new(optimiser_settings(&settings)?).map_err(encoding::no_training)?;
         // SAFETY: NULL, or valid by the caller's promise.
         let (original, params, coefficients) = unsafe {
             (
@@ -326,7 +327,7 @@ fn optimiser_settings(settings: &SidelightOptimiseSettings) -> Result<OptimiserS
     })?;
     Ok(OptimiserSettings {
         threads: convert::threads(settings.threads)?,
-        effort: convert::effort(settings.effort)?,
+        effort: encoding::effort(settings.effort)?,
         model_size: convert::model_size(settings.model_size)?,
         progressive: settings.progressive != 0,
         strength: if strength == 0.0 { DEFAULT_STRENGTH } else { strength },
