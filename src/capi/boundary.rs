@@ -3,8 +3,7 @@
 use super::types::{SidelightLog, SidelightLogLevel};
 use crate::util::fault;
 use crate::Error;
-use libc::{c_int, c_void};
-use std::ffi::CString;
+use std::ffi::{c_int, c_void, CString};
 use std::fmt::{self, Display};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Mutex;

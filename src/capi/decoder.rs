@@ -5,7 +5,7 @@ use super::convert::{self, Passed};
 use super::types::*;
 use crate::util::alloc;
 use crate::{Decoder, DecoderSettings, Error, Mode, Sample};
-use libc::c_int;
+use std::ffi::c_int;
 
 /// A decoder: the model that a payload asks for, which filters pictures.
 ///

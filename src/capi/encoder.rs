@@ -8,7 +8,7 @@ use crate::encoder::MAX_PICTURES;
 use crate::payload::binding;
 use crate::util::alloc;
 use crate::{Codec, Encoded, Encoder, EncoderSettings, Error, Pair, Sample};
-use libc::c_int;
+use std::ffi::c_int;
 use std::time::Duration;
 
 /// An encoder: fine-tunes the network on pictures and writes payloads.

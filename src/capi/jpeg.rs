@@ -9,7 +9,7 @@ use crate::carriage::jpeg;
 use crate::codec::accuracy;
 use crate::payload::MAX_PAYLOAD;
 use crate::Error;
-use libc::c_int;
+use std::ffi::c_int;
 
 /// Reads a JPEG file's payload, and what of the file a filter and an encoder need to know.
 ///

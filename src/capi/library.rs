@@ -4,7 +4,7 @@ use super::boundary::{guard, set_log_callback, Refusal};
 use super::types::*;
 use crate::cpu::CpuLevel;
 use crate::Error;
-use libc::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 
 /// The library's version, 0x00MMmmpp (major, minor, patch). SIDELIGHT_VERSION is the one that a program was compiled
 /// with. Any thread may call it.

@@ -11,7 +11,7 @@ use crate::optimise::{
 use crate::picture::Picture;
 use crate::util::alloc;
 use crate::{payload, Codec, Error, Mode};
-use libc::{c_int, c_void};
+use std::ffi::{c_int, c_void};
 
 /// Quantised coefficients of a JPEG picture, as libjpeg's jpeg_read_coefficients() and jpeg_write_coefficients() have
 /// them: rows of blocks of 64 in natural (row-major, not zig-zag) order; the components are luma, Cb and Cr. One of
@@ -23,7 +23,7 @@ pub struct SidelightCoefficients {
     /// First block of each component, aligned to 2.
     pub blocks: [*mut i16; 3],
     /// Bytes from one row of blocks to the next, even, at least 128 for each block of a row.
-    pub stride: [libc::ptrdiff_t; 3],
+    pub stride: [isize; 3],
     /// Zero.
     pub reserved: [u32; 4],
 }

@@ -5,7 +5,7 @@ use super::convert::{self, Passed};
 use super::types::{SidelightPayloadInfo, SidelightPicture};
 use crate::payload::{self, binding};
 use crate::{Error, Mode, Sample};
-use libc::c_int;
+use std::ffi::c_int;
 
 /// Binds an encoder's payload to the decoded picture that will carry it. A payload for video stands in front of the
 /// first picture that it is for and is repeated at every IRAP picture that it is to outlive: each copy is bound to its

@@ -11,7 +11,7 @@ use crate::decoder::MAX_TRIED;
 use crate::util::alloc;
 use crate::util::hash::Fnv1a;
 use crate::Error;
-use libc::c_int;
+use std::ffi::c_int;
 
 /// Codec of a stream of NAL units.
 #[repr(C)]

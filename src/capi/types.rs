@@ -1,7 +1,7 @@
 //! Constants, plain structs and enums of the C API.
 
 use crate::{carriage, payload};
-use libc::{c_int, c_void, ptrdiff_t};
+use std::ffi::{c_char, c_int, c_void};
 
 /// The longest payload, in bytes: what a segment of a JPEG file has room for.
 pub const SIDELIGHT_MAX_PAYLOAD: usize = 65526;
@@ -152,7 +152,7 @@ pub struct SidelightPicture {
     /// First sample of each plane. Input pictures are never written.
     pub data: [*mut c_void; 3],
     /// Bytes from one row to the next of each plane, at least a row's and not negative.
-    pub stride: [ptrdiff_t; 3],
+    pub stride: [isize; 3],
     /// Luma samples in a row, 1 to 65535.
     pub width: u32,
     /// Luma rows, 1 to 65535.
@@ -218,7 +218,7 @@ pub type SidelightProgress =
 /// A log callback: gets a formatted, NUL-terminated message, valid during the call, and a SidelightLogLevel, from any
 /// thread that is inside the library. It must return: no longjmp(), no C++ exception.
 pub type SidelightLog =
-    Option<unsafe extern "C" fn(user: *mut c_void, level: u32, message: *const libc::c_char)>;
+    Option<unsafe extern "C" fn(user: *mut c_void, level: u32, message: *const c_char)>;
 
 /// Settings of an encoder.
 #[repr(C)]
