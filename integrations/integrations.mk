@@ -1,4 +1,4 @@
-# The integrations and the binding for Python, against the library in the build folder. Included by the
+# The integrations and the bindings for Python and WebAssembly, against the library in the build folder. Included by the
 # Makefile at the root.
 
 ##@ Integrations
@@ -73,5 +73,17 @@ $(PY)/venv/ready: bindings/python/tests/requirements.txt
 	$(PY)/venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	touch $@
 
+WASM = $(abspath $(TARGET))/wasm
+wasm: ## The package for browsers and Node, in target/wasm/package: bindings/wasm/README.md
+	bindings/wasm/build.sh $(WASM)/package
+
+wasm-pack: wasm ## The package as an archive for npm, in target/wasm
+	cd $(WASM)/package && npm pack --pack-destination $(WASM)
+
+# What is not on the system is downloaded and unpacked in target/cross.
+test-wasm: wasm examples ## Its tests, and the library's own on WebAssembly
+	tests/cross/wasm.sh
+	bindings/wasm/test.sh $(WASM)
+
 .PHONY: ffmpeg test-ffmpeg gstreamer test-gstreamer gdk-pixbuf test-gdk-pixbuf vapoursynth test-vapoursynth \
-    test-vapoursynth-wheel test-python
+    test-vapoursynth-wheel test-python wasm wasm-pack test-wasm

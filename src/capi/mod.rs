@@ -17,6 +17,8 @@ mod optimise;
 mod payload;
 mod stream;
 mod types;
+#[cfg(target_family = "wasm")]
+mod wasm;
 
 pub use decoder::*;
 #[cfg(feature = "encoder")]
