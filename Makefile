@@ -112,9 +112,13 @@ bench: examples c-benches ## Speed: of the kernels, of decoding from C, of loadi
 	benches/c/build/bench_filter --jpeg $(TARGET)/bench.jpg
 	benches/c/build/bench_load $(RELEASE)/$(SHARED)
 
+bench-instructions: ## What the kernels' inner loops cost on x86-64 and ARM, from their assembly
+	benches/instructions.sh
+
 c-benches: pc
 	$(MAKE) -C benches/c
 
 include packaging/install.mk integrations/integrations.mk
 
-.PHONY: all help demo lib examples video header clean setup pc test test-asan fuzz bench c-benches
+.PHONY: all help demo lib examples video header clean setup pc test test-asan fuzz bench bench-instructions \
+    c-benches

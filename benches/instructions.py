@@ -31,8 +31,8 @@ LABEL = re.compile(r"^(\.L\w+|[A-Za-z_.$][\w.$]*):")
 
 def products(line):
     """The type and number of an instruction's products, or None."""
-    name, _, operands = line.strip().partition("\t")
-    name = name.removeprefix("{vex}").strip().removeprefix("v").removesuffix("2")
+    name, operands = (line.replace("{vex}", "").split(maxsplit=1) + [""])[:2]
+    name = name.removeprefix("v").removesuffix("2")
     by_type = PRODUCTS.get(name)
     if not by_type:
         return None
@@ -67,11 +67,10 @@ def loops(assembly):
 
 def model(mca, cpu, triple, block, count):
     """Multiply-accumulates a cycle that llvm-mca expects, or - for a CPU without the instructions."""
-    text = "\n".join(block).replace("{vex}", "{vex} ")
     rounds = 200
     command = [mca, f"-mtriple={triple}", f"-mcpu={cpu}", f"-iterations={rounds}", "-instruction-info=0",
                "-resource-pressure=0"]
-    run = subprocess.run(command, input=text, capture_output=True, text=True)
+    run = subprocess.run(command, input="\n".join(block), capture_output=True, text=True)
     cycles = re.search(r"Total Cycles:\s+(\d+)", run.stdout)
     return f"{count * rounds / int(cycles[1]):.1f}" if cycles else "-"
 

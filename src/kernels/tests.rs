@@ -1,5 +1,5 @@
-//! Every level's kernels (`scalar.rs`, `samples.rs`, `x86/`) against the reference, on adversarial
-//! inputs over all small widths.
+//! Every level's kernels (`scalar.rs`, `samples.rs`, `x86/`, `aarch64/`) against the reference, on
+//! adversarial inputs over all small widths.
 
 use super::{Convolution, Correction, Kernels, Packed, RowMut, Rows, FULL_STRENGTH};
 use crate::cpu::CpuLevel;

@@ -1,6 +1,5 @@
 //! What the kernels ask of an instruction set: a set's register implements [`Vector`], or [`Eight`]
-//! for samples, in a file of its own (`x86/sse41.rs`, `x86/avx2.rs`, `x86/avx512.rs`,
-//! `x86/samples.rs`).
+//! for samples, in a file of its own (in `x86` and `aarch64`).
 
 use super::samples::Correction;
 
