@@ -3,9 +3,9 @@
 
     benches/instructions.py ASSEMBLY [--mca LLVM_MCA --cpu NAME...]
 
-For each level and type of products it takes the loop that makes the most of them and prints its
-instructions, its multiply-accumulates (of 8 or 16 bits) and their ratio; with --mca also what
-llvm-mca expects of each CPU, in multiply-accumulates a cycle, from its tables: a model, which
+For each level and type of products it takes the loop that makes the most of them an instruction and
+prints its instructions, its multiply-accumulates (of 8 or 16 bits) and their ratio; with --mca also
+what llvm-mca expects of each CPU, in multiply-accumulates a cycle, from its tables: a model, which
 knows no caches, and not a measurement. `make bench-instructions` runs it.
 """
 
@@ -55,7 +55,7 @@ def loops(assembly):
             label, block = match[1], []
         elif level and label and line.startswith("\t") and not line.startswith("\t."):
             instruction = line.split("//")[0].rstrip()
-            if not instruction.strip():
+            if not instruction.strip() or instruction.startswith("\t#"):
                 continue
             block.append(instruction)
             operands = instruction.split()
@@ -88,8 +88,9 @@ def main():
             found = [p for p in map(products, block) if p]
             for kind in {kind for kind, _ in found}:
                 count = sum(n for of, n in found if of == kind)
-                # The loop that most of a layer's time goes to.
-                if count > best.get((level, kind), (0, []))[0]:
+                # Others are for narrow rows and for what a wide block leaves.
+                fewest = best.get((level, kind), (0, [None]))
+                if count / len(block) > fewest[0] / len(fewest[1]):
                     best[level, kind] = (count, block)
     if not best:
         sys.exit("no kernel's loop in " + options.assembly)
