@@ -56,6 +56,7 @@ macro_rules! level {
             $crate::kernels::Kernels {
                 conv_row,
                 conv_row_last,
+                bytes: <V as Vector<$lanes>>::BYTES,
                 dot4: <V as Vector<$lanes>>::DOT4,
                 signed_bytes: <V as Vector<$lanes>>::SIGNED_BYTES,
                 planar: <V as Vector<$lanes>>::PLANAR,
@@ -97,10 +98,18 @@ pub(super) unsafe fn row<
             (Rows::I16(src), 32) => row_of::<V, i16, L, P, N, P1, 32>(conv, y, src, dst),
             (Rows::I16(src), 48) => row_of::<V, i16, L, P, N, P1, 48>(conv, y, src, dst),
             (Rows::I16(src), 64) => row_of::<V, i16, L, P, N, P1, 64>(conv, y, src, dst),
-            (Rows::U8(src), 16) => row_of::<V, u8, L, PB, NB, P1, 16>(conv, y, src, dst),
-            (Rows::U8(src), 32) => row_of::<V, u8, L, PB, NB, P1, 32>(conv, y, src, dst),
-            (Rows::U8(src), 48) => row_of::<V, u8, L, PB, NB, P1, 48>(conv, y, src, dst),
-            (Rows::U8(src), 64) => row_of::<V, u8, L, PB, NB, P1, 64>(conv, y, src, dst),
+            (Rows::U8(src), 16) if V::BYTES => {
+                row_of::<V, u8, L, PB, NB, P1, 16>(conv, y, src, dst)
+            }
+            (Rows::U8(src), 32) if V::BYTES => {
+                row_of::<V, u8, L, PB, NB, P1, 32>(conv, y, src, dst)
+            }
+            (Rows::U8(src), 48) if V::BYTES => {
+                row_of::<V, u8, L, PB, NB, P1, 48>(conv, y, src, dst)
+            }
+            (Rows::U8(src), 64) if V::BYTES => {
+                row_of::<V, u8, L, PB, NB, P1, 64>(conv, y, src, dst)
+            }
             _ => unreachable!("no network has such a layer"),
         }
     }

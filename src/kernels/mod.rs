@@ -4,19 +4,31 @@
 //! The arithmetic is that of docs/model.md; the contract of the kernels are [`ConvRow`],
 //! [`ConvRowLast`] and [`SampleKernels`]. `scalar.rs` and `samples.rs` are the reference. For
 //! instruction sets, `convolve.rs` writes the convolutions once, and `eights.rs` the samples, over
-//! the registers of `vector.rs`, which the files in `x86` and `aarch64` implement; `tests.rs`
-//! compares every level with the reference.
+//! the registers of `vector.rs`, which the files in `x86` and `aarch64` and `wasm.rs` implement;
+//! `tests.rs` compares every level with the reference.
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 // Compiled for every CPU, so that it stays free of any instruction set.
-#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64", target_feature = "simd128")),
+    allow(unused)
+)]
 mod convolve;
-#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64", target_feature = "simd128")),
+    allow(unused)
+)]
 mod eights;
 mod samples;
 pub mod scalar;
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64", target_feature = "simd128")),
+    allow(unused)
+)]
 mod vector;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -81,7 +93,7 @@ impl Convolution {
     #[must_use]
     pub fn new(layer: PreparedLayer, limit: Option<i32>, kernels: &Kernels) -> Self {
         let (cin, cout) = (layer.cin, layer.cout);
-        let limit = limit.filter(|limit| are_bytes(&layer.weights, *limit));
+        let limit = limit.filter(|limit| kernels.bytes && are_bytes(&layer.weights, *limit));
         let sum_width = match limit {
             Some(limit) if !kernels.dot4 => SumWidth::narrowest(&layer.weights, (cin, cout), limit),
             _ => SumWidth::I32,
@@ -189,6 +201,8 @@ pub struct Kernels {
     /// Last layers, of 4 or 2 output channels, input channels a multiple of 16 and one bias for
     /// each channel.
     pub conv_row_last: ConvRowLast,
+    /// Whether hidden layers read bytes where they can.
+    pub bytes: bool,
     /// Whether products of bytes are added in 32 bits by fours, so that no layer needs a proof for
     /// less.
     pub dot4: bool,
@@ -209,7 +223,13 @@ impl Kernels {
         let table = x86::kernels(cpu.level());
         #[cfg(target_arch = "aarch64")]
         let table = aarch64::kernels(cpu.level());
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        let table = wasm::kernels(cpu.level());
+        #[cfg(not(any(
+            target_arch = "x86_64",
+            target_arch = "aarch64",
+            all(target_arch = "wasm32", target_feature = "simd128")
+        )))]
         let (Supported { .. }, table) = (cpu, scalar::KERNELS);
         table
     }

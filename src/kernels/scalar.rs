@@ -6,6 +6,7 @@ use super::{check_row, Convolution, Kernels, RowMut, Rows};
 pub(super) const KERNELS: Kernels = Kernels {
     conv_row,
     conv_row_last,
+    bytes: true,
     dot4: true,
     signed_bytes: false,
     planar: 1,

@@ -13,6 +13,9 @@ use super::samples::Correction;
 /// Every method asks for this: the CPU has the instruction set, and pointers are valid for what is
 /// read or written through them. No alignment is needed.
 pub(super) trait Vector<const LANES: usize>: Copy {
+    /// Whether layers read bytes where they can. Without, nothing is asked of
+    /// [`mul_u8i8`](Self::mul_u8i8), [`dot_bytes`](Self::dot_bytes) and [`widen`](Self::widen).
+    const BYTES: bool = true;
     /// Whether the products of four bytes are added in 32 bits at once.
     const DOT4: bool;
     /// Whether the products of bytes are of two signed ones, so that activations are read less
