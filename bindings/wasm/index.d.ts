@@ -127,8 +127,14 @@ export class Decoder {
   setMode(mode: "off" | "base", params: CodecParams): void;
   /** Sets how much of the correction pictures get: 0 to FULL_STRENGTH. */
   setStrength(strength: number): void;
-  /** Filters a picture into `out`, or into a new one of `bitDepth` bits, and returns that. */
-  filter(picture: Picture, options?: { bitDepth?: BitDepth; out?: Picture }): Picture;
+  /**
+   * Filters a picture into `out`, or into a new one of `bitDepth` bits, and returns that. `progress` is told the part
+   * that is done, up to 1, every some hundred rows.
+   */
+  filter(
+    picture: Picture,
+    options?: { bitDepth?: BitDepth; out?: Picture; progress?: (part: number) => void },
+  ): Picture;
   /** Gives back the decoder's memory. */
   close(): void;
 }

@@ -20,6 +20,8 @@ const LAYOUTS = ["4:0:0", "4:2:0", "4:2:2", "4:4:4", "4:4:0", "4:1:1"];
 // By how much chroma is narrower and shorter in each.
 const SUBSAMPLING = [[1, 1], [2, 2], [2, 1], [1, 1], [1, 2], [4, 1]];
 const MAX_SIZE = 65535;
+// Rows between two reports of progress: a band's own rows are many beside those that it shares with its neighbours.
+const BAND = 512;
 // What the module could address at all; numbers beyond would wrap.
 const MAX_BYTES = 2 ** 31;
 
@@ -377,8 +379,11 @@ export class Decoder {
     this.#open()._result("sidelight_decoder_set_strength", this.#handle, strength);
   }
 
-  /** Filters a picture into `out`, or into a new one of `bitDepth` bits, and returns that. */
-  filter(picture, { bitDepth = picture.bitDepth ?? 8, out } = {}) {
+  /**
+   * Filters a picture into `out`, or into a new one of `bitDepth` bits, and returns that. `progress` is told the part
+   * that is done, up to 1, every some hundred rows.
+   */
+  filter(picture, { bitDepth = picture.bitDepth ?? 8, out, progress } = {}) {
     const library = this.#open();
     const from = checkedPlanes(picture, "picture");
     const to = out ?? createPicture(picture.layout, picture.width, picture.height, bitDepth);
@@ -387,7 +392,12 @@ export class Decoder {
       const input = library._picture(memory, picture, from);
       const output = library._picture(memory, to, into);
       input.write();
-      library._result("sidelight_decoder_filter", this.#handle, input.at, output.at);
+      const rows = progress ? BAND : picture.height;
+      for (let row = 0; row < picture.height; row += rows) {
+        const end = Math.min(row + rows, picture.height);
+        library._result("sidelight_decoder_filter_band", this.#handle, input.at, output.at, row, end);
+        progress?.(end / picture.height);
+      }
       output.read();
       return to;
     });
