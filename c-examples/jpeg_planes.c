@@ -225,26 +225,21 @@ static void upsample_row(const SidelightPicture *p, int i, uint32_t y, int32_t *
   }
 }
 
-int planes_to_image(const Planes *planes, Image *image) {
+int planes_to_rows(const Planes *planes, uint32_t first, uint32_t end, uint8_t *out) {
   const SidelightPicture *p = &planes->picture;
-  memset(image, 0, sizeof *image);
-  image->width = p->width;
-  image->height = p->height;
-  image->channels = plane_count(p);
-  size_t row = (size_t)p->width * (size_t)image->channels;
-  image->samples = malloc(row * p->height);
+  size_t row = (size_t)p->width * (size_t)plane_count(p);
+  if (plane_count(p) == 1) {
+    for (uint32_t y = first; y < end; y++, out += row)
+      memcpy(out, row_of(p, 0, y), row);
+    return 1;
+  }
   /* Upsampled rows may be up to three samples longer than the picture's. */
   size_t wide = (size_t)p->width + 4;
   uint8_t *chroma = malloc(2 * wide);
   int32_t *sums = malloc(wide * sizeof *sums);
-  int ok = image->samples && chroma && sums;
-  for (uint32_t y = 0; ok && y < p->height; y++) {
-    uint8_t *out = image->samples + y * row;
+  int ok = chroma && sums;
+  for (uint32_t y = first; ok && y < end; y++, out += row) {
     const uint8_t *luma = row_of(p, 0, y);
-    if (image->channels == 1) {
-      memcpy(out, luma, row);
-      continue;
-    }
     upsample_row(p, 1, y, sums, chroma);
     upsample_row(p, 2, y, sums, chroma + wide);
     for (uint32_t x = 0; x < p->width; x++)
@@ -252,10 +247,23 @@ int planes_to_image(const Planes *planes, Image *image) {
   }
   free(sums);
   free(chroma);
-  if (!ok) {
+  if (!ok)
     fprintf(stderr, "out of memory\n");
+  return ok;
+}
+
+int planes_to_image(const Planes *planes, Image *image) {
+  const SidelightPicture *p = &planes->picture;
+  memset(image, 0, sizeof *image);
+  image->width = p->width;
+  image->height = p->height;
+  image->channels = plane_count(p);
+  image->samples = malloc((size_t)p->width * (size_t)image->channels * p->height);
+  if (!image->samples)
+    fprintf(stderr, "out of memory\n");
+  int ok = image->samples && planes_to_rows(planes, 0, p->height, image->samples);
+  if (!ok)
     image_free(image);
-  }
   return ok;
 }
 

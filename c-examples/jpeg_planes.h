@@ -40,6 +40,9 @@ int planes_like(const Planes *like, Planes *planes);
 /* Gray or RGB, with libjpeg-turbo's "fancy" upsampling. */
 int planes_to_image(const Planes *planes, Image *image);
 
+/* Rows `first` to `end` - 1 of it, one behind the other. */
+int planes_to_rows(const Planes *planes, uint32_t first, uint32_t end, uint8_t *out);
+
 /* Writes the planes exactly as they are: YUV4MPEG2, in the picture's own layout. */
 int planes_write_y4m(const char *path, const Planes *planes);
 

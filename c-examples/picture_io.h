@@ -29,7 +29,9 @@ typedef struct Image {
 enum { FORMAT_PNG, FORMAT_PNM, FORMAT_Y4M };
 
 /* Most pixels that the examples take. */
+#ifndef MAX_PIXELS
 #define MAX_PIXELS ((size_t)1 << 28)
+#endif
 
 /* Reads a PNG (alpha is composed on white, 16 bits are reduced to 8), binary PPM or PGM (maxval 255)
  * file. Prints what is wrong and returns 0 on failure. */
