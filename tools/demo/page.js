@@ -1,5 +1,5 @@
 
-const rows = data;
+const rows = JSON.parse(document.getElementById("data").textContent);
 
 function showPicture(name) {
   const own = rows.filter(r => r.picture === name);

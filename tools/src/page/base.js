@@ -1,7 +1,5 @@
 "use strict";
 
-const data = JSON.parse(document.getElementById("data").textContent);
-
 const make = (tag, properties = {}, ...children) => {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);

@@ -1,16 +1,17 @@
 /**
  * Two variants of a picture in one frame, left and right of a line, with zoom and pan; on request
- * their difference in place of them (only for pictures from data URIs: browsers do not let a page
- * read the samples of files).
+ * their difference in place of them (only for pictures from data and blob URIs: browsers do not let a
+ * page read the samples of files).
  *
- * `variants` are pairs of an id and a label.
+ * `variants` are pairs of an id and a label. With `fit`, large pictures begin as small as fits the frame.
  */
 class Compare {
   static ZOOMS = [1, 2, 4, 8, 16];
   static AMPLIFIED = 8;
 
-  constructor({ variants, left, right, difference }) {
+  constructor({ variants, left, right, difference, fit = false }) {
     this.labels = new Map(variants);
+    this.fit = fit;
     this.zoom = 1;
     this.centre = { x: 0, y: 0 };
     this.side = { left, right };
@@ -56,14 +57,16 @@ class Compare {
       });
       bar.append(this.toggle);
     }
-    this.zooms = choice("Zoom", Compare.ZOOMS.map(z => [z, z + "×"]), z => this.zoomTo(z));
+    const zooms = Compare.ZOOMS.map(z => [z, z + "×"]);
+    this.zooms = choice("Zoom", this.fit ? [["fit", "Fit"], ...zooms] : zooms,
+      z => this.zoomTo(z === "fit" ? this.least() : z));
     bar.append(this.zooms.element);
     this.said = make("span", { className: "note" });
     bar.append(this.said);
     const help = make("p", {
       className: "note",
       textContent: "Drag the line, or focus it and use the arrow keys. Wheel after a click, or with Ctrl, + and −: zoom. " +
-        "Drag, arrow keys: pan." + (difference ? " d: difference." : ""),
+        "Drag, arrow keys: pan." + (this.fit ? " 0: fit." : "") + (difference ? " d: difference." : ""),
     });
     this.element = make("div", { className: "compare" }, bar, this.frame, help);
   }
@@ -86,9 +89,17 @@ class Compare {
     const { width, height } = this.picture;
     const room = { x: this.frame.clientWidth, y: 0.75 * innerHeight };
     const fitting = [4, 2].find(z => z * width <= room.x && z * height <= room.y);
-    this.zoom = fitting ?? 1;
+    this.zoom = fitting ?? (this.fit ? Math.min(room.x / width, room.y / height, 1) : 1);
+    this.fitted = this.zoom < 1;
     this.frame.style.height = Math.min(this.zoom * height, room.y) + 2 + "px";
     this.centre = { x: width / 2, y: height / 2 };
+  }
+
+  /** The least zoom. */
+  least() {
+    if (!this.fit) return Compare.ZOOMS[0];
+    const { width, height } = this.picture;
+    return Math.min(this.frame.clientWidth / width, this.frame.clientHeight / height, Compare.ZOOMS[0]);
   }
 
   /** After a change of the picture or of what stands left and right. */
@@ -122,7 +133,8 @@ class Compare {
 
   zoomTo(zoom, at = { x: this.frame.clientWidth / 2, y: this.frame.clientHeight / 2 }) {
     const from = this.zoom;
-    this.zoom = clamp(zoom, Compare.ZOOMS[0], Compare.ZOOMS.at(-1));
+    this.zoom = clamp(zoom, this.least(), Compare.ZOOMS.at(-1));
+    this.fitted = this.zoom < Compare.ZOOMS[0] && this.zoom === this.least();
     // What lies under `at` stays there.
     this.centre.x += (at.x - this.frame.clientWidth / 2) * (1 / from - 1 / this.zoom);
     this.centre.y += (at.y - this.frame.clientHeight / 2) * (1 / from - 1 / this.zoom);
@@ -139,6 +151,7 @@ class Compare {
     if (!this.picture) return;
     const { width, height } = this.picture;
     const room = { x: this.frame.clientWidth, y: this.frame.clientHeight };
+    if (this.fitted) this.zoom = this.least();
     const held = (centre, size, room) => {
       const half = room / 2 / this.zoom;
       return 2 * half >= size ? size / 2 : clamp(centre, half, size - half);
@@ -151,10 +164,11 @@ class Compare {
         left: Math.round(room.x / 2 - this.centre.x * this.zoom) + "px",
         top: Math.round(room.y / 2 - this.centre.y * this.zoom) + "px",
       });
-    this.pannable = width * this.zoom > room.x || height * this.zoom > room.y;
+    // Half a pixel is for what fits the frame but for rounding.
+    this.pannable = width * this.zoom > room.x + 0.5 || height * this.zoom > room.y + 0.5;
     this.frame.classList.toggle("pannable", this.pannable);
     this.frame.classList.toggle("near", this.zoom > 2);
-    this.zooms.pick(this.zoom);
+    this.zooms.pick(this.fitted ? "fit" : this.zoom);
   }
 
   differ(on) {
@@ -256,6 +270,7 @@ class Compare {
       "+": () => this.zoomTo(2 * this.zoom),
       "=": () => this.zoomTo(2 * this.zoom),
       "-": () => this.zoomTo(this.zoom / 2),
+      0: () => this.zoomTo(this.least()),
       d: () => this.toggle?.click(),
     };
     Compare.act(e, actions);

@@ -1,4 +1,5 @@
 
+const data = JSON.parse(document.getElementById("data").textContent);
 const { results } = data;
 const VARIANTS = ["codec", "base", "update"];
 const SHOWN = ["original", ...VARIANTS];
