@@ -85,5 +85,19 @@ test-wasm: wasm examples ## Its tests, and the library's own on WebAssembly
 	tests/cross/wasm.sh
 	bindings/wasm/test.sh $(WASM)
 
+PAGE = $(abspath $(TARGET))/page
+page: wasm ## A page that filters JPEGs in the browser, to be served from target/page: bindings/wasm/page/README.md
+	bindings/wasm/page/build.sh $(PAGE) $(WASM)/package
+
+test-page: page examples cli $(PAGE)-test/ready ## Its tests, in Chromium
+	node bindings/wasm/page/test/test.mjs $(PAGE) c-examples/build $(CLI)/sidelight $(PAGE)-test
+
+$(PAGE)-test/ready: bindings/wasm/page/test/package.json bindings/wasm/page/test/package-lock.json
+	@tools/setup.sh page
+	mkdir -p $(PAGE)-test
+	cp $^ $(PAGE)-test
+	npm ci --silent --no-audit --no-fund --prefix $(PAGE)-test
+	touch $@
+
 .PHONY: ffmpeg test-ffmpeg gstreamer test-gstreamer gdk-pixbuf test-gdk-pixbuf vapoursynth test-vapoursynth \
-    test-vapoursynth-wheel test-python wasm wasm-pack test-wasm
+    test-vapoursynth-wheel test-python wasm wasm-pack test-wasm page test-page

@@ -13,6 +13,7 @@
 #   tools/setup.sh ffmpeg   what `make ffmpeg` and `make test-ffmpeg` need
 #   tools/setup.sh gstreamer   what `make gstreamer` and `make test-gstreamer` need
 #   tools/setup.sh gdk-pixbuf   what `make gdk-pixbuf` and `make test-gdk-pixbuf` need
+#   tools/setup.sh page     what `make test-page` needs besides
 #   tools/setup.sh python   what `make test-python` needs
 #   tools/setup.sh torch    what `make -C tools test-torch` needs
 #   tools/setup.sh python3.12   installs nothing: prints a Python of version 3.12 or later
@@ -31,10 +32,11 @@ ffmpeg="dpkg-dev patch xz-utils zlib1g-dev"
 gstreamer="libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools gstreamer1.0-plugins-base
     gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav"
 pixbuf="libgdk-pixbuf-2.0-dev libgdk-pixbuf2.0-bin valgrind"
+page="chromium python3"
 python="python3 python3-venv"
 
 usage() {
-    echo "usage: tools/setup.sh build|cli|test|video|eval|peers|coders|report|ffmpeg|gstreamer|gdk-pixbuf|python|torch|" \
+    echo "usage: tools/setup.sh build|cli|test|video|eval|peers|coders|report|ffmpeg|gstreamer|gdk-pixbuf|page|python|torch|" \
         "python3.12" >&2
     exit 1
 }
@@ -72,6 +74,10 @@ for set in "$@"; do
     ffmpeg) packages="$packages $build $eval $ffmpeg" ;;
     gstreamer) packages="$packages $build $eval python3 $gstreamer" ;;
     gdk-pixbuf) packages="$packages $build python3 $pixbuf" ;;
+    page)
+        packages="$packages $page"
+        command -v npm >/dev/null || packages="$packages nodejs npm"
+        ;;
     python | torch)
         packages="$packages gcc libc6-dev"
         [ "$set" != torch ] || packages="$packages g++"
