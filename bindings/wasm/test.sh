@@ -21,7 +21,7 @@ size=$(gzip -9 -c "$folder/package/sidelight.wasm" | wc -c)
 [ "$size" -lt 400000 ] || { echo "test: sidelight.wasm has $size bytes compressed" >&2; exit 1; }
 rm -f "$folder"/sidelight-*.tgz
 (cd "$folder/package" && npm pack --silent --pack-destination "$folder")
-tar tzf "$folder"/sidelight-*.tgz | sort >"$folder/files.txt"
+tar tzf "$folder"/sidelight-*.tgz | LC_ALL=C sort >"$folder/files.txt"
 for file in LICENSE-APACHE LICENSE-MIT README.md index.d.ts index.js package.json sidelight-all.wasm sidelight.wasm; do
     echo "package/$file"
 done | cmp - "$folder/files.txt"
