@@ -22,25 +22,39 @@ pub(super) fn fma(a: f32, b: f32, c: f32) -> f32 {
 }
 
 /// `a · b + c` of each lane, rounded once.
+///
+/// Plain loops: with closures compilers leave calls in here.
 #[inline(always)]
+#[allow(clippy::needless_range_loop)]
 pub(super) fn fma_lanes(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
+    let mut rounded = [0.0; 8];
     if FMA_BUILT_IN {
-        return from_fn(|i| a[i].mul_add(b[i], c[i]));
+        for i in 0..8 {
+            rounded[i] = a[i].mul_add(b[i], c[i]);
+        }
+        return rounded;
     }
-    let sums: [f64; 8] = from_fn(|i| f64::from(a[i]) * f64::from(b[i]) + f64::from(c[i]));
-    // Written so that compilers make vectors of it.
-    let mut doubtful = [0; 8];
-    for (doubtful, sum) in doubtful.iter_mut().zip(&sums) {
-        let (low, high) = (sum.to_bits() as i32, (sum.to_bits() >> 32) as i32 & i32::MAX);
-        let halfway = low & 0x1fff_ffff == 0x1000_0000;
+    let (mut sums, mut doubtful) = ([0.0; 8], [0; 8]);
+    for i in 0..8 {
+        sums[i] = f64::from(a[i]) * f64::from(b[i]) + f64::from(c[i]);
+    }
+    for i in 0..8 {
+        let bits = f64::to_bits(sums[i]);
+        let (low, high) = (bits as i32, (bits >> 32) as i32 & i32::MAX);
+        let halfway = -i32::from(low & 0x1fff_ffff == 0x1000_0000);
         // Halfway between subnormals other bits say so.
-        let subnormal = i32::from(high > 0) & i32::from(high < LEAST_NORMAL);
-        *doubtful = i32::from(halfway) | subnormal;
+        let subnormal = -i32::from(high > 0) & -i32::from(high < LEAST_NORMAL);
+        doubtful[i] = halfway | subnormal;
     }
-    if doubtful.iter().fold(0, |any, lane| any | lane) != 0 {
+    let mut any = 0;
+    for i in 0..8 {
+        any |= doubtful[i];
+        rounded[i] = sums[i] as f32;
+    }
+    if any != 0 {
         return all_emulated(a, b, c);
     }
-    sums.map(|sum| sum as f32)
+    rounded
 }
 
 /// Upper half of the f64 2⁻¹²⁶, the least f32 that is not subnormal.
