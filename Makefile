@@ -33,7 +33,7 @@ all: lib
 
 help: ## This list
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	    /^[a-z][a-z-]*:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	    /^[a-z][a-z0-9-]*:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\nResearch: make -C tools help\n'
 
 ##@ Try it
@@ -118,7 +118,7 @@ bench-instructions: ## What the kernels' inner loops cost on x86-64 and ARM, fro
 c-benches: pc
 	$(MAKE) -C benches/c
 
-include packaging/install.mk integrations/integrations.mk
+include packaging/install.mk integrations/integrations.mk tests/cross/cross.mk
 
 .PHONY: all help demo lib examples video header clean setup pc test test-asan fuzz bench bench-instructions \
     c-benches

@@ -181,7 +181,7 @@ pub(crate) const FMA_BUILT_IN: bool = cfg!(any(
 ));
 
 /// Whether the CPU has an instruction that multiplies and adds with one rounding. Training does
-/// little else, and where it has to be emulated nobody would wait for it.
+/// little else, and takes some ten times as long where that is emulated.
 #[must_use]
 pub fn has_fma() -> bool {
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]

@@ -1,0 +1,25 @@
+#!/bin/sh
+# The library for 32-bit x86, built and tested here.
+set -eu
+cd "$(dirname "$0")/../.."
+
+. tests/cross/env.sh
+tests/cross/unpack.sh "$cross" gcc-i686-linux-gnu libc6-dev-i386-cross
+
+target=i686-unknown-linux-gnu
+libraries=$cross/usr/i686-linux-gnu/lib
+runner="$libraries/ld-linux.so.2 --library-path $libraries"
+export CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_LINKER=i686-linux-gnu-gcc
+export CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Clink-arg=--sysroot=$cross"
+export CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_RUNNER="$runner"
+# No std comes with Debian's Rust for this machine.
+export RUSTC_BOOTSTRAP=1
+build="--locked --profile tests -p sidelight --target $target -Zbuild-std=std,test"
+# shellcheck disable=SC2086
+{
+    cargo test $build --lib --test formats --test hostile
+    cargo rustc $build --lib --crate-type cdylib
+}
+library=$CARGO_TARGET_DIR/$target/tests
+CC="i686-linux-gnu-gcc --sysroot=$cross" RUNNER="$runner:$library" \
+    tests/cross/portable.sh "$library" "$CARGO_TARGET_DIR/ffi-$target"
