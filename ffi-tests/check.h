@@ -14,7 +14,14 @@ static unsigned long check_failed;
 /* Failures printed one by one; the rest are only counted. */
 enum { CHECK_SHOWN = 20 };
 
-__attribute__((format(printf, 4, 5))) static inline bool check_that(bool ok, const char *file,
+/* As printf() has it where Windows' own is not used. */
+#ifdef __MINGW_PRINTF_FORMAT
+#define CHECK_FORMAT __MINGW_PRINTF_FORMAT
+#else
+#define CHECK_FORMAT printf
+#endif
+
+__attribute__((format(CHECK_FORMAT, 4, 5))) static inline bool check_that(bool ok, const char *file,
                                                                     int line, const char *format,
                                                                     ...)
 {
