@@ -14,10 +14,11 @@ export CARGO_TARGET_S390X_UNKNOWN_LINUX_GNU_RUNNER="$runner"
 # No std comes with Debian's Rust for this machine.
 export RUSTC_BOOTSTRAP=1
 build="--locked --profile tests -p sidelight --target $target -Zbuild-std=std,test"
-# What trains takes most of the time.
+# What trains takes most of the time; QEMU 7.2 multiplies by MDEBR wrongly, which the emulation that no s390x needs is
+# made of.
 # shellcheck disable=SC2086
 {
-    cargo test $build --lib -- --skip encoder:: --skip adapt:: --skip optimise::
+    cargo test $build --lib -- --skip encoder:: --skip adapt:: --skip optimise:: --skip train::fma
     cargo test $build --test formats
     cargo rustc $build --lib --crate-type cdylib
 }
