@@ -692,10 +692,9 @@ int sidelight_jpeg_targets(const struct SidelightOptimiseSettings *settings,
                            const struct SidelightTargets *targets);
 
 /// Opens an encoder, to be closed with sidelight_encoder_close(). The settings are copied; NULL stands for the
-/// defaults. Returns 0; SIDELIGHT_ERROR_UNSUPPORTED unless `settings->no_update` where the CPU has no fused multiply-add:
-/// of x86 those before 2013, most of 32-bit ARM, WebAssembly.
-int sidelight_encoder_open(const struct SidelightEncoderSettings *settings,
-                           struct SidelightEncoder **out);
+/// defaults. Returns 0; SIDELIGHT_ERROR_UNSUPPORTED unless `settings->no_update` where there is no code for a fused
+/// multiply-add of the CPU: x86-64 without AVX2 and FMA (many a Pentium, Celeron and Atom), 32-bit x86 and ARM.
+int sidelight_encoder_open(const struct SidelightEncoderSettings *settings, struct SidelightEncoder **out);
 
 /// Makes the payload of one picture, or of several that share it: the decoded pictures of a shot, in any order, all or
 /// some of them.

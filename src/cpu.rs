@@ -180,14 +180,11 @@ pub(crate) const FMA_BUILT_IN: bool = cfg!(any(
     target_arch = "s390x",
 ));
 
-/// Whether the CPU has an instruction that multiplies and adds with one rounding. Training does
-/// little else, and takes some ten times as long where that is emulated.
+/// Whether there is code for an instruction of the CPU that multiplies and adds with one rounding.
+/// Training does little else, and takes some ten times as long where that is emulated.
 #[must_use]
 pub fn has_fma() -> bool {
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-    return is_x86_feature_detected!("fma");
-    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
-    return FMA_BUILT_IN;
+    FMA_BUILT_IN || CpuLevel::Avx2.of_cpu()
 }
 
 /// Logical cores that this process may use.
@@ -229,6 +226,16 @@ mod tests {
             assert!(available.contains(&supported));
             assert_eq!(supported == level, available.contains(&level));
             assert!(supported <= level || !CpuLevel::HERE.contains(&level));
+        }
+    }
+
+    /// So that no level goes untested where a script knows what the machine has.
+    #[test]
+    fn the_machine_has_the_levels_that_it_is_said_to_have() {
+        if let Ok(expected) = std::env::var("SIDELIGHT_TEST_LEVELS") {
+            let available: Vec<_> =
+                CpuLevel::available().iter().map(|level| level.name()).collect();
+            assert_eq!(available.join(","), expected);
         }
     }
 

@@ -13,6 +13,9 @@
 //! `capi → optimise → {encoder, decoder} → {adapt, filter, models} → {train, payload, kernels, codec} →
 //! network → {entropy, carriage} → util → {picture, cpu} → error`
 
+#[cfg(all(feature = "encoder", target_arch = "wasm32", target_os = "unknown"))]
+compile_error!("the encoder wants a clock: build the decoder alone, with --no-default-features");
+
 // Declared in a module of their own so that one line makes all of them public or private.
 #[path = "."]
 // The writing halves of formats: what a decoder's build does not call it does not link either.

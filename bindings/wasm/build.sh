@@ -21,3 +21,4 @@ module sidelight-all model-jpeg-s,model-jpeg-m,model-jpeg-l
 module sidelight model-jpeg-s
 for file in package.json README.md index.js index.d.ts; do cp "bindings/wasm/$file" "$folder"; done
 cp LICENSE-MIT LICENSE-APACHE "$folder"
+cp models/README.md "$folder/LICENSE-models.md"

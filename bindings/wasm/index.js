@@ -20,6 +20,8 @@ const LAYOUTS = ["4:0:0", "4:2:0", "4:2:2", "4:4:4", "4:4:0", "4:1:1"];
 // By how much chroma is narrower and shorter in each.
 const SUBSAMPLING = [[1, 1], [2, 2], [2, 1], [1, 1], [1, 2], [4, 1]];
 const MAX_SIZE = 65535;
+// 16 for filtered pictures alone.
+const BIT_DEPTHS = [8, 10, 12, 16];
 // Rows between two reports of progress: a band's own rows are many beside those that it shares with its neighbours.
 const BAND = 512;
 // What the module could address at all; numbers beyond would wrap.
@@ -83,6 +85,9 @@ export function createPicture(layout, width, height, bitDepth = 8) {
 /** The planes of a picture that was handed over: columns, rows, stride, and samples known to be there. */
 function checkedPlanes(picture, what) {
   const { bitDepth = 8 } = picture;
+  if (!BIT_DEPTHS.includes(bitDepth)) {
+    throw invalid(`${what}.bitDepth is ${bitDepth}, none of ${BIT_DEPTHS.join(", ")}`);
+  }
   const Samples = bitDepth > 8 ? Uint16Array : Uint8Array;
   return planeSizes(picture).map(([columns, rows], i) => {
     const { data, stride = columns } = picture.planes?.[i] ?? {};
@@ -103,16 +108,18 @@ function checkedPlanes(picture, what) {
 async function compile(source) {
   if (source instanceof WebAssembly.Module) return source;
   if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return WebAssembly.compile(source);
-  if (typeof Response !== "undefined" && source instanceof Response) {
-    return WebAssembly.compile(await source.arrayBuffer());
-  }
-  const url = new URL(source, import.meta.url);
+  if (typeof Response !== "undefined" && source instanceof Response) return compileResponse(source);
+  // As a page's other addresses; Node has no address of its own.
+  const url = new URL(source, globalThis.location?.href ?? import.meta.url);
   if (url.protocol === "file:") {
     const { readFile } = await import(/* @vite-ignore */ "node:fs/promises");
     return WebAssembly.compile(await readFile(url));
   }
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
+  return compileResponse(await fetch(url));
+}
+
+async function compileResponse(response) {
+  if (!response.ok) throw new Error(`${response.url}: ${response.status} ${response.statusText}`);
   return WebAssembly.compile(await response.arrayBuffer());
 }
 
@@ -230,12 +237,22 @@ export class Sidelight {
     return new DataView(this.#exports.memory.buffer);
   }
 
+  _alloc(size) {
+    const at = size < MAX_BYTES ? this._call("sidelight_wasm_alloc", size) >>> 0 : 0;
+    if (at === 0) throw new SidelightError(CODES.OUT_OF_MEMORY, `no memory for ${size} bytes`);
+    return at;
+  }
+
+  /** Whether an earlier error ended the instance. */
+  get _ended() {
+    return this.#trap !== null;
+  }
+
   /** Runs `body` with memory that is given back behind it. */
   _scope(body) {
     const taken = [];
     const take = (size) => {
-      const at = size < MAX_BYTES ? this._call("sidelight_wasm_alloc", size) >>> 0 : 0;
-      if (at === 0) throw new SidelightError(CODES.OUT_OF_MEMORY, `no memory for ${size} bytes`);
+      const at = this._alloc(size);
       taken.push([at, size]);
       return at;
     };
@@ -334,19 +351,26 @@ export class Sidelight {
 export class Decoder {
   #library;
   #handle = 0;
+  /** Where the handle lies for the call that closes it, which must not want memory. */
+  #cell = 0;
 
   constructor(library, { modelSize = "default", skipBinding = false }) {
     this.#library = library;
     const size = numberOf(SIZES, modelSize, "modelSize");
     library._scope((memory) => {
       const settings = memory.zeroed(SETTINGS.size);
-      const out = memory.zeroed(4);
+      this.#cell = library._alloc(4);
       const view = library._view();
       view.setUint32(settings + SETTINGS.threads, 1, true);
       view.setUint32(settings + SETTINGS.skipBinding, Number(skipBinding), true);
       view.setUint32(settings + SETTINGS.modelSize, size, true);
-      library._result("sidelight_decoder_open", settings, out);
-      this.#handle = library._view().getUint32(out, true);
+      try {
+        library._result("sidelight_decoder_open", settings, this.#cell);
+      } catch (error) {
+        if (!library._ended) library._call("sidelight_wasm_free", this.#cell, 4);
+        throw error;
+      }
+      this.#handle = library._view().getUint32(this.#cell, true);
     });
   }
 
@@ -375,7 +399,9 @@ export class Decoder {
 
   /** Sets how much of the correction pictures get: 0 to FULL_STRENGTH. */
   setStrength(strength) {
-    if (!Number.isInteger(strength)) throw invalid(`strength is ${strength}, not 0 to ${FULL_STRENGTH}`);
+    if (!Number.isInteger(strength) || strength < 0 || strength > FULL_STRENGTH) {
+      throw invalid(`strength is ${strength}, not 0 to ${FULL_STRENGTH}`);
+    }
     this.#open()._result("sidelight_decoder_set_strength", this.#handle, strength);
   }
 
@@ -407,12 +433,11 @@ export class Decoder {
   close() {
     if (this.#handle === 0) return;
     const library = this.#library;
-    library._scope((memory) => {
-      const at = memory.zeroed(4);
-      library._view().setUint32(at, this.#handle, true);
-      this.#handle = 0;
-      library._call("sidelight_decoder_close", at);
-    });
+    this.#handle = 0;
+    // Of an instance that has ended all goes with it.
+    if (library._ended) return;
+    library._call("sidelight_decoder_close", this.#cell);
+    library._call("sidelight_wasm_free", this.#cell, 4);
   }
 
   #open() {

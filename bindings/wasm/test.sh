@@ -22,7 +22,8 @@ size=$(gzip -9 -c "$folder/package/sidelight.wasm" | wc -c)
 rm -f "$folder"/sidelight-*.tgz
 (cd "$folder/package" && npm pack --silent --pack-destination "$folder")
 tar tzf "$folder"/sidelight-*.tgz | LC_ALL=C sort >"$folder/files.txt"
-for file in LICENSE-APACHE LICENSE-MIT README.md index.d.ts index.js package.json sidelight-all.wasm sidelight.wasm; do
+for file in LICENSE-APACHE LICENSE-MIT LICENSE-models.md README.md index.d.ts index.js package.json sidelight-all.wasm \
+    sidelight.wasm; do
     echo "package/$file"
 done | cmp - "$folder/files.txt"
 echo "bindings/wasm: all tests passed; sidelight.wasm has $size bytes compressed"

@@ -49,8 +49,8 @@ impl SidelightEncoder {
 }
 
 /// Opens an encoder, to be closed with sidelight_encoder_close(). The settings are copied; NULL stands for the
-/// defaults. Returns 0; SIDELIGHT_ERROR_UNSUPPORTED unless `settings->no_update` where the CPU has no fused multiply-add:
-/// of x86 those before 2013, most of 32-bit ARM, WebAssembly.
+/// defaults. Returns 0; SIDELIGHT_ERROR_UNSUPPORTED unless `settings->no_update` where there is no code for a fused
+/// multiply-add of the CPU: x86-64 without AVX2 and FMA (many a Pentium, Celeron and Atom), 32-bit x86 and ARM.
 #[no_mangle]
 pub unsafe extern "C" fn sidelight_encoder_open(
     settings: *const SidelightEncoderSettings,

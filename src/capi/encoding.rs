@@ -10,7 +10,7 @@ use crate::{Error, Rate};
 pub(super) fn no_training(error: Error) -> Refusal {
     match error {
         Error::Unsupported => {
-            Refusal::new(error, "this CPU has no fused multiply-add (FMA), which training needs")
+            Refusal::new(error, "no fused multiply-add (FMA) for this CPU, which training needs")
         }
         _ => error.into(),
     }

@@ -1,5 +1,5 @@
-//! The convolutions' kernels, once for every instruction set: `x86/mod.rs` and `aarch64/mod.rs`
-//! instantiate them for each level.
+//! The convolutions' kernels, once for every instruction set: `x86/mod.rs`, `aarch64/mod.rs`
+//! and `wasm.rs` instantiate them for each level.
 
 use super::vector::Vector;
 use super::{Convolution, Packed, RowMut, Rows};

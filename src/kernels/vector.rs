@@ -1,5 +1,5 @@
 //! What the kernels ask of an instruction set: a set's register implements [`Vector`], or [`Eight`]
-//! for samples, in a file of its own (in `x86` and `aarch64`).
+//! for samples, in a file of its own (in `x86` and `aarch64`, `wasm.rs`).
 
 use super::samples::Correction;
 
@@ -54,8 +54,9 @@ pub(super) trait Vector<const LANES: usize>: Copy {
         // SAFETY: forwarded.
         unsafe { self.dot(a, b) }
     }
-    /// Each lane's partial sums of the products of activations `a` and weights `b`: two of 16 bits, `a[0]·b[0] + a[1]·b[1]` and `a[2]·b[2] + a[3]·b[3]`, or with [`DOT4`](Self::DOT4)
-    /// all four in 32 bits.
+    /// Each lane's partial sums of the products of activations `a` and weights `b`: two of 16 bits,
+    /// `a[0]·b[0] + a[1]·b[1]` and `a[2]·b[2] + a[3]·b[3]`, or with [`DOT4`](Self::DOT4) all four in
+    /// 32 bits.
     unsafe fn mul_u8i8(a: Self, b: Self) -> Self;
     /// Partial sums plus [`mul_u8i8`](Self::mul_u8i8) of `a` and `b`.
     unsafe fn dot_bytes(self, a: Self, b: Self) -> Self;

@@ -21,6 +21,7 @@ tests() {
 }
 
 through_qemu max
+export SIDELIGHT_TEST_LEVELS=scalar,neon,dotprod
 if [ "${1:-}" = quick ]; then
     tests --lib -- --skip encoder:: --skip adapt:: --skip optimise:: --skip torch::
     tests --test formats -- golden
@@ -28,7 +29,8 @@ else
     tests --lib --test formats --test hostile
 fi
 through_qemu cortex-a72
-tests --lib -- kernels filter decoder train::conv train::net::tests::back_ends
+export SIDELIGHT_TEST_LEVELS=scalar,neon
+tests --lib -- cpu:: kernels filter decoder train::conv train::net::tests::back_ends
 
 cargo rustc --locked --profile tests -p sidelight --lib --crate-type cdylib --target $target
 CC="aarch64-linux-gnu-gcc --sysroot=$cross" RUNNER=$qemu \

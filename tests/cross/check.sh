@@ -6,8 +6,8 @@ cd "$(dirname "$0")/../.."
 
 . tests/cross/env.sh
 export RUSTC_BOOTSTRAP=1
-for target in aarch64-unknown-linux-gnu x86_64-pc-windows-msvc aarch64-apple-darwin i686-unknown-linux-gnu s390x-unknown-linux-gnu \
-    x86_64-pc-windows-gnu; do
+for target in aarch64-unknown-linux-gnu x86_64-pc-windows-msvc aarch64-apple-darwin i686-unknown-linux-gnu \
+    s390x-unknown-linux-gnu x86_64-pc-windows-gnu; do
     echo "check: $target"
     cargo check --quiet --locked --profile tests -p sidelight --lib --target $target -Zbuild-std=std
 done

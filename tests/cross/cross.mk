@@ -1,4 +1,4 @@
-# The library on other machines. What that needs is downloaded from Debian and unpacked in target/cross; nothing is
+# The library on other machines. What that needs is downloaded from Debian 12 and unpacked in target/cross; nothing is
 # installed. Included by the Makefile at the root.
 
 ##@ Other machines

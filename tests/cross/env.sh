@@ -14,6 +14,8 @@ LD_LIBRARY_PATH=$cross/usr/lib/$(gcc -print-multiarch)${LD_LIBRARY_PATH:+:$LD_LI
 RUSTC=$cross/usr/bin/rustc
 CARGO_TARGET_DIR=$cross/build
 export PATH LD_LIBRARY_PATH RUSTC CARGO_TARGET_DIR
+# They would stand in place of a target's own.
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 cargo() {
     "$cross/usr/bin/cargo" "$@"
 }

@@ -7,10 +7,17 @@ set -eu
 
 folder=$1
 shift
+if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+    echo "unpack: builds for other machines are made with Debian's packages (Debian 12): no apt-get here" >&2
+    exit 1
+fi
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 apt=$folder/apt
 names=$folder/unpacked
+# One at a time.
+exec 9>"$folder/lock"
+flock 9
 mkdir -p "$apt/lists/partial" "$apt/archives/partial"
 touch "$names" "$apt/status"
 wanted=
@@ -45,13 +52,16 @@ apt-get -qq -y install --download-only $wanted >"$apt/install.log" 2>&1 || {
     exit 1
 }
 for package in "$apt"/archives/*.deb; do
+    # All may have come with others.
+    [ -e "$package" ] || continue
     case ${package##*/} in
     # The system's own: no other may stand in the way of its programs.
     libc6_*"_$native.deb") ;;
     *) dpkg-deb -x "$package" "$folder" ;;
     esac
     # As apt finds what is there.
-    { dpkg-deb -f "$package" && printf 'Status: install ok installed\n\n'; } >>"$apt/status"
+    { cat "$apt/status" && dpkg-deb -f "$package" && printf 'Status: install ok installed\n\n'; } >"$apt/status.new"
+    mv "$apt/status.new" "$apt/status"
     rm "$package"
 done
 echo "$wanted" | tr ' ' '\n' | sed '/^$/d' >>"$names"

@@ -7,6 +7,7 @@
 
 wasm_target=${wasm_target:-wasm32-unknown-unknown}
 wasm_std=
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 if ! rustup target list --installed 2>/dev/null | grep -qx "$wasm_target"; then
     . tests/cross/env.sh
     tests/cross/unpack.sh "$cross" lld-22 wasi-libc

@@ -27,6 +27,10 @@ run() {
     node --no-warnings tests/cross/wasi.mjs "$@" --test-threads 1
 }
 for features in +simd128 -simd128; do
+    case $features in
+    +*) export SIDELIGHT_TEST_LEVELS=scalar,simd128 ;;
+    *) export SIDELIGHT_TEST_LEVELS=scalar ;;
+    esac
     export CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="-Ctarget-feature=$features -Clink-arg=--import-undefined"
     build --lib --crate-type bin -- --test
     run "unit tests" "$built/sidelight.wasm"

@@ -11,7 +11,7 @@ wine=$cross/usr/lib/wine
 ln -sf wineserver64 "$wine/wineserver"
 ln -sf "$cross/usr/x86_64-w64-mingw32/lib/zlib1.dll" "$cross/usr/lib/x86_64-linux-gnu/wine/x86_64-windows/"
 export WINEPREFIX="$cross/wine" WINEDLLOVERRIDES="mscoree=;mshtml=" WINEDEBUG=-all
-[ -d "$WINEPREFIX" ] || "$wine/wine64" cmd /c exit
+[ -d "$WINEPREFIX/drive_c/windows/system32" ] || { rm -rf "$WINEPREFIX" && "$wine/wine64" cmd /c exit; }
 $cc -O1 -shared -o "$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll" tests/cross/bcryptprimitives.c \
     -ladvapi32
 

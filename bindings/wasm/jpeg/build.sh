@@ -23,10 +23,11 @@ vendor=$crate/vendor
 [ -f "$vendor/jdapistd.c" ] || { echo "build: no source of libjpeg in '$crate'" >&2; exit 1; }
 
 # The system's answers, which libjpeg-turbo's own build would find out.
-config=$out/config
-objects=$out/objects
-rm -rf "$config" "$objects"
-mkdir -p "$config" "$objects"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+config=$scratch/config
+objects=$scratch/objects
+mkdir "$config" "$objects"
 cat >"$config/jconfig.h" <<'EOF'
 #define JPEG_LIB_VERSION 62
 #define LIBJPEG_TURBO_VERSION 0
@@ -75,7 +76,6 @@ done
 "$cross/usr/bin/wasm-ld-14" --no-entry --gc-sections --strip-all --stack-first -z stack-size=$((1 << 18)) \
     --max-memory=$((1 << 31)) -o "$out/jpeg.wasm" "$objects"/*.o "$cross/usr/lib/wasm32-wasi/libc.a" \
     "$cross"/usr/lib/llvm-14/lib/clang/14.*/lib/wasi/libclang_rt.builtins-wasm32.a
-rm -rf "$config" "$objects"
 
 {
     printf 'jpeg.wasm is of the source inside the crate %s:\n\n' "$(basename "$crate")"

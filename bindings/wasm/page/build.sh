@@ -9,6 +9,11 @@ project=$(cd "$here/../../.." && pwd)
 out=$1
 package=$2
 
+# A folder of something else stays.
+if [ -e "$out" ] && [ ! -e "$out/sidelight.js" ]; then
+    echo "build: '$out' is there and is no page" >&2
+    exit 1
+fi
 rm -rf "$out"
 "$here/../jpeg/build.sh" "$out"
 cp "$here"/index.html "$here"/*.css "$here"/*.js "$here/../jpeg/jpeg.js" "$out/"
@@ -19,8 +24,11 @@ for name in base.css base.js compare.css compare.js; do cp "$project/tools/src/p
 {
     printf 'Sidelight, its base models not counted, is under the MIT or the Apache licence, version 2.0:\n\n'
     cat "$project/LICENSE-MIT"
-    printf '\n\nThe base models inside sidelight.wasm are under CC BY-SA 4.0: models/README.md names the pictures\n'
-    printf 'that they were trained on.\n\n\n'
+    printf '\n\n'
+    cat "$project/LICENSE-APACHE"
+    printf '\n\nThe base models inside sidelight-all.wasm are under CC BY-SA 4.0; the pictures that they were trained on:\n\n'
+    cat "$project/models/README.md"
+    printf '\n\n'
     cat "$out/jpeg-licences.txt"
 } >"$out/licences.txt"
 rm "$out/jpeg-licences.txt"

@@ -122,6 +122,8 @@ class Page {
   }
 
   fail(message) {
+    // What is under way or waits is for the picture that failed.
+    this.worked.stop();
     byId("error").textContent = this.name ? `${this.name}: ${message}` : message;
     byId("error").hidden = false;
     this.close();
@@ -183,9 +185,17 @@ class Page {
     const { width, height } = this.picture;
     const before = this.urls[0];
     const url = URL.createObjectURL(after);
+    this.newest = url;
+    const isNewest = () => this.urls[0] === before && this.newest === url;
     // Only once it can be shown at once does it take the place of what is there.
-    await Promise.all([before, url].map(loaded));
-    if (this.urls[0] !== before) return URL.revokeObjectURL(url);
+    try {
+      await Promise.all([before, url].map(loaded));
+    } catch (error) {
+      URL.revokeObjectURL(url);
+      if (isNewest()) throw error;
+      return;
+    }
+    if (!isNewest()) return URL.revokeObjectURL(url);
     if (this.urls.length > 1) URL.revokeObjectURL(this.urls.pop());
     this.urls.push(url);
     const label = { update: "With the update", base: "Base model", off: "Not filtered" }[payload.filter];
@@ -202,6 +212,7 @@ class Page {
   }
 
   save(blob) {
+    if (this.name === null) return;
     const url = URL.createObjectURL(blob);
     make("a", { href: url, download: `${this.name.replace(/\.[^.]*$/, "")}.png` }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60000);
