@@ -1,5 +1,4 @@
-//! Memory whose size depends on what the host hands over: where it can't be had, an error, not an
-//! abort.
+//! Memory from the heap: where it can't be had, an error, not an abort.
 
 use crate::{Error, Result};
 
@@ -32,4 +31,11 @@ pub(crate) fn try_collect<T>(most: usize, values: impl Iterator<Item = T>) -> Re
     let mut all = try_with_capacity(most)?;
     all.extend(values.take(most));
     Ok(all)
+}
+
+/// Puts a copy of `more` behind other values.
+pub(crate) fn try_extend<T: Copy>(values: &mut Vec<T>, more: &[T]) -> Result {
+    values.try_reserve(more.len()).map_err(|_| Error::OutOfMemory)?;
+    values.extend_from_slice(more);
+    Ok(())
 }

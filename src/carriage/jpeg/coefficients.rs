@@ -128,7 +128,10 @@ impl Reader {
     }
 
     /// Says what the frame is; before the first scan.
-    pub fn set_frame(&mut self, frame: &Frame) {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn set_frame(&mut self, frame: &Frame) -> Result {
         let (h, v) = frame.sampling();
         let components = frame.components.iter().map(|c| {
             let (width, height) = frame.size(c);
@@ -143,9 +146,10 @@ impl Reader {
             }
         });
         self.progressive = frame.progressive;
-        self.components = components.collect();
+        self.components = alloc::try_collect(frame.components.len(), components)?;
         self.columns = frame.width.div_ceil(8 * u32::from(h)) as usize;
         self.rows = frame.height.div_ceil(8 * u32::from(v)) as usize;
+        Ok(())
     }
 
     /// Reads the tables of a DHT segment.

@@ -80,7 +80,7 @@ impl JpegInfo {
 ///   SOS.
 /// - [`Error::Unsupported`]: lossless, hierarchical or arithmetic coding, samples of more than 8 bits,
 ///   or a height that only a DNL segment would tell.
-/// - [`Error::OutOfMemory`]: no room for what a progressive file makes one remember.
+/// - [`Error::OutOfMemory`]: no room for the components, or for what a progressive file makes one remember.
 pub fn info(jpeg: &[u8]) -> Result<JpegInfo> {
     let mut sum = CoefficientSum::new();
     let (frame, coded_bytes, is_whole) = read(jpeg, &mut sum)?;
@@ -139,7 +139,7 @@ pub(crate) fn read(jpeg: &[u8], sink: &mut impl Sink) -> Result<(Frame, usize, b
             marker::SOF0..=marker::SOF2 if frame.is_some() => return Err(Error::Corrupt),
             marker::SOF0..=marker::SOF2 => {
                 let read = Frame::read(&segment)?;
-                reader.set_frame(&read);
+                reader.set_frame(&read)?;
                 frame = Some(read);
             }
             marker::SOF3..=marker::SOF15 | marker::DHP => return Err(Error::Unsupported),
@@ -188,7 +188,11 @@ pub fn insert_anyway(jpeg: &[u8], payload: &[u8]) -> Result<Vec<u8>> {
     let segment = pack(payload)?;
     let mut out = copy_without_payload(jpeg, segment.len())?;
     let at = place::of_payload(&out)?;
-    out.splice(at..at, segment);
+    // There is room.
+    let end = out.len();
+    out.resize(end + segment.len(), 0);
+    out.copy_within(at..end, at + segment.len());
+    out[at..at + segment.len()].copy_from_slice(&segment);
     Ok(out)
 }
 

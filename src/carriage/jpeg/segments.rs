@@ -1,6 +1,7 @@
 //! The segments of a JPEG file, as stock decoders walk them.
 
 use crate::error::{Error, Result};
+use crate::util::alloc;
 
 /// Second bytes of the markers that the parser tells apart (T.81 table B.1).
 pub(super) mod marker {
@@ -231,7 +232,7 @@ impl Frame {
         if !(1..=4).contains(&count) || specs.len() != usize::from(count) * 3 {
             return Err(Error::Corrupt);
         }
-        let mut components = Vec::with_capacity(usize::from(count));
+        let mut components = alloc::try_with_capacity(usize::from(count))?;
         for spec in specs.chunks_exact(3) {
             let (h, v, quant_slot) = (spec[1] >> 4, spec[1] & 15, spec[2]);
             if !(1..=4).contains(&h) || !(1..=4).contains(&v) || quant_slot > 3 {

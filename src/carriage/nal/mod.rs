@@ -15,6 +15,7 @@ pub use slice::{Coded, Output, Shape, Types};
 pub use stream::Stream;
 pub use unit::AccessUnit;
 
+use crate::util::alloc;
 use crate::{Error, Result};
 
 /// The message's `uuid_iso_iec_11578`: 6fe53531-3928-45b9-8d14-90ec3b13ed9f.
@@ -70,7 +71,7 @@ pub fn insert(codec: NalCodec, bytes: &[u8], payload: &[u8]) -> Result<Vec<u8>> 
         let end = start + unit.bytes().len();
         if unit.has_picture() {
             let with = unit.rewrite(Some(payload))?;
-            return Ok([&bytes[..start], &with, &bytes[end..]].concat());
+            return alloc::try_concat(&[&bytes[..start], &with, &bytes[end..]]);
         }
         start = end;
     }

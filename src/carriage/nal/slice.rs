@@ -303,13 +303,14 @@ fn h264(nal: &[u8]) -> Option<Coded> {
 /// Bits of a NAL unit, without emulation prevention bytes.
 #[derive(Clone)]
 struct Bits {
-    bytes: Vec<u8>,
+    bytes: [u8; HEAD],
+    len: usize,
     next: usize,
 }
 
 impl Bits {
     fn new(nal: &[u8]) -> Self {
-        let mut bytes = Vec::with_capacity(HEAD);
+        let mut all = Self { bytes: [0; HEAD], len: 0, next: 0 };
         let mut zeros = 0;
         for &byte in nal.iter().take(HEAD) {
             if zeros >= 2 && byte == 3 {
@@ -317,15 +318,16 @@ impl Bits {
                 continue;
             }
             zeros = if byte == 0 { zeros + 1 } else { 0 };
-            bytes.push(byte);
+            all.bytes[all.len] = byte;
+            all.len += 1;
         }
-        Self { bytes, next: 0 }
+        all
     }
 
     fn bits(&mut self, count: u32) -> Option<u32> {
         let mut value = 0;
         for _ in 0..count {
-            let byte = self.bytes.get(self.next / 8)?;
+            let byte = self.bytes[..self.len].get(self.next / 8)?;
             value = value << 1 | u32::from(byte >> (7 - self.next % 8) & 1);
             self.next += 1;
         }
@@ -334,7 +336,7 @@ impl Bits {
 
     fn skip(&mut self, count: u32) -> Option<()> {
         self.next += count as usize;
-        (self.next <= 8 * self.bytes.len()).then_some(())
+        (self.next <= 8 * self.len).then_some(())
     }
 
     fn exp_golomb(&mut self) -> Option<u32> {

@@ -317,22 +317,22 @@ impl<'a> AccessUnit<'a> {
         while let Some(nal) = nals.next()? {
             let until = |copied: usize| self.bytes.get(copied..nal.start).ok_or(Error::Internal);
             if place == Some(nal.start) {
-                out.extend(until(copied)?);
-                out.extend(&sei);
+                alloc::try_extend(&mut out, until(copied)?)?;
+                alloc::try_extend(&mut out, &sei)?;
                 copied = nal.start;
             }
             if nal.header.kind != NalKind::Sei {
                 continue;
             }
             if let Some(kept) = without_ours(&self.rbsp(&nal)?)? {
-                out.extend(until(copied)?);
+                alloc::try_extend(&mut out, until(copied)?)?;
                 if !kept.is_empty() {
-                    out.extend(self.replaced(&nal, &kept)?);
+                    alloc::try_extend(&mut out, &self.replaced(&nal, &kept)?)?;
                 }
                 copied = nal.end;
             }
         }
-        out.extend(self.bytes.get(copied..).ok_or(Error::Internal)?);
+        alloc::try_extend(&mut out, self.bytes.get(copied..).ok_or(Error::Internal)?)?;
         Ok(out)
     }
 
@@ -354,7 +354,8 @@ impl<'a> AccessUnit<'a> {
             return Err(Error::TooLarge);
         }
         let header = self.codec.sei_header(slice.temporal_id_plus1);
-        let nal = sei::escape(&header, &sei::write(payload)?)?;
+        let header = &header[..self.codec.header_bytes()];
+        let nal = sei::escape(header, &sei::write(payload)?)?;
         self.framed(&[0, 0, 0, 1], &nal)
     }
 
@@ -415,13 +416,13 @@ impl NalCodec {
         }
     }
 
-    /// Header of a prefix SEI NAL unit of layer 0. It is of the picture's sub-layer, and goes where
-    /// that goes.
-    fn sei_header(self, temporal_id_plus1: u8) -> Vec<u8> {
+    /// Header of a prefix SEI NAL unit of layer 0, [`header_bytes`](Self::header_bytes) of it. It is
+    /// of the picture's sub-layer, and goes where that goes.
+    fn sei_header(self, temporal_id_plus1: u8) -> [u8; 2] {
         match self {
-            NalCodec::H264 => vec![6],
-            NalCodec::Hevc => vec![39 << 1, temporal_id_plus1],
-            NalCodec::Vvc => vec![0, 23 << 3 | temporal_id_plus1],
+            NalCodec::H264 => [6, 0],
+            NalCodec::Hevc => [39 << 1, temporal_id_plus1],
+            NalCodec::Vvc => [0, 23 << 3 | temporal_id_plus1],
         }
     }
 }
