@@ -8,7 +8,7 @@ use sidelight::cpu::CpuLevel;
 use sidelight::filter::Filter;
 use sidelight::kernels::{Convolution, Kernels, RowMut, Rows, FULL_STRENGTH};
 use sidelight::network::prepared::PreparedLayer;
-use sidelight::network::{CodecKind, Condition, Prepared};
+use sidelight::network::{CodecKind, Condition, Prepared, Shared};
 use sidelight::{models, Layout, Picture, PictureMut, Plane, PlaneMut};
 use std::hint::black_box;
 
@@ -36,7 +36,7 @@ fn pictures(c: &mut Criterion) {
         group.throughput(Throughput::Elements((width * height) as u64));
         group.sample_size(20);
         for level in CpuLevel::available() {
-            let filter = Filter::new(prepared(layout), level);
+            let filter = Filter::new(&prepared(layout), level).unwrap();
             for threads in [1, 2] {
                 let id = BenchmarkId::new(format!("{level:?}"), format!("{threads} threads"));
                 group.bench_function(id, |b| {
@@ -58,10 +58,11 @@ fn pictures(c: &mut Criterion) {
 /// A layer whose values do not matter.
 fn layer(cin: usize, cout: usize) -> PreparedLayer {
     let period = if cin < 16 { 4 } else { 1 };
+    let weights = noise(9 * cin * cout).into_iter().map(|b| i16::from(b % 4)).collect();
     PreparedLayer {
         cin,
         cout,
-        weights: noise(9 * cin * cout).into_iter().map(|b| i16::from(b % 4)).collect(),
+        weights: Shared::new(weights).unwrap(),
         bias: vec![0; period * period * cout],
         period,
         multiplier: vec![700; cout],
@@ -83,7 +84,7 @@ fn rows(c: &mut Criterion) {
         group.throughput(Throughput::Elements((9 * cin * cout * WIDTH) as u64));
         for level in CpuLevel::available() {
             let kernels = Kernels::new(level.supported());
-            let conv = Convolution::new(layer(cin, cout), limit, &kernels);
+            let conv = Convolution::new(layer(cin, cout), limit, &kernels).unwrap();
             let name = if bytes { "i8" } else { "i16" };
             group.bench_function(format!("{cin}_to_{cout}_{name}_{level:?}"), |b| {
                 b.iter(|| {

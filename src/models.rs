@@ -2,9 +2,9 @@
 
 use crate::codec::Codec;
 use crate::network::{CodecKind, Model};
+use crate::util::once::TryOnce;
 use crate::{Error, Result};
 use std::ops::RangeInclusive;
-use std::sync::OnceLock;
 
 /// Sizes of models: what a luma sample of a colour picture costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,15 +75,21 @@ static FILES: &[File] = &[
 ];
 
 /// The models of [`FILES`], read when they are asked for.
-static MODELS: [OnceLock<Option<Model>>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
+static MODELS: [TryOnce<Model>; FILES.len()] = [const { TryOnce::new() }; FILES.len()];
 /// Models that [`single_weights`] made of these.
-static SINGLE_WEIGHTS: [OnceLock<Model>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
+static SINGLE_WEIGHTS: [TryOnce<Model>; FILES.len()] = [const { TryOnce::new() }; FILES.len()];
 
 /// The model of `FILES[place]`. One that does not load is as one that is not there; a test keeps
 /// that from shipping.
 fn model(place: usize) -> Result<&'static Model> {
-    let read = || Model::from_bytes(FILES[place].bytes).ok();
-    MODELS[place].get_or_init(read).as_ref().ok_or(Error::UnknownModel)
+    MODELS[place].get_or_make(|| read(place))
+}
+
+fn read(place: usize) -> Result<Model> {
+    Model::from_bytes(FILES[place].bytes).map_err(|error| match error {
+        Error::OutOfMemory => error,
+        _ => Error::UnknownModel,
+    })
 }
 
 /// Where the model that payloads name `id` is among [`FILES`].
@@ -94,7 +100,7 @@ fn place_of(id: u32) -> Option<usize> {
 /// The model that payloads name `id`, and its size.
 ///
 /// # Errors
-/// [`Error::UnknownModel`].
+/// [`Error::UnknownModel`]; [`Error::OutOfMemory`], as do the others.
 pub fn by_id(id: u32) -> Result<(&'static Model, ModelSize)> {
     if let Some(place) = place_of(id) {
         return Ok((model(place)?, FILES[place].size));
@@ -115,20 +121,24 @@ pub fn single_weights(model: &Model) -> Result<&'static Model> {
 
 /// The model that [`single_weights`] makes of `FILES[place]`.
 fn single_weights_of(place: usize) -> Result<&'static Model> {
-    if SINGLE_WEIGHTS[place].get().is_none() {
-        // Another thread may have been faster; it made the same.
-        let _ = SINGLE_WEIGHTS[place].set(model(place)?.single_weights()?);
-    }
-    SINGLE_WEIGHTS[place].get().ok_or(Error::Internal)
+    SINGLE_WEIGHTS[place].get_or_make(|| read(place)?.single_weights())
 }
 
 /// The models of a codec and a size, the one for any tables first. Without a model of that size
 /// those of the medium one, else of the small one, else of the large one.
 ///
 /// # Errors
-/// [`Error::UnknownModel`] if this build has none.
+/// [`Error::UnknownModel`] if this build has none; [`Error::OutOfMemory`].
 pub fn of_size(codec: CodecKind, size: ModelSize) -> Result<impl Iterator<Item = &'static Model>> {
-    Ok(choose(0..FILES.len(), codec, size)?.filter_map(|place| model(place).ok()))
+    let mut models = [None; FILES.len()];
+    for (to, place) in models.iter_mut().zip(choose(0..FILES.len(), codec, size)?) {
+        *to = match model(place) {
+            Ok(model) => Some(model),
+            Err(Error::UnknownModel) => None,
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(models.into_iter().flatten())
 }
 
 /// The first of them.
@@ -136,7 +146,7 @@ pub fn of_size(codec: CodecKind, size: ModelSize) -> Result<impl Iterator<Item =
 /// # Errors
 /// [`Error::UnknownModel`] if this build has none.
 pub fn default_for(codec: CodecKind, size: ModelSize) -> Result<&'static Model> {
-    of_size(codec, size)?.next().ok_or(Error::UnknownModel)
+    choose(0..FILES.len(), codec, size)?.next().map_or(Err(Error::UnknownModel), model)
 }
 
 /// The one of them for pictures of which no more is known than how they were coded.
@@ -184,7 +194,7 @@ mod tests {
     #[test]
     fn models_of_single_weights_are_known_by_their_ids() {
         for (place, file) in FILES.iter().enumerate() {
-            let made = model(place).unwrap().single_weights().unwrap();
+            let made = model(place).unwrap().clone().single_weights().unwrap();
             assert_eq!(file.single_weights_id, made.id, "{place}: {:08x}", made.id);
             assert!(place_of(made.id).is_none());
             assert_eq!(by_id(made.id).unwrap(), (&made, file.size));

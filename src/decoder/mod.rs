@@ -16,9 +16,10 @@ use crate::network::weights::Weights;
 use crate::network::{Condition, Model, Prepared};
 use crate::payload::{self, Mode};
 use crate::picture::{Picture, PictureMut, PictureType, Sample};
+use crate::util::alloc;
+use crate::util::once::TryOnce;
 use crate::{Error, Result};
 use copies::Copies;
-use std::sync::OnceLock;
 
 /// Most payloads of one picture that are tried, the last ones. Each may cost as much as the filter
 /// on a small picture, and a hostile stream may have millions in one access unit.
@@ -57,7 +58,7 @@ pub struct Decoder {
 struct Slot {
     prepared: Option<Prepared>,
     /// Made when such a picture comes first.
-    filter: OnceLock<Filter>,
+    filter: TryOnce<Filter>,
 }
 
 impl Decoder {
@@ -79,7 +80,7 @@ impl Decoder {
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Stale`] (also if it is for another codec),
     /// [`Error::UnknownModel`], [`Error::TooLarge`], [`Error::Unsupported`],
-    /// [`Error::InvalidArgument`] for parameters out of range.
+    /// [`Error::InvalidArgument`] for parameters out of range, [`Error::OutOfMemory`].
     pub fn set_payload(&mut self, payload: &[u8], params: &CodecParams) -> Result<Mode> {
         self.slots.clear();
         let header = payload::parse(payload)?;
@@ -105,7 +106,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for [`Mode::Update`] and for parameters out of range,
-    /// [`Error::UnknownModel`] if there is none for the codec.
+    /// [`Error::UnknownModel`] if there is none for the codec, [`Error::OutOfMemory`].
     pub fn set_mode(&mut self, mode: Mode, params: &CodecParams) -> Result {
         self.set_off();
         match mode {
@@ -137,8 +138,9 @@ impl Decoder {
     /// Returns what was set, or `None` if no message is a payload.
     ///
     /// # Errors
-    /// If no payload is good those of [`set_payload`](Self::set_payload) for the last one; pictures
-    /// pass through.
+    /// If no payload is good those of [`set_payload`](Self::set_payload) for the last one;
+    /// [`Error::OutOfMemory`], after which the same messages may be set again. Pictures pass
+    /// through.
     pub fn set_messages<'m, S: Sample>(
         &mut self,
         picture: &Picture<'_, S>,
@@ -172,6 +174,8 @@ impl Decoder {
                     result = Ok(Some(mode));
                     break;
                 }
+                // It may be the one, so none before it is.
+                Err(Error::OutOfMemory) => return Err(Error::OutOfMemory),
                 Err(error) => result = result.and(Err(error)),
             }
         }
@@ -216,18 +220,21 @@ impl Decoder {
     }
 
     /// The filter of pictures like `input`; `None`: they pass through.
-    fn filter_of<S: Sample>(&self, input: &Picture<'_, S>) -> Option<&Filter> {
-        let slots = self.slots.get(Condition::known_layout(input.layout()) as usize)?;
-        let slot = slots.get(input.picture_type().class()).or(slots.last())?;
-        let prepared = slot.prepared.as_ref()?;
-        Some(slot.filter.get_or_init(|| Filter::new(prepared.clone(), self.level)))
+    fn filter_of<S: Sample>(&self, input: &Picture<'_, S>) -> Result<Option<&Filter>> {
+        let layout = Condition::known_layout(input.layout()) as usize;
+        let slots = self.slots.get(layout).map_or(&[][..], |slots| slots);
+        let slot = slots.get(input.picture_type().class()).or(slots.last());
+        let Some(slot) = slot else { return Ok(None) };
+        let Some(prepared) = &slot.prepared else { return Ok(None) };
+        slot.filter.get_or_make(|| Filter::new(prepared, self.level)).map(Some)
     }
 
     /// Filters, or copies, a whole picture with the decoder's threads. The output may be deeper than
     /// the input: what rounding would have taken from the correction is in the bits below.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] if the pictures' shapes differ, or the output is less deep.
+    /// [`Error::InvalidArgument`] if the pictures' shapes differ, or the output is less deep;
+    /// [`Error::OutOfMemory`].
     pub fn filter<S: Sample, T: Sample>(
         &self,
         input: &Picture<'_, S>,
@@ -236,7 +243,7 @@ impl Decoder {
         if output.height() != input.height() {
             return Err(Error::InvalidArgument);
         }
-        match self.filter_of(input) {
+        match self.filter_of(input)? {
             Some(f) => f.picture(input, output, self.settings.threads, self.strength),
             None => filter::copy_band(input, 0, output),
         }
@@ -246,15 +253,14 @@ impl Decoder {
     /// for, on the calling thread.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] as for
-    /// [`Filter::band`](crate::filter::Filter::band).
+    /// Those of [`Filter::band`](crate::filter::Filter::band).
     pub fn filter_band<S: Sample, T: Sample>(
         &self,
         input: &Picture<'_, S>,
         first_row: usize,
         output: PictureMut<'_, T>,
     ) -> Result {
-        match self.filter_of(input) {
+        match self.filter_of(input)? {
             Some(f) => f.band(input, first_row, output, self.strength),
             None => filter::copy_band(input, first_row, output),
         }
@@ -274,9 +280,9 @@ fn prepare(codec: &Codec, model: &Model, update: Option<&Update>) -> Result<Vec<
             let prepared = condition
                 .map(|c| Prepared::with_weights(model, c, update, &weights))
                 .transpose()?;
-            Ok(Slot { prepared, filter: OnceLock::new() })
+            Ok(Slot { prepared, filter: TryOnce::new() })
         };
-        classes.iter().map(slot).collect()
+        alloc::try_collect_ok(classes.len(), classes.iter().map(slot))
     };
-    Condition::LAYOUTS.into_iter().map(slots).collect()
+    alloc::try_collect_ok(Condition::LAYOUTS.len(), Condition::LAYOUTS.into_iter().map(slots))
 }

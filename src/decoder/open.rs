@@ -23,7 +23,7 @@ pub(crate) struct Opened {
 ///
 /// # Errors
 /// [`Error::UnknownModel`]; [`Error::Stale`] for another codec; [`Error::Corrupt`] if its body
-/// can't be read.
+/// can't be read; [`Error::OutOfMemory`].
 pub(crate) fn open(header: &Header<'_>, codec: Option<CodecKind>) -> Result<Opened> {
     let (model, size) = models::by_id(header.model)?;
     if codec.is_some_and(|codec| codec != model.codec) {
@@ -57,7 +57,8 @@ pub struct Probe {
 /// tell.
 ///
 /// # Errors
-/// Fails as [`payload::parse`] does; [`Error::Corrupt`] if the update can't be read.
+/// Fails as [`payload::parse`] does; [`Error::Corrupt`] if the update can't be read;
+/// [`Error::OutOfMemory`].
 pub fn probe(payload: &[u8]) -> Result<Probe> {
     let header = payload::parse(payload)?;
     let mut probe =

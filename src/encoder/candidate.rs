@@ -170,12 +170,17 @@ impl<S: Sample> Candidates<'_, '_, S> {
         go_on: &mut dyn FnMut(f64) -> bool,
     ) -> Result<Option<(Vec<PlaneErrors>, Candidate)>> {
         let Base { model, codec, .. } = self.base;
-        let Ok(weights) = Weights::new(model, Some(update)) else { return Ok(None) };
         // Decoders prepare for every picture.
-        let valid = every_condition(codec)
-            .all(|c| Prepared::with_weights(model, c, Some(update), &weights).is_ok());
-        if !valid {
-            return Ok(None);
+        let prepare_all = || -> Result {
+            let weights = Weights::new(model, Some(update))?;
+            every_condition(codec).try_for_each(|c| {
+                Prepared::with_weights(model, c, Some(update), &weights).map(drop)
+            })
+        };
+        match prepare_all() {
+            Ok(()) => {}
+            Err(Error::OutOfMemory) => return Err(Error::OutOfMemory),
+            Err(_) => return Ok(None),
         }
         let Some(errors) = self.measure.filtered(model, codec, Some(update), go_on)? else {
             return Ok(None);

@@ -79,7 +79,7 @@ impl<'a, S: Sample> Measure<'a, S> {
             };
             if filters[class].is_none() {
                 let prepared = Prepared::with_weights(model, condition, update, &weights)?;
-                filters[class] = Some(Filter::new(prepared, self.level));
+                filters[class] = Some(Filter::new(&prepared, self.level)?);
             }
             let filter = filters[class].as_ref().ok_or(Error::Internal)?;
             let done = all.len() as f64 / self.pictures.len() as f64;

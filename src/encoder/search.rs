@@ -77,7 +77,7 @@ impl<S: Sample> Search<'_, '_, S> {
         let codec = Codec::Hevc { qp: [qp; 3] };
         let condition = codec.condition(layout, PictureType::CLASSES[class]);
         let prepared = Prepared::new(self.model, condition.ok_or(Error::Internal)?, None)?;
-        let filter = Filter::new(prepared, *level);
+        let filter = Filter::new(&prepared, *level)?;
         let mut sum = 0.0;
         for i in some {
             let errors =

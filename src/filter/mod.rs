@@ -27,15 +27,17 @@ pub struct Filter {
 
 impl Filter {
     /// Prepares `prepared` for the CPU at `level`.
-    #[must_use]
-    pub fn new(prepared: Prepared, level: CpuLevel) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn new(prepared: &Prepared, level: CpuLevel) -> Result<Self> {
         let kernels = Kernels::new(level.supported());
-        Self {
-            luma: Convolution::all(prepared.luma, &kernels),
-            chroma: Convolution::all(prepared.chroma, &kernels),
+        Ok(Self {
+            luma: Convolution::all(&prepared.luma, &kernels)?,
+            chroma: Convolution::all(&prepared.chroma, &kernels)?,
             kernels,
             pool: Pool::default(),
-        }
+        })
     }
 
     /// Filters `input` into `output`, which may be deeper, with up to `threads` threads, a band on

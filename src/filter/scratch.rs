@@ -68,7 +68,8 @@ impl Pool {
             words: aligned(&mut buffer.words, len.words, i16::from_ne_bytes([FRESH; 2]))?,
             bytes: aligned(&mut buffer.bytes, len.bytes, FRESH)?,
         });
-        self.buffers().push(buffer);
+        // Without room for it in the pool the next band takes another.
+        let _ = alloc::try_push(&mut *self.buffers(), buffer);
         Ok(result)
     }
 

@@ -6,6 +6,7 @@ use crate::network::prepared::PreparedLayer;
 use crate::network::Arch;
 use crate::picture::{Plane, PlaneMut, Sample};
 use crate::util::rng::Xorshift;
+use crate::util::shared::Shared;
 use std::ops::Range;
 
 /// Random layers of luma's shape, or of chroma's; activations between hidden layers of 16 bits, or
@@ -31,7 +32,7 @@ fn layers(rng: &mut Xorshift, arch: Arch, bytes: bool) -> Vec<PreparedLayer> {
         PreparedLayer {
             cin,
             cout,
-            weights: weights.into(),
+            weights: Shared::new(weights).unwrap(),
             bias: biases.map(|_| rng.range(-bias, bias) as i32).collect(),
             period: if l == 0 { arch.period } else { 1 },
             multiplier: (0..cout).map(|_| rng.range(gain * 4 / 5, gain * 5 / 4) as i32).collect(),
@@ -307,7 +308,7 @@ fn every_size_layout_depth_strength_level_and_cut_gives_the_reference() {
                 "{width}x{height} {layout:?} {bit_depth} to {output_depth} {strength} {chroma} \
                  {level:?}"
             );
-            let filter = Filter::new(prepared.clone(), level);
+            let filter = Filter::new(&prepared, level).unwrap();
             let check = match (bit_depth, output_depth) {
                 (8, 8) => check::<u8, u8>,
                 (8, _) => check::<u8, u16>,
@@ -321,7 +322,7 @@ fn every_size_layout_depth_strength_level_and_cut_gives_the_reference() {
 #[test]
 fn a_picture_can_be_ended() {
     let mut rng = Xorshift(11);
-    let filter = Filter::new(prepared(&mut rng, true), CpuLevel::current());
+    let filter = Filter::new(&prepared(&mut rng, true), CpuLevel::current()).unwrap();
     let input = Samples::new(&mut rng, Layout::I420, 8, 46, 3000);
     let whole = run::<u8, u8>(&input, 8, 0, |i, o| filter.picture(i, o, 1, FULL_STRENGTH).unwrap());
     for threads in [1, 2, 5] {
@@ -354,7 +355,7 @@ fn a_picture_can_be_ended() {
 #[test]
 fn deeper_samples_of_the_same_picture() {
     let mut rng = Xorshift(3);
-    let filter = Filter::new(prepared(&mut rng, true), CpuLevel::current());
+    let filter = Filter::new(&prepared(&mut rng, true), CpuLevel::current()).unwrap();
     let eight = Samples::new(&mut rng, Layout::I420, 8, 38, 27);
     let mut ten = Samples { bit_depth: 10, ..eight.clone() };
     ten.planes.iter_mut().flatten().for_each(|s| *s *= 4);
@@ -372,7 +373,7 @@ fn deeper_samples_of_the_same_picture() {
 #[test]
 fn depths_must_match() {
     let mut rng = Xorshift(7);
-    let filter = Filter::new(prepared(&mut rng, false), CpuLevel::Scalar);
+    let filter = Filter::new(&prepared(&mut rng, false), CpuLevel::Scalar).unwrap();
     let (data, mut out) = ([0u16; 64], [0u16; 64]);
     let plane = Plane::new(&data, 16, 8, 8).unwrap();
     for depth in [0, 8, 9, 11, 14, 16] {
@@ -390,7 +391,7 @@ fn depths_must_match() {
 #[test]
 fn odd_bands_are_refused() {
     let mut rng = Xorshift(7);
-    let filter = Filter::new(prepared(&mut rng, false), CpuLevel::Scalar);
+    let filter = Filter::new(&prepared(&mut rng, false), CpuLevel::Scalar).unwrap();
     let data = [0; 80];
     let input = Picture::new(Layout::I400, &[Plane::new(&data, 8, 8, 10).unwrap()]).unwrap();
     let mut out = [0; 80];
@@ -412,7 +413,7 @@ fn memory_of_a_band() {
     let mut rng = Xorshift(5);
     let luma = layers(&mut rng, Arch::luma(32, 3), false);
     let chroma = layers(&mut rng, Arch::chroma(16, 3), false);
-    let filter = Filter::new(Prepared { luma, chroma }, CpuLevel::Scalar);
+    let filter = Filter::new(&Prepared { luma, chroma }, CpuLevel::Scalar).unwrap();
     // Rows start at cache lines, so the formula may fall short of the memory by one for each row.
     let bytes = 2 * (3 * 3002 * (4 + 4 * 32) + 3000 * 4);
     assert!((bytes..bytes + 16 * 64).contains(&filter.scratch_bytes(Layout::I420, 6000)));
@@ -423,11 +424,11 @@ fn memory_of_a_band() {
     );
 
     let luma = layers(&mut rng, Arch::luma(32, 3), true);
-    let filter = Filter::new(Prepared { luma, chroma: Vec::new() }, CpuLevel::Scalar);
+    let filter = Filter::new(&Prepared { luma, chroma: Vec::new() }, CpuLevel::Scalar).unwrap();
     let bytes = 3 * 3002 * (2 * 4 + 3 * 32 + 2 * 32) + 2 * 3000 * 4;
     assert!((bytes..bytes + 16 * 64).contains(&filter.scratch_bytes(Layout::I400, 6000)));
 
     let luma = layers(&mut rng, Arch::luma(Arch::MAX_CHANNELS, Arch::MAX_HIDDEN), false);
-    let largest = Filter::new(Prepared { luma, chroma: Vec::new() }, CpuLevel::Scalar);
+    let largest = Filter::new(&Prepared { luma, chroma: Vec::new() }, CpuLevel::Scalar).unwrap();
     assert!(largest.scratch_bytes(Layout::I400, 6000) < 24_000_000, "24 megapixels");
 }

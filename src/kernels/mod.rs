@@ -35,6 +35,8 @@ mod x86;
 use crate::cpu::Supported;
 use crate::network::bounds::{are_bytes, SumWidth};
 use crate::network::prepared::PreparedLayer;
+use crate::util::alloc;
+use crate::Result;
 pub use samples::{Correction, SampleKernels, FULL_STRENGTH};
 
 /// A convolution prepared for the kernels.
@@ -78,56 +80,64 @@ pub struct Requantisation {
 }
 
 impl Requantisation {
-    fn new(layer: &PreparedLayer) -> Self {
+    fn new(layer: &PreparedLayer) -> Result<Self> {
         let more = 32 - layer.shift;
         let largest = layer.multiplier.iter().max().map_or(0, |m| i64::from(*m));
         let high = more > 0 && largest << more <= i64::from(i32::MAX);
         let more = if high { more } else { 0 };
-        Self { multiplier: layer.multiplier.iter().map(|m| m << more).collect(), high }
+        let multipliers = layer.multiplier.iter().map(|m| m << more);
+        Ok(Self { multiplier: alloc::try_collect(layer.multiplier.len(), multipliers)?, high })
     }
 }
 
 impl Convolution {
     /// Packs `layer`'s weights for `kernels`. A hidden layer reads bytes if it can: its inputs lie
     /// in 0..=`limit`.
-    #[must_use]
-    pub fn new(layer: PreparedLayer, limit: Option<i32>, kernels: &Kernels) -> Self {
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn new(layer: PreparedLayer, limit: Option<i32>, kernels: &Kernels) -> Result<Self> {
         let (cin, cout) = (layer.cin, layer.cout);
         let limit = limit.filter(|limit| kernels.bytes && are_bytes(&layer.weights, *limit));
         let sum_width = match limit {
-            Some(limit) if !kernels.dot4 => SumWidth::narrowest(&layer.weights, (cin, cout), limit),
+            Some(limit) if !kernels.dot4 => {
+                SumWidth::narrowest(&layer.weights, (cin, cout), limit)?
+            }
             _ => SumWidth::I32,
         };
         let bytes = limit.filter(|_| kernels.dot4 || sum_width != SumWidth::I32);
         let middle = if kernels.signed_bytes { bytes.map_or(0, middle_of) } else { 0 };
-        let mut bias = layer.bias.clone();
+        let mut bias = alloc::try_concat(&[&layer.bias])?;
         for (i, weight) in layer.weights.iter().enumerate() {
             let channel = bias[i % cout..].iter_mut().step_by(cout);
             channel.for_each(|bias| *bias += i32::from(middle) * i32::from(*weight));
         }
         let packed = if bytes.is_some() {
             let planar = if kernels.dot4 { 1 } else { kernels.planar };
-            Packed::I8(pack::<4, i8>(&layer, planar, |w| w as i8))
+            Packed::I8(pack::<4, i8>(&layer, planar, |w| w as i8)?)
         } else if cout < 16 {
             let of = |co: usize| (0..9 * cin).map(move |i| i * cout + co);
-            Packed::I16((0..cout).flat_map(of).map(|i| layer.weights[i]).collect())
+            let weights = (0..cout).flat_map(of).map(|i| layer.weights[i]);
+            Packed::I16(alloc::try_collect(layer.weights.len(), weights)?)
         } else {
-            Packed::I16(pack::<2, i16>(&layer, kernels.planar, |w| w))
+            Packed::I16(pack::<2, i16>(&layer, kernels.planar, |w| w)?)
         };
-        let requantisation = Requantisation::new(&layer);
-        Self { layer, sum_width, packed, bias, middle, requantisation }
+        let requantisation = Requantisation::new(&layer)?;
+        Ok(Self { layer, sum_width, packed, bias, middle, requantisation })
     }
 
     /// All of a network's layers, first to last.
-    #[must_use]
-    pub fn all(layers: Vec<PreparedLayer>, kernels: &Kernels) -> Vec<Self> {
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn all(layers: &[PreparedLayer], kernels: &Kernels) -> Result<Vec<Self>> {
         let last = layers.len().saturating_sub(1);
         let mut limit = None;
-        let prepare = |(i, layer): (usize, PreparedLayer)| {
+        let prepare = |(i, layer): (usize, &PreparedLayer)| {
             let reads = limit.replace(layer.high).filter(|_| i < last);
-            Self::new(layer, reads, kernels)
+            Self::new(layer.try_clone()?, reads, kernels)
         };
-        layers.into_iter().enumerate().map(prepare).collect()
+        alloc::try_collect_ok(layers.len(), layers.iter().enumerate().map(prepare))
     }
 
     /// The bias of output channel 0 at column `x` of row `y`.
@@ -152,9 +162,9 @@ fn pack<const N: usize, T>(
     layer: &PreparedLayer,
     planar: usize,
     convert: impl Fn(i16) -> T,
-) -> Vec<T> {
+) -> Result<Vec<T>> {
     let (cin, cout) = (layer.cin, layer.cout);
-    let mut packed = Vec::with_capacity(layer.weights.len());
+    let mut packed = alloc::try_with_capacity(layer.weights.len())?;
     for row in layer.weights.chunks_exact(3 * cin * cout) {
         for (ci, kx) in (0..cin).step_by(N).flat_map(|ci| [0, 1, 2].map(|kx| (ci, kx))) {
             let group = &row[(kx * cin + ci) * cout..][..N * cout];
@@ -164,7 +174,7 @@ fn pack<const N: usize, T>(
             }));
         }
     }
-    packed
+    Ok(packed)
 }
 
 /// The rows above, at and below that of a convolution's output: pixels −1..=width of `cin`

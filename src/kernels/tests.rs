@@ -7,6 +7,7 @@ use crate::network::bounds::SumWidth;
 use crate::network::prepared::PreparedLayer;
 use crate::picture::{Layout, Sample};
 use crate::util::rng::Xorshift;
+use crate::util::shared::Shared;
 
 /// How extreme a trial's values are.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +69,7 @@ fn layer(
     PreparedLayer {
         cin,
         cout,
-        weights: weights.into(),
+        weights: Shared::new(weights).unwrap(),
         bias,
         period,
         multiplier,
@@ -128,13 +129,13 @@ fn byte_layer(
     }
     let PreparedLayer { bias, multiplier, .. } = layer(rng, style, cin, cout, 1);
     let mut layer = PreparedLayer {
-        weights: weights.into(),
+        weights: Shared::new(weights).unwrap(),
         bias,
         multiplier,
         ..layer(rng, style, cin, cout, 1)
     };
     layer.multiplier.iter_mut().for_each(|m| *m = (*m).min(1 << layer.shift.min(30)));
-    match SumWidth::narrowest(&layer.weights, (layer.cin, layer.cout), limit as i32) {
+    match SumWidth::narrowest(&layer.weights, (layer.cin, layer.cout), limit as i32).unwrap() {
         _ if run == 0 => layer,
         SumWidth::I16 { halves: 6 } if matches!(style, Style::NearZero) => layer,
         SumWidth::I16 { halves } if halves == run => layer,
@@ -210,7 +211,7 @@ fn kernels_equal_the_reference() {
             for width in (1..=40).chain([131, 384]) {
                 for style in STYLES {
                     let layer = layer(&mut rng, style, cin, cout, period);
-                    let conv = Convolution::new(layer, None, &tested);
+                    let conv = Convolution::new(layer, None, &tested).unwrap();
                     let src = rows(&mut rng, style, (width + 2) * cin);
                     let src = [&src[0][..], &src[1][..], &src[2][..]];
                     let y = (rng.next() % 16) as usize;
@@ -266,7 +267,7 @@ fn byte_kernels_equal_the_reference() {
             for level in CpuLevel::available() {
                 let kernels = Kernels::new(level.supported());
                 let limit = bytes_in.then_some(limit as i32);
-                let conv = Convolution::new(layer.clone(), limit, &kernels);
+                let conv = Convolution::new(layer.clone(), limit, &kernels).unwrap();
                 let src = match conv.packed {
                     Packed::I8(_) => Rows::U8(bytes.each_ref().map(|r| &r[..])),
                     Packed::I16(_) if bytes_in => Rows::I16(wide.each_ref().map(|r| &r[..])),
@@ -313,7 +314,7 @@ fn sums_that_may_leave_16_bits_are_found() {
     let mut rng = Xorshift(11);
     for (cin, cout) in [(16, 16), (32, 32), (48, 48), (64, 64)] {
         let plain = PreparedLayer {
-            weights: vec![0; 9 * cin * cout].into(),
+            weights: Shared::new(vec![0; 9 * cin * cout]).unwrap(),
             ..layer(&mut rng, Style::NearZero, cin, cout, 1)
         };
         let with = |weights: &[(usize, i16)], limit| {
@@ -321,7 +322,7 @@ fn sums_that_may_leave_16_bits_are_found() {
             for (input, w) in weights {
                 all[input * cout + cout - 1] = *w;
             }
-            SumWidth::narrowest(&all, (plain.cin, plain.cout), limit)
+            SumWidth::narrowest(&all, (plain.cin, plain.cout), limit).unwrap()
         };
         let row = 3 * cin;
         assert_eq!(with(&[], 255), SumWidth::I16 { halves: 6 });
@@ -390,11 +391,12 @@ fn bytes_where_they_can_be() {
     let mut rng = Xorshift(13);
     let large = byte_layer(&mut rng, Style::Limit(1), 32, 32, 255, 0);
     let small = [1, 2, 6].map(|run| byte_layer(&mut rng, Style::Limit(1), 32, 32, 255, run));
-    let words = PreparedLayer { weights: vec![128; large.weights.len()].into(), ..large.clone() };
+    let weights = Shared::new(vec![128; large.weights.len()]).unwrap();
+    let words = PreparedLayer { weights, ..large.clone() };
     for level in CpuLevel::available() {
         let kernels = Kernels::new(level.supported());
         let bytes = |layer: &PreparedLayer, limit| {
-            let conv = Convolution::new(layer.clone(), limit, &kernels);
+            let conv = Convolution::new(layer.clone(), limit, &kernels).unwrap();
             matches!(conv.packed, Packed::I8(_))
         };
         for small in &small {

@@ -29,10 +29,13 @@ pub struct Basis {
 
 impl Basis {
     /// Every coefficient changes one weight.
-    #[must_use]
-    pub fn none(cin: usize, cout: usize) -> Self {
-        let unit = |n: usize| (0..n * n).map(|i| if i / n == i % n { 127 } else { 0 }).collect();
-        Self { kernel: unit(9), input: unit(cin), output: unit(cout) }
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn none(cin: usize, cout: usize) -> Result<Self> {
+        let entry = |n, i| if i / n == i % n { 127 } else { 0 };
+        let unit = |n: usize| alloc::try_collect(n * n, (0..n * n).map(|i| entry(n, i)));
+        Ok(Self { kernel: unit(9)?, input: unit(cin)?, output: unit(cout)? })
     }
 
     /// Whether it is of this shape, and entries are in range.
@@ -59,7 +62,7 @@ pub(super) fn synthesise(
     let Basis { kernel, input, output } = basis;
     let mut sum = 0i64;
     let mut changes = alloc::try_filled(9 * cin * cout, 0i64)?;
-    let mut row_of = vec![0i64; cout];
+    let mut row_of = alloc::try_filled(cout, 0i64)?;
     for (row, values) in coefficients.chunks_exact(cout).enumerate() {
         if values.iter().all(|q| *q == 0) {
             continue;

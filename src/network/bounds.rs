@@ -6,6 +6,8 @@ use super::model::{Model, ModelLayer, Network, INPUT_LIMIT};
 use super::step::scaled;
 use super::update::MAX_MAGNITUDE;
 use super::Condition;
+use crate::util::alloc;
+use crate::Result;
 use std::ops::RangeInclusive;
 
 /// Largest magnitudes that an update's integers may have at step field `field` so that
@@ -108,8 +110,8 @@ impl ByteSums {
     }
 
     /// The magnitudes of weights in each slot.
-    fn of(self, weights: &[i16]) -> Vec<i64> {
-        let mut sums = vec![0; 18 * self.row()];
+    fn of(self, weights: &[i16]) -> Result<Vec<i64>> {
+        let mut sums = alloc::try_filled(18 * self.row(), 0)?;
         let half_weights = weights.chunks_exact(self.cin / 2 * self.cout);
         for (row, half_weight) in sums.chunks_exact_mut(self.row()).zip(half_weights) {
             for (ci, channels) in half_weight.chunks_exact(self.cout).enumerate() {
@@ -119,7 +121,7 @@ impl ByteSums {
                 }
             }
         }
-        sums
+        Ok(sums)
     }
 }
 
@@ -140,16 +142,19 @@ pub enum SumWidth {
 
 impl SumWidth {
     /// The narrowest that hold for weights `[9][cin][cout]` and inputs from 0 to `input_limit`.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::Error::OutOfMemory).
     pub(crate) fn narrowest(
         weights: &[i16],
         (cin, cout): (usize, usize),
         input_limit: i32,
-    ) -> Self {
+    ) -> Result<Self> {
         if !are_bytes(weights, input_limit) {
-            return Self::I32;
+            return Ok(Self::I32);
         }
         let sums = ByteSums { cin, cout };
-        let (row, magnitudes) = (sums.row(), sums.of(weights));
+        let (row, magnitudes) = (sums.row(), sums.of(weights)?);
         let most = ByteSums::most(input_limit);
         let fit = |halves: &usize| {
             magnitudes.chunks_exact(halves * row).all(|run| {
@@ -157,7 +162,7 @@ impl SumWidth {
                 (0..row).all(|slot| sum(slot) <= most[slot % 2])
             })
         };
-        [6, 2, 1].into_iter().find(fit).map_or(Self::I32, |halves| Self::I16 { halves })
+        Ok([6, 2, 1].into_iter().find(fit).map_or(Self::I32, |halves| Self::I16 { halves }))
     }
 }
 
@@ -172,18 +177,25 @@ pub(super) struct SumHeadroom {
 
 impl SumHeadroom {
     /// The headroom of weights `[9][cin][cout]` whose inputs lie in 0..=`input_limit`.
-    pub(super) fn new(weights: &[i16], (cin, cout): (usize, usize), input_limit: i32) -> Self {
+    ///
+    /// # Errors
+    /// [`OutOfMemory`](crate::Error::OutOfMemory).
+    pub(super) fn new(
+        weights: &[i16],
+        (cin, cout): (usize, usize),
+        input_limit: i32,
+    ) -> Result<Self> {
         let sums = ByteSums { cin, cout };
         let mut left = Vec::new();
         if are_bytes(weights, input_limit) {
             let most = ByteSums::most(input_limit);
-            let magnitudes = sums.of(weights).into_iter().enumerate();
-            left.extend(magnitudes.map(|(slot, sum)| most[slot % 2] - sum));
+            left = sums.of(weights)?;
+            left.iter_mut().enumerate().for_each(|(slot, sum)| *sum = most[slot % 2] - *sum);
         }
         if left.iter().any(|left| *left < 0) {
             left.clear();
         }
-        Self { sums, left }
+        Ok(Self { sums, left })
     }
 
     /// What weight `i` becomes that was `old` and shall be `wanted`: as near to that as there is

@@ -2,9 +2,13 @@
 
 use super::basis::Basis;
 use super::model::{CodecKind, Model, ModelLayer, Network, MAX_FACTOR};
-use super::prior::{ChannelClass, InitialStates, LayerClasses, UpdatePrior, CONTEXTS};
+use super::prior::{
+    ChannelClass, InitialStates, LayerClasses, UpdatePrior, CONTEXTS, MAX_NETWORKS,
+};
 use super::Arch;
+use crate::util::alloc;
 use crate::util::hash::Fnv1a;
+use crate::util::shared::Shared;
 use crate::{Error, Result};
 use byteorder::{ByteOrder, LittleEndian as LE};
 
@@ -33,7 +37,7 @@ impl<'a> Reader<'a> {
     /// `n` weights, behind the number of bytes that each of them has: no more than it takes.
     fn weights(&mut self, n: usize) -> Result<Vec<i16>> {
         match self.u8()? {
-            1 => Ok(self.take(n)?.iter().map(|b| i16::from(*b as i8)).collect()),
+            1 => alloc::try_collect(n, self.take(n)?.iter().map(|b| i16::from(*b as i8))),
             2 => {
                 let weights = self.i16s(n)?;
                 if are_bytes(&weights) {
@@ -46,32 +50,35 @@ impl<'a> Reader<'a> {
     }
 
     fn i16s(&mut self, n: usize) -> Result<Vec<i16>> {
-        let mut v = vec![0; n];
-        LE::read_i16_into(self.take(2 * n)?, &mut v);
+        let bytes = self.take(2 * n)?;
+        let mut v = alloc::try_filled(n, 0)?;
+        LE::read_i16_into(bytes, &mut v);
         Ok(v)
     }
 
     fn basis(&mut self, cin: usize, cout: usize) -> Result<Basis> {
         let mut matrix = |n: usize| -> Result<Vec<i8>> {
-            Ok(self.take(n * n)?.iter().map(|b| *b as i8).collect())
+            alloc::try_collect(n * n, self.take(n * n)?.iter().map(|b| *b as i8))
         };
         let basis = Basis { kernel: matrix(9)?, input: matrix(cin)?, output: matrix(cout)? };
         basis.is_consistent(cin, cout).then_some(basis).ok_or(Error::Corrupt)
     }
 
     fn i32s(&mut self, n: usize) -> Result<Vec<i32>> {
-        let mut v = vec![0; n];
-        LE::read_i32_into(self.take(4 * n)?, &mut v);
+        let bytes = self.take(4 * n)?;
+        let mut v = alloc::try_filled(n, 0)?;
+        LE::read_i32_into(bytes, &mut v);
         Ok(v)
     }
 
     fn classes(&mut self, n: usize) -> Result<Vec<ChannelClass>> {
-        self.take(n)?.iter().map(|byte| ChannelClass::from_byte(*byte)).collect()
+        let classes = self.take(n)?.iter().map(|byte| ChannelClass::from_byte(*byte));
+        alloc::try_collect_ok(n, classes)
     }
 
     fn network(&mut self, arch: Arch) -> Result<(Network, Vec<LayerClasses>)> {
-        let mut layers = Vec::with_capacity(arch.layers());
-        let mut classes = Vec::with_capacity(arch.layers());
+        let mut layers = alloc::try_with_capacity(arch.layers())?;
+        let mut classes = alloc::try_with_capacity(arch.layers())?;
         for l in 0..arch.layers() {
             let (cin, cout) = arch.layer(l);
             layers.push(ModelLayer {
@@ -79,7 +86,7 @@ impl<'a> Reader<'a> {
                 cout,
                 shift: self.u8()? as u32,
                 limit: i32::from(self.u16()?),
-                weights: self.weights(9 * cin * cout)?.into(),
+                weights: Shared::new(self.weights(9 * cin * cout)?)?,
                 bias: self.i32s(arch.phases(l) * cout)?,
                 condition: self.i32s(arch.features * cout)?,
                 multiplier: self.i32s(cout)?,
@@ -95,8 +102,8 @@ impl<'a> Reader<'a> {
             classes.push(LayerClasses {
                 scale: self.classes(cout)?,
                 bias: self.classes(cout)?,
-                row_level: self.take(9 * cin)?.to_vec(),
-                column_level: self.take(cout)?.to_vec(),
+                row_level: alloc::try_concat(&[self.take(9 * cin)?])?,
+                column_level: alloc::try_concat(&[self.take(cout)?])?,
             });
         }
         let steps_ok = |l: &ModelLayer| {
@@ -121,7 +128,7 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::TooLarge`] above [`MAX_FILE`]; [`Error::Corrupt`] if it is damaged or no model
-    /// file; [`Error::Unsupported`] if its shape is out of range.
+    /// file; [`Error::Unsupported`] if its shape is out of range; [`Error::OutOfMemory`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > MAX_FILE {
             return Err(Error::TooLarge);
@@ -153,7 +160,8 @@ impl Model {
         }
         let table = InitialStates::new(r.take(CONTEXTS)?.try_into().map_err(|_| Error::Internal)?);
         let (luma, classes) = r.network(luma)?;
-        let mut networks = vec![classes];
+        let mut networks = alloc::try_with_capacity(MAX_NETWORKS)?;
+        networks.push(classes);
         let chroma = match chroma {
             Some(arch) => {
                 let (network, classes) = r.network(arch)?;
@@ -176,40 +184,55 @@ impl Model {
     }
 
     /// Writes the bytes of a model file and sets `id` to its content's hash.
+    #[cfg(feature = "internals")]
     pub fn write_file(&mut self) -> Vec<u8> {
-        let shape = |n: &Network| [n.arch.channels as u8, n.arch.hidden as u8];
-        let mut out = MAGIC.to_vec();
-        out.push(self.codec as u8);
-        out.extend(shape(&self.luma));
-        out.extend(self.chroma.as_ref().map_or([0; 2], shape));
-        out.push(0);
-        out.extend((CONTEXTS as u16).to_le_bytes());
-        out.extend(self.prior.table().as_bytes());
-        let layers = self.networks().flat_map(|n| &n.layers);
-        for (l, classes) in layers.zip(self.prior.networks().iter().flatten()) {
-            out.push(l.shift as u8);
-            out.extend((l.limit as u16).to_le_bytes());
-            if are_bytes(&l.weights) {
-                out.push(1);
-                out.extend(l.weights.iter().map(|v| *v as u8));
-            } else {
-                out.push(2);
-                out.extend(l.weights.iter().flat_map(|v| v.to_le_bytes()));
-            }
-            let tables = [&l.bias, &l.condition, &l.multiplier, &l.scale_step, &l.bias_step];
-            out.extend(tables.into_iter().flatten().flat_map(|v| v.to_le_bytes()));
-            out.extend(l.mean.iter().flat_map(|v| v.to_le_bytes()));
-            for matrix in [&l.basis.kernel, &l.basis.input, &l.basis.output] {
-                out.extend(matrix.iter().map(|v| *v as u8));
-            }
-            let steps = [&l.row_step, &l.column_step, &l.weight_step_in, &l.weight_step_out];
-            out.extend(steps.into_iter().flatten().flat_map(|v| v.to_le_bytes()));
-            out.extend(classes.scale.iter().chain(&classes.bias).map(|class| class.byte()));
-            out.extend(classes.row_level.iter().chain(&classes.column_level));
-        }
-        let content = Fnv1a::of(out.iter().copied());
-        self.id = content as u32;
+        let content = self.set_id();
+        let mut out = Vec::new();
+        self.write(&mut |bytes| out.extend(bytes));
         out.extend(content.to_le_bytes());
         out
+    }
+
+    /// Sets `id` to the content's hash; all of that.
+    pub(super) fn set_id(&mut self) -> u64 {
+        let mut content = Fnv1a::new();
+        self.write(&mut |bytes| content.update(bytes.iter().copied()));
+        self.id = content.value() as u32;
+        content.value()
+    }
+
+    /// Writes a model file up to its content's hash. Takes no memory.
+    fn write(&self, out: &mut impl FnMut(&[u8])) {
+        let shape = |n: &Network| [n.arch.channels as u8, n.arch.hidden as u8];
+        out(MAGIC);
+        out(&[self.codec as u8]);
+        out(&shape(&self.luma));
+        out(&self.chroma.as_ref().map_or([0; 2], shape));
+        out(&[0]);
+        out(&(CONTEXTS as u16).to_le_bytes());
+        out(self.prior.table().as_bytes());
+        let layers = self.networks().flat_map(|n| &n.layers);
+        for (l, classes) in layers.zip(self.prior.networks().iter().flatten()) {
+            out(&[l.shift as u8]);
+            out(&(l.limit as u16).to_le_bytes());
+            if are_bytes(&l.weights) {
+                out(&[1]);
+                l.weights.iter().for_each(|v| out(&[*v as u8]));
+            } else {
+                out(&[2]);
+                l.weights.iter().for_each(|v| out(&v.to_le_bytes()));
+            }
+            let tables = [&l.bias, &l.condition, &l.multiplier, &l.scale_step, &l.bias_step];
+            tables.into_iter().flatten().for_each(|v| out(&v.to_le_bytes()));
+            l.mean.iter().for_each(|v| out(&v.to_le_bytes()));
+            for matrix in [&l.basis.kernel, &l.basis.input, &l.basis.output] {
+                matrix.iter().for_each(|v| out(&[*v as u8]));
+            }
+            let steps = [&l.row_step, &l.column_step, &l.weight_step_in, &l.weight_step_out];
+            steps.into_iter().flatten().for_each(|v| out(&v.to_le_bytes()));
+            classes.scale.iter().chain(&classes.bias).for_each(|class| out(&[class.byte()]));
+            out(&classes.row_level);
+            out(&classes.column_level);
+        }
     }
 }

@@ -18,3 +18,6 @@ pub use condition::Condition;
 pub use model::{CodecKind, Model, Network};
 pub use prepared::Prepared;
 pub use update::Update;
+
+#[cfg(feature = "internals")]
+pub use crate::util::shared::Shared;

@@ -1,12 +1,13 @@
 //! A base model: the integer parameters that a payload's update applies to.
 
 use super::basis::{Basis, STEPS_OF_A_WEIGHT};
-use super::prior::UpdatePrior;
+use super::prior::{UpdatePrior, MAX_NETWORKS};
 use super::step::half_octaves;
 use super::Arch;
+use crate::util::alloc;
+use crate::util::shared::Shared;
 use crate::Result;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// Activations of the input and of the network's output have 12-bit scale: 16 units for one step of
 /// an 8-bit sample.
@@ -27,7 +28,7 @@ pub struct ModelLayer {
     /// Output channels.
     pub cout: usize,
     /// `[9][cin][cout]`, weight 3·ky + kx.
-    pub weights: Arc<[i16]>,
+    pub weights: Shared<i16>,
     /// `[phases][cout]`: the first layer has one row for each phase of the block grid, the others
     /// one.
     pub bias: Vec<i32>,
@@ -136,29 +137,29 @@ impl Network {
 }
 
 impl Model {
-    /// A copy of this model whose updates' coefficients change single weights, and no bias; its
-    /// prior is untuned. It is what the published recipe's updates apply to.
+    /// This model with updates whose coefficients change single weights, and no bias; its prior is
+    /// untuned. It is what the published recipe's updates apply to.
     ///
     /// # Errors
-    /// None for models that files hold.
-    pub fn single_weights(&self) -> Result<Self> {
-        let mut model = self.clone();
-        let chroma = &mut model.chroma;
-        for layer in std::iter::once(&mut model.luma).chain(chroma).flat_map(|n| &mut n.layers) {
+    /// [`OutOfMemory`](crate::Error::OutOfMemory); no others for models that files hold.
+    pub fn single_weights(mut self) -> Result<Self> {
+        let chroma = &mut self.chroma;
+        for layer in std::iter::once(&mut self.luma).chain(chroma).flat_map(|n| &mut n.layers) {
             layer.mean.fill(0);
-            layer.basis = Basis::none(layer.cin, layer.cout);
-            layer.row_step = layer.weight_step_in.repeat(9);
+            layer.basis = Basis::none(layer.cin, layer.cout)?;
+            layer.row_step = alloc::try_concat(&[&layer.weight_step_in[..]; 9])?;
             // From units of a weight to those of basis vectors.
-            layer.column_step = layer
-                .weight_step_out
-                .iter()
-                .map(|s| (s.saturating_mul(STEPS_OF_A_WEIGHT)).min(MAX_FACTOR))
-                .collect();
+            let steps = layer.weight_step_out.iter();
+            let steps = steps.map(|s| (s.saturating_mul(STEPS_OF_A_WEIGHT)).min(MAX_FACTOR));
+            layer.column_step = alloc::try_collect(layer.cout, steps)?;
         }
-        let shapes: Vec<_> = self.networks().map(Network::shapes).collect();
-        model.prior = UpdatePrior::untuned(&shapes)?;
-        model.write_file();
-        Ok(model)
+        let shapes = self.networks().map(|network| {
+            let layers = network.layers.iter();
+            alloc::try_collect(layers.len(), layers.map(|l| (l.cin, l.cout)))
+        });
+        self.prior = UpdatePrior::untuned(&alloc::try_collect_ok(MAX_NETWORKS, shapes)?)?;
+        self.set_id();
+        Ok(self)
     }
 
     /// The planes that each of [`networks`](Self::networks) corrects.

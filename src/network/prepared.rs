@@ -7,9 +7,9 @@ use super::step::scaled;
 use super::update::{LayerUpdate, Update};
 use super::weights::{LayerWeights, Weights};
 use super::Condition;
-use crate::util::fault;
+use crate::util::shared::Shared;
+use crate::util::{alloc, fault};
 use crate::{Error, Result};
-use std::sync::Arc;
 
 /// One convolution, ready to run: see [`ModelLayer`] for the arithmetic.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub struct PreparedLayer {
     /// Output channels.
     pub cout: usize,
     /// `[9][cin][cout]`.
-    pub weights: Arc<[i16]>,
+    pub weights: Shared<i16>,
     /// `[period²][cout]`, condition and update included.
     pub bias: Vec<i32>,
     /// The bias row of pixel (y, x) is `period·(y mod period) + (x mod period)`; 1, 4 or 8.
@@ -32,6 +32,20 @@ pub struct PreparedLayer {
     pub low: i32,
     /// Largest output.
     pub high: i32,
+}
+
+impl PreparedLayer {
+    /// A copy, which shares the weights.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub(crate) fn try_clone(&self) -> Result<Self> {
+        let Self { cin, cout, period, shift, low, high, .. } = *self;
+        let weights = self.weights.clone();
+        let bias = alloc::try_concat(&[&self.bias])?;
+        let multiplier = alloc::try_concat(&[&self.multiplier])?;
+        Ok(Self { cin, cout, weights, bias, period, multiplier, shift, low, high })
+    }
 }
 
 /// A model ready to run. Holding one proves that its sums cannot overflow 32 bits.
@@ -89,14 +103,14 @@ fn prepare_all<'a>(
     changes: &mut impl Iterator<Item = Change<'a>>,
 ) -> Result<Vec<PreparedLayer>> {
     let mut input_limit = INPUT_LIMIT;
-    let mut layers = Vec::with_capacity(network.layers.len());
+    let mut layers = alloc::try_with_capacity(network.layers.len())?;
     for (i, (base, change)) in network.layers.iter().zip(changes).enumerate() {
         let (bias, multiplier) = fold(base, condition, &change)?;
         let last = i + 1 == network.layers.len();
         let layer = PreparedLayer {
             cin: base.cin,
             cout: base.cout,
-            weights: Arc::clone(&change.weights.weights),
+            weights: change.weights.weights.clone(),
             bias,
             period: if i == 0 { network.arch.period } else { 1 },
             multiplier,
@@ -118,7 +132,8 @@ fn fold(
     change: &Change<'_>,
 ) -> Result<(Vec<i32>, Vec<i32>)> {
     let cout = base.cout;
-    let (mut bias, mut multiplier) = (Vec::with_capacity(base.bias.len()), Vec::new());
+    let mut bias = alloc::try_with_capacity(base.bias.len())?;
+    let mut multiplier = alloc::try_with_capacity(cout)?;
     let shift_of = |c: usize| -> i64 {
         let mut shift = folded(base, condition, c);
         if let Some(u) = change.layer {
@@ -126,7 +141,7 @@ fn fold(
         }
         shift - change.weights.average.get(c).unwrap_or(&0)
     };
-    let shifts: Vec<i64> = (0..cout).map(shift_of).collect();
+    let shifts = alloc::try_collect(cout, (0..cout).map(shift_of))?;
     for row in base.bias.chunks_exact(cout) {
         for (b, s) in row.iter().zip(&shifts) {
             bias.push(i32::try_from(i64::from(*b) + s).map_err(|_| Error::Corrupt)?);

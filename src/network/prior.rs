@@ -2,6 +2,7 @@
 //! channels change often and which way.
 
 use crate::entropy::Context;
+use crate::util::alloc;
 use crate::{Error, Result};
 
 /// Most networks of a model.
@@ -236,7 +237,7 @@ impl UpdatePrior {
     /// or last. `networks` has the input and output channels of each layer.
     ///
     /// # Errors
-    /// Fails as [`new`](Self::new) does.
+    /// Fails as [`new`](Self::new) does; [`Error::OutOfMemory`].
     pub fn untuned(networks: &[Vec<(usize, usize)>]) -> Result<Self> {
         check_size(networks.iter().flatten().copied())?;
         let classes = |shapes: &Vec<(usize, usize)>| {
@@ -246,17 +247,17 @@ impl UpdatePrior {
                     _ if i + 1 == shapes.len() => 2,
                     _ => 1,
                 };
-                let list = vec![ChannelClass(activity); n];
-                LayerClasses {
-                    scale: list.clone(),
-                    bias: list,
-                    row_level: vec![0; 9 * inputs],
-                    column_level: vec![UNTUNED_LEVEL; n],
-                }
+                Ok(LayerClasses {
+                    scale: alloc::try_filled(n, ChannelClass(activity))?,
+                    bias: alloc::try_filled(n, ChannelClass(activity))?,
+                    row_level: alloc::try_filled(9 * inputs, 0)?,
+                    column_level: alloc::try_filled(n, UNTUNED_LEVEL)?,
+                })
             };
-            shapes.iter().enumerate().map(layer).collect()
+            alloc::try_collect_ok(shapes.len(), shapes.iter().enumerate().map(layer))
         };
-        Self::new(InitialStates::DEFAULT, networks.iter().map(classes).collect())
+        let networks = alloc::try_collect_ok(networks.len(), networks.iter().map(classes))?;
+        Self::new(InitialStates::DEFAULT, networks)
     }
 
     /// This prior with another table of initial states.

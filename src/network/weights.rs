@@ -6,8 +6,8 @@ use super::bounds::SumHeadroom;
 use super::model::{Model, ModelLayer, Network, INPUT_LIMIT};
 use super::update::{Update, MAX_STEP};
 use crate::util::alloc;
+use crate::util::shared::Shared;
 use crate::{Error, Result};
-use std::sync::Arc;
 
 /// The weights of all layers with an update, shared by the models prepared for many conditions.
 pub(crate) struct Weights(Vec<LayerWeights>);
@@ -16,7 +16,7 @@ pub(crate) struct Weights(Vec<LayerWeights>);
 #[derive(Clone)]
 pub(crate) struct LayerWeights {
     /// `[9][cin][cout]`.
-    pub weights: Arc<[i16]>,
+    pub weights: Shared<i16>,
     /// `[cout]`, what an average input makes of the changes; empty without any.
     pub average: Vec<i64>,
 }
@@ -32,19 +32,17 @@ impl Weights {
             return Err(Error::Corrupt);
         }
         let layers = || model.networks().flat_map(|n| &n.layers);
-        let unchanged = |base: &ModelLayer| LayerWeights {
-            weights: Arc::clone(&base.weights),
-            average: Vec::new(),
-        };
+        let unchanged =
+            |base: &ModelLayer| LayerWeights { weights: base.weights.clone(), average: Vec::new() };
         let Some(update) = update else {
-            return Ok(Self(layers().map(unchanged).collect()));
+            return Ok(Self(alloc::try_collect(layers().count(), layers().map(unchanged))?));
         };
         let fits = update.layers.len() == layers().count()
             && update.layers.iter().zip(layers()).all(|(u, base)| u.fits(base.cin, base.cout));
         if !fits || update.step > MAX_STEP {
             return Err(Error::Corrupt);
         }
-        let mut all = Vec::new();
+        let mut all = alloc::try_with_capacity(layers().count())?;
         let mut updates = update.layers.iter();
         for network in model.networks() {
             let mut limit = INPUT_LIMIT;
@@ -74,13 +72,13 @@ fn changed(base: &ModelLayer, coefficients: &[i16], field: u8, limit: i32) -> Re
         base.step(row, column, field)
     })?;
     let mut weights = alloc::try_filled(base.weights.len(), 0)?;
-    let mut headroom = SumHeadroom::new(&base.weights, (cin, cout), limit);
-    let mut average = vec![0; cout];
+    let mut headroom = SumHeadroom::new(&base.weights, (cin, cout), limit)?;
+    let mut average = alloc::try_filled(cout, 0)?;
     for (i, (new, change)) in weights.iter_mut().zip(&changes).enumerate() {
         let old = i64::from(base.weights[i]);
         let wanted = old + ((*change + (1 << (basis::FRACTION - 1))) >> basis::FRACTION);
         *new = headroom.take(i, old, wanted);
         average[i % cout] += (i64::from(*new) - old) * i64::from(base.mean[i / cout % cin]);
     }
-    Ok(LayerWeights { weights: weights.into(), average })
+    Ok(LayerWeights { weights: Shared::new(weights)?, average })
 }

@@ -366,7 +366,7 @@ impl<'a> Job<'a> {
             out.push(plane.try_clone()?);
         }
         for (model, prepared) in filters {
-            let filter = Filter::new(prepared.clone(), self.level);
+            let filter = Filter::new(&prepared, self.level)?;
             let layout = self.original.layout();
             let input = picture(layout, &self.planes)?;
             let mut targets = [PlaneMut::EMPTY; 3];

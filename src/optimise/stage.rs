@@ -77,7 +77,7 @@ impl<'a> Stage<'a> {
         Ok(Self {
             filtered: decoded.iter().map(Samples::try_clone).collect::<Result<_>>()?,
             spare: luma.map(Samples::try_clone).transpose()?,
-            filter: Filter::new(prepared, level),
+            filter: Filter::new(&prepared, level)?,
             layout: if luma.is_some() { layout } else { Layout::I400 },
             grid,
             originals,

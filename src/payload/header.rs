@@ -2,6 +2,7 @@
 
 use crate::carriage::MAX_PAYLOAD;
 use crate::network::condition::MAX_QP;
+use crate::util::alloc;
 use crate::util::hash::Fnv1a;
 use crate::{Error, Result};
 
@@ -85,7 +86,7 @@ impl<'a> Header<'a> {
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] if `body` is not empty in [`Mode::Off`], [`Error::TooLarge`] if the
-/// payload would be longer than [`MAX_PAYLOAD`].
+/// payload would be longer than [`MAX_PAYLOAD`]; [`Error::OutOfMemory`].
 pub fn build(mode: Mode, model: u32, body: &[u8], binding: u64) -> Result<Vec<u8>> {
     if !mode.has_body() && !body.is_empty() {
         return Err(Error::InvalidArgument);
@@ -93,11 +94,8 @@ pub fn build(mode: Mode, model: u32, body: &[u8], binding: u64) -> Result<Vec<u8
     if body.len() > MAX_PAYLOAD - HEADER_SIZE {
         return Err(Error::TooLarge);
     }
-    let mut payload = Vec::with_capacity(HEADER_SIZE + body.len());
-    payload.push(VERSION << 4 | mode as u8);
-    payload.extend_from_slice(&model.to_le_bytes());
-    payload.extend_from_slice(&[0; 3]);
-    payload.extend_from_slice(body);
+    let mut payload =
+        alloc::try_concat(&[&[VERSION << 4 | mode as u8], &model.to_le_bytes(), &[0; 3], body])?;
     seal(&mut payload, binding);
     Ok(payload)
 }

@@ -12,6 +12,7 @@ use crate::network::prior::{
     NETWORK_EMPTY, SCALE_SIGNIFICANT, SIGN, UNARY,
 };
 use crate::network::update::{LayerUpdate, Update, MAX_MAGNITUDE, MAX_STEP};
+use crate::util::alloc;
 use crate::{Error, Result};
 
 /// Bits of the step field.
@@ -180,13 +181,15 @@ pub fn read(body: &[u8], prior: &UpdatePrior) -> Result<Update> {
     let mut contexts = prior.table().contexts();
     let mut decoder = RangeDecoder::new(body);
     let step = decoder.bypass(STEP_BITS) as u8;
-    let mut layers = Vec::with_capacity(prior.networks().iter().map(Vec::len).sum());
+    let mut layers = alloc::try_with_capacity(prior.networks().iter().map(Vec::len).sum())?;
     for (i, classes) in prior.networks().iter().enumerate() {
         let empty = decoder.bit(&mut contexts[NETWORK_EMPTY + i]);
         let has_coefficients = !empty && !decoder.bit(&mut contexts[COEFFICIENTS_EMPTY + i]);
         let (mut zero, mut no_coefficients) = (true, true);
         for (l, layer_classes) in classes.iter().enumerate() {
-            let mut layer = LayerUpdate::zeros(layer_classes.scale.len());
+            let zeros = || alloc::try_filled(layer_classes.scale.len(), 0);
+            let mut layer =
+                LayerUpdate { scale: zeros()?, bias: zeros()?, coefficients: Vec::new() };
             if !empty {
                 let LayerUpdate { scale, bias, .. } = &mut layer;
                 read_list(scale, None, &layer_classes.scale, &mut contexts, &mut decoder);

@@ -33,9 +33,39 @@ pub(crate) fn try_collect<T>(most: usize, values: impl Iterator<Item = T>) -> Re
     Ok(all)
 }
 
+/// The values of an iterator up to its first error, at most `most` of them.
+///
+/// # Errors
+/// Also those of the iterator.
+pub(crate) fn try_collect_ok<T>(
+    most: usize,
+    values: impl Iterator<Item = Result<T>>,
+) -> Result<Vec<T>> {
+    let mut all = try_with_capacity(most)?;
+    for value in values.take(most) {
+        all.push(value?);
+    }
+    Ok(all)
+}
+
+/// Puts a value behind others.
+pub(crate) fn try_push<T>(values: &mut Vec<T>, value: T) -> Result {
+    values.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
+    values.push(value);
+    Ok(())
+}
+
 /// Puts a copy of `more` behind other values.
 pub(crate) fn try_extend<T: Copy>(values: &mut Vec<T>, more: &[T]) -> Result {
     values.try_reserve(more.len()).map_err(|_| Error::OutOfMemory)?;
     values.extend_from_slice(more);
     Ok(())
+}
+
+/// A slice of one value. (A box of the value itself would take an unsafe cast, or abort.)
+pub(crate) fn try_boxed<T>(value: T) -> Result<Box<[T]>> {
+    let mut one = try_with_capacity(1)?;
+    one.push(value);
+    // Gives nothing back, which might fail: the room is for just one.
+    Ok(one.into_boxed_slice())
 }

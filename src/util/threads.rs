@@ -1,5 +1,6 @@
 //! Work shared by threads that end together.
 
+use super::alloc;
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -58,7 +59,8 @@ pub(crate) fn share<T: Send>(
             };
             std::thread::Builder::new().spawn_scoped(scope, other).ok()
         };
-        let others: Vec<_> = (1..threads).filter_map(spawn).collect();
+        let mut others = alloc::try_with_capacity(threads)?;
+        others.extend((1..threads).filter_map(spawn));
         drop(running);
         let mut result = drain(&mut go_on);
         while none.recv_timeout(ASK) == Err(RecvTimeoutError::Timeout) {

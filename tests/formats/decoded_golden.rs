@@ -185,7 +185,8 @@ fn golden_payloads(lines: &mut String, level: CpuLevel) {
         let bytes = good.bytes();
         let (_, body) = parse(&bytes).unwrap().parts(false).unwrap();
         let update = update::read(body, &model.prior).unwrap();
-        let filter = Filter::new(Prepared::new(&model, condition, Some(&update)).unwrap(), level);
+        let filter =
+            Filter::new(&Prepared::new(&model, condition, Some(&update)).unwrap(), level).unwrap();
         let input = picture::<u8>(Layout::I420, 8);
         let mut out = input.like();
         filter.picture(&input.view(), out.room(), 1, FULL_STRENGTH).unwrap();

@@ -8,7 +8,7 @@ use sidelight::network::model::{ModelLayer, MAX_FACTOR};
 use sidelight::network::prior::UpdatePrior;
 use sidelight::network::prior::LEVELS;
 use sidelight::network::update::{LayerUpdate, Update};
-use sidelight::network::{Condition, Model, Network, Prepared};
+use sidelight::network::{Condition, Model, Network, Prepared, Shared};
 use sidelight::picture::{Picture, PictureMut, Plane, PlaneMut};
 use sidelight::{Error, Layout, FULL_STRENGTH};
 
@@ -72,7 +72,7 @@ const HEAD: usize = FRAME - 8;
 fn with_second_layer_of(weight: i16) -> (Vec<u8>, usize) {
     let mut model = Model::from_bytes(&luma()).unwrap();
     let layer = &mut model.luma.layers[1];
-    layer.weights = vec![weight; layer.weights.len()].into();
+    layer.weights = Shared::new(vec![weight; layer.weights.len()]).unwrap();
     let first = layer_len(4, 32, 16, 8, 2);
     let at = HEAD + first;
     (model.write_file(), at)
@@ -325,7 +325,8 @@ fn coefficients_do_what_is_documented() {
     // The same in wider numbers: no layer of bytes.
     let mut wide = shipped.clone();
     wide.luma.layers[1].limit = 300;
-    wide.luma.layers[2].weights = wide.luma.layers[2].weights.iter().map(|w| 2 * w).collect();
+    let doubled = wide.luma.layers[2].weights.iter().map(|w| 2 * w).collect();
+    wide.luma.layers[2].weights = Shared::new(doubled).unwrap();
     let mut cut = 0;
     for (model, field, every, most) in [
         (&shipped, 0, 3, 2),
@@ -452,7 +453,7 @@ fn weights_whose_sums_could_overflow_are_refused() {
 #[test]
 fn an_unmixed_model_changes_single_weights() {
     let model = Model::from_bytes(COLOUR).unwrap();
-    let plain = model.single_weights().unwrap();
+    let plain = model.clone().single_weights().unwrap();
     assert_ne!(plain.id, model.id);
     assert_eq!(Model::from_bytes(&plain.clone().write_file()), Ok(plain.clone()));
     for (index, (inputs, outputs)) in plain.shapes().into_iter().enumerate() {
@@ -516,9 +517,9 @@ fn updated_weights_filter_alike_everywhere() {
     for update in [None, Some(&small), Some(&large)] {
         let prepared = Prepared::new(&model, condition(), update).unwrap();
         assert!(bytes(&prepared.luma[1].weights) && bytes(&prepared.luma[2].weights));
-        let plain = filtered(&Filter::new(prepared.clone(), CpuLevel::Scalar), size, 38);
+        let plain = filtered(&Filter::new(&prepared, CpuLevel::Scalar).unwrap(), size, 38);
         for level in CpuLevel::available() {
-            let filter = Filter::new(prepared.clone(), level);
+            let filter = Filter::new(&prepared, level).unwrap();
             for band in [2, 10, 38] {
                 assert_eq!(filtered(&filter, size, band), plain, "{level:?} bands of {band}");
             }
@@ -610,9 +611,10 @@ fn models_that_could_overflow_are_refused() {
     for part in parts {
         let refused = |change: &Change| refused(change, part);
         assert!(!refused(&|_| {}));
-        assert!(refused(
-            &|n| n.layers[4].weights = n.layers[4].weights.iter().map(|_| i16::MIN).collect()
-        ));
+        assert!(refused(&|n| {
+            let smallest = vec![i16::MIN; n.layers[4].weights.len()];
+            n.layers[4].weights = Shared::new(smallest).unwrap();
+        }));
         assert!(refused(&|n| n.layers[0].bias[5] = i32::MIN));
         assert!(refused(&|n| *n.layers[0].bias.last_mut().unwrap() = i32::MAX));
         assert!(refused(&|n| n.layers[2].condition.fill(i32::MAX)));

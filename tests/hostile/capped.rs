@@ -42,7 +42,7 @@ pub fn model(bytes: &[u8]) -> [Used; 1] {
 /// Making the model that the published recipe's updates change of an embedded one.
 pub fn single_weights(model: &Model) -> [Used; 1] {
     let file = model.clone().write_file().len();
-    [cap("Model::single_weights", file, 2, 256 * KIB, || model.single_weights())]
+    [cap("Model::single_weights", file, 2, 256 * KIB, || model.clone().single_weights())]
 }
 
 /// All readers of JPEG files, and writing `payload` into one.

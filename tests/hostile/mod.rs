@@ -157,7 +157,8 @@ pub fn model(bytes: &[u8]) -> bool {
         let source = Owned::<u8>::new(Layout::I420, 8, 5, 3, |i| (i * 89 + i / 4) as u8);
         let [plain, fast] = [CpuLevel::Scalar, CpuLevel::current()].map(|level| {
             let mut target = source.like();
-            Filter::new(prepared.clone(), level)
+            Filter::new(&prepared, level)
+                .unwrap()
                 .picture(&source.view(), target.room(), 1, FULL_STRENGTH)
                 .unwrap();
             target.planes

@@ -156,7 +156,7 @@ fn a_model_of_luma_leaves_chroma_alone() {
     for layout in COLOUR {
         let condition = params().codec.condition(layout, PictureType::Irap).unwrap();
         let prepared = Prepared::new(&model, condition, None).unwrap();
-        let filter = Filter::new(prepared, CpuLevel::current());
+        let filter = Filter::new(&prepared, CpuLevel::current()).unwrap();
         let decoded = coded(&original(layout));
         let mut filtered = decoded.clone();
         filter.picture(&decoded.view(), filtered.room(), 1, FULL_STRENGTH).unwrap();
@@ -175,7 +175,8 @@ fn networks_agree<S: Sample>(layout: Layout, depth: u32) {
     });
     let model = models::default_for(CodecKind::Jpeg, ModelSize::Medium).unwrap();
     let condition = params().codec.condition(layout, PictureType::Irap).unwrap();
-    let filter = Filter::new(Prepared::new(model, condition, None).unwrap(), CpuLevel::current());
+    let filter =
+        Filter::new(&Prepared::new(model, condition, None).unwrap(), CpuLevel::current()).unwrap();
     let mut filtered = decoded.like();
     filter.picture(&decoded.view(), filtered.room(), 1, FULL_STRENGTH).unwrap();
     for network in model.networks() {

@@ -136,7 +136,7 @@ fn report_losses(net: &Net, model: &Model, sets: Vec<Vec<Crop>>) -> Result<()> {
             let prepared = Prepared::new(model, crop.condition, None)?;
             let mut out = crop.decoded.clone();
             let target = out.view_mut();
-            Filter::new(prepared, CpuLevel::current()).picture(
+            Filter::new(&prepared, CpuLevel::current())?.picture(
                 &crop.decoded(),
                 target,
                 1,

@@ -7,7 +7,7 @@ use sidelight::adapt::tiles;
 use sidelight::cpu::CpuLevel;
 use sidelight::network::basis::Basis;
 use sidelight::network::model::{ModelLayer, INPUT_LIMIT};
-use sidelight::network::{Arch, Network};
+use sidelight::network::{Arch, Network, Shared};
 use sidelight::train::map::Map;
 use sidelight::train::net::{padded, Layer, Net, Workspace};
 
@@ -67,7 +67,7 @@ pub fn quantise(net: &Net, arithmetic: Arithmetic, crops: &[Crop]) -> Result<Net
             let unit = f64::from(HIDDEN_LIMIT) / (HEADROOM * f64::from(peaks[l]));
             Scale { units: vec![unit; layer.cout], limit: HIDDEN_LIMIT }
         };
-        let (layer, output) = integers(layer, &input, output, bytes_in);
+        let (layer, output) = integers(layer, &input, output, bytes_in)?;
         ensure!(layer.multiplier.iter().all(|m| *m >= 64), "layer {l}: multipliers too small");
         layers.push(layer);
         input = output;
@@ -177,7 +177,7 @@ fn integers(
     input: &Scale,
     mut output: Scale,
     bytes_in: bool,
-) -> (ModelLayer, Scale) {
+) -> Result<(ModelLayer, Scale)> {
     let (cin, cout, p) = (layer.cin, layer.cout, padded(layer.cout));
     // Of channel `c`, for inputs in integers.
     let weights = |c: usize| {
@@ -217,7 +217,7 @@ fn integers(
     let layer = ModelLayer {
         cin,
         cout,
-        weights: integers.into(),
+        weights: Shared::new(integers)?,
         bias: table(&layer.bias),
         condition: table(&layer.condition),
         multiplier: gains.iter().zip(&output.units).map(|u| multiplier(u) as i32).collect(),
@@ -226,13 +226,13 @@ fn integers(
         scale_step: vec![1; cout],
         bias_step: vec![1; cout],
         mean: vec![0; cin],
-        basis: Basis::none(cin, cout),
+        basis: Basis::none(cin, cout)?,
         row_step: vec![1; 9 * cin],
         column_step: vec![1; cout],
         weight_step_in: vec![1; cin],
         weight_step_out: vec![1; cout],
     };
-    (layer, output)
+    Ok((layer, output))
 }
 
 /// The largest gain whose rounded weights fit in 8 bits and in sums of 16 bits:

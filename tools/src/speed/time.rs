@@ -63,16 +63,21 @@ struct Macs {
 }
 
 impl Macs {
-    fn new(layers: &[PreparedLayer], kernels: &Kernels, width: usize, height: usize) -> Self {
+    fn new(
+        layers: &[PreparedLayer],
+        kernels: &Kernels,
+        width: usize,
+        height: usize,
+    ) -> Result<Self> {
         let mut macs = Self::default();
-        for conv in Convolution::all(layers.to_vec(), kernels) {
+        for conv in Convolution::all(layers, kernels)? {
             let of = match conv.packed {
                 Packed::I16(_) => &mut macs.i16,
                 Packed::I8(_) => &mut macs.i8,
             };
             *of += 9 * conv.layer.cin * conv.layer.cout * width.div_ceil(2) * height.div_ceil(2);
         }
-        macs
+        Ok(macs)
     }
 }
 
@@ -84,9 +89,9 @@ pub fn run(options: &Options) -> Result<()> {
     let cpu = options.cpu.supported();
     let kernels = Kernels::new(cpu);
     let prepared = prepared(&model, options.quality)?;
-    let [luma_macs, chroma_macs] =
-        [&prepared.luma, &prepared.chroma].map(|layers| Macs::new(layers, &kernels, width, height));
-    let filter = Filter::new(prepared, cpu.level());
+    let luma_macs = Macs::new(&prepared.luma, &kernels, width, height)?;
+    let chroma_macs = Macs::new(&prepared.chroma, &kernels, width, height)?;
+    let filter = Filter::new(&prepared, cpu.level())?;
     let raw = std::fs::read(&options.frame).with_context(|| options.frame.display().to_string())?;
     let colour = Yuv::from_raw(width, height, Layout::I420, &raw)?;
     let luma = Yuv { width, height, planes: vec![colour.planes[0].clone()] };
