@@ -16,6 +16,7 @@ one() {
         *test_jpeg*) argument=$DATA/jpeg ;;
         *test_stream*) argument=$DATA/nal ;;
         *test_portable*) argument=$DATA/decoded.txt ;;
+        *test_exhaust*) argument=$DATA ;;
     esac
     log=$BUILD/$(basename "$program").$label.log
     start=$(date +%s)
@@ -74,6 +75,9 @@ for test in $tests; do
 done
 run plain "$BUILD/test_decoder_static" env
 run plain "$BUILD/test_memory" env $uncached
+run plain "$BUILD/test_exhaust" env $uncached
+run scalar "$BUILD/test_exhaust" env $uncached SIDELIGHT_CPU=scalar
+run sanitized "$BUILD/test_exhaust_sanitized" env
 run plain "$BUILD/test_fault" env
 # A CPU of 2008.
 case $(uname -m) in

@@ -1,58 +1,15 @@
 /* Where a large allocation fails, calls return SIDELIGHT_ERROR_OUT_OF_MEMORY, leak nothing and leave handles
- * that work. glibc only: this program's own allocator stands in front of its. */
+ * that work: in encoders and filters with threads, too, and of large pictures and files. test_exhaust.c fails small ones. */
 #include "check.h"
 #include "coded.h"
+#include "failing.h"
 
 #include <malloc.h>
-#include <stdatomic.h>
 #include <string.h>
 
-/* What embedding.md says is large; and what fails where a payload is copied, which is smaller. */
+/* Encoders, and filters with threads, abort where less can't be had (embedding.md). What fails where a payload is copied
+ * is smaller. */
 enum { LARGE = 128 * 1024, PAYLOAD = 32 * 1024 };
-static size_t smallest_to_fail = LARGE;
-
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t count, size_t size);
-extern void *__libc_realloc(void *old, size_t size);
-extern void *__libc_memalign(size_t alignment, size_t size);
-
-/* Large allocations until one fails; below 0: none does. */
-static atomic_long left = -1;
-static atomic_long failures;
-
-static bool fails(size_t size)
-{
-    if (size < smallest_to_fail || atomic_load(&left) < 0 || atomic_fetch_sub(&left, 1) != 0) return false;
-    atomic_fetch_add(&failures, 1);
-    return true;
-}
-
-void *malloc(size_t size)
-{
-    return fails(size) ? NULL : __libc_malloc(size);
-}
-
-void *calloc(size_t count, size_t size)
-{
-    return fails(count * size) ? NULL : __libc_calloc(count, size);
-}
-
-void *realloc(void *old, size_t size)
-{
-    return fails(size) ? NULL : __libc_realloc(old, size);
-}
-
-int posix_memalign(void **out, size_t alignment, size_t size)
-{
-    void *memory = fails(size) ? NULL : __libc_memalign(alignment, size);
-    if (memory) *out = memory;
-    return memory ? 0 : 12;
-}
-
-void *aligned_alloc(size_t alignment, size_t size)
-{
-    return fails(size) ? NULL : __libc_memalign(alignment, size);
-}
 
 /* One thing to do with the library. */
 struct job {
@@ -290,6 +247,7 @@ static void pictures(struct all *a)
 int main(void)
 {
     struct all a = {0};
+    smallest_to_fail = LARGE;
     a.c = coded_new(SIDELIGHT_LAYOUT_I444, 1200, 70, 1, 15);
     a.c.params.slope_db_per_byte = 1e-6;
     a.out = frame_new(SIDELIGHT_LAYOUT_I444, 1200, 70, 0, 0);

@@ -1,10 +1,11 @@
 //! What every function of the C API shares: errors to codes, panics to an error, logging.
 
 use super::types::{SidelightLog, SidelightLogLevel};
-use crate::util::fault;
+use crate::util::{alloc, fault};
 use crate::Error;
-use std::ffi::{c_int, c_void, CString};
-use std::fmt::{self, Display};
+use std::borrow::Cow;
+use std::ffi::{c_char, c_int, c_void};
+use std::fmt::{self, Display, Write};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Mutex;
 
@@ -12,40 +13,68 @@ use std::sync::Mutex;
 #[derive(Debug)]
 pub(super) struct Refusal {
     error: Error,
-    /// What is wrong, where it is more than the error says: the argument, its value, what it should be.
-    what: Option<String>,
+    /// What is wrong, where it is more than the error says: the argument, its value, what it should be. Else empty.
+    what: Cow<'static, str>,
 }
 
 pub(super) type Result<T = ()> = std::result::Result<T, Refusal>;
 
 impl Refusal {
     /// An argument that is out of its range.
-    pub fn argument(what: impl Into<String>) -> Self {
+    pub fn argument(what: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Error::InvalidArgument, what)
     }
 
-    pub fn new(error: Error, what: impl Into<String>) -> Self {
-        Self { error, what: Some(what.into()) }
+    pub fn new(error: Error, what: impl Into<Cow<'static, str>>) -> Self {
+        Self { error, what: what.into() }
     }
 }
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self { error, what: None }
+        Self { error, what: Cow::Borrowed("") }
     }
 }
 
 impl Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.what {
-            Some(what) => f.write_str(what),
-            None => self.error.fmt(f),
+        match &*self.what {
+            "" => self.error.fmt(f),
+            what => f.write_str(what),
         }
     }
 }
 
+/// A string that grows where it can.
+struct Text(String);
+
+impl Write for Text {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        self.0.try_reserve(piece.len()).map_err(|_| fmt::Error)?;
+        self.0.push_str(piece);
+        Ok(())
+    }
+}
+
+/// What `format!` gives, or nothing where there is no memory for it.
+pub(super) fn formatted(what: fmt::Arguments<'_>) -> Cow<'static, str> {
+    let mut text = Text(String::new());
+    match text.write_fmt(what) {
+        Ok(()) => text.0.into(),
+        Err(fmt::Error) => Cow::Borrowed(""),
+    }
+}
+
+/// [`formatted`] with the arguments of `format!`.
+macro_rules! text {
+    ($($argument:tt)*) => {
+        $crate::capi::boundary::formatted(format_args!($($argument)*))
+    };
+}
+pub(super) use text;
+
 /// Refuses a call unless `ok`; what is wrong with its arguments is put into words only then.
-pub(super) fn require<S: Into<String>>(ok: bool, what: impl FnOnce() -> S) -> Result {
+pub(super) fn require<S: Into<Cow<'static, str>>>(ok: bool, what: impl FnOnce() -> S) -> Result {
     if ok {
         Ok(())
     } else {
@@ -94,14 +123,39 @@ pub(super) fn log(level: SidelightLogLevel, message: fmt::Arguments<'_>) {
         (logger.callback, logger.user)
     };
     let Some(callback) = callback else { return };
-    if let Ok(message) = CString::new(message.to_string()) {
-        // SAFETY: the host registered this callback with this argument.
-        unsafe { callback(user, level as u32, message.as_ptr()) }
+    let mut line = Line { bytes: [0; MAX_LINE], len: 0 };
+    // What is too long is cut.
+    let _ = line.write_fmt(message);
+    // SAFETY: the host registered this callback with this argument, and the last byte is still 0.
+    unsafe { callback(user, level as u32, line.bytes.as_ptr().cast::<c_char>()) }
+}
+
+/// Bytes of a message, the NUL behind it included; the longest have some 400.
+const MAX_LINE: usize = 1024;
+
+/// A message on the stack: it can always be told.
+struct Line {
+    bytes: [u8; MAX_LINE],
+    /// At most `MAX_LINE - 1`.
+    len: usize,
+}
+
+impl Write for Line {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        let room = piece.len().min(MAX_LINE - 1 - self.len);
+        let fits = (0..=room).rev().find(|end| piece.is_char_boundary(*end)).unwrap_or(0);
+        self.bytes[self.len..self.len + fits].copy_from_slice(&piece.as_bytes()[..fits]);
+        self.len += fits;
+        if fits == piece.len() {
+            Ok(())
+        } else {
+            Err(fmt::Error)
+        }
     }
 }
 
 fn null(name: &str) -> Refusal {
-    Refusal::argument(format!("{name} is NULL"))
+    Refusal::argument(text!("{name} is NULL"))
 }
 
 /// A reference to what `pointer`, the argument `name`, points to.
@@ -122,16 +176,27 @@ pub(super) unsafe fn reference_mut<'a, T>(pointer: *mut T, name: &str) -> Result
     unsafe { pointer.as_mut() }.ok_or_else(|| null(name))
 }
 
+/// Hands out a handle.
+///
+/// # Safety
+/// `out` is writable.
+pub(super) unsafe fn open<T>(out: *mut *mut T, handle: T) -> Result {
+    let handle = Box::into_raw(alloc::try_boxed(handle)?).cast();
+    // SAFETY: forwarded.
+    unsafe { out.write(handle) };
+    Ok(())
+}
+
 /// Frees a handle and clears the caller's pointer to it.
 ///
 /// # Safety
-/// `handle` is NULL, or points to NULL or to what `Box::into_raw` gave, which nobody uses.
+/// `handle` is NULL, or points to NULL or to what [`open`] gave, which nobody uses.
 pub(super) unsafe fn close<T>(handle: *mut *mut T) {
     // SAFETY: forwarded.
     if let Some(handle) = unsafe { handle.as_mut() } {
         let handle = std::mem::replace(handle, std::ptr::null_mut());
         if !handle.is_null() {
-            // SAFETY: from such a box, and not closed before: that clears it.
+            // SAFETY: from a box of one such value, and not closed before: that clears it.
             drop(unsafe { Box::from_raw(handle) });
         }
     }
@@ -149,9 +214,9 @@ pub(super) unsafe fn slice<'a, T>(
     if count == 0 {
         return Ok(&[]);
     }
-    require(!pointer.is_null(), || format!("{name} is NULL, but {count_name} is {count}"))?;
+    require(!pointer.is_null(), || text!("{name} is NULL, but {count_name} is {count}"))?;
     require(count <= isize::MAX as usize / size_of::<T>().max(1), || {
-        format!("{count_name} is {count}, more than fits in memory")
+        text!("{count_name} is {count}, more than fits in memory")
     })?;
     // SAFETY: forwarded.
     Ok(unsafe { std::slice::from_raw_parts(pointer, count) })

@@ -1,6 +1,6 @@
 //! From C structs to the Rust API's types and back; every field is checked, and named where it is refused.
 
-use super::boundary::{require, Refusal, Result};
+use super::boundary::{require, text, Refusal, Result};
 use super::types::*;
 use crate::codec::{Codec, CodecParams};
 use crate::kernels::FULL_STRENGTH;
@@ -14,14 +14,14 @@ use std::fmt::{self, Display};
 const MAX_THREADS: u32 = 256;
 
 pub(super) fn threads(n: u32) -> Result<usize> {
-    require(n <= MAX_THREADS, || format!("settings->threads is {n}, not 0 to {MAX_THREADS}"))?;
+    require(n <= MAX_THREADS, || text!("settings->threads is {n}, not 0 to {MAX_THREADS}"))?;
     Ok(if n == 0 { crate::cpu::logical_cores() } else { n as usize })
 }
 
 /// A strength in parts of [`FULL_STRENGTH`].
 pub(super) fn strength(n: u32) -> Result<u8> {
     let strength = u8::try_from(n).ok().filter(|n| *n <= FULL_STRENGTH);
-    strength.ok_or_else(|| Refusal::argument(format!("strength is {n}, not 0 to {FULL_STRENGTH}")))
+    strength.ok_or_else(|| Refusal::argument(text!("strength is {n}, not 0 to {FULL_STRENGTH}")))
 }
 
 /// A mode that is set without a payload.
@@ -30,7 +30,7 @@ pub(super) fn mode(n: u32) -> Result<Mode> {
         0 => Ok(Mode::Off),
         1 => Ok(Mode::Base),
         2 => Err(Refusal::argument("mode is SIDELIGHT_MODE_UPDATE, which takes a payload")),
-        _ => Err(Refusal::argument(format!("mode is {n}, no SidelightMode"))),
+        _ => Err(Refusal::argument(text!("mode is {n}, no SidelightMode"))),
     }
 }
 
@@ -39,7 +39,7 @@ pub(super) fn model_size(n: u32) -> Result<ModelSize> {
         0 | 2 => Ok(ModelSize::Medium),
         1 => Ok(ModelSize::Small),
         3 => Ok(ModelSize::Large),
-        _ => Err(Refusal::argument(format!("settings->model_size is {n}, no SidelightModelSize"))),
+        _ => Err(Refusal::argument(text!("settings->model_size is {n}, no SidelightModelSize"))),
     }
 }
 
@@ -62,7 +62,7 @@ pub(super) fn codec_out(kind: CodecKind) -> SidelightCodec {
 pub(super) fn zero<T: Copy + PartialEq + Default>(reserved: &[T], name: impl Display) -> Result {
     match reserved.iter().position(|v| *v != T::default()) {
         None => Ok(()),
-        Some(i) => Err(Refusal::argument(format!("{name}[{i}] is not zero"))),
+        Some(i) => Err(Refusal::argument(text!("{name}[{i}] is not zero"))),
     }
 }
 
@@ -84,6 +84,36 @@ impl Display for Passed<'_> {
             None => write!(f, "{}->", self.name),
             Some(index) => write!(f, "{}[{index}].", self.name),
         }
+    }
+}
+
+/// In what two pictures differ that must not.
+struct Differences<'a> {
+    first: &'a Passed<'a>,
+    second: &'a Passed<'a>,
+    /// What `second` is to have.
+    bit_depth: u32,
+}
+
+impl Display for Differences<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first, second, bit_depth } = *self;
+        let (a, b) = (first.picture, second.picture);
+        let same = "they are to be the same";
+        let depth_rule = if second.is_output { "it is not to be less" } else { same };
+        let mut separator = "";
+        for (name, a, b, differ, rule) in [
+            ("layout", a.layout, b.layout, a.layout != b.layout, same),
+            ("width", a.width, b.width, a.width != b.width, same),
+            ("height", a.height, b.height, a.height != b.height, same),
+            ("bit_depth", a.bit_depth, b.bit_depth, b.bit_depth != bit_depth, depth_rule),
+        ] {
+            if differ {
+                write!(f, "{separator}{first}{name} is {a}, {second}{name} is {b}: {rule}")?;
+                separator = "; ";
+            }
+        }
+        Ok(())
     }
 }
 
@@ -123,14 +153,14 @@ impl<'a> Passed<'a> {
             3 => Layout::I444,
             4 => Layout::I440,
             5 => Layout::I411,
-            n => return Err(Refusal::argument(format!("{self}layout is {n}, no SidelightLayout"))),
+            n => return Err(Refusal::argument(text!("{self}layout is {n}, no SidelightLayout"))),
         };
         zero(&p.reserved, format_args!("{self}reserved"))?;
         self.picture_type()?;
         let depth = p.bit_depth;
         if !(matches!(depth, 8 | 10 | 12) || self.is_output && depth == 16) {
             let depths = if self.is_output { "8, 10, 12 or 16" } else { "8, 10 or 12" };
-            let what = format!("{self}bit_depth is {depth}, not {depths}");
+            let what = text!("{self}bit_depth is {depth}, not {depths}");
             // Depths that a later version may take.
             let error = match depth {
                 1..=16 => Error::Unsupported,
@@ -140,7 +170,7 @@ impl<'a> Passed<'a> {
         }
         for (name, n) in [("width", p.width), ("height", p.height)] {
             require((1..=MAX_SIZE).contains(&(n as usize)), || {
-                format!("{self}{name} is {n}, not 1 to {MAX_SIZE}")
+                text!("{self}{name} is {n}, not 1 to {MAX_SIZE}")
             })?;
         }
         let (width, height) = (p.width as usize, p.height as usize);
@@ -153,25 +183,8 @@ impl<'a> Passed<'a> {
         let deeper = other.is_output && of_other.bit_depth > shape.bit_depth;
         let expected = if deeper { of_other.bit_depth } else { shape.bit_depth };
         if of_other != (Shape { bit_depth: expected, ..shape }) {
-            let fields = |p: &SidelightPicture| {
-                [("layout", p.layout), ("width", p.width), ("height", p.height)]
-            };
-            let pairs = fields(self.picture).into_iter().zip(fields(other.picture));
-            let mut what: Vec<_> = pairs
-                .filter(|(a, b)| a != b)
-                .map(|((name, a), (_, b))| {
-                    format!("{self}{name} is {a}, {other}{name} is {b}: they are to be the same")
-                })
-                .collect();
-            if of_other.bit_depth != expected {
-                let (a, b) = (shape.bit_depth, of_other.bit_depth);
-                let rule = match other.is_output {
-                    true => "it is not to be less",
-                    false => "they are to be the same",
-                };
-                what.push(format!("{self}bit_depth is {a}, {other}bit_depth is {b}: {rule}"));
-            }
-            return Err(Refusal::argument(what.join("; ")));
+            let differences = Differences { first: self, second: other, bit_depth: expected };
+            return Err(Refusal::argument(text!("{differences}")));
         }
         Ok(shape)
     }
@@ -182,7 +195,7 @@ impl<'a> Passed<'a> {
         let (data, other) = (&self.picture.data, &output.picture.data);
         for i in 0..shape.layout.planes() {
             require(data[i] != other[i], || {
-                format!("{self}data[{i}] and {output}data[{i}] are the same")
+                text!("{self}data[{i}] and {output}data[{i}] are the same")
             })?;
         }
         Ok(shape)
@@ -195,9 +208,9 @@ impl<'a> Passed<'a> {
             1 => Ok(PictureType::I),
             2 => Ok(PictureType::P),
             3 => Ok(PictureType::B),
-            n => Err(Refusal::argument(format!(
-                "{self}picture_type is {n}, no SidelightPictureType"
-            ))),
+            n => {
+                Err(Refusal::argument(text!("{self}picture_type is {n}, no SidelightPictureType")))
+            }
         }
     }
 
@@ -205,18 +218,21 @@ impl<'a> Passed<'a> {
     fn plane<S>(&self, i: usize, columns: usize, rows: usize) -> Result<(*mut S, usize)> {
         let (data, stride) = (self.picture.data[i].cast::<S>(), self.picture.stride[i]);
         let bytes = size_of::<S>();
-        require(!data.is_null(), || format!("{self}data[{i}] is NULL"))?;
+        require(!data.is_null(), || text!("{self}data[{i}] is NULL"))?;
         require(data.is_aligned(), || {
-            format!("{self}data[{i}] is odd, and samples have {bytes} bytes")
+            text!("{self}data[{i}] is odd, and samples have {bytes} bytes")
         })?;
         let row = columns * bytes;
-        let is = |what: &str| format!("{self}stride[{i}] is {stride}, {what}");
-        let n = usize::try_from(stride).map_err(|_| Refusal::argument(is("negative")))?;
-        require(n >= row, || is(&format!("less than a row of {row} bytes")))?;
-        require(n.is_multiple_of(bytes), || is(&format!("odd, and samples have {bytes} bytes")))?;
+        let is = |what: fmt::Arguments<'_>| text!("{self}stride[{i}] is {stride}, {what}");
+        let n =
+            usize::try_from(stride).map_err(|_| Refusal::argument(is(format_args!("negative"))))?;
+        require(n >= row, || is(format_args!("less than a row of {row} bytes")))?;
+        require(n.is_multiple_of(bytes), || {
+            is(format_args!("odd, and samples have {bytes} bytes"))
+        })?;
         let span = n.checked_mul(rows - 1).and_then(|n| n.checked_add(row));
         require(span.is_some_and(|n| n <= isize::MAX as usize), || {
-            is(&format!("which is more than fits in memory for {rows} rows"))
+            is(format_args!("which is more than fits in memory for {rows} rows"))
         })?;
         Ok((data, n))
     }
@@ -248,15 +264,15 @@ impl<'a> Passed<'a> {
         end_row: usize,
     ) -> Result<PictureMut<'a, S>> {
         let Shape { layout, width, height, bit_depth } = self.shape()?;
-        require(first_row.is_multiple_of(2), || format!("first_row is {first_row}, not even"))?;
+        require(first_row.is_multiple_of(2), || text!("first_row is {first_row}, not even"))?;
         require(first_row < end_row, || {
-            format!("first_row is {first_row}, above end_row, which is {end_row}")
+            text!("first_row is {first_row}, above end_row, which is {end_row}")
         })?;
         require(end_row <= height, || {
-            format!("end_row is {end_row}, above {self}height, which is {height}")
+            text!("end_row is {end_row}, above {self}height, which is {height}")
         })?;
         require(end_row.is_multiple_of(2) || end_row == height, || {
-            format!("end_row is {end_row}, neither even nor {self}height, which is {height}")
+            text!("end_row is {end_row}, neither even nor {self}height, which is {height}")
         })?;
         let mut planes = [PlaneMut::EMPTY; 3];
         for (i, out) in planes.iter_mut().enumerate().take(layout.planes()) {
@@ -280,7 +296,7 @@ pub(super) fn params(params: &SidelightCodecParams) -> Result<CodecParams> {
             let chroma = chroma.iter().any(|step| *step != 0).then_some(chroma);
             for (table, steps) in [Some(&luma), chroma.as_ref()].into_iter().flatten().enumerate() {
                 if let Some(i) = steps.iter().position(|step| *step == 0) {
-                    let what = format!("params->quant[{table}][{i}] is 0, not 1 to 65535");
+                    let what = text!("params->quant[{table}][{i}] is 0, not 1 to 65535");
                     return Err(Refusal::argument(what));
                 }
             }
@@ -288,12 +304,12 @@ pub(super) fn params(params: &SidelightCodecParams) -> Result<CodecParams> {
         }
         2 => {
             for (i, qp) in params.qp.iter().enumerate() {
-                require(*qp <= MAX_QP, || format!("params->qp[{i}] is {qp}, not 0 to {MAX_QP}"))?;
+                require(*qp <= MAX_QP, || text!("params->qp[{i}] is {qp}, not 0 to {MAX_QP}"))?;
             }
             Codec::Hevc { qp: params.qp }
         }
         n => {
-            let what = format!("params->codec is {n}, a SidelightCodec of no version so far");
+            let what = text!("params->codec is {n}, a SidelightCodec of no version so far");
             return Err(Refusal::new(Error::Unsupported, what));
         }
     };

@@ -1,9 +1,8 @@
 //! The decoder.
 
-use super::boundary::{close, guard, output, reference, reference_mut, slice, Result};
+use super::boundary::{close, guard, open, output, reference, reference_mut, slice, Result};
 use super::convert::{self, Passed};
 use super::types::*;
-use crate::util::alloc;
 use crate::{Decoder, DecoderSettings, Error, Mode, Sample};
 use std::ffi::c_int;
 
@@ -46,9 +45,8 @@ pub unsafe extern "C" fn sidelight_decoder_open(
         let out = output(out, "out")?;
         // SAFETY: NULL, or valid by the caller's promise.
         let settings = unsafe { settings.as_ref() }.copied().unwrap_or(DEFAULTS);
-        let decoder = Box::new(SidelightDecoder::new(settings)?);
         // SAFETY: not NULL, and the caller promises that it is writable.
-        unsafe { out.write(Box::into_raw(decoder)) };
+        unsafe { open(out, SidelightDecoder::new(settings)?) }?;
         Ok(0)
     })
 }
@@ -139,13 +137,14 @@ unsafe fn set_sei(
             slice(sizes, count, ["sizes", "count"])?,
         )
     };
-    let mut all = alloc::try_with_capacity(count)?;
-    for (i, (message, size)) in messages.iter().zip(sizes).enumerate() {
+    let bytes = |i: usize| {
         let names = [format_args!("messages[{i}]"), format_args!("sizes[{i}]")];
         // SAFETY: the caller promises that each message has as many bytes as its size says.
-        all.push(unsafe { slice(*message, *size, names) }?);
-    }
-    let all = all.into_iter();
+        unsafe { slice(messages[i], sizes[i], names) }
+    };
+    (0..count).try_for_each(|i| bytes(i).map(drop))?;
+    // None is refused any more.
+    let all = (0..count).map(|i| bytes(i).unwrap_or_default());
     Ok(match picture.shape()?.bit_depth {
         // SAFETY: the caller promises that the planes are readable.
         8 => decoder.set_messages(&unsafe { picture.picture::<u8>() }?, all),

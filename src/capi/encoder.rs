@@ -1,6 +1,6 @@
 //! The encoder.
 
-use super::boundary::{close, guard, log, output, reference, require, slice, Result};
+use super::boundary::{close, guard, log, open, output, reference, require, slice, text, Result};
 use super::convert::{self, Passed};
 use super::encoding;
 use super::types::*;
@@ -60,9 +60,8 @@ pub unsafe extern "C" fn sidelight_encoder_open(
         let out = output(out, "out")?;
         // SAFETY: NULL, or valid by the caller's promise.
         let settings = unsafe { settings.as_ref() }.copied().unwrap_or(DEFAULTS);
-        let encoder = Box::new(SidelightEncoder::new(settings)?);
         // SAFETY: not NULL, and the caller promises that it is writable.
-        unsafe { out.write(Box::into_raw(encoder)) };
+        unsafe { open(out, SidelightEncoder::new(settings)?) }?;
         Ok(0)
     })
 }
@@ -107,7 +106,7 @@ pub unsafe extern "C" fn sidelight_encoder_encode(
         let (encoder, params) =
             unsafe { (reference(encoder, "encoder")?, reference(params, "params")?) };
         require((1..=MAX_PICTURES).contains(&count), || {
-            format!("count is {count}, not 1 to {MAX_PICTURES}")
+            text!("count is {count}, not 1 to {MAX_PICTURES}")
         })?;
         // SAFETY: the caller promises `count` pictures each.
         let (original, decoded) = unsafe {
@@ -190,7 +189,7 @@ unsafe fn encode<S: Sample>(
         pairs.push(Pair { original, decoded });
     }
     match params.codec {
-        Codec::Jpeg { .. } => require(count == 1, || format!("count is {count}, for JPEG not 1"))?,
+        Codec::Jpeg { .. } => require(count == 1, || text!("count is {count}, for JPEG not 1"))?,
         Codec::Hevc { .. } => params.binding = binding::of_picture(&pairs[0].decoded),
     }
     Ok(encoder.encode(&pairs, &params, rate, progress)?)

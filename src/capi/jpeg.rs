@@ -1,6 +1,6 @@
 //! JPEG carriage.
 
-use super::boundary::{guard, log, output, reference, require, slice, Refusal, Result};
+use super::boundary::{guard, log, output, reference, require, slice, text, Refusal, Result};
 use super::convert::Passed;
 use super::types::{
     SidelightBuffer, SidelightCodec, SidelightCodecParams, SidelightLogLevel, SidelightPicture,
@@ -190,7 +190,7 @@ pub unsafe extern "C" fn sidelight_jpeg_check_planes(
         };
         let shape = decoded.shape()?;
         require(shape.bit_depth == 8, || {
-            format!("decoded->bit_depth is {}, not 8", shape.bit_depth)
+            text!("decoded->bit_depth is {}, not 8", shape.bit_depth)
         })?;
         // SAFETY: the caller's promise.
         let picture = unsafe { decoded.picture::<u8>() }?;
@@ -227,9 +227,9 @@ pub(super) unsafe fn new_payload<'a>(
     if payload.is_null() {
         return Ok(None);
     }
-    require(size > 0, || format!("{size_name} is 0, but payload is not NULL"))?;
+    require(size > 0, || text!("{size_name} is 0, but payload is not NULL"))?;
     if size > MAX_PAYLOAD {
-        let what = format!("{size_name} is {size}, more than {MAX_PAYLOAD}");
+        let what = text!("{size_name} is {size}, more than {MAX_PAYLOAD}");
         return Err(Refusal::new(Error::TooLarge, what));
     }
     Ok(Some(bytes))

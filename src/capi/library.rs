@@ -1,6 +1,6 @@
 //! Version, errors, logging and the CPU level.
 
-use super::boundary::{guard, set_log_callback, Refusal};
+use super::boundary::{guard, set_log_callback, text, Refusal};
 use super::types::*;
 use crate::cpu::CpuLevel;
 use crate::Error;
@@ -64,7 +64,7 @@ pub extern "C" fn sidelight_set_cpu_level(level: u32) -> c_int {
             l if l == SidelightCpuLevel::Simd128 as u32 => Some(CpuLevel::Simd128),
             l if l == SidelightCpuLevel::Best as u32 => None,
             n => {
-                return Err(Refusal::argument(format!("level is {n}, no SidelightCpuLevel")));
+                return Err(Refusal::argument(text!("level is {n}, no SidelightCpuLevel")));
             }
         });
         Ok(0)

@@ -1,6 +1,6 @@
 //! The optimiser.
 
-use super::boundary::{guard, log, reference, require, slice, Refusal, Result};
+use super::boundary::{guard, log, reference, require, slice, text, Refusal, Result};
 use super::convert::{self, Passed};
 use super::encoding;
 use super::types::*;
@@ -194,11 +194,11 @@ impl<'a> Call<'a> {
         };
         let shape = original.shape()?;
         require(shape.bit_depth == 8, || {
-            format!("original->bit_depth is {}, not 8", shape.bit_depth)
+            text!("original->bit_depth is {}, not 8", shape.bit_depth)
         })?;
         let codec = convert::params(params)?.codec;
         require(matches!(codec, Codec::Jpeg { .. }), || {
-            format!("params->codec is {}, not SIDELIGHT_CODEC_JPEG", params.codec)
+            text!("params->codec is {}, not SIDELIGHT_CODEC_JPEG", params.codec)
         })?;
         // SAFETY: the caller's promise.
         let bytes = unsafe { slice(payload, payload_size, ["payload", "payload_size"]) }?;
@@ -274,9 +274,7 @@ pub unsafe extern "C" fn sidelight_jpeg_targets(
             [("target", &out.target), ("weight", &out.weight), ("error", &out.error)]
         {
             for (p, array) in arrays.iter().enumerate() {
-                require(array.is_aligned(), || {
-                    format!("targets->{name}[{p}] is not aligned to 4")
-                })?;
+                require(array.is_aligned(), || text!("targets->{name}[{p}] is not aligned to 4"))?;
             }
         }
         // SAFETY: forwarded.
@@ -320,10 +318,10 @@ fn optimiser_settings(settings: &SidelightOptimiseSettings) -> Result<OptimiserS
     let SidelightOptimiseSettings { strength, decoded_weight, .. } = *settings;
     let [least, most] = STRENGTHS;
     require(strength == 0.0 || (least..=most).contains(&strength), || {
-        format!("settings->strength is {strength}, not 0 or {least} to {most}")
+        text!("settings->strength is {strength}, not 0 or {least} to {most}")
     })?;
     require(decoded_weight <= MAX_DECODED_WEIGHT, || {
-        format!("settings->decoded_weight is {decoded_weight}, not up to {MAX_DECODED_WEIGHT}")
+        text!("settings->decoded_weight is {decoded_weight}, not up to {MAX_DECODED_WEIGHT}")
     })?;
     Ok(OptimiserSettings {
         threads: convert::threads(settings.threads)?,
@@ -354,16 +352,16 @@ impl Components {
         for p in 0..shape.layout.planes() {
             let (columns, rows) = block_counts(shape.layout, p, shape.width, shape.height);
             let (data, stride) = (passed.blocks[p], passed.stride[p]);
-            require(!data.is_null(), || format!("coefficients->blocks[{p}] is NULL"))?;
-            require(data.is_aligned(), || format!("coefficients->blocks[{p}] is odd"))?;
+            require(!data.is_null(), || text!("coefficients->blocks[{p}] is NULL"))?;
+            require(data.is_aligned(), || text!("coefficients->blocks[{p}] is odd"))?;
             let row = columns * size_of::<Block>();
-            let is = |what: &str| format!("coefficients->stride[{p}] is {stride}, {what}");
+            let is = |what: &str| text!("coefficients->stride[{p}] is {stride}, {what}");
             let n = usize::try_from(stride).map_err(|_| Refusal::argument(is("negative")))?;
-            require(n >= row, || is(&format!("less than a row of {row} bytes")))?;
+            require(n >= row, || is(&text!("less than a row of {row} bytes")))?;
             require(n.is_multiple_of(2), || is("odd"))?;
             let span = n.checked_mul(rows - 1).and_then(|n| n.checked_add(row));
             require(span.is_some_and(|n| n <= isize::MAX as usize), || {
-                is(&format!("which is more than fits in memory for {rows} rows"))
+                is(&text!("which is more than fits in memory for {rows} rows"))
             })?;
             all.push(Component { data, stride: n, columns, rows });
         }
@@ -388,7 +386,7 @@ impl Components {
             }
             if let Some(i) = blocks.iter().position(|block| !in_range(block)) {
                 let (y, x) = (i / c.columns, i % c.columns);
-                let what = format!(
+                let what = text!(
                     "coefficients->blocks[{p}]: block {x} of row {y} has a value out of range: DC -1024 to 1023, AC \
                      -1023 to 1023"
                 );

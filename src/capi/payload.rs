@@ -1,6 +1,6 @@
 //! Payloads by themselves.
 
-use super::boundary::{guard, output, reference, require, slice, Result};
+use super::boundary::{guard, output, reference, require, slice, text, Result};
 use super::convert::{self, Passed};
 use super::types::{SidelightPayloadInfo, SidelightPicture};
 use crate::payload::{self, binding};
@@ -22,9 +22,7 @@ pub unsafe extern "C" fn sidelight_payload_bind(
 ) -> c_int {
     guard("sidelight_payload_bind", || {
         let payload = output(payload, "payload")?;
-        require(size <= isize::MAX as usize, || {
-            format!("size is {size}, more than fits in memory")
-        })?;
+        require(size <= isize::MAX as usize, || text!("size is {size}, more than fits in memory"))?;
         // SAFETY: NULL, or valid by the caller's promise.
         let carrier = Passed::new(unsafe { reference(carrier, "carrier") }?, "carrier");
         // SAFETY: the caller promises that the planes are readable.

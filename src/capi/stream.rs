@@ -1,7 +1,7 @@
 //! Streams of NAL units.
 
 use super::boundary::{
-    close, guard, output, reference, reference_mut, require, slice, Refusal, Result,
+    close, guard, open, output, reference, reference_mut, require, slice, text, Refusal, Result,
 };
 use super::convert;
 use super::jpeg::new_payload;
@@ -74,7 +74,7 @@ pub struct SidelightStream {
     /// The payloads of the current unit.
     current: Payloads,
     /// Hashes of the first payloads that came, those of one unit.
-    first: Vec<u64>,
+    first: [Option<u64>; MAX_TRIED],
 }
 
 /// The payloads of an access unit.
@@ -91,12 +91,9 @@ impl Payloads {
         let mut all = Self::default();
         unit.each_payload(|payload| {
             let size = UUID.len() + payload.len();
-            all.bytes.try_reserve(size).map_err(|_| Error::OutOfMemory)?;
-            all.bytes.extend(UUID);
-            all.bytes.extend(payload);
-            all.sizes.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
-            all.sizes.push(size);
-            Ok(())
+            alloc::try_extend(&mut all.bytes, &UUID)?;
+            alloc::try_extend(&mut all.bytes, payload)?;
+            alloc::try_push(&mut all.sizes, size)
         })?;
         let mut rest = &all.bytes[..];
         let message = |size: &usize| rest.split_off(..*size).unwrap_or_default().as_ptr();
@@ -123,7 +120,7 @@ impl SidelightStream {
             c if c == SidelightNalCodec::Hevc as u32 => NalCodec::Hevc,
             c if c == SidelightNalCodec::Vvc as u32 => NalCodec::Vvc,
             n => {
-                let what = format!("settings->codec is {n}, no SidelightNalCodec");
+                let what = text!("settings->codec is {n}, no SidelightNalCodec");
                 return Err(Refusal::argument(what));
             }
         };
@@ -131,14 +128,14 @@ impl SidelightStream {
             0 => Framing::AnnexB,
             n @ (1 | 2 | 4) => Framing::LengthPrefixed(n as u8),
             n => {
-                let what = format!("settings->length_bytes is {n}, not 0, 1, 2 or 4");
+                let what = text!("settings->length_bytes is {n}, not 0, 1, 2 or 4");
                 return Err(Refusal::argument(what));
             }
         };
         Ok(Self {
             inner: Stream::new(codec, framing)?,
             current: Payloads::default(),
-            first: Vec::new(),
+            first: [None; MAX_TRIED],
         })
     }
 
@@ -153,11 +150,12 @@ impl SidelightStream {
             }
         }
         let hash = |payload: &[u8]| Fnv1a::of(payload.iter().copied());
-        let is_copy = |payload: &&[u8]| self.first.contains(&hash(payload));
+        let is_copy = |payload: &&[u8]| self.first.contains(&Some(hash(payload)));
         let mut payloads = self.current.backwards();
         let own = payloads.find(|p| !is_copy(p)).or_else(|| self.current.backwards().next());
-        if self.first.is_empty() {
-            self.first = self.current.backwards().take(MAX_TRIED).map(hash).collect();
+        if self.first == [None; MAX_TRIED] {
+            let first = self.first.iter_mut().zip(self.current.backwards());
+            first.for_each(|(first, payload)| *first = Some(hash(payload)));
         }
         Ok(Some(SidelightAccessUnit {
             data: unit.bytes().as_ptr(),
@@ -185,9 +183,8 @@ pub unsafe extern "C" fn sidelight_stream_open(
         let out = output(out, "out")?;
         // SAFETY: the caller's promise.
         let settings = unsafe { reference(settings, "settings") }?;
-        let stream = Box::new(SidelightStream::new(settings)?);
         // SAFETY: not NULL, and the caller promises that it is writable.
-        unsafe { out.write(Box::into_raw(stream)) };
+        unsafe { open(out, SidelightStream::new(settings)?) }?;
         Ok(0)
     })
 }
