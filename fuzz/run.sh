@@ -6,7 +6,7 @@ set -eu
 folder=$1
 seconds=$2
 shift 2
-[ $# -gt 0 ] || set -- payload model_file jpeg stream decode
+[ $# -gt 0 ] || set -- payload model_file jpeg stream decode memory
 cd "$(dirname "$0")"
 mkdir -p "$folder"
 

@@ -32,6 +32,23 @@ for file in "$data"/nal/*.bi[tn]; do
     esac
     seed stream "${name%.*}" "$kind"'\005\003\002\000\001' "$file"
 done
+# Memory ends early and late.
+for left in '\000\003' '\000\200'; do
+    n=$(printf '%s' "$left" | tr -d '\\')
+    for file in yuv420 progressive420 gainmap; do
+        seed memory "${file}_$n" "$left"'\001\003\002\000\001' "$data/jpeg/$file.jpg"
+    done
+    for file in hevc_payload hevc_mixed hevc_sample_payload; do
+        kind='\001'
+        [ $file != hevc_sample_payload ] || kind='\341'
+        seed memory "${file}_$n" "$left"'\002'"$kind" "$data"/nal/$file.bi[tn]
+    done
+    for model in 0 6; do
+        seed memory "probe_${model}_$n" "$left\\000\\00$model"'\002' "$data/payload/typical.bin"
+        seed memory "decode_${model}_$n" "$left\\004\\00$model"'\001' /dev/null
+        seed memory "model_${model}_$n" "$left\\003\\00$model" /dev/null
+    done
+done
 # An embedded model as it is, and shapes: the parameters are the target's.
 seed model_file embedded '\002\001\000\000' /dev/null
 seed model_file luma '\004\000\000\000\000\000\001\002\003\004\005\006\007\010\011' /dev/null
