@@ -12,6 +12,7 @@ use crate::picture::Picture;
 use crate::util::alloc;
 use crate::{payload, Codec, Error, Mode};
 use std::ffi::{c_int, c_void};
+use std::fmt;
 
 /// Quantised coefficients of a JPEG picture, as libjpeg's jpeg_read_coefficients() and jpeg_write_coefficients() have
 /// them: rows of blocks of 64 in natural (row-major, not zig-zag) order; the components are luma, Cb and Cr. One of
@@ -348,20 +349,22 @@ struct Components(Vec<Component>);
 
 impl Components {
     fn new(passed: &SidelightCoefficients, shape: &convert::Shape) -> Result<Self> {
-        let mut all = Vec::with_capacity(3);
+        let mut all = alloc::try_with_capacity(3)?;
         for p in 0..shape.layout.planes() {
             let (columns, rows) = block_counts(shape.layout, p, shape.width, shape.height);
             let (data, stride) = (passed.blocks[p], passed.stride[p]);
             require(!data.is_null(), || text!("coefficients->blocks[{p}] is NULL"))?;
             require(data.is_aligned(), || text!("coefficients->blocks[{p}] is odd"))?;
             let row = columns * size_of::<Block>();
-            let is = |what: &str| text!("coefficients->stride[{p}] is {stride}, {what}");
-            let n = usize::try_from(stride).map_err(|_| Refusal::argument(is("negative")))?;
-            require(n >= row, || is(&text!("less than a row of {row} bytes")))?;
-            require(n.is_multiple_of(2), || is("odd"))?;
+            let is =
+                |what: fmt::Arguments<'_>| text!("coefficients->stride[{p}] is {stride}, {what}");
+            let n = usize::try_from(stride)
+                .map_err(|_| Refusal::argument(is(format_args!("negative"))))?;
+            require(n >= row, || is(format_args!("less than a row of {row} bytes")))?;
+            require(n.is_multiple_of(2), || is(format_args!("odd")))?;
             let span = n.checked_mul(rows - 1).and_then(|n| n.checked_add(row));
             require(span.is_some_and(|n| n <= isize::MAX as usize), || {
-                is(&text!("which is more than fits in memory for {rows} rows"))
+                is(format_args!("which is more than fits in memory for {rows} rows"))
             })?;
             all.push(Component { data, stride: n, columns, rows });
         }
@@ -373,7 +376,7 @@ impl Components {
     /// # Safety
     /// Every row of blocks is readable.
     unsafe fn read(&self) -> Result<Vec<Vec<Block>>> {
-        let mut planes = Vec::with_capacity(3);
+        let mut planes = alloc::try_with_capacity(3)?;
         for (p, c) in self.0.iter().enumerate() {
             let mut blocks: Vec<Block> = alloc::try_with_capacity(c.columns * c.rows)?;
             for y in 0..c.rows {

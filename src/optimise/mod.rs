@@ -146,7 +146,8 @@ fn parts(codec: &Codec, layout: Layout, progressive: bool) -> Result<Vec<Part>> 
     };
     let scans = |progressive_scans| if progressive { progressive_scans } else { Scans::Sequential };
     let luma_scans = scans(Scans::ProgressiveLuma);
-    let mut parts = vec![Part { planes: 0..1, quant: *luma, unit, scans: luma_scans }];
+    let mut parts = alloc::try_with_capacity(2)?;
+    parts.push(Part { planes: 0..1, quant: *luma, unit, scans: luma_scans });
     if layout != Layout::I400 {
         let (quant, scans) = (chroma.unwrap_or(*luma), scans(Scans::ProgressiveChroma));
         parts.push(Part { planes: 1..3, quant, unit: (1, 1), scans });
@@ -299,14 +300,18 @@ impl Optimiser {
         };
         let Some(payload) = payload else {
             let models = models::of_size(CodecKind::Jpeg, self.settings.model_size)?;
-            return models.map(|model| prepare(model, None)).collect();
+            let mut filters = Vec::new();
+            for model in models {
+                alloc::try_push(&mut filters, prepare(model, None)?)?;
+            }
+            return Ok(filters);
         };
         let header = payload::parse(payload)?;
         if header.mode == Mode::Off {
             return Err(Error::InvalidArgument);
         }
         let opened = open::open(&header, Some(CodecKind::Jpeg))?;
-        Ok(vec![prepare(opened.model, opened.update.as_ref())?])
+        alloc::try_collect_ok(1, std::iter::once(prepare(opened.model, opened.update.as_ref())))
     }
 }
 
@@ -433,7 +438,7 @@ impl<'a> Job<'a> {
         }
         let task = Task {
             grid: part.grid(self.original),
-            originals: self.original.planes()[range.clone()].to_vec(),
+            originals: alloc::try_concat(&[&self.original.planes()[range.clone()]])?,
             luma: (range.start > 0).then_some(&self.planes[0]),
             shape: (self.original.layout(), self.original.width(), self.original.height()),
             layers,
@@ -453,7 +458,7 @@ impl<'a> Job<'a> {
         let mut all = alloc::try_with_capacity(3)?;
         for (part, layers) in self.parts.iter().zip([prepared.luma, prepared.chroma]) {
             let mut stage = self.stage(part, layers, coefficients)?;
-            let units = vec![1.0; part.planes.len()];
+            let units = [1.0; 3];
             let weights = Weights { units, decoded: self.settings.decoded_weight, lambda: 0.0 };
             let from = if all.is_empty() { 0.0 } else { LUMA };
             let targets = Search::new(&mut stage, weights)?.targets(&mut || progress.poll(from))?;
@@ -500,7 +505,7 @@ impl<'a> Job<'a> {
             let is_luma = range.start == 0;
             let mut stage = self.stage(part, layers, coefficients)?;
             let weights = Weights {
-                units: behind[range.clone()].to_vec(),
+                units: std::array::from_fn(|i| behind[(range.start + i).min(2)]),
                 decoded: self.settings.decoded_weight,
                 lambda,
             };

@@ -202,21 +202,26 @@ impl Costs {
 /// ones, by package-merge (Larmore and Hirschberg 1990). Symbols that do not occur, which a table
 /// of the next picture may well have, count as longest.
 fn huffman(counts: &[u32; 256]) -> [u8; 256] {
-    let mut leaves: Vec<(u64, usize)> = Vec::with_capacity(257);
-    // Takes the word of all ones, which must not be used.
-    leaves.push((0, 256));
-    leaves.extend(
-        counts.iter().enumerate().filter(|(_, n)| **n > 0).map(|(s, n)| (u64::from(*n), s)),
-    );
+    /// Symbols, and one for the word of all ones, which must not be used.
+    const LEAVES: usize = 257;
+    /// Items of a level: leaves, and packages of two of the level before.
+    const ITEMS: usize = 2 * LEAVES;
+    let mut leaves = [(0u64, 256usize); LEAVES];
+    let mut count = 1;
+    for (symbol, n) in counts.iter().enumerate().filter(|(_, n)| **n > 0) {
+        leaves[count] = (u64::from(*n), symbol);
+        count += 1;
+    }
+    let leaves = &mut leaves[..count];
     leaves.sort_unstable();
-    let count = leaves.len();
     // Level by level, items in the order of their weight; whether each is a leaf.
-    let mut levels: Vec<Vec<bool>> = Vec::new();
-    let mut weights: Vec<u64> = Vec::new();
-    for _ in 0..MAX_LENGTH {
-        let mut packages = weights.chunks_exact(2).map(|pair| pair[0] + pair[1]).peekable();
+    let mut levels = [([false; ITEMS], 0); MAX_LENGTH];
+    let mut weights = ([0u64; ITEMS], 0);
+    for (is_leaf, len) in &mut levels {
+        let before = weights.0;
+        let packages = before[..weights.1].chunks_exact(2).map(|pair| pair[0] + pair[1]);
+        let mut packages = packages.peekable();
         let mut own = leaves.iter().map(|leaf| leaf.0).peekable();
-        let (mut merged, mut is_leaf) = (Vec::new(), Vec::new());
         loop {
             let leaf_first = match (own.peek(), packages.peek()) {
                 (Some(leaf), Some(package)) => leaf <= package,
@@ -224,19 +229,20 @@ fn huffman(counts: &[u32; 256]) -> [u8; 256] {
                 (None, Some(_)) => false,
                 (None, None) => break,
             };
-            merged.extend(if leaf_first { own.next() } else { packages.next() });
-            is_leaf.push(leaf_first);
+            let weight = if leaf_first { own.next() } else { packages.next() };
+            weights.0[*len] = weight.unwrap_or(0);
+            is_leaf[*len] = leaf_first;
+            *len += 1;
         }
-        weights = merged;
-        levels.push(is_leaf);
+        weights.1 = *len;
     }
     let mut lengths = [MAX_LENGTH as u8; 256];
-    let mut depths = vec![0u8; count];
+    let mut depths = [0u8; LEAVES];
     let mut taken = 2 * count.max(2) - 2;
-    for is_leaf in levels.iter().rev() {
-        let leaves = is_leaf[..taken.min(is_leaf.len())].iter().filter(|leaf| **leaf).count();
+    for (is_leaf, len) in levels.iter().rev() {
+        let leaves = is_leaf[..taken.min(*len)].iter().filter(|leaf| **leaf).count();
         depths[..leaves].iter_mut().for_each(|depth| *depth += 1);
-        taken = 2 * (taken.min(is_leaf.len()) - leaves);
+        taken = 2 * (taken.min(*len) - leaves);
     }
     for ((_, symbol), depth) in leaves.iter().zip(&depths) {
         if let Some(length) = lengths.get_mut(*symbol) {

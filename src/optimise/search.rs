@@ -46,10 +46,10 @@ pub(super) struct Measured {
     cost: f64,
     /// Bits.
     pub bits: u64,
-    /// Squared errors of the decoded planes.
-    pub decoded: Vec<f64>,
+    /// Squared errors of the decoded planes; 0 for those that there are not.
+    pub decoded: [f64; 3],
     /// Squared errors behind the filter.
-    pub filtered: Vec<f64>,
+    pub filtered: [f64; 3],
     /// The blocks.
     pub blocks: Vec<Vec<Block>>,
 }
@@ -58,7 +58,7 @@ pub(super) struct Measured {
 #[derive(Clone, Debug)]
 pub(super) struct Weights {
     /// Cost of a squared error behind the filter in each plane.
-    pub units: Vec<f64>,
+    pub units: [f64; 3],
     /// Weight of a decoded plane's error beside that.
     pub decoded: f64,
     /// Cost of a bit.
@@ -114,20 +114,18 @@ impl<'s, 'a> Search<'s, 'a> {
     /// [`OutOfMemory`](crate::Error::OutOfMemory).
     pub fn new(stage: &'s mut Stage<'a>, weights: Weights) -> Result<Self> {
         let blocks = stage.grid.blocks();
-        let mut gradient = Vec::new();
-        for _ in &stage.blocks {
-            gradient.push(alloc::try_filled(blocks, [0.0; BLOCK])?);
-        }
+        let planes = stage.blocks.len();
+        let derivatives = (0..planes).map(|_| alloc::try_filled(blocks, [0.0; BLOCK]));
         let model = ErrorModel {
-            gradient,
-            frequencies: vec![[1.0; BLOCK]; stage.blocks.len()],
+            gradient: alloc::try_collect_ok(planes, derivatives)?,
+            frequencies: alloc::try_filled(planes, [1.0; BLOCK])?,
             stiffness: alloc::try_filled(blocks, STIFFNESS)?,
         };
         let mut proposals = alloc::try_with_capacity(blocks)?;
         proposals.resize_with(blocks, || None);
         Ok(Self {
-            candidate: stage.decoded.iter().map(Samples::try_clone).collect::<Result<_>>()?,
-            tried: stage.decoded.iter().map(Samples::try_clone).collect::<Result<_>>()?,
+            candidate: alloc::try_collect_ok(planes, stage.decoded.iter().map(Samples::try_clone))?,
+            tried: alloc::try_collect_ok(planes, stage.decoded.iter().map(Samples::try_clone))?,
             // Those of no block, until some are measured.
             costs: stage.grid.costs(&[]),
             stage,

@@ -155,19 +155,21 @@ impl Sensitivity {
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<bool> {
         let rows = STRIP * self.view.beside.0 / 8;
-        let mut planes: Vec<_> =
-            out.iter_mut().map(|blocks| blocks.chunks_mut(rows * grid.columns)).collect();
+        let chunks = out.iter_mut().map(|blocks| blocks.chunks_mut(rows * grid.columns));
+        let mut planes = alloc::try_collect(3, chunks)?;
         let mut strip = 0;
         let strips = std::iter::from_fn(|| {
-            let parts: Vec<_> = planes.iter_mut().filter_map(|chunks| chunks.next()).collect();
+            let mut parts: [&mut [[f32; BLOCK]]; 3] = Default::default();
+            let chunks = planes.iter_mut().filter_map(|chunks| chunks.next());
+            let count = parts.iter_mut().zip(chunks).map(|(part, chunk)| *part = chunk).count();
             strip += 1;
-            (!parts.is_empty()).then(|| (strip - 1, parts))
+            (count > 0).then_some((strip - 1, parts, count))
         });
-        threads::share(threads, strips, go_on, &|(strip, mut parts), go_on| {
+        threads::share(threads, strips, go_on, &|(strip, mut parts, count), go_on| {
             let mut window = Window::default();
             for column in (0..self.view.size.1).step_by(COLUMNS) {
                 let at = (STRIP * strip, column);
-                if !self.window(grid, at, loss, &mut window, &mut parts, go_on)? {
+                if !self.window(grid, at, loss, &mut window, &mut parts[..count], go_on)? {
                     return Ok(false);
                 }
             }

@@ -13,7 +13,7 @@ use crate::kernels::FULL_STRENGTH;
 use crate::network::prepared::PreparedLayer;
 use crate::network::Prepared;
 use crate::picture::{Layout, Picture, PictureMut, Plane, PlaneMut};
-use crate::util::threads;
+use crate::util::{alloc, threads};
 use crate::{Error, Result};
 
 /// Largest sample.
@@ -75,7 +75,7 @@ impl<'a> Stage<'a> {
             Some(_) => Prepared { luma: Vec::new(), chroma: layers },
         };
         Ok(Self {
-            filtered: decoded.iter().map(Samples::try_clone).collect::<Result<_>>()?,
+            filtered: alloc::try_collect_ok(decoded.len(), decoded.iter().map(Samples::try_clone))?,
             spare: luma.map(Samples::try_clone).transpose()?,
             filter: Filter::new(&prepared, level)?,
             layout: if luma.is_some() { layout } else { Layout::I400 },
@@ -163,12 +163,13 @@ impl<'a> Stage<'a> {
     }
 
     /// The sum of squared errors of each of `planes`, which are the decoded or the filtered ones.
-    pub fn squared_errors(&self, planes: &[Samples]) -> Vec<f64> {
-        let of = |(plane, original): (&Samples, &Plane<'_>)| {
+    pub fn squared_errors(&self, planes: &[Samples]) -> [f64; 3] {
+        let mut sums = [0.0; 3];
+        for ((sum, plane), original) in sums.iter_mut().zip(planes).zip(&self.originals) {
             let row = |y| squared_differences(plane.row(y), original.row(y), MAX);
-            (0..self.grid.height).map(row).sum::<u64>() as f64
-        };
-        planes.iter().zip(&self.originals).map(of).collect()
+            *sum = (0..self.grid.height).map(row).sum::<u64>() as f64;
+        }
+        sums
     }
 
     /// Rounds the original's coefficients anew by a trellis that minimises

@@ -86,7 +86,7 @@ impl Adjoint {
             }
             Ok(Flipped { cin, cout, weights })
         };
-        let layers = layers.iter().map(flipped).collect::<Result<_>>()?;
+        let layers = alloc::try_collect_ok(layers.len(), layers.iter().map(flipped))?;
         Ok(Self { cpu: level.supported(), layers })
     }
 

@@ -301,14 +301,14 @@ pub(super) fn adjoint_conv(
     dx: &mut Map,
 ) {
     let (h, w) = (dy.height, dy.width);
-    let zeros = vec![0.0; cout];
+    let zeros = &[0.0; Arch::MAX_CHANNELS][..cout];
     let conv = Conv {
         cin,
         cout,
         weights: flipped,
-        bias: &zeros,
+        bias: zeros,
         period: 1,
-        scale: &zeros,
+        scale: zeros,
         finish: Finish::Plain,
     };
     // The gradient of the bordered input: one pixel more on every side.
