@@ -147,9 +147,9 @@ typedef enum SidelightError {
   SIDELIGHT_ERROR_CONFLICT = -1,
   /// None of a picture's SEI messages is a payload.
   SIDELIGHT_ERROR_NO_PAYLOAD = -2,
-  /// Memory could not be had. Nothing is lost, and the call may be made again. The encoder and the optimiser check
-  /// allocations of 128 KiB and more alone: where a smaller one fails, the process aborts. All else checks every one,
-  /// but to start threads and to count cores: a decoder whose settings ask for one thread does neither.
+  /// Memory could not be had. Nothing is lost, and the call may be made again. The encoder checks allocations of 128
+  /// KiB and more alone: where a smaller one fails, the process aborts. All else checks every one, but to start threads
+  /// and to count cores: a decoder or optimiser whose settings ask for one thread does neither.
   SIDELIGHT_ERROR_OUT_OF_MEMORY = -12,
   /// The payload names a base model that this build does not have, or the build has none for the codec.
   SIDELIGHT_ERROR_UNKNOWN_MODEL = -19,
