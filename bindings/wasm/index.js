@@ -20,8 +20,8 @@ const LAYOUTS = ["4:0:0", "4:2:0", "4:2:2", "4:4:4", "4:4:0", "4:1:1"];
 // By how much chroma is narrower and shorter in each.
 const SUBSAMPLING = [[1, 1], [2, 2], [2, 1], [1, 1], [1, 2], [4, 1]];
 const MAX_SIZE = 65535;
-// 16 for filtered pictures alone.
-const BIT_DEPTHS = [8, 10, 12, 16];
+// Which of these are taken where the library says.
+const BIT_DEPTHS = { least: 8, most: 16 };
 // Rows between two reports of progress: a band's own rows are many beside those that it shares with its neighbours.
 const BAND = 512;
 // What the module could address at all; numbers beyond would wrap.
@@ -85,8 +85,9 @@ export function createPicture(layout, width, height, bitDepth = 8) {
 /** The planes of a picture that was handed over: columns, rows, stride, and samples known to be there. */
 function checkedPlanes(picture, what) {
   const { bitDepth = 8 } = picture;
-  if (!BIT_DEPTHS.includes(bitDepth)) {
-    throw invalid(`${what}.bitDepth is ${bitDepth}, none of ${BIT_DEPTHS.join(", ")}`);
+  const { least, most } = BIT_DEPTHS;
+  if (!Number.isInteger(bitDepth) || bitDepth < least || bitDepth > most) {
+    throw invalid(`${what}.bitDepth is ${bitDepth}, not ${least} to ${most}`);
   }
   const Samples = bitDepth > 8 ? Uint16Array : Uint8Array;
   return planeSizes(picture).map(([columns, rows], i) => {

@@ -249,6 +249,7 @@ test("arguments are checked before memory is touched", () => {
     { layout, width, height, planes: [{ data: data.subarray(1) }] },
     { layout, width, height, planes: [{ data: Array.from(data) }] },
     { layout, width, height, bitDepth: 10, planes },
+    { layout, width, height, bitDepth: 2 ** 32 + 8, planes: [{ data: new Uint16Array(data) }] },
     { layout, width, height, bitDepth: 9, planes: [{ data: new Uint16Array(data) }] },
   ];
   for (const picture of bad) {
@@ -256,6 +257,7 @@ test("arguments are checked before memory is touched", () => {
     throwsNamed(names, () => decoder.filter(picture));
   }
   throwsNamed("INVALID_ARGUMENT", () => decoder.filter(decoded, { out: createPicture(layout, width, height - 1) }));
+  throwsNamed("INVALID_ARGUMENT", () => decoder.setStrength(2 ** 32 + 64));
   throwsNamed("INVALID_ARGUMENT", () => decoder.setMode("update", { codec: "jpeg" }));
   throwsNamed("INVALID_ARGUMENT", () => decoder.setMode("base", { codec: "jpeg" }));
   throwsNamed("INVALID_ARGUMENT", () => decoder.setMode("base", { codec: "png" }));
@@ -294,9 +296,12 @@ test("memory that grows, is used again, and ends", async () => {
 test("an instance that has ended says so, and a new one works", async () => {
   const module = await WebAssembly.compile(fs.readFileSync(path.join(process.env.SIDELIGHT_PACKAGE, "sidelight.wasm")));
   const library = await Sidelight.open(module);
+  const decoder = library.decoder();
   // No caller gets here: what a trap does is looked at by a call that is wrong on purpose.
   throwsNamed("INTERNAL", () => library._call("sidelight_buffer_unref", -4));
   throwsNamed("INTERNAL", () => library.readJpeg(bytes));
+  // What comes after the error that ended it must not hide that.
+  decoder.close();
   assert.ok((await Sidelight.open(module)).readJpeg(bytes).payload);
 });
 
