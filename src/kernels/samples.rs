@@ -36,6 +36,7 @@ impl Correction {
     }
 
     /// Factor of residuals, before they are shifted.
+    #[allow(dead_code)] // where there are no kernels of vectors
     pub(super) fn strength(&self) -> u8 {
         self.strength
     }

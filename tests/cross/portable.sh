@@ -5,6 +5,10 @@
 set -eu
 cd "$(dirname "$0")/../../ffi-tests"
 
+# The name that programs ask for at run time: build.rs.
+soname=libsidelight.so.$(sed -n 's/^version = "\(0\.[0-9]*\|[1-9][0-9]*\)\..*/\1/p' ../Cargo.toml | head -1)
+[ ! -e "$1/libsidelight.so" ] || ln -sf libsidelight.so "$1/$soname"
+
 make --no-print-directory portable CC="$CC" LIBDIR="$1" BUILD="$2" EXE="${3:-}"
 export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$1"
 for program in "$2"/portable_*"${3:-}"; do
