@@ -1,5 +1,5 @@
 //! `a · b + c` of f32, rounded once, where no instruction does it: without the C library's `fmaf`, which some
-//! (mingw-w64's of 2022) round twice.
+//! (mingw-w64's of 2022) round several times.
 //!
 //! A product of two f32 is exact in f64. The sum, rounded to f64, rounds on to the right f32 unless it lies halfway
 //! between two of them while the exact one does not. There it is rounded to odd instead, by its error, which two more
