@@ -29,7 +29,8 @@ static float any(int least, int most)
 {
     state = state * 6364136223846793005u + 1442695040888963407u;
     const float significand = 1 + (float)(state >> 41) / (1 << 23);
-    return ldexpf(state >> 40 & 1 ? -significand : significand, least + (int)((state >> 32 & 0xFF) % (most - least + 1)));
+    const int exponent = least + (int)((state >> 32 & 0xFF) % (uint64_t)(most - least + 1));
+    return ldexpf(state >> 40 & 1 ? -significand : significand, exponent);
 }
 
 int main(void)
