@@ -46,14 +46,20 @@ unsafe impl GlobalAlloc for Failing {
 #[global_allocator]
 static ALLOCATOR: Failing = Failing;
 
+/// Does `work` with memory for `left` allocations; below 0: for all.
+fn with<T>(left: isize, work: impl FnOnce() -> T) -> T {
+    FAILED.set(false);
+    LEFT.set(left);
+    let result = work();
+    LEFT.set(-1);
+    result
+}
+
 /// What `work` gives where memory ends after `left` allocations: the same as where it does not, or the error.
 fn starved<T: PartialEq + std::fmt::Debug>(left: usize, work: impl Fn() -> Result<T>) {
     let expected = work();
-    FAILED.set(false);
-    LEFT.set(left as isize);
-    let found = work();
-    LEFT.set(-1);
-    if !FAILED.get() || found != Err(Error::OutOfMemory) {
+    let found = with(left as isize, &work);
+    if !FAILED.get() || found.as_ref().err() != Some(&Error::OutOfMemory) {
         assert_eq!(found, expected);
     }
 }
@@ -144,18 +150,23 @@ fn decoder(input: &mut Input, left: usize) {
     };
     let params = CodecParams { codec, binding: BINDING };
     let source = Owned::<u8>::new(Layout::I420, 8, 6, 5, |i| (i * 37) as u8);
-    let shown = std::cell::RefCell::new(source.like());
-    starved(left, || {
+    let mut shown = [source.like(), source.like()];
+    let [whole, starved] = shown.each_mut().map(|target| target.room());
+    let input = source.view();
+    let decode = |output| {
         let mut decoder = Decoder::new(DecoderSettings {
             threads: 1,
             skip_binding: false,
             model_size: ModelSize::Medium,
         });
         let mode = decoder.set_payload(&payload, &params)?;
-        decoder.filter(&source.view(), shown.borrow_mut().room())?;
-        // Taken apart where memory may be short no more.
-        let sum =
-            shown.borrow().planes.iter().flatten().fold(0u64, |sum, s| sum * 31 + u64::from(*s));
-        Ok((mode, sum))
-    });
+        decoder.filter(&input, output)?;
+        Ok(mode)
+    };
+    let expected = with(-1, || decode(whole));
+    let found = with(left as isize, || decode(starved));
+    if !FAILED.get() || found != Err(Error::OutOfMemory) {
+        assert_eq!(found, expected);
+        assert_eq!(shown[0].planes, shown[1].planes);
+    }
 }
