@@ -12,14 +12,15 @@ cd "$(dirname "$0")/../.."
 . tests/cross/env.sh
 export RUSTC_BOOTSTRAP=1
 for target in "$@"; do
-    part=
+    part= std=std
     case $target in
     wasm32-*)
         part="--no-default-features --features decoder,model-jpeg-s"
+        std=std,panic_abort
         export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=-Ctarget-feature=+simd128
         ;;
     esac
     echo "check: $target"
     # shellcheck disable=SC2086
-    cargo check --quiet --locked --profile tests -p sidelight --lib $part --target "$target" -Zbuild-std=std
+    cargo check --quiet --locked --profile tests -p sidelight --lib $part --target "$target" -Zbuild-std=$std
 done
