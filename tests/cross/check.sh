@@ -14,6 +14,8 @@ export RUSTC_BOOTSTRAP=1
 for target in "$@"; do
     part= std=std
     case $target in
+    # For its std's import libraries.
+    *-windows-gnu) tests/cross/unpack.sh "$cross" binutils-mingw-w64-x86-64 ;;
     wasm32-*)
         part="--no-default-features --features decoder,model-jpeg-s"
         std=std,panic_abort
