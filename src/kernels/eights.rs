@@ -1,7 +1,7 @@
 //! The samples' kernels by eight, once for every instruction set: whole blocks of eight samples, and
 //! the portable code for the rest.
 
-use super::samples::{chroma_columns, Correction, Portable, SampleRows};
+use super::samples::{chroma_columns, Correction, Portable, SampleRows, SCALE};
 use super::vector::Eight;
 use crate::picture::{Layout, Sample};
 use std::marker::PhantomData;
@@ -20,7 +20,7 @@ struct Depth<E> {
 
 impl<E: Eight> Depth<E> {
     fn new(depth: u32) -> Self {
-        let shift = 12 - depth;
+        let shift = SCALE - depth;
         let [max, middle, half] = [(1 << depth) - 1, 1 << (depth - 1), (1 << shift) >> 1];
         Self { max: E::splat(max), middle: E::splat(middle), shift, half: E::splat(half) }
     }

@@ -108,7 +108,8 @@ impl Convolution {
         let bytes = limit.filter(|_| kernels.dot4 || sum_width != SumWidth::I32);
         let middle = if kernels.signed_bytes { bytes.map_or(0, middle_of) } else { 0 };
         let mut bias = alloc::try_concat(&[&layer.bias])?;
-        for (i, weight) in layer.weights.iter().enumerate() {
+        // Without a middle there is nothing to make up for.
+        for (i, weight) in layer.weights.iter().enumerate().filter(|_| middle != 0) {
             let channel = bias[i % cout..].iter_mut().step_by(cout);
             channel.for_each(|bias| *bias += i32::from(middle) * i32::from(*weight));
         }

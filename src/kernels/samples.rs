@@ -4,7 +4,7 @@
 use crate::picture::{Layout, Sample, SampleRow, SampleRowMut};
 
 /// Bits of samples that would be activations as they are.
-const SCALE: u32 = 12;
+pub(super) const SCALE: u32 = 12;
 
 /// Strength at which residuals are added as they are; they are scaled in steps of one part of it.
 pub const FULL_STRENGTH: u8 = 64;
