@@ -10,11 +10,9 @@ cd "$(dirname "$0")/../.."
 tests/cross/unpack.sh "$cross" gcc-aarch64-linux-gnu libc6-dev-arm64-cross libstd-rust-web-dev:arm64
 
 target=aarch64-unknown-linux-gnu
-export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Clink-arg=--sysroot=$cross"
 through_qemu() {
     qemu="qemu-aarch64 -cpu $1 -L $cross"
-    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$qemu"
+    builds_for $target aarch64-linux-gnu-gcc "$qemu"
 }
 tests() {
     cargo test --locked --profile tests -p sidelight --target $target "$@"

@@ -8,9 +8,7 @@ tests/cross/unpack.sh "$cross" gcc-s390x-linux-gnu libc6-dev-s390x-cross
 
 target=s390x-unknown-linux-gnu
 runner="qemu-s390x -L $cross/usr/s390x-linux-gnu"
-export CARGO_TARGET_S390X_UNKNOWN_LINUX_GNU_LINKER=s390x-linux-gnu-gcc
-export CARGO_TARGET_S390X_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Clink-arg=--sysroot=$cross"
-export CARGO_TARGET_S390X_UNKNOWN_LINUX_GNU_RUNNER="$runner"
+builds_for $target s390x-linux-gnu-gcc "$runner"
 # No std comes with Debian's Rust for this machine.
 export RUSTC_BOOTSTRAP=1
 build="--locked --profile tests -p sidelight --target $target -Zbuild-std=std,test"

@@ -19,3 +19,10 @@ unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 cargo() {
     "$cross/usr/bin/cargo" "$@"
 }
+
+# builds_for TARGET COMPILER RUNNER: what cargo links programs for a target by, and runs them by.
+builds_for() {
+    name=$(echo "$1" | tr 'a-z-' 'A-Z_')
+    export "CARGO_TARGET_${name}_LINKER=$2" "CARGO_TARGET_${name}_RUSTFLAGS=-Clink-arg=--sysroot=$cross" \
+        "CARGO_TARGET_${name}_RUNNER=$3"
+}

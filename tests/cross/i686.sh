@@ -9,9 +9,7 @@ tests/cross/unpack.sh "$cross" gcc-i686-linux-gnu libc6-dev-i386-cross
 target=i686-unknown-linux-gnu
 libraries=$cross/usr/i686-linux-gnu/lib
 runner="$libraries/ld-linux.so.2 --library-path $libraries"
-export CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_LINKER=i686-linux-gnu-gcc
-export CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Clink-arg=--sysroot=$cross"
-export CARGO_TARGET_I686_UNKNOWN_LINUX_GNU_RUNNER="$runner"
+builds_for $target i686-linux-gnu-gcc "$runner"
 # No std comes with Debian's Rust for this machine.
 export RUSTC_BOOTSTRAP=1
 build="--locked --profile tests -p sidelight --target $target -Zbuild-std=std,test"
